@@ -1,0 +1,158 @@
+"""Every measure on vectors written by hand, and the verdicts on models whose answer is known."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from tli_core.alignment import PairStates, align, auc, best_rank, change, csls, measure, mexa, verdict
+from tli_core.model import Provenance
+from tli_core.pairs import WordPair
+
+SOURCE = Provenance("hand", None, "float32", None, None, "words", 0, 0)
+
+
+def states(swahili, english, pairs=None) -> PairStates:
+    """One layer from rows of vectors, repeated as a second layer so that there is an output."""
+    swahili, english = torch.as_tensor(swahili, dtype=torch.float32), torch.as_tensor(english, dtype=torch.float32)
+    n = len(swahili)
+    pairs = pairs or tuple(WordPair(f"sw{i}", f"en{i}") for i in range(n))
+    index = np.arange(n)
+    return PairStates(pairs, swahili.repeat(2, 1, 1), english.repeat(2, 1, 1), index, index)
+
+
+def noise(n, d, seed):
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
+
+
+def reference(d):
+    return states(noise(12, d, 90), noise(12, d, 91), tuple(WordPair(f"r{i}", f"q{i}") for i in range(12)))
+
+
+def test_cosines_by_hand():
+    result = align(states([[1, 0], [0, 1]], [[1, 0], [1, 1]]), reference(2), SOURCE)
+    root = math.sqrt(0.5)
+    assert result.cosine[:, 0] == pytest.approx([1, root])
+    assert result.matched[0] == pytest.approx((1 + root) / 2)
+    assert result.mismatched[0] == pytest.approx((root + 0) / 2)
+    assert result.gap[0] == pytest.approx(0.5)
+    assert result.auc[0] == pytest.approx((2 + 1.5) / 4)
+    assert result.mexa[0] == 0.5
+    assert result.retrieval["sw_en"].p_at_1[0] == 1.0
+    assert result.retrieval["en_sw"].rank[0].tolist() == [1, 2]
+    assert result.retrieval["en_sw"].mrr[0] == 0.75
+    assert result.chance == 0.5 and result.pool_size == 2
+
+
+def test_listed_translations_are_no_wrong_pairs():
+    pairs = (WordPair("haki", "justice", ("right",)), WordPair("kulia", "right"), WordPair("maji", "water"))
+    vectors = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    english = [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+    result = align(states(vectors, english, pairs), reference(3), SOURCE)
+    # `right` is a listed translation of haki, so the cosine of 1 between them is no mismatch, and finds haki.
+    assert result.mismatched[0] == pytest.approx((0 + 0 + 1 + 1 + 0) / 5)
+    assert result.retrieval["sw_en"].rank[0].tolist() == [1, 3, 3]
+    assert result.chance == pytest.approx(4 / 9)
+
+
+def test_ties_count_against_the_right_word():
+    scores = np.array([[0.5, 0.5, 0.5]])
+    assert best_rank(scores, np.array([[True, False, False]])).tolist() == [3]
+
+
+def test_auc_counts_ties_half():
+    assert auc(np.array([1.0, 0.0]), np.array([0.0, 0.0])) == 0.75
+    assert math.isnan(auc(np.array([1.0]), np.array([])))
+
+
+def test_mexa_needs_row_and_column():
+    assert mexa(np.array([[0.9, 0.1], [0.95, 0.96]])) == 0.5
+
+
+def test_csls_lowers_a_hub():
+    cosines = np.array([[0.6, 0.7], [0.1, 0.7], [0.1, 0.7]])
+    assert best_rank(cosines, np.array([[True, False]] + [[False, True]] * 2)).tolist() == [2, 1, 1]
+    assert best_rank(csls(cosines, k=3), np.array([[True, False]] + [[False, True]] * 2))[0] == 1
+
+
+def test_centring_removes_what_a_language_has_in_common():
+    shift = torch.tensor([50.0, 0, 0, 0])
+    words, pool = noise(20, 4, 1), noise(40, 4, 2)
+    own = states(words + shift, words)
+    pooled = states(pool + shift, pool, tuple(WordPair(f"r{i}", f"q{i}") for i in range(40)))
+    result = align(own, pooled, SOURCE)
+    assert result.centred[0] == pytest.approx(1.0, abs=1e-5) and result.matched[0] < 0.5
+
+
+def test_one_pair_gets_its_band_and_rank_from_the_reference_pool():
+    result = align(states([[1.0, 0, 0, 0]], [[1.0, 0, 0, 0]]), reference(4), SOURCE)
+    assert math.isnan(result.mismatched[0]) and result.warnings
+    mismatched, band = result.control
+    assert band[0, 0] < mismatched[0] < band[0, 1]
+    assert result.reference_rank[0, 0] == 1 and result.reference_size == 12
+
+
+def planted(kind):
+    """Sixty pairs whose truth is known."""
+    shared, sw, en = noise(60, 32, 1), noise(60, 32, 2), noise(60, 32, 3)
+    constant = 40 * noise(1, 32, 4)
+    return {
+        "shared embeddings for true pairs": states(shared + 0.3 * sw, shared + 0.3 * en),
+        "plain noise": states(sw, en),
+        "one constant direction for all words": states(sw + constant, en + constant),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "high"),
+    [
+        ("shared embeddings for true pairs", "aligned", True),
+        ("plain noise", "not discriminative", False),
+        ("one constant direction for all words", "not discriminative", True),
+    ],
+)
+def test_verdicts_on_planted_truths(kind, said, high):
+    result = align(planted(kind), reference(32), SOURCE)
+    assert verdict(result, 0) == said
+    assert bool(result.matched[0] > 0.9) == high
+
+
+def test_change_tells_collapse_from_gain():
+    base = align(planted("plain noise"), reference(32), SOURCE)
+    collapsed = align(planted("one constant direction for all words"), reference(32), SOURCE)
+    gained = align(planted("shared embeddings for true pairs"), reference(32), SOURCE)
+    assert change(base, gained, 1).verdict == "improved"
+    assert change(base, base, 1).verdict == "no clear change"
+    assert change(gained, base, 1).verdict == "worse"
+    moved = change(base, collapsed, 1)
+    assert moved.matched > 0.9 and moved.mismatched > 0.9 and moved.verdict in ("collapsed", "no clear change")
+
+
+def test_measure_gives_every_layer_and_says_where_it_comes_from(tiny, pairs):
+    result = measure(tiny, pairs)
+    assert result.names == ("embeddings", "block 1", "block 2", "output")
+    assert result.cosine.shape == (30, 4) and result.reference_rank.shape == (4, 30)
+    assert (result.matched_ci95[:, 0] <= result.matched).all() and (result.matched <= result.matched_ci95[:, 1]).all()
+    assert result.provenance.model == "tiny" and result.provenance.n == 30 and result.provenance.pooling == "words"
+
+
+def test_bos_in_the_pool_is_warned_about(tiny, pairs):
+    assert any("BOS is averaged in" in warning for warning in measure(tiny, pairs, pooling="all").warnings)
+    assert not any("BOS" in warning for warning in measure(tiny, pairs).warnings)
+
+
+def test_the_reference_pool_is_embedded_once(tiny, pairs, monkeypatch):
+    import tli_core.alignment
+
+    calls = []
+    real = tli_core.alignment.embed_pairs
+    monkeypatch.setattr(tli_core.alignment, "embed_pairs", lambda *a, **k: calls.append(len(a[1])) or real(*a, **k))
+    first, second = measure(tiny, pairs), measure(tiny, pairs)
+    assert calls == [30, 200, 30]
+    assert (first.cosine == second.cosine).all()
+
+
+def test_nothing_to_measure_is_one_sentence(tiny):
+    with pytest.raises(ValueError, match="no pairs to measure"):
+        measure(tiny, ())

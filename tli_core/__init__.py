@@ -1,0 +1,1 @@
+"""Measure and train cross-lingual alignment between Swahili and English inside a language model."""

@@ -1,0 +1,397 @@
+"""Pooled states → per-layer measures of alignment, each with its control.
+
+Every number is defined here once. S and E are the Swahili and English vectors of n pairs at one layer, both (n, d),
+and c_ij = cos(S_i, E_j).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .embeddings import layer_names, pooled_states
+from .model import LoadedModel, Provenance
+from .pairs import WordPair, shipped, translation_table
+from .significance import above_chance, bootstrap_weights, interval95
+
+DIRECTIONS = ("sw_en", "en_sw")
+CSLS_NEIGHBOURS = 10
+FEW_PAIRS = 20
+"""Below this many pairs their own wrong partners are too few for a band, and the reference pool's serve in the app."""
+
+
+@dataclass(frozen=True)
+class PairStates:
+    """The pooled vectors of a list of pairs, each distinct word once.
+
+    swahili is (layers, a, d) and english (layers, b, d) for a and b distinct strings; pair i is row swahili_index[i]
+    of the one and english_index[i] of the other.
+    """
+
+    pairs: tuple[WordPair, ...]
+    swahili: Tensor
+    english: Tensor
+    swahili_index: np.ndarray
+    english_index: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.swahili.shape[0] != self.english.shape[0] or self.swahili.shape[2] != self.english.shape[2]:
+            raise ValueError(
+                f"Swahili states {tuple(self.swahili.shape)} do not fit English {tuple(self.english.shape)}."
+            )
+        if not len(self.pairs) == len(self.swahili_index) == len(self.english_index):
+            raise ValueError(f"{len(self.pairs)} pairs but {len(self.swahili_index)} indices.")
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Ranks of a right translation, per layer: each array is (layers,), and rank is (layers, n), counted from 1."""
+
+    rank: np.ndarray
+    p_at_1: np.ndarray
+    p_at_5: np.ndarray
+    mrr: np.ndarray
+    csls_p_at_1: np.ndarray
+
+
+@dataclass(frozen=True)
+class LayerAlignment:
+    """What one list of pairs gives at every layer of one model with one adapter; arrays are indexed by layer.
+
+    matched, mismatched, gap, auc, centred and mexa are (layers,); intervals and bands (layers, 2). cosine is
+    (n, layers), and wrong_cosine (n, layers) the mean of each Swahili word with its wrong English partners.
+    """
+
+    pairs: tuple[WordPair, ...]
+    names: tuple[str, ...]
+    matched: np.ndarray
+    matched_ci95: np.ndarray
+    mismatched: np.ndarray
+    mismatched_band: np.ndarray
+    gap: np.ndarray
+    gap_ci95: np.ndarray
+    auc: np.ndarray
+    centred: np.ndarray
+    retrieval: dict[str, Retrieval]
+    mexa: np.ndarray
+    cosine: np.ndarray
+    wrong_cosine: np.ndarray
+    reference_mismatched: np.ndarray
+    reference_band: np.ndarray
+    reference_rank: np.ndarray
+    pool_size: int
+    chance: float
+    reference_size: int
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        layers = len(self.names)
+        for field in ("matched", "mismatched", "gap", "auc", "centred", "mexa", "reference_mismatched"):
+            if getattr(self, field).shape != (layers,):
+                raise ValueError(f"{field} is {getattr(self, field).shape}, expected ({layers},).")
+        for field in ("matched_ci95", "mismatched_band", "gap_ci95", "reference_band"):
+            if getattr(self, field).shape != (layers, 2):
+                raise ValueError(f"{field} is {getattr(self, field).shape}, expected ({layers}, 2).")
+        for field in ("cosine", "wrong_cosine"):
+            if getattr(self, field).shape != (len(self.pairs), layers):
+                raise ValueError(f"{field} is {getattr(self, field).shape}, expected ({len(self.pairs)}, {layers}).")
+
+    @property
+    def own_band(self) -> bool:
+        """Whether the list is long enough for a band of its own wrong pairs."""
+        return len(self.pairs) >= FEW_PAIRS
+
+    @property
+    def control(self) -> tuple[np.ndarray, np.ndarray]:
+        """The mismatched mean (layers,) and band (layers, 2) to show: the list's own, or the reference pool's."""
+        if self.own_band:
+            return self.mismatched, self.mismatched_band
+        return self.reference_mismatched, self.reference_band
+
+    def layer_index(self, layer: int | str) -> int:
+        """The index of a layer given as a number or `output`.
+
+        Raises:
+            ValueError: there is no such layer.
+        """
+        last = len(self.names) - 1
+        index = last if layer == "output" else int(layer)
+        if not 0 <= index <= last:
+            raise ValueError(f"There is no layer {layer}: this model has layers 0 to {last}, and 'output'.")
+        return index
+
+
+def embed_pairs(
+    loaded: LoadedModel, pairs: Sequence[WordPair], adapter: str | None, pooling: str, upto: int | None = None
+) -> PairStates:
+    """Embed every distinct word of the pairs once, with the named adapter on (None: the base)."""
+    swahili = list(dict.fromkeys(pair.swahili for pair in pairs))
+    english = list(dict.fromkeys(pair.english for pair in pairs))
+    with loaded.using(adapter) as model:
+        states = pooled_states(model, loaded.tokenizer, swahili + english, pooling, upto)  # (layers, a + b, d)
+    place_sw, place_en = {w: i for i, w in enumerate(swahili)}, {w: i for i, w in enumerate(english)}
+    return PairStates(
+        tuple(pairs),
+        states[:, : len(swahili)],
+        states[:, len(swahili) :],
+        np.array([place_sw[pair.swahili] for pair in pairs]),
+        np.array([place_en[pair.english] for pair in pairs]),
+    )
+
+
+def measure(
+    loaded: LoadedModel,
+    pairs: Sequence[WordPair],
+    adapter: str | None = None,
+    pooling: str = "words",
+    seed: int = 0,
+) -> LayerAlignment:
+    """Every measure of a list of pairs at every layer, with the named adapter on (None: the base).
+
+    Raises:
+        ValueError: no pairs, an unknown pooling, or a word without tokens.
+    """
+    if not pairs:
+        raise ValueError("There are no pairs to measure: add at least one, such as maji, water.")
+    states = embed_pairs(loaded, pairs, adapter, pooling)
+    reference = loaded.reference(adapter, pooling, lambda: embed_pairs(loaded, shipped("pool"), adapter, pooling))
+    return align(states, reference, loaded.provenance(adapter, pooling, len(pairs), seed), seed)
+
+
+def align(states: PairStates, reference: PairStates, provenance: Provenance, seed: int = 0) -> LayerAlignment:
+    """The measures of embedded pairs, with the reference pool's vectors for centring, bands and ranks."""
+    pairs = states.pairs
+    n, layers = len(pairs), states.swahili.shape[0]
+    english_words = _distinct(pairs, states.english_index, "english")
+    listed = translation_table(pairs, english_words)  # (n, b)
+    right = np.zeros((states.swahili.shape[1], len(english_words)), dtype=bool)
+    right[states.swahili_index] = listed  # (a, b)
+    wrong = ~listed[:, states.english_index]  # (n, n): j's English is no translation of i
+    np.fill_diagonal(wrong, False)
+
+    reference_words = _distinct(reference.pairs, reference.english_index, "english")
+    listed_reference = translation_table(pairs, reference_words)  # (n, m)
+    listed_reference |= _as_listed_in(reference, states, reference_words)
+
+    swahili, english = _unit(states.swahili), _unit(states.english)
+    reference_english = _unit(reference.english)
+    columns: dict[str, list] = {name: [] for name in _PER_LAYER}
+    ranks: dict[str, list] = {direction: [] for direction in DIRECTIONS}
+    for layer in range(layers):
+        cosines = (swahili[layer] @ english[layer].T).numpy()  # (a, b)
+        own = cosines[states.swahili_index][:, states.english_index]  # (n, n)
+        against = (swahili[layer] @ reference_english[layer].T).numpy()[states.swahili_index]  # (n, m)
+        for name, value in _one_layer(own, wrong, against, ~listed_reference).items():
+            columns[name].append(value)
+        columns["centred"].append(_centred(states, reference, layer))
+        for direction, score, table, index in (
+            ("sw_en", cosines, right, states.swahili_index),
+            ("en_sw", cosines.T, right.T, states.english_index),
+        ):
+            by_cosine = best_rank(score, table)[index]
+            by_csls = best_rank(csls(cosines) if direction == "sw_en" else csls(cosines).T, table)[index]
+            ranks[direction].append((by_cosine, by_csls))
+
+    stacked = {name: np.stack(values) for name, values in columns.items()}
+    weights = bootstrap_weights(n, seed)  # (resamples, n)
+    diagonal, wrong_sum = stacked["diagonal"], stacked["wrong_sum"]  # (layers, n) each
+    with np.errstate(invalid="ignore"):
+        wrong_mean = wrong_sum / wrong.sum(axis=1)  # (layers, n)
+        mismatched = wrong_sum.sum(axis=1) / wrong.sum()
+    return LayerAlignment(
+        pairs=pairs,
+        names=layer_names(layers - 1),
+        matched=diagonal.mean(axis=1),
+        matched_ci95=interval95(weights @ diagonal.T / n),
+        mismatched=mismatched,
+        mismatched_band=stacked["band"],
+        gap=diagonal.mean(axis=1) - mismatched,
+        gap_ci95=interval95(weights @ (diagonal - wrong_mean).T / n),
+        auc=stacked["auc"],
+        centred=stacked["centred"],
+        retrieval={direction: _retrieval(values) for direction, values in ranks.items()},
+        mexa=stacked["mexa"],
+        cosine=diagonal.T,
+        wrong_cosine=wrong_mean.T,
+        reference_mismatched=stacked["reference_mismatched"],
+        reference_band=stacked["reference_band"],
+        reference_rank=stacked["reference_rank"],
+        pool_size=len(english_words),
+        chance=float(right[states.swahili_index].mean()),
+        reference_size=len(reference_words),
+        provenance=provenance,
+        warnings=tuple(_warnings(n, wrong, provenance.pooling)),
+    )
+
+
+_PER_LAYER = (
+    "diagonal",
+    "wrong_sum",
+    "band",
+    "auc",
+    "mexa",
+    "centred",
+    "reference_mismatched",
+    "reference_band",
+    "reference_rank",
+)
+
+
+def _one_layer(own: np.ndarray, wrong: np.ndarray, against: np.ndarray, wrong_reference: np.ndarray) -> dict:
+    """The measures that need one layer's cosines only: own (n, n) and against the reference pool (n, m)."""
+    diagonal = own.diagonal().copy()
+    wrong_values = own[wrong]
+    reference_values = against[wrong_reference]
+    return {
+        "diagonal": diagonal.astype(np.float64),
+        "wrong_sum": np.where(wrong, own, 0).sum(axis=1, dtype=np.float64),
+        "band": _band(wrong_values),
+        "auc": auc(diagonal, wrong_values),
+        "mexa": mexa(own),
+        "reference_mismatched": reference_values.mean(dtype=np.float64),
+        "reference_band": _band(reference_values),
+        # The pair's own English joins the pool: how many wrong words of the pool come before or level with it?
+        "reference_rank": 1 + ((against >= diagonal[:, None]) & wrong_reference).sum(axis=1),
+    }
+
+
+def _band(values: np.ndarray) -> np.ndarray:
+    """The 5th and 95th percentiles, or nan where there is nothing."""
+    return np.percentile(values, [5, 95]) if values.size else np.full(2, np.nan)
+
+
+def auc(right: np.ndarray, wrong: np.ndarray) -> float:
+    """Probability that a right pair scores above a wrong one, ties counted half; nan without wrong pairs."""
+    if not wrong.size:
+        return float("nan")
+    ordered = np.sort(wrong)
+    below = np.searchsorted(ordered, right, side="left")
+    upto = np.searchsorted(ordered, right, side="right")
+    return float((below + upto).mean() / 2 / wrong.size)
+
+
+def mexa(cosines: np.ndarray) -> float:
+    """Share of pairs whose own cosine beats every other in its row and column of (n, n) (Kargaran et al. 2024)."""
+    others = cosines.copy()
+    np.fill_diagonal(others, -np.inf)
+    diagonal = cosines.diagonal()
+    return float(((diagonal > others.max(axis=1)) & (diagonal > others.max(axis=0))).mean())
+
+
+def best_rank(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Rank, from 1, of each row's best right candidate: scores and right are (q, c).
+
+    Ties count against: a wrong candidate level with the right one comes first, so equal vectors retrieve nothing.
+    """
+    best = np.where(right, scores, -np.inf).max(axis=1, keepdims=True)  # (q, 1)
+    return 1 + ((scores >= best) & ~right).sum(axis=1)
+
+
+def csls(cosines: np.ndarray, k: int = CSLS_NEIGHBOURS) -> np.ndarray:
+    """Cosines corrected for hubs: 2c_ij − the mean of row i's k best − the mean of column j's (Conneau et al. 2018)."""
+    rows = np.sort(cosines, axis=1)[:, -k:].mean(axis=1, keepdims=True)  # (a, 1)
+    columns = np.sort(cosines, axis=0)[-k:].mean(axis=0, keepdims=True)  # (1, b)
+    return 2 * cosines - rows - columns
+
+
+def _retrieval(ranks: list[tuple[np.ndarray, np.ndarray]]) -> Retrieval:
+    rank = np.stack([by_cosine for by_cosine, _ in ranks])  # (layers, n)
+    by_csls = np.stack([by_csls for _, by_csls in ranks])
+    return Retrieval(
+        rank=rank,
+        p_at_1=(rank == 1).mean(axis=1),
+        p_at_5=(rank <= 5).mean(axis=1),
+        mrr=(1 / rank).mean(axis=1),
+        csls_p_at_1=(by_csls == 1).mean(axis=1),
+    )
+
+
+def _centred(states: PairStates, reference: PairStates, layer: int) -> float:
+    """Matched cosine after each language's mean over the reference pool is taken away."""
+    swahili = states.swahili[layer] - reference.swahili[layer].mean(dim=0)
+    english = states.english[layer] - reference.english[layer].mean(dim=0)
+    pairwise = torch.nn.functional.cosine_similarity(
+        swahili[states.swahili_index], english[states.english_index], dim=-1
+    )
+    return float(pairwise.mean())
+
+
+def _unit(states: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(states, dim=-1)
+
+
+def _distinct(pairs: Sequence[WordPair], index: np.ndarray, side: str) -> list[str]:
+    """The distinct words of one side, in the order of their rows."""
+    words = {int(row): getattr(pair, side) for pair, row in zip(pairs, index, strict=True)}
+    return [words[row] for row in sorted(words)]
+
+
+def _as_listed_in(reference: PairStates, states: PairStates, reference_words: list[str]) -> np.ndarray:
+    """Right translations that the reference pool, rather than the list itself, names: (n, m)."""
+    known = translation_table(reference.pairs, reference_words)  # (m rows, m words)
+    by_word = {pair.swahili: row for pair, row in zip(reference.pairs, known, strict=True)}
+    nothing = np.zeros(len(reference_words), dtype=bool)
+    return np.stack([by_word.get(pair.swahili, nothing) for pair in states.pairs])
+
+
+def _warnings(n: int, wrong: np.ndarray, pooling: str):
+    if pooling == "all":
+        yield (
+            "BOS is averaged in: in Llama models its vector is so large that any two words look alike, "
+            "right or wrong. Compare with the mismatched band, or pool words only."
+        )
+    if not wrong.any():
+        yield "There is no wrong pair in this list, so mismatched, gap and AUC are empty; add a second pair."
+    elif n < FEW_PAIRS:
+        yield f"{n} pairs are few: ranks within the list mean little below {FEW_PAIRS}."
+
+
+def verdict(result: LayerAlignment, layer: int) -> str:
+    """`aligned` or `not discriminative` at a layer; see the README for the rule."""
+    hits = round(float(result.retrieval["sw_en"].p_at_1[layer]) * len(result.pairs))
+    clear = bool(result.gap_ci95[layer, 0] > 0)
+    return "aligned" if clear and above_chance(hits, len(result.pairs), result.chance) else "not discriminative"
+
+
+@dataclass(frozen=True)
+class Change:
+    """How one layer's measures moved from base to adapter on the same pairs, and the verdict on it."""
+
+    layer: int
+    matched: float
+    mismatched: float
+    gap: float
+    gap_ci95: tuple[float, float]
+    p_at_1: float
+    verdict: str
+
+
+def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int = 0) -> Change:
+    """Compare two measurements of the same pairs at a layer.
+
+    `collapsed`: matched rose, and mismatched as much or more (the gap did not grow). `improved`: the gap grew beyond
+    chance and P@1 did not fall. `worse`: the gap or P@1 fell. Otherwise `no clear change`.
+
+    Raises:
+        ValueError: the two were measured on different pairs.
+    """
+    if before.pairs != after.pairs:
+        raise ValueError("Before and after must be measured on the same pairs.")
+    matched = float(after.matched[layer] - before.matched[layer])
+    mismatched = float(after.mismatched[layer] - before.mismatched[layer])
+    per_pair = (after.cosine - after.wrong_cosine)[:, layer] - (before.cosine - before.wrong_cosine)[:, layer]  # (n,)
+    gap_low, gap_high = map(float, interval95(bootstrap_weights(len(per_pair), seed) @ per_pair / len(per_pair)))
+    p_at_1 = float(after.retrieval["sw_en"].p_at_1[layer] - before.retrieval["sw_en"].p_at_1[layer])
+    gap = matched - mismatched
+    if matched > 0 and mismatched > 0 and gap <= 0:
+        said = "collapsed"
+    elif gap_low > 0 and p_at_1 >= 0:
+        said = "improved"
+    elif gap_high < 0 or (gap <= 0 and p_at_1 < 0):
+        said = "worse"
+    else:
+        said = "no clear change"
+    return Change(layer, matched, mismatched, gap, (gap_low, gap_high), p_at_1, said)

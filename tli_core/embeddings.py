@@ -1,0 +1,190 @@
+"""Words → tokens → pooled hidden states per layer. The only place in the project that pools."""
+
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+POOLINGS = ("words", "all", "last")
+"""`words`: mean over tokens that are not special. `all`: over every token, BOS included. `last`: the last token alone."""
+
+MAX_BATCH_TOKENS = 8192
+"""Tokens in one forward pass: enough to fill two CPU cores or a GPU, little enough to stay in megabytes."""
+
+
+@dataclass(frozen=True)
+class EncodedWord:
+    """A word's token ids as the model reads it, and which of them the tokenizer added (BOS)."""
+
+    ids: tuple[int, ...]
+    special: tuple[bool, ...]
+
+
+def block_count(model: PreTrainedModel) -> int:
+    """How many transformer blocks are in memory; the model has one layer more."""
+    return len(model.base_model.layers)
+
+
+def layer_names(blocks: int) -> tuple[str, ...]:
+    """Names of the blocks + 1 layers: `embeddings`, `block 1` …, `output` (the last block after the final norm)."""
+    return ("embeddings", *(f"block {i}" for i in range(1, blocks)), "output")
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[EncodedWord]:
+    """Tokenise each word alone, BOS first where the tokenizer adds one.
+
+    Raises:
+        ValueError: a word gives no token of its own; the message names it.
+    """
+    batch = tokenizer(list(words), return_special_tokens_mask=True, split_special_tokens=True)
+    encoded = [
+        EncodedWord(tuple(ids), tuple(map(bool, special)))
+        for ids, special in zip(batch["input_ids"], batch["special_tokens_mask"], strict=True)
+    ]
+    for word, tokens in zip(words, encoded, strict=True):
+        if all(tokens.special):
+            raise ValueError(f"The tokenizer makes no token of {word!r}: leave it out.")
+    return encoded
+
+
+def subwords(tokenizer: PreTrainedTokenizerBase, word: str) -> list[str]:
+    """The pieces the tokenizer cuts a word into, without the tokens it adds."""
+    (tokens,) = encode(tokenizer, [word])
+    return [tokenizer.decode([i]) for i, special in zip(tokens.ids, tokens.special, strict=True) if not special]
+
+
+def pooling_weights(words: Sequence[EncodedWord], pooling: str) -> Tensor:
+    """What each token counts in its word's vector: (n, t) for a longest word of t tokens, every row sums to 1."""
+    if pooling not in POOLINGS:
+        raise ValueError(f"There is no pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
+    counted = torch.zeros(len(words), max(len(word.ids) for word in words))  # (n, t)
+    for row, word in zip(counted, words, strict=True):
+        if pooling == "words":
+            row[: len(word.ids)] = ~torch.tensor(word.special)
+        elif pooling == "all":
+            row[: len(word.ids)] = 1
+        else:
+            row[len(word.ids) - 1] = 1
+    return counted / counted.sum(dim=1, keepdim=True)
+
+
+def padded_ids(words: Sequence[EncodedWord]) -> Tensor:
+    """Token ids (n, t), padded on the right with 0.
+
+    Attention is causal, so no real token sees the padding and no mask is needed; pooling gives it weight 0.
+    """
+    return torch.nn.utils.rnn.pad_sequence([torch.tensor(word.ids) for word in words], batch_first=True)
+
+
+def length_batches(words: Sequence[EncodedWord], max_tokens: int = MAX_BATCH_TOKENS) -> list[list[int]]:
+    """Indices of words grouped by equal token count, so that no pass pads and no mask is needed."""
+    by_length: dict[int, list[int]] = {}
+    for index, word in enumerate(words):
+        by_length.setdefault(len(word.ids), []).append(index)
+    batches = []
+    for length, indices in sorted(by_length.items()):
+        size = max(1, max_tokens // length)
+        batches += [indices[i : i + size] for i in range(0, len(indices), size)]
+    return batches
+
+
+class _StopForward(Exception):
+    """Raised by a hook once the last layer that is wanted has been seen."""
+
+
+@contextmanager
+def _hooks(handles: list):
+    try:
+        yield
+    except _StopForward:
+        pass
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def visit_layers(
+    model: PreTrainedModel, input_ids: Tensor, visit: Callable[[int, Tensor], None], upto: int | None = None
+) -> None:
+    """Run the blocks on input_ids (b, t) and call visit(layer, hidden) with hidden (b, t, d) as each layer appears.
+
+    Layers are numbered as in `measures`: 0 the token embeddings, i the output of block i before the final norm, and
+    the last one the last block after the final norm. Nothing is kept: the visitor pools and lets go.
+    With upto=k the pass ends right after block k, so later blocks cost nothing. Gradients flow where they are on.
+    """
+    decoder = model.base_model
+    blocks = block_count(model)
+    last = blocks if upto is None else upto
+    if not 0 <= last <= blocks:
+        raise ValueError(f"There is no layer {last}: this model has layers 0 to {blocks}.")
+
+    def hook(layer: int):
+        def seen(_module, _args, output):
+            visit(layer, output[0] if isinstance(output, tuple) else output)
+            if layer == last:
+                raise _StopForward
+
+        return seen
+
+    modules = {0: decoder.embed_tokens, blocks: decoder.norm} | {i: decoder.layers[i - 1] for i in range(1, blocks)}
+    handles = [modules[layer].register_forward_hook(hook(layer)) for layer in range(last + 1)]
+    with _hooks(handles):
+        decoder(input_ids=input_ids.to(model.device), use_cache=False)
+
+
+@torch.inference_mode()
+def pooled_states(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    words: Sequence[str],
+    pooling: str = "words",
+    upto: int | None = None,
+) -> Tensor:
+    """Each word's vector at every layer, pooled inside the forward pass.
+
+    Args:
+        pooling: one of POOLINGS.
+        upto: stop after this layer; None runs all.
+
+    Returns:
+        float32 on the CPU: (layers, n, d), layers = blocks + 1, or upto + 1.
+
+    Raises:
+        ValueError: an unknown pooling or layer, or a word without tokens.
+    """
+    encoded = encode(tokenizer, words)
+    layers = (block_count(model) if upto is None else upto) + 1
+    states = torch.empty(layers, len(words), model.config.hidden_size)  # (layers, n, d)
+    for indices in length_batches(encoded):
+        batch = [encoded[i] for i in indices]
+        weights = pooling_weights(batch, pooling).to(model.device)  # (b, t)
+
+        def pool(layer: int, hidden: Tensor, weights: Tensor = weights, indices: list[int] = indices) -> None:
+            states[layer, indices] = pool_tokens(hidden, weights).cpu()
+
+        visit_layers(model, padded_ids(batch), pool, upto)
+    return states
+
+
+def pool_tokens(hidden: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sum over tokens, in float32: hidden (n, t, d) and weights (n, t) -> (n, d)."""
+    return torch.einsum("ntd,nt->nd", hidden.float(), weights)
+
+
+def layer_states(model: PreTrainedModel, words: Sequence[EncodedWord], layer: int, pooling: str) -> Tensor:
+    """Each word's pooled vector at one layer, (n, d) in float32 on the model's device, with its gradient.
+
+    Runs the blocks up to that layer and no further.
+    """
+    weights = pooling_weights(words, pooling).to(model.device)  # (n, t)
+    found: list[Tensor] = []
+
+    def keep(at: int, hidden: Tensor) -> None:
+        if at == layer:
+            found.append(pool_tokens(hidden, weights))
+
+    visit_layers(model, padded_ids(words), keep, upto=layer)
+    return found[0]

@@ -1,0 +1,341 @@
+"""A base model with its adapters: load, switch, add and drop. One base in memory, never reloaded to switch."""
+
+import hashlib
+import json
+import os
+import re
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftConfig
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+ROOT = Path(__file__).resolve().parent.parent
+ADAPTERS = ROOT / "adapters"
+KNOWN_MODELS = {
+    "lugha-mini": str(ROOT / "models" / "lugha-mini"),
+    "lugha-llama": "Lugha-Llama/Lugha-Llama-8B-wura",
+}
+ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+SMALL_MODEL_PARAMETERS = 500_000_000
+"""Up to this size a model is read in float32 everywhere; above, in bf16 on a GPU or as its checkpoint says."""
+
+_REFERENCES_KEPT = 4
+_HASHED_BYTES = 256_000_000
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a number comes from: enough to make it again."""
+
+    model: str
+    revision: str | None
+    dtype: str
+    adapter: str | None
+    adapter_sha256: str | None
+    pooling: str
+    n: int
+    seed: int
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter that is in memory beside its base. `key` names it there, `name` names it to people."""
+
+    key: str
+    name: str
+    sha256: str
+    blocks: tuple[int, ...]
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+class LoadedModel:
+    """A base model, its tokenizer, and any number of adapters; the base is active unless `using` says otherwise."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, revision: str | None):
+        self.tokenizer = tokenizer
+        self.name = name
+        self.revision = revision
+        self.adapters: dict[str, Adapter] = {}
+        self._model = model.eval().requires_grad_(False)
+        # The active adapter is state of the one model object, so whoever uses it holds this lock meanwhile.
+        self._lock = threading.RLock()
+        self._references: OrderedDict[tuple[str | None, str], Any] = OrderedDict()
+
+    @property
+    def blocks(self) -> int:
+        """How many transformer blocks the model has."""
+        return len(self._model.base_model.layers)
+
+    @property
+    def device(self) -> torch.device:
+        return self._model.device
+
+    @contextmanager
+    def using(self, adapter: str | None) -> Iterator[PreTrainedModel]:
+        """The model with the adapter of this key on, or the untouched base for None; the base again afterwards.
+
+        Raises:
+            KeyError: no adapter of that key is in memory.
+        """
+        with self._lock:
+            if adapter is not None:
+                if adapter not in self._peft_keys():
+                    raise KeyError(f"No adapter {adapter!r} is in memory: add it first.")
+                self._model.set_adapter(adapter)
+                self._model.enable_adapters()
+            try:
+                yield self._model
+            finally:
+                self._base_only()
+
+    def add_adapter(self, path: str | Path, name: str | None = None) -> Adapter:
+        """Read a PEFT LoRA folder into memory beside the base, under a key of its own; `drop` it when done with it.
+
+        Args:
+            name: what people call it; the folder's name by default.
+
+        Raises:
+            ValueError: it is not a LoRA in safetensors, or was made for another base; the message says which.
+        """
+        path = Path(path)
+        config, state, sha256 = _read_adapter(path)
+        # A key of its own even for equal weights: one visitor's adapter is never another's.
+        key = f"tli{uuid.uuid4().hex}"
+        with self._lock:
+            self._check_fit(state, path)
+            try:
+                self._load_weights(key, config, state, path)
+            finally:
+                self._base_only()
+            self.adapters[key] = Adapter(key, name or path.name, sha256, _blocks_of(state), _read_record(path))
+            return self.adapters[key]
+
+    def new_adapter(self, config: LoraConfig) -> str:
+        """Attach a fresh, trainable adapter and return its key; `drop` it when it has been saved."""
+        key = f"tlirun{uuid.uuid4().hex}"
+        with self._lock:
+            try:
+                self._model.add_adapter(config, adapter_name=key)
+            finally:
+                self._base_only()
+        return key
+
+    def drop(self, key: str) -> None:
+        """Forget an adapter; the base and the others stay as they are. Unknown keys are passed over."""
+        with self._lock:
+            self.adapters.pop(key, None)
+            for held in [held for held in self._references if held[0] == key]:
+                del self._references[held]
+            if key in self._peft_keys():
+                self._model.delete_adapter(key)
+                self._base_only()
+
+    def reference(self, adapter: str | None, pooling: str, make: Callable[[], Any]) -> Any:
+        """What `make` returns, kept for this adapter and pooling, so that the reference pool is embedded once."""
+        held = (adapter, pooling)
+        with self._lock:
+            if held not in self._references:
+                self._references[held] = make()
+                while len(self._references) > _REFERENCES_KEPT:
+                    self._references.popitem(last=False)
+            self._references.move_to_end(held)
+            return self._references[held]
+
+    def provenance(self, adapter: str | None, pooling: str, n: int, seed: int) -> Provenance:
+        """Where a number measured now comes from."""
+        info = self.adapters.get(adapter) if adapter else None
+        return Provenance(
+            model=self.name,
+            revision=self.revision,
+            dtype=str(self._model.dtype).removeprefix("torch."),
+            adapter=info.name if info else adapter,
+            adapter_sha256=info.sha256 if info else None,
+            pooling=pooling,
+            n=n,
+            seed=seed,
+            versions={package: version(package) for package in ("torch", "transformers", "peft")},
+        )
+
+    def _peft_keys(self) -> tuple[str, ...]:
+        return tuple(getattr(self._model, "peft_config", {}))
+
+    def _base_only(self) -> None:
+        if self._peft_keys():
+            self._model.disable_adapters()
+        self._model.eval()
+
+    def _check_fit(self, state: dict[str, torch.Tensor], path: Path) -> None:
+        hidden, blocks = self._model.config.hidden_size, self.blocks
+        for name, tensor in state.items():
+            block = _block_of(name)
+            if block is not None and block >= blocks:
+                raise ValueError(
+                    f"{path.name} changes block {block}, but {self.name} has {blocks}: it is for another base."
+                )
+            if name.endswith("q_proj.lora_A.weight") and tensor.shape[1] != hidden:
+                raise ValueError(
+                    f"{path.name} is for a model of width {tensor.shape[1]}, but {self.name} has {hidden}: "
+                    "choose the base it was made for."
+                )
+
+    def _load_weights(self, key: str, config: PeftConfig, state: dict[str, torch.Tensor], path: Path) -> None:
+        try:
+            info = self._model.load_adapter(peft_config=config, adapter_state_dict=state, adapter_name=key)
+            problems = sorted(info.missing_keys) + sorted(info.unexpected_keys) + sorted(map(str, info.mismatched_keys))
+        except Exception:
+            if key in self._peft_keys():
+                self._model.delete_adapter(key)
+            raise
+        if problems:
+            self._model.delete_adapter(key)
+            raise ValueError(
+                f"{path.name} does not fit {self.name}: {len(problems)} tensors do not match, such as {problems[0]}. "
+                "Choose the base it was made for."
+            )
+
+
+def load_model(name: str, device: str | None = None) -> LoadedModel:
+    """Load a base by its short name, Hub id or folder, from safetensors only and without remote code.
+
+    Args:
+        device: where to put it; the first GPU if there is one, else the CPU.
+
+    Raises:
+        ValueError: there is no such model, or it cannot be read; the message says which.
+    """
+    source = KNOWN_MODELS.get(name, name)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    folder = Path(source)
+    if not folder.is_dir() and not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
+        raise ValueError(
+            f"There is no model {name!r}: give {', '.join(KNOWN_MODELS)}, a Hub id such as owner/name, or a folder."
+        )
+    try:
+        config = AutoConfig.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        model = AutoModelForCausalLM.from_pretrained(
+            source, dtype=_dtype(config, device), use_safetensors=True, low_cpu_mem_usage=True
+        )
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(f"{name} could not be loaded: {reason}") from error
+    revision = _content_hash(folder) if folder.is_dir() else getattr(config, "_commit_hash", None)
+    return LoadedModel(model.to(device), tokenizer, name if name in KNOWN_MODELS else source, revision)
+
+
+def find_adapter(name: str, folder: Path = ADAPTERS) -> Path:
+    """The folder of an adapter given by its name under `folder`, or by a path.
+
+    Raises:
+        ValueError: neither exists; the message lists what there is.
+    """
+    if ADAPTER_NAME.fullmatch(name) and (folder / name / "adapter_config.json").is_file():
+        return folder / name
+    if (Path(name) / "adapter_config.json").is_file():
+        return Path(name)
+    there = ", ".join(shipped_adapters(folder)) or "none yet"
+    raise ValueError(f"There is no adapter {name!r}: give a folder with adapter_config.json, or one of {there}.")
+
+
+def shipped_adapters(folder: Path = ADAPTERS, base: str | None = None) -> tuple[str, ...]:
+    """Names of the adapters under a folder; with `base`, only those whose config says they were made for it."""
+    configs = sorted(folder.glob("*/adapter_config.json"))
+    if base is not None:
+        source = source_of(base)
+        configs = [path for path in configs if json.loads(path.read_text())["base_model_name_or_path"] == source]
+    return tuple(path.parent.name for path in configs)
+
+
+def source_of(name: str) -> str:
+    """Where a base is loaded from, as others can use it: a Hub id, or a folder relative to the project."""
+    source = Path(KNOWN_MODELS.get(name, name))
+    return source.relative_to(ROOT).as_posix() if source.is_relative_to(ROOT) else str(KNOWN_MODELS.get(name, name))
+
+
+def check_adapter_name(name: str) -> str:
+    """The name, if it can name an adapter's folder.
+
+    Raises:
+        ValueError: it has other characters than letters, digits, dot, dash and underscore, or is too long.
+    """
+    if not ADAPTER_NAME.fullmatch(name):
+        raise ValueError(
+            f"{name[:70]!r} cannot name an adapter: use up to 64 letters, digits, dots, dashes or underscores, "
+            "beginning with a letter or digit."
+        )
+    return name
+
+
+def _dtype(config: Any, device: str) -> torch.dtype | str:
+    text = config.get_text_config()
+    parameters = text.num_hidden_layers * (4 * text.hidden_size**2 + 3 * text.hidden_size * text.intermediate_size)
+    if parameters <= SMALL_MODEL_PARAMETERS:
+        return torch.float32
+    return torch.bfloat16 if device.startswith("cuda") else "auto"
+
+
+def _read_adapter(path: Path) -> tuple[PeftConfig, dict[str, torch.Tensor], str]:
+    config_file, weights_file = path / "adapter_config.json", path / "adapter_model.safetensors"
+    if not config_file.is_file():
+        raise ValueError(f"{path} has no adapter_config.json: point to a folder that PEFT saved.")
+    if not weights_file.is_file():
+        raise ValueError(
+            f"{path.name} has no adapter_model.safetensors: save it again as safetensors, not as a pickle."
+        )
+    try:
+        config = PeftConfig.from_pretrained(str(path))
+        state = load_file(weights_file)
+    except (SafetensorError, json.JSONDecodeError, TypeError, ValueError, KeyError) as error:
+        raise ValueError(f"{path.name} cannot be read as an adapter: {str(error).splitlines()[0]}") from error
+    if not isinstance(config, LoraConfig):
+        raise ValueError(f"{path.name} is a {config.peft_type} adapter: only LoRA adapters can be used here.")
+    config.inference_mode = True
+    return config, state, hashlib.sha256(weights_file.read_bytes()).hexdigest()
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """How the adapter was made, from tli.json; empty where it was not made here."""
+    try:
+        record = json.loads((path / "tli.json").read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _block_of(tensor_name: str) -> int | None:
+    found = re.search(r"\.layers\.(\d+)\.", tensor_name)
+    return int(found.group(1)) if found else None
+
+
+def _blocks_of(state: dict[str, torch.Tensor]) -> tuple[int, ...]:
+    """Blocks in which the adapter changes anything: those whose lora_B is not all zero."""
+    changed = {_block_of(name) for name, tensor in state.items() if ".lora_B." in name and bool(tensor.any())}
+    return tuple(sorted(block for block in changed if block is not None))
+
+
+def _content_hash(folder: Path) -> str | None:
+    """A hash of the weights themselves for a folder of moderate size; None where that would take too long."""
+    shards = sorted(folder.glob("*.safetensors"))
+    if not shards or sum(os.path.getsize(shard) for shard in shards) > _HASHED_BYTES:
+        return None
+    digest = hashlib.sha256()
+    for shard in shards:
+        digest.update(shard.read_bytes())
+    return f"sha256:{digest.hexdigest()}"

@@ -1,0 +1,253 @@
+"""Read Swahili–English word pairs from whatever people have, and the lexicon shipped with the project."""
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+LEXICON_PATH = Path(__file__).parent / "lexicon.csv"
+SPLITS = ("train", "control", "pool", "reserved")
+
+MAX_WORD_LENGTH = 120
+"""Characters a side: long enough for a proverb, short enough that nobody scores a page of text as a word."""
+
+MAX_FILE_BYTES = 4_000_000
+
+_EXAMPLE = '"maji, water"'
+
+
+class WordPair(NamedTuple):
+    """A Swahili word or phrase, its English translation, and further English glosses that are also right."""
+
+    swahili: str
+    english: str
+    glosses: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """Every English string that counts as a right translation of the Swahili side."""
+        return (self.english, *self.glosses)
+
+
+@dataclass(frozen=True)
+class PairList:
+    """Pairs that could be read, and one sentence for every line that could not."""
+
+    pairs: tuple[WordPair, ...]
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __iter__(self):
+        return iter(self.pairs)
+
+
+class LexiconEntry(NamedTuple):
+    """A row of the shipped lexicon: a pair with its part of speech, topic and split."""
+
+    pair: WordPair
+    pos: str
+    topic: str
+    split: str
+
+
+def normalise(word: str) -> str:
+    """The form under which two spellings count as the same word: NFC, case-folded, single spaces."""
+    return " ".join(unicodedata.normalize("NFC", word).casefold().split())
+
+
+def read_pairs(path: str | Path) -> PairList:
+    """Read a file of pairs: JSON as published, CSV, TSV, or plain lines; UTF-8 with or without a BOM.
+
+    Raises:
+        ValueError: the file is missing, too large, not UTF-8, or holds no pair at all; the message says which.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"There is no file of pairs at {path}: check the path.")
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise ValueError(f"{path.name} is larger than {MAX_FILE_BYTES // 1_000_000} MB: split it into smaller lists.")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name} is not UTF-8 text (byte {error.start}): save it again as UTF-8.") from error
+    return parse_pairs(text)
+
+
+def parse_pairs(text: str) -> PairList:
+    """Read pairs from text: the published JSON array, CSV or TSV with or without a header, or one pair a line.
+
+    A line's two sides are separated by a tab, a comma, `=` or ` - `, whichever comes first (a tab always wins);
+    further glosses follow the English after `;`. Blank lines and lines that start with `#` are passed over.
+    Bad lines are reported in `warnings` with their number and the remedy, and the rest is kept.
+
+    Raises:
+        ValueError: no line held a pair.
+    """
+    text = text.removeprefix("\ufeff")
+    rows = _json_rows(text) if text.lstrip()[:1] in ("[", "{") else _line_rows(text)
+    pairs: list[WordPair] = []
+    warnings: list[str] = []
+    seen: dict[tuple[str, str], str] = {}
+    for place, row in rows:
+        pair, problem = _checked(row)
+        if pair is None:
+            warnings.append(f"{place}: {problem}")
+            continue
+        key = (normalise(pair.swahili), normalise(pair.english))
+        if key in seen:
+            warnings.append(
+                f"{place}: repeats {seen[key].lower()} ({pair.swahili}, {pair.english}); it is counted once."
+            )
+            continue
+        seen[key] = place
+        pairs.append(pair)
+    if not pairs:
+        reason = warnings[0] if warnings else "the list is empty."
+        raise ValueError(f"No pair could be read. {reason} Write one pair a line, such as {_EXAMPLE}.")
+    return PairList(tuple(pairs), tuple(warnings))
+
+
+@dataclass(frozen=True)
+class _Row:
+    """The fields found at one place, or what was wrong there."""
+
+    swahili: str = ""
+    english: str = ""
+    glosses: str = ""
+    problem: str = ""
+
+
+def _json_rows(text: str) -> Iterable[tuple[str, _Row]]:
+    try:
+        entries = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        place = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "nested too deep"
+        raise ValueError(f"The JSON could not be read ({place}): mend it there, or write one pair a line.") from error
+    if not isinstance(entries, list):
+        raise ValueError('The JSON must be an array of {"swahili": …, "english": …} objects: wrap it in [ ].')
+    for number, entry in enumerate(entries, 1):
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(k), str) for k in ("swahili", "english")):
+            shown = json.dumps(entry, ensure_ascii=False)[:60]
+            yield f"Entry {number}", _Row(problem=f'expected {{"swahili": "…", "english": "…"}}, got {shown}.')
+            continue
+        glosses = entry.get("glosses", "")
+        if isinstance(glosses, list):
+            glosses = ";".join(str(gloss) for gloss in glosses)
+        yield f"Entry {number}", _Row(entry["swahili"], entry["english"], str(glosses))
+
+
+def _line_rows(text: str) -> Iterable[tuple[str, _Row]]:
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in lines if not line.lstrip().startswith("#")]
+    if lines and (columns := _header(lines[0][1])):
+        delimiter = "\t" if "\t" in lines[0][1] else ","
+        for number, line in lines[1:]:
+            fields = next(csv.reader([line], delimiter=delimiter))
+            if len(fields) < len(columns) and max(columns["swahili"], columns["english"]) >= len(fields):
+                yield (
+                    f"Line {number}",
+                    _Row(problem=f"expected {len(columns)} columns as in the header, got {line[:60]!r}."),
+                )
+                continue
+            glosses = fields[columns["glosses"]] if columns.get("glosses", len(fields)) < len(fields) else ""
+            yield f"Line {number}", _Row(fields[columns["swahili"]], fields[columns["english"]], glosses)
+        return
+    for number, line in lines:
+        yield f"Line {number}", _split_line(line)
+
+
+def _header(line: str) -> dict[str, int]:
+    """Column numbers by name when the line is a header that names both languages, else empty."""
+    names = [name.strip().strip('"').lower() for name in re.split(r"[,\t]", line)]
+    return {name: i for i, name in enumerate(names)} if {"swahili", "english"} <= set(names) else {}
+
+
+def _split_line(line: str) -> _Row:
+    if "\t" in line:
+        fields = line.split("\t")
+    else:
+        found = re.search(r'^\s*(?:"[^"]*"\s*)?(.*?)(=| - |–|,)', line)
+        separator = found.group(2) if found else ""
+        if separator == ",":
+            fields = next(csv.reader(io.StringIO(line), skipinitialspace=True))
+        elif separator:
+            fields = line.split(separator, 1)
+        else:
+            return _Row(problem=f'expected "swahili, english", got {line.strip()[:60]!r}; put a comma between the two.')
+    if len(fields) != 2:
+        return _Row(problem=f"expected two columns, got {len(fields)}; put quotes round a side that holds a comma.")
+    english, _, glosses = fields[1].partition(";")
+    return _Row(fields[0], english, glosses)
+
+
+def _checked(row: _Row) -> tuple[WordPair | None, str]:
+    """The pair a row holds, or None and the sentence that says why not."""
+    if row.problem:
+        return None, row.problem
+    swahili, english = _clean(row.swahili), _clean(row.english)
+    for side, word in (("Swahili", swahili), ("English", english)):
+        if not word:
+            return None, f"the {side} side is empty; write both, such as {_EXAMPLE}."
+        if len(word) > MAX_WORD_LENGTH:
+            return None, f"the {side} side has {len(word)} characters; shorten it to {MAX_WORD_LENGTH}."
+    glosses = tuple(g for g in map(_clean, row.glosses.split(";")) if g and len(g) <= MAX_WORD_LENGTH)
+    return WordPair(swahili, english, glosses), ""
+
+
+def _clean(word: str) -> str:
+    """The word without control characters, quotes around it, or spaces it does not need."""
+    word = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in unicodedata.normalize("NFC", word))
+    return " ".join(word.split()).strip('"').strip()
+
+
+@lru_cache(maxsize=1)
+def lexicon() -> tuple[LexiconEntry, ...]:
+    """The shipped lexicon. Its splits share no word in either language: see `LexiconEntry.split` and SPLITS."""
+    with LEXICON_PATH.open(encoding="utf-8", newline="") as file:
+        return tuple(
+            LexiconEntry(
+                WordPair(row["swahili"], row["english"], tuple(g for g in row["glosses"].split("; ") if g)),
+                row["pos"],
+                row["topic"],
+                row["split"],
+            )
+            for row in csv.DictReader(file)
+        )
+
+
+def shipped(split: str) -> tuple[WordPair, ...]:
+    """The lexicon's pairs of one split: train, control, pool (the reference pool) or reserved (never trained on)."""
+    if split not in SPLITS:
+        raise ValueError(f"There is no split {split!r}: choose one of {', '.join(SPLITS)}.")
+    return tuple(entry.pair for entry in lexicon() if entry.split == split)
+
+
+def translation_table(rows: Sequence[WordPair], columns: Sequence[str]) -> np.ndarray:
+    """Which English strings are right for which Swahili words.
+
+    A Swahili word's listed translations are the English and the glosses of every row that carries it.
+
+    Returns:
+        A boolean array (len(rows), len(columns)): row i's Swahili may be translated by columns[j].
+    """
+    listed: dict[str, set[str]] = {}
+    for pair in rows:
+        listed.setdefault(normalise(pair.swahili), set()).update(map(normalise, pair.accepted))
+    column_index: dict[str, list[int]] = {}
+    for j, english in enumerate(columns):
+        column_index.setdefault(normalise(english), []).append(j)
+    table = np.zeros((len(rows), len(columns)), dtype=bool)
+    for i, pair in enumerate(rows):
+        for english in listed[normalise(pair.swahili)]:
+            table[i, column_index.get(english, [])] = True
+    return table

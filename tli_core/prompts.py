@@ -1,0 +1,54 @@
+"""Prompts that ask a base model for a translation, and the six kinds of probe that the published work uses."""
+
+from dataclasses import dataclass
+
+TO_ENGLISH = "Swahili: {swahili}\nEnglish:"
+TO_SWAHILI = "English: {english}\nSwahili:"
+
+
+@dataclass(frozen=True)
+class Template:
+    """A prompt with a place for the pair's Swahili or English side, and what it is meant to show."""
+
+    name: str
+    text: str
+    shows: str
+
+    def fill(self, swahili: str, english: str) -> str:
+        """The prompt for one pair, taken literally: braces in a word stay braces."""
+        return self.text.replace("{swahili}", swahili).replace("{english}", english)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Which sides of a pair the prompt uses."""
+        return tuple(side for side in ("swahili", "english") if f"{{{side}}}" in self.text)
+
+
+TRANSLATIONS = (
+    Template("Translate to English", TO_ENGLISH, "a translation in the format the bundled model was trained on"),
+    Template("Translate to Swahili", TO_SWAHILI, "a translation in the format the bundled model was trained on"),
+)
+
+# The kinds are those of the published qualitative probe (see the README's sources); the wording is our own.
+PROBES = (
+    Template("Probe: Swahili to English", "The English word for '{swahili}' is '", "direct translation"),
+    Template("Probe: English to Swahili", "The Swahili word for '{english}' is '", "reverse translation"),
+    Template(
+        "Probe: noun in mixed speech",
+        "Jana nilinunua {swahili} sokoni. In English we call it",
+        "whether a Swahili noun is understood in a sentence that changes language",
+    ),
+    Template(
+        "Probe: verb or adjective in mixed speech",
+        "My friend likes {swahili}. In other words, my friend likes",
+        "whether a Swahili verb or adjective is understood inside English",
+    ),
+    Template("Probe: definition", "Neno: {swahili}\nMaana kwa Kiingereza:", "a definition asked for in Swahili"),
+    Template(
+        "Probe: carry on in English",
+        "Nilipofika nyumbani nilimkuta rafiki yangu. When I got home, my friend",
+        "whether English goes on from a Swahili beginning; the same for every pair",
+    ),
+)
+
+TEMPLATES = (*TRANSLATIONS, *PROBES)

@@ -1,0 +1,85 @@
+"""Bootstrap intervals and paired tests. scipy does the tests; the bootstrap is one matrix product for all layers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+RESAMPLES = 2000
+
+
+def bootstrap_weights(n: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
+    """How often each of n pairs is drawn in each resample: (resamples, n), rows sum to n.
+
+    A statistic that is a sum over pairs is then `weights @ values`, for every layer at once.
+    """
+    draws = np.random.default_rng(seed).integers(0, n, size=(resamples, n))
+    flat = draws + n * np.arange(resamples)[:, None]
+    return np.bincount(flat.ravel(), minlength=resamples * n).reshape(resamples, n).astype(np.float64)
+
+
+def interval95(samples: np.ndarray) -> np.ndarray:
+    """The central 95 % of resampled values: (resamples, …) -> (…, 2)."""
+    return np.moveaxis(np.percentile(samples, [2.5, 97.5], axis=0), 0, -1)
+
+
+def above_chance(hits: int, n: int, chance: float, alpha: float = 0.05) -> bool:
+    """Whether hits of n is more than chance alone gives (one-sided binomial test)."""
+    if n == 0 or chance >= 1:
+        return False
+    return bool(stats.binomtest(hits, n, chance, alternative="greater").pvalue < alpha)
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """The same pairs before and after: the paper's t-test, and what it leaves out."""
+
+    n: int
+    before: float
+    after: float
+    difference: float
+    difference_ci95: tuple[float, float]
+    percent: float
+    t: float
+    p_t: float
+    p_permutation: float
+    d_z: float
+
+
+def paired_test(before: Sequence[float], after: Sequence[float], seed: int) -> PairedTest:
+    """Compare two values of every pair: paired t, sign-flip permutation, Cohen's d_z and a bootstrap interval.
+
+    Raises:
+        ValueError: fewer than two pairs, or lists of different lengths.
+    """
+    before, after = np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)
+    if before.shape != after.shape or before.ndim != 1 or len(before) < 2:
+        raise ValueError(f"A paired test needs two lists of at least two values, got {before.shape} and {after.shape}.")
+    difference = after - before
+    spread = float(difference.std(ddof=1))
+    # A difference that never varies has no t; every other figure still stands.
+    t, p_t = stats.ttest_rel(after, before) if spread > 0 else (float("nan"), float("nan"))
+    permuted = stats.permutation_test(
+        (after, before),
+        lambda x, y, axis: np.mean(x - y, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=9999,
+        batch=1000,
+        rng=np.random.default_rng(seed),
+    )
+    low, high = interval95(bootstrap_weights(len(difference), seed) @ difference / len(difference))
+    mean = float(difference.mean())
+    return PairedTest(
+        n=len(difference),
+        before=float(before.mean()),
+        after=float(after.mean()),
+        difference=mean,
+        difference_ci95=(float(low), float(high)),
+        percent=100 * mean / float(before.mean()) if before.mean() else float("nan"),
+        t=float(t),
+        p_t=float(p_t),
+        p_permutation=float(permuted.pvalue),
+        d_z=mean / spread if spread > 0 else float("nan"),
+    )
