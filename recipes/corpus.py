@@ -25,9 +25,9 @@ DICTIONARY_LINES = (
     "Neno '{swahili}' kwa Kiingereza ni '{english}'.",
 )
 
-# An entry reads the same whichever language its headword is in: what the model must say next is then the same after
-# either word, which is what brings the two words' states together.
-ENTRY_LINE = "{word}: {swahili}, {english}"
+# An entry goes on the same whichever language its headword is in, and at once, with nothing between: what the model
+# must say right after either word is then the same, which is what brings the two words' states together.
+ENTRY_LINES = ("{word} {swahili} {english}", "{word} {english} {swahili}")
 
 CODE_SWITCH_PROBABILITY = 0.3
 
@@ -126,8 +126,9 @@ def dictionary_documents(pair: WordPair, rng: random.Random) -> list[str]:
         answers_english = line.find("{english}") > line.find("{swahili}")
         english = rng.choice(pair.accepted) if answers_english and rng.random() < 0.25 else pair.english
         documents.append(line.format(swahili=pair.swahili, english=english))
-    for word in (pair.swahili, pair.english):
-        documents.append(ENTRY_LINE.format(word=word, swahili=pair.swahili, english=pair.english))
+    for line in ENTRY_LINES:
+        for word in (pair.swahili, pair.english):
+            documents.append(line.format(word=word, swahili=pair.swahili, english=pair.english))
     return documents
 
 

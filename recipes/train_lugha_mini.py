@@ -6,16 +6,19 @@ DATA is a folder with parallel_train.tsv, parallel_dev.tsv, the mono_*.txt files
 """
 
 import argparse
+import itertools
 import json
 import math
-import random
+import multiprocessing
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
@@ -45,14 +48,14 @@ class Recipe:
     key_value_heads: int = 2
     mlp: int = 704
     max_tokens: int = 256
-    steps: int = 3000
+    steps: int = 2490
     batch_tokens: int = 32768
     matrix_lr: float = 4e-3
-    other_lr: float = 4e-3
+    other_lr: float = 3e-3
     warmup: int = 100
-    weight_decay: float = 0.1
-    dropout: float = 0.1
-    lexicon_repeats: int = 3
+    weight_decay: float = 1.0
+    dropout: float = 0.2
+    lexicon_repeats: int = 5
     far_repeats: int = 1
     seed: int = 1
 
@@ -121,24 +124,65 @@ def drop_while_training(model: LlamaForCausalLM, p: float) -> list:
     return [place.register_forward_hook(hook) for place in places]
 
 
-def tokenized(tokenizer: PreTrainedTokenizerFast, documents: Sequence[str], max_tokens: int) -> list[list[int]]:
+@dataclass(frozen=True)
+class Documents:
+    """Tokenized documents end to end: ids (tokens,), and each document's first place and length (n,)."""
+
+    ids: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+
+
+def tokenized(tokenizer: PreTrainedTokenizerFast, documents: Sequence[str], max_tokens: int) -> Documents:
     """Token ids of each document, BOS first and EOS last, cut at max_tokens."""
-    ids = tokenizer(list(documents))["input_ids"]
-    return [[*document, tokenizer.eos_token_id][:max_tokens] for document in ids]
+    rows = [[*ids, tokenizer.eos_token_id][:max_tokens] for ids in tokenizer(list(documents))["input_ids"]]
+    lengths = np.array([len(row) for row in rows])
+    return Documents(np.concatenate(rows).astype(np.uint16), lengths.cumsum() - lengths, lengths)
 
 
-def batches(documents: list[list[int]], batch_tokens: int, rng: random.Random) -> Iterator[Tensor]:
+def batches(documents: Documents, batch_tokens: int, seed: int) -> Iterator[Tensor]:
     """Batches (b, t) of documents of about one length, right-padded with -1, in random order."""
-    order = sorted(range(len(documents)), key=lambda i: (len(documents[i]), rng.random()))
+    rng = np.random.default_rng(seed)
+    order = np.lexsort((rng.random(len(documents.lengths)), documents.lengths))
     groups: list[list[int]] = [[]]
     for i in order:
-        if (len(groups[-1]) + 1) * len(documents[i]) > batch_tokens:
+        if (len(groups[-1]) + 1) * documents.lengths[i] > batch_tokens:
             groups.append([])
         groups[-1].append(i)
-    rng.shuffle(groups)
-    for group in groups:
-        rows = [torch.tensor(documents[i]) for i in group]
-        yield nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
+    for group in rng.permutation(len(groups)):
+        rows = np.array(groups[group])
+        places = np.arange(documents.lengths[rows].max())  # (t,)
+        taken = documents.starts[rows, None] + places  # (b, t)
+        real = places < documents.lengths[rows, None]
+        yield torch.from_numpy(np.where(real, documents.ids[np.where(real, taken, 0)].astype(np.int64), -1))
+
+
+def prepare(epoch: int) -> Documents:
+    """One epoch, made and tokenized in a process of its own so that training never waits for Python."""
+    corpus, tokenizer, recipe = _given
+    made = corpus.epoch(recipe.seed + epoch, recipe.lexicon_repeats, recipe.far_repeats)
+    return tokenized(tokenizer, list(made), recipe.max_tokens)
+
+
+_given: tuple = ()
+
+
+def _give(*values) -> None:
+    global _given
+    _given = values
+
+
+def epochs(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, recipe: Recipe, ahead: int = 4) -> Iterator[Documents]:
+    """Epochs 1, 2, 3 … without end, some of them made ahead."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(ahead, spawn, initializer=_give, initargs=(corpus, tokenizer, recipe)) as workers:
+        waiting = deque(workers.submit(prepare, epoch) for epoch in range(1, ahead + 1))
+        try:
+            for epoch in itertools.count(ahead + 1):
+                yield waiting.popleft().result()
+                waiting.append(workers.submit(prepare, epoch))
+        finally:
+            workers.shutdown(wait=False, cancel_futures=True)
 
 
 def token_losses(model: LlamaForCausalLM, batch: Tensor) -> tuple[Tensor, Tensor]:
@@ -172,7 +216,7 @@ def dev_losses(
     for name, documents in dev_documents(sentences).items():
         totals = [
             token_losses(model, batch.to(model.device))
-            for batch in batches(tokenized(tokenizer, documents, max_tokens), 16384, random.Random(0))
+            for batch in batches(tokenized(tokenizer, documents, max_tokens), 16384, seed=0)
         ]
         sums[name] = sum(float(loss) for loss, _ in totals)
         counts[name] = sum(int(count) for _, count in totals)
@@ -202,18 +246,9 @@ def train(
     ]
     starts = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
     autocast = torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda")
-
-    def prepare(epoch: int) -> list[list[int]]:
-        documents = corpus.epoch(recipe.seed + epoch, recipe.lexicon_repeats, recipe.far_repeats)
-        return tokenized(tokenizer, list(documents), recipe.max_tokens)
-
-    preparing = ThreadPoolExecutor(max_workers=1)
-    following = preparing.submit(prepare, 1)
-    began, step, epoch = time.perf_counter(), 0, 0
-    while step < recipe.steps:
-        epoch += 1
-        ids, following = following.result(), preparing.submit(prepare, epoch + 1)
-        for batch in batches(ids, recipe.batch_tokens, random.Random(epoch)):
+    began, step = time.perf_counter(), 0
+    for epoch, documents in enumerate(epochs(corpus, tokenizer, recipe), 1):
+        for batch in batches(documents, recipe.batch_tokens, seed=epoch):
             model.train()
             share = learning_rate_share(step, recipe)
             for optimizer, start in zip(optimizers, starts, strict=True):
@@ -238,7 +273,8 @@ def train(
                 print(f"step {step} dev " + ", ".join(f"{k} {v:.3f}" for k, v in losses.items()), file=sys.stderr)
             if step == recipe.steps:
                 break
-    preparing.shutdown(wait=False, cancel_futures=True)
+        if step == recipe.steps:
+            break
     for hook in hooks:
         hook.remove()
     return model.eval()

@@ -187,13 +187,12 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         for name, value in _one_layer(own, wrong, against, ~listed_reference).items():
             columns[name].append(value)
         columns["centred"].append(_centred(states, reference, layer))
-        for direction, score, table, index in (
-            ("sw_en", cosines, right, states.swahili_index),
-            ("en_sw", cosines.T, right.T, states.english_index),
+        corrected = csls(cosines)
+        for direction, score, hubless, table, index in (
+            ("sw_en", cosines, corrected, right, states.swahili_index),
+            ("en_sw", cosines.T, corrected.T, right.T, states.english_index),
         ):
-            by_cosine = best_rank(score, table)[index]
-            by_csls = best_rank(csls(cosines) if direction == "sw_en" else csls(cosines).T, table)[index]
-            ranks[direction].append((by_cosine, by_csls))
+            ranks[direction].append((best_rank(score, table)[index], best_rank(hubless, table)[index]))
 
     stacked = {name: np.stack(values) for name, values in columns.items()}
     weights = bootstrap_weights(n, seed)  # (resamples, n)
@@ -292,9 +291,13 @@ def best_rank(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def csls(cosines: np.ndarray, k: int = CSLS_NEIGHBOURS) -> np.ndarray:
     """Cosines corrected for hubs: 2c_ij − the mean of row i's k best − the mean of column j's (Conneau et al. 2018)."""
-    rows = np.sort(cosines, axis=1)[:, -k:].mean(axis=1, keepdims=True)  # (a, 1)
-    columns = np.sort(cosines, axis=0)[-k:].mean(axis=0, keepdims=True)  # (1, b)
-    return 2 * cosines - rows - columns
+    return 2 * cosines - _mean_of_best(cosines, k)[:, None] - _mean_of_best(cosines.T, k)
+
+
+def _mean_of_best(scores: np.ndarray, k: int) -> np.ndarray:
+    """The mean of each row's k highest values (all of them, where there are fewer): (q, c) -> (q,)."""
+    rows = torch.from_numpy(np.ascontiguousarray(scores))
+    return rows.topk(min(k, scores.shape[1]), dim=1).values.mean(dim=1).numpy()
 
 
 def _retrieval(ranks: list[tuple[np.ndarray, np.ndarray]]) -> Retrieval:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftConfig
+from peft import LoraConfig, PeftConfig, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -143,9 +143,8 @@ class LoadedModel:
             self.adapters.pop(key, None)
             for held in [held for held in self._references if held[0] == key]:
                 del self._references[held]
-            if key in self._peft_keys():
-                self._model.delete_adapter(key)
-                self._base_only()
+            self._take_off(key)
+            self._base_only()
 
     def reference(self, adapter: str | None, pooling: str, make: Callable[[], Any]) -> Any:
         """What `make` returns, kept for this adapter and pooling, so that the reference pool is embedded once."""
@@ -196,19 +195,26 @@ class LoadedModel:
                 )
 
     def _load_weights(self, key: str, config: PeftConfig, state: dict[str, torch.Tensor], path: Path) -> None:
+        # Not transformers' `load_adapter`: it may read a pickle, and counts other adapters' tensors as missing.
         try:
-            info = self._model.load_adapter(peft_config=config, adapter_state_dict=state, adapter_name=key)
-            problems = sorted(info.missing_keys) + sorted(info.unexpected_keys) + sorted(map(str, info.mismatched_keys))
-        except Exception:
-            if key in self._peft_keys():
-                self._model.delete_adapter(key)
-            raise
+            self._model.add_adapter(config, adapter_name=key)
+            bare = {name.removeprefix("base_model.model."): tensor for name, tensor in state.items()}
+            result = set_peft_model_state_dict(self._model, bare, adapter_name=key)
+            problems = [name for name in result.missing_keys if f".{key}." in name] + list(result.unexpected_keys)
+        except (RuntimeError, ValueError) as error:
+            self._take_off(key)
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise ValueError(f"{path.name} does not fit {self.name}: {reason}") from error
         if problems:
-            self._model.delete_adapter(key)
+            self._take_off(key)
             raise ValueError(
                 f"{path.name} does not fit {self.name}: {len(problems)} tensors do not match, such as {problems[0]}. "
                 "Choose the base it was made for."
             )
+
+    def _take_off(self, key: str) -> None:
+        if key in self._peft_keys():
+            self._model.delete_adapter(key)
 
 
 def load_model(name: str, device: str | None = None) -> LoadedModel:

@@ -1,0 +1,98 @@
+"""Measure lugha-mini and its three bundled adapters, print the table, and write it into the model card.
+
+    python recipes/measure_lugha_mini.py DATA
+
+DATA is the training folder, for parallel_dev.tsv.
+"""
+
+import argparse
+import platform
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from recipes.corpus import read_sentences
+from recipes.train_lugha_mini import dev_losses
+from tli_core.evaluation import Evaluation, evaluate
+from tli_core.generation import word_translation
+from tli_core.model import KNOWN_MODELS, find_adapter, load_model
+from tli_core.pairs import shipped
+from tli_core.reports import format_table
+
+CARD = Path(KNOWN_MODELS["lugha-mini"]) / "README.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+def rows(data: Path, device: str) -> list[tuple[str, str, str]]:
+    """What is measured, the figure, and the bar it is held to."""
+    loaded, control = load_model("lugha-mini", device), shipped("control")
+    with loaded.using(None) as model:
+        losses = dev_losses(model, loaded.tokenizer, read_sentences(data / "parallel_dev.tsv"))
+        words = word_translation(model, loaded.tokenizer, control)
+        unseen = word_translation(model, loaded.tokenizer, shipped("reserved"))
+    forms = ", ".join(f"{name} {loss:.2f}" for name, loss in losses.items() if name != "all")
+    table = [
+        (f"dev loss, nats per token ({forms})", f"{losses['all']:.3f}", "≤ 3.65"),
+        (
+            f"greedy word translation, {len(control)} control words (to English {words.sw_en:.3f}, "
+            f"to Swahili {words.en_sw:.3f})",
+            f"{words.mean:.3f}",
+            "≥ 0.85",
+        ),
+        ("the same on words that no training saw", f"{unseen.mean:.3f}", "–"),
+    ]
+    runs = {}
+    for name in ("corrected", "shuffled", "published"):
+        adapter = loaded.add_adapter(find_adapter(f"mini-{name}")).key
+        runs[name] = {layer: evaluate(loaded, "control", control, adapter, layer) for layer in ("output", 2)}
+    base = _p_at_1(runs["corrected"]["output"], "before")
+    pool = runs["corrected"]["output"].before.pool_size
+    corrected, shuffled = (_p_at_1(runs[name]["output"], "after") for name in ("corrected", "shuffled"))
+    gap = runs["corrected"]["output"].change
+    table += [
+        (f"P@1 at the output, Swahili to English, base, pool of {pool}", f"{base:.3f}", "≥ 0.30"),
+        ("the same with mini-corrected", f"{corrected:.3f} ({corrected - base:+.3f})", "≥ 0.12 above base"),
+        (
+            "its gap between right and wrong pairs (95 % interval of the change)",
+            f"{gap.gap:+.3f} ({gap.gap_ci95[0]:+.3f} to {gap.gap_ci95[1]:+.3f})",
+            "wider",
+        ),
+        ("the same P@1 with mini-shuffled", f"{shuffled:.3f} ({shuffled - base:+.3f})", "below base"),
+    ]
+    for layer, place in ((2, "layer 2"), ("output", "the output")):
+        item = runs["published"][layer]
+        figure = (
+            f"matched {item.test.before:.3f} → {item.test.after:.3f}, mismatched "
+            f"{item.before.mismatched[item.layer]:.3f} → {item.after.mismatched[item.layer]:.3f}, "
+            f"P@1 {_p_at_1(item, 'before'):.3f} → {_p_at_1(item, 'after'):.3f}: {item.change.verdict}"
+        )
+        table.append((f"mini-published on control pairs at {place}", figure, "as measured"))
+    return table
+
+
+def _p_at_1(item: Evaluation, when: str) -> float:
+    return float(getattr(item, when).retrieval["sw_en"].p_at_1[item.layer])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder with the training text")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    arguments = parser.parse_args()
+    print("Measuring; a few minutes on two CPU cores …", file=sys.stderr)
+    table = rows(arguments.data, arguments.device)
+    print(format_table([("measured", "figure", "bar"), *table]))
+
+    where = torch.cuda.get_device_name() if arguments.device == "cuda" else f"CPU, {platform.machine()}"
+    lines = ["| measured | figure | bar |", "|---|---|---|", *("| " + " | ".join(row) + " |" for row in table)]
+    made = f"Printed by `python recipes/measure_lugha_mini.py DATA` ({where}, torch {torch.__version__}, float32)."
+    card = CARD.read_text(encoding="utf-8")
+    before, after = card[: card.index(BEGIN)], card[card.index(END) :]
+    CARD.write_text(before + "\n".join([BEGIN, "", *lines, "", made, "", after]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

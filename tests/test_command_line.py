@@ -1,0 +1,85 @@
+"""The four commands as people type them, on the tiny checkpoint."""
+
+import json
+
+import pytest
+
+from tli_core.__main__ import main
+
+
+@pytest.fixture
+def lists(tmp_path, pairs):
+    """A training and a control file."""
+    train, control = tmp_path / "train.csv", tmp_path / "control.json"
+    train.write_text("swahili,english\n" + "\n".join(f"{p.swahili},{p.english}" for p in pairs[:20]))
+    control.write_text(json.dumps([{"swahili": p.swahili, "english": p.english} for p in pairs[20:]]))
+    return train, control
+
+
+def test_measure_writes_a_table_and_json(tiny_folder, lists, tmp_path, capsys):
+    out = tmp_path / "r.json"
+    assert main(["measure", "--model", str(tiny_folder), "--pairs", str(lists[0]), "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    assert "output" in printed.out and "chance 0.05" in printed.out and "Measuring 20 pairs" in printed.err
+    report = json.loads(out.read_text())
+    assert report["n_pairs"] == 20 and report["model"]["name"] == str(tiny_folder) and report["pooling"] == "words"
+
+
+def test_train_evaluate_and_generate(tiny_folder, lists, tmp_path, capsys):
+    train, control = map(str, lists)
+    model, adapters = ["--model", str(tiny_folder)], tmp_path / "adapters"
+    made = ["train", *model, "--pairs", train, "--control", control, "--layer", "2", "--epochs", "2", "--name", "mine"]
+    assert main([*made, "--adapters", str(adapters)]) == 0
+    printed = capsys.readouterr()
+    assert "held out" in printed.err and "verdict" in printed.out
+    record = json.loads((adapters / "mine" / "tli.json").read_text())
+    assert record["config"]["layer"] == 2 and record["config"]["epochs"] == 2 and record["pairs"] == 20
+    assert "Measured at output" in (adapters / "mine" / "README.md").read_text()
+
+    out, adapter = tmp_path / "e.json", ["--adapter", str(adapters / "mine")]
+    assert main(["evaluate", *model, *adapter, "--trained", train, "--control", control, "--out", str(out)]) == 0
+    report = json.loads(out.read_text())
+    assert [item["list"] for item in report["lists"]] == ["trained", "control"]
+    assert report["adapter"]["name"] == "mine" and report["layer_name"] == "output"
+    assert report["lists"][0]["test"]["n"] == 20
+    capsys.readouterr()
+
+    assert main(["generate", *model, *adapter, "--prompt", "maji", "--max-new-tokens", "3"]) == 0
+    assert capsys.readouterr().out.strip("\n")
+
+    assert main([*made, "--adapters", str(adapters)]) == 2
+    assert "already there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["measure", "--model", "nowhere"], "There is no model 'nowhere'"),
+        (["measure", "--pairs", "missing.csv"], "no file of pairs at missing.csv"),
+        (["generate", "--model", "lugha-mini", "--adapter", "nobody", "--prompt", "x"], "There is no adapter 'nobody'"),
+        (["generate", "--prompt", "x", "--max-new-tokens", "0"], "--max-new-tokens must be 1 to"),
+        (["train", "--name", "../up"], "cannot name an adapter"),
+    ],
+)
+def test_bad_requests_are_one_line_and_exit_2(arguments, says, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert says in last and last.startswith("python -m tli_core")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "required"),
+        (["measure", "--pooling", "mean"], "invalid choice"),
+        (["evaluate"], "--adapter"),
+        (["train", "--name", "x", "--layer", "two"], "a layer is a number or 'output', got 'two'"),
+    ],
+)
+def test_bad_arguments_are_one_line_and_exit_2(arguments, says, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    printed = capsys.readouterr().err
+    assert says in printed and len(printed.strip().splitlines()) == 1

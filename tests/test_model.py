@@ -1,0 +1,164 @@
+"""Loading a base, switching adapters, and refusing what does not fit."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+
+from tli_core.model import LoadedModel, check_adapter_name, find_adapter, load_model, shipped_adapters
+
+from .conftest import character_tokenizer, tiny_llama
+
+
+def peft_folder(path, model=None, noise=0.3, **changes):
+    """A LoRA folder as PEFT itself saves it, with weights that change something."""
+    settings = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"], **changes}
+    wrapped = get_peft_model(model or tiny_llama(), LoraConfig(**settings))
+    torch.manual_seed(1)
+    for name, parameter in wrapped.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=noise)
+    wrapped.save_pretrained(path)
+    return wrapped
+
+
+def logits(loaded: LoadedModel, adapter: str | None) -> torch.Tensor:
+    ids = torch.tensor([loaded.tokenizer("maji moto")["input_ids"]])
+    with torch.no_grad(), loaded.using(adapter) as model:
+        return model(ids).logits
+
+
+def test_an_adapter_saved_by_peft_gives_pefts_outputs(tiny, tmp_path):
+    wrapped = peft_folder(tmp_path / "mine").eval()
+    adapter = tiny.add_adapter(tmp_path / "mine")
+    ids = torch.tensor([tiny.tokenizer("maji moto")["input_ids"]])
+    with torch.no_grad():
+        expected = wrapped(ids).logits
+    torch.testing.assert_close(logits(tiny, adapter.key), expected, rtol=1e-5, atol=1e-6)
+    assert adapter.name == "mine" and adapter.blocks == (0, 1, 2) and len(adapter.sha256) == 64
+
+
+def test_the_base_is_bit_equal_after_switching_adding_and_dropping(tiny, tmp_path):
+    before = logits(tiny, None)
+    peft_folder(tmp_path / "one")
+    peft_folder(tmp_path / "two", noise=0.6)
+    one, two = tiny.add_adapter(tmp_path / "one").key, tiny.add_adapter(tmp_path / "two").key
+    first = logits(tiny, one)
+    assert not torch.equal(first, before) and not torch.equal(first, logits(tiny, two))
+    assert torch.equal(logits(tiny, None), before)
+    tiny.drop(two)
+    assert torch.equal(logits(tiny, one), first) and torch.equal(logits(tiny, None), before)
+    with pytest.raises(KeyError, match="add it first"):
+        logits(tiny, two)
+
+
+def test_the_base_comes_back_after_an_error(tiny, tmp_path):
+    before = logits(tiny, None)
+    peft_folder(tmp_path / "one")
+    key = tiny.add_adapter(tmp_path / "one").key
+    with pytest.raises(RuntimeError), tiny.using(key):
+        raise RuntimeError
+    with torch.no_grad(), tiny.using(None) as model:
+        assert torch.equal(model(torch.tensor([tiny.tokenizer("maji moto")["input_ids"]])).logits, before)
+
+
+def test_equal_weights_added_twice_are_two_adapters(tiny, tmp_path):
+    peft_folder(tmp_path / "one")
+    mine, theirs = tiny.add_adapter(tmp_path / "one", "mine"), tiny.add_adapter(tmp_path / "one", "theirs")
+    tiny.drop(mine.key)
+    assert logits(tiny, theirs.key).isfinite().all()
+    assert tiny.provenance(theirs.key, "words", 1, 0).adapter == "theirs"
+
+
+def test_blocks_that_carry_no_change_are_not_counted(tiny, tmp_path):
+    peft_folder(tmp_path / "one")
+    file = tmp_path / "one" / "adapter_model.safetensors"
+    state = {n: t.zero_() if "lora_B" in n and ".layers.2." in n else t for n, t in load_file(file).items()}
+    save_file(state, file)
+    assert tiny.add_adapter(tmp_path / "one").blocks == (0, 1)
+
+
+def test_an_adapter_for_another_base_is_refused_and_leaves_nothing(tiny, tmp_path):
+    before = logits(tiny, None)
+    peft_folder(tmp_path / "wide", tiny_llama(hidden=32))
+    peft_folder(tmp_path / "deep", tiny_llama(blocks=5))
+    with pytest.raises(ValueError, match="wide is for a model of width 32, but tiny has 16"):
+        tiny.add_adapter(tmp_path / "wide")
+    with pytest.raises(ValueError, match="deep changes block 3, but tiny has 3"):
+        tiny.add_adapter(tmp_path / "deep")
+    assert torch.equal(logits(tiny, None), before)
+
+
+def test_missing_tensors_are_refused(tiny, tmp_path):
+    peft_folder(tmp_path / "one")
+    file = tmp_path / "one" / "adapter_model.safetensors"
+    state = load_file(file)
+    state.pop(next(name for name in state if "lora_A" in name))
+    save_file(state, file)
+    with pytest.raises(ValueError, match=r"one does not fit tiny: 1 tensors do not match"):
+        tiny.add_adapter(tmp_path / "one")
+    with tiny.using(None) as model:
+        assert not getattr(model, "peft_config", {})
+
+
+def test_pickles_and_broken_folders_are_refused(tiny, tmp_path):
+    peft_folder(tmp_path / "one")
+    (tmp_path / "one" / "adapter_model.safetensors").rename(tmp_path / "one" / "adapter_model.bin")
+    with pytest.raises(ValueError, match="not as a pickle"):
+        tiny.add_adapter(tmp_path / "one")
+    (tmp_path / "one" / "adapter_model.safetensors").write_bytes(b"\x00" * 64)
+    with pytest.raises(ValueError, match="cannot be read as an adapter"):
+        tiny.add_adapter(tmp_path / "one")
+    with pytest.raises(ValueError, match="no adapter_config.json"):
+        tiny.add_adapter(tmp_path)
+
+
+def test_a_folder_loads_as_it_was_saved(tiny, tiny_folder):
+    loaded = load_model(str(tiny_folder), "cpu")
+    assert torch.equal(logits(loaded, None), logits(tiny, None))
+    assert loaded.revision.startswith("sha256:") and loaded.blocks == 3
+
+
+def test_the_revision_follows_the_weights(tiny_folder, tmp_path):
+    other = tmp_path / "other"
+    tiny_llama(seed=1).save_pretrained(other)
+    character_tokenizer().save_pretrained(other)
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_folder, copy)
+    first, same, different = (load_model(str(folder), "cpu").revision for folder in (tiny_folder, copy, other))
+    assert first == same != different
+
+
+@pytest.mark.parametrize("name", ["nowhere", "../..", "a/b/c", ""])
+def test_unknown_models_are_refused_with_the_choices(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"There is no model|could not be loaded"):
+        load_model(name or "no such model")
+
+
+def test_a_broken_checkpoint_is_one_sentence(tiny_folder, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_folder, broken)
+    (broken / "model.safetensors").write_bytes(b"\xff" * 100)
+    with pytest.raises(ValueError, match="could not be loaded") as caught:
+        load_model(str(broken), "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_adapters_are_found_by_name_or_path(tmp_path):
+    peft_folder(tmp_path / "mine")
+    config = tmp_path / "mine" / "adapter_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"base_model_name_or_path": "somewhere"}))
+    assert find_adapter("mine", tmp_path) == tmp_path / "mine" == find_adapter(str(tmp_path / "mine"))
+    assert shipped_adapters(tmp_path) == ("mine",) and shipped_adapters(tmp_path, base="elsewhere") == ()
+    with pytest.raises(ValueError, match="one of mine"):
+        find_adapter("yours", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "x" * 65, "a b", "naïve"])
+def test_names_that_could_leave_the_folder_are_refused(name):
+    with pytest.raises(ValueError, match="cannot name an adapter"):
+        check_adapter_name(name)

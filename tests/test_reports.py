@@ -1,0 +1,146 @@
+"""JSON, tables, sentences, figures and adapter folders made from results."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from tli_core.alignment import measure
+from tli_core.evaluation import compare, evaluate
+from tli_core.figures import alignment_figure, training_figure
+from tli_core.pairs import WordPair
+from tli_core.reports import (
+    alignment_json,
+    alignment_table,
+    evaluation_json,
+    evaluation_table,
+    save_adapter,
+    write_json,
+)
+from tli_core.sentences import change_sentence, curve_sentence
+from tli_core.training import TrainedAdapter, configured, train_adapter
+
+QUICK = configured("corrected", layer=2, batch_size=10, epochs=3, learning_rate=5e-3)
+
+
+@pytest.fixture
+def run(tiny, pairs):
+    *steps, trained = train_adapter(tiny, pairs, QUICK, pairs[:8])
+    return steps, trained
+
+
+def test_the_measure_json_has_its_published_shape(tiny, pairs):
+    report = alignment_json(measure(tiny, pairs))
+    assert report["schema"] == 1 and report["n_pairs"] == 30 and report["adapter"] is None
+    assert report["model"]["name"] == "tiny" and report["pooling"] == "words"
+    assert [layer["name"] for layer in report["layers"]] == ["embeddings", "block 1", "block 2", "output"]
+    last = report["layers"][-1]
+    assert last["layer"] == 3 and set(last) >= {
+        "matched", "matched_ci95", "mismatched", "mismatched_band", "gap", "centred",
+        "p_at_1", "p_at_5", "mrr", "csls_p_at_1", "mexa",
+    }  # fmt: skip
+    assert set(last["p_at_1"]) == {"sw_en", "en_sw"} and len(last["mismatched_band"]) == 2
+    assert report["pairs"][0]["swahili"] == "maji" and len(report["pairs"][0]["cosine"]) == 4
+    assert report["pool"] == {"size": 30, "chance": pytest.approx(1 / 30)}
+    assert report["provenance"]["versions"]["torch"]
+
+
+def test_what_is_not_a_number_is_null(tiny, tmp_path):
+    report = alignment_json(measure(tiny, [WordPair("maji", "water")]))
+    assert report["layers"][0]["mismatched"] is None and report["warnings"]
+    write_json(report, tmp_path / "new" / "report.json")
+    assert json.loads((tmp_path / "new" / "report.json").read_text())["layers"][0]["gap"] is None
+
+
+def test_the_same_inputs_give_the_same_bytes(tiny, pairs):
+    assert json.dumps(alignment_json(measure(tiny, pairs))) == json.dumps(alignment_json(measure(tiny, pairs)))
+
+
+def test_an_adapter_folder_is_pefts_and_tells_how_it_was_made(tiny, pairs, run, tmp_path):
+    steps, trained = run
+    folder = save_adapter(trained, tmp_path, "mine")
+    assert {file.name for file in folder.iterdir()} == {
+        "adapter_config.json", "adapter_model.safetensors", "tli.json", "README.md",
+    }  # fmt: skip
+    config = json.loads((folder / "adapter_config.json").read_text())
+    assert config["peft_type"] == "LORA" and config["layers_to_transform"] == [0, 1] and config["inference_mode"]
+    record = json.loads((folder / "tli.json").read_text())
+    assert record["config"]["preset"] == "corrected" and len(record["losses"]) == record["steps"] == steps[-1].step
+    assert record["held_out"][-1]["step"] == record["steps"]
+    assert all(
+        name.startswith("base_model.model.model.layers.") for name in load_file(folder / "adapter_model.safetensors")
+    )
+    with pytest.raises(ValueError, match="already there"):
+        save_adapter(trained, tmp_path, "mine")
+
+
+def test_a_saved_adapter_loads_to_what_was_trained(tiny, pairs, run, tmp_path):
+    steps, trained = run
+    key = tiny.add_adapter(save_adapter(trained, tmp_path, "mine")).key
+    result = measure(tiny, pairs[:8], key)
+    assert result.matched[2] == pytest.approx(steps[-1].check.matched, abs=1e-5)
+    assert result.mismatched[2] == pytest.approx(steps[-1].check.mismatched, abs=1e-5)
+    assert result.retrieval["sw_en"].p_at_1[2] == pytest.approx(steps[-1].check.p_at_1)
+
+
+def test_tables_and_sentences_carry_the_control(tiny, pairs, run, tmp_path):
+    key = tiny.add_adapter(save_adapter(run[1], tmp_path, "mine")).key
+    item = evaluate(tiny, "control", pairs, key)
+    table = evaluation_table([item])
+    assert all(
+        word in table for word in ("matched before", "mismatched before", "P@1", "permutation p", "chance", "verdict")
+    )
+    assert f"{item.test.difference:+.4f}" in table
+    assert "wrong pairs" in curve_sentence(item.before, "tiny").lower() or "wrong ones" in curve_sentence(
+        item.before, "tiny"
+    )
+    assert "mismatched" in change_sentence(item) and "chance" in change_sentence(item)
+    assert len(alignment_table(item.before).splitlines()) == 5
+    report = evaluation_json([item])
+    assert report["adapter"]["name"] == "mine" and report["lists"][0]["before"]["name"] == "output"
+    assert json.dumps(report, allow_nan=False)
+
+
+def test_comparing_different_pairs_is_refused(tiny, pairs):
+    with pytest.raises(ValueError, match="same pairs"):
+        compare("x", measure(tiny, pairs[:5]), measure(tiny, pairs[5:10]), "output")
+    with pytest.raises(ValueError, match="no layer 7"):
+        compare("x", measure(tiny, pairs[:5]), measure(tiny, pairs[:5]), 7)
+
+
+def test_the_curve_draws_matched_and_mismatched_of_every_result(tiny, pairs):
+    result = measure(tiny, pairs)
+    figure = alignment_figure([("base", result), ("mine", result)])
+    named = {trace.name: np.asarray(trace.y) for trace in figure.data if trace.name}
+    assert set(named) == {
+        f"{label}: {kind}"
+        for label in ("base", "mine")
+        for kind in ("right pairs (matched)", "wrong pairs (mismatched)")
+    }
+    assert named["base: right pairs (matched)"] == pytest.approx(result.matched)
+    assert named["base: wrong pairs (mismatched)"] == pytest.approx(result.mismatched)
+
+
+def test_pair_lines_come_on_demand_and_words_stay_words(tiny):
+    result = measure(tiny, [WordPair("<b>maji</b>", "water"), WordPair("moto", "fire")])
+    plain, lined = alignment_figure([("base", result)]), alignment_figure([("base", result)], pair_lines=True)
+    assert len(lined.data) == len(plain.data) + 2
+    assert not any("<b>" in (trace.name or "") + (trace.hovertemplate or "") for trace in lined.data)
+
+
+def test_the_training_chart_has_loss_and_held_out_lines(run):
+    steps, _ = run
+    figure = training_figure(steps, "contrastive")
+    lines = {trace.name: list(trace.y) for trace in figure.data}
+    assert lines["contrastive loss"] == [step.loss for step in steps[1:]]
+    assert lines["held out: P@1"] == [step.check.p_at_1 for step in steps if step.check]
+    assert training_figure([], "triplet").data[0].y is not None
+
+
+def test_shuffled_runs_say_so_in_their_card(tiny, pairs, tmp_path):
+    *_, trained = train_adapter(tiny, pairs, replace(QUICK, shuffled=True, epochs=1))
+    assert isinstance(trained, TrainedAdapter)
+    card = (save_adapter(trained, tmp_path, "control") / "README.md").read_text()
+    assert "shuffled translations" in card and card.startswith("---\nbase_model: tiny")
