@@ -92,18 +92,21 @@ def _loaded(arguments: argparse.Namespace):
 def _measure(arguments: argparse.Namespace) -> None:
     pairs = _pairs(arguments.pairs, "control")
     loaded, adapter = _loaded(arguments)
-    from .alignment import measure
+    from .alignment import FEW_PAIRS, measure
     from .reports import alignment_json, alignment_table, write_json
 
     _say(f"Measuring {len(pairs)} pairs at {loaded.blocks + 1} layers …")
     result = measure(loaded, pairs.pairs, adapter, arguments.pooling, arguments.seed)
-    for warning in result.warnings:
-        _say(f"Note: {warning}")
+    notes = list(result.warnings)
+    if not result.own_band:
+        notes.append(f"{len(pairs)} pairs are few: ranks within the list mean little below {FEW_PAIRS}.")
+    for note in notes:
+        _say(f"Note: {note}")
     print(alignment_table(result))
     print(f"{len(pairs)} pairs, pool {result.pool_size}, chance {result.chance:.4f}; pooling {arguments.pooling}")
     if arguments.out:
         report = alignment_json(result)
-        report["warnings"] += pairs.warnings
+        report["warnings"] = [*notes, *pairs.warnings]
         write_json(report, arguments.out)
 
 

@@ -4,7 +4,7 @@ Every number is defined here once. S and E are the Swahili and English vectors o
 and c_ij = cos(S_i, E_j).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -222,7 +222,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         chance=float(right[states.swahili_index].mean()),
         reference_size=len(reference_words),
         provenance=provenance,
-        warnings=tuple(_warnings(n, wrong, provenance.pooling)),
+        warnings=tuple(_warnings(wrong, provenance.pooling)),
     )
 
 
@@ -340,7 +340,7 @@ def _as_listed_in(reference: PairStates, states: PairStates, reference_words: li
     return np.stack([by_word.get(pair.swahili, nothing) for pair in states.pairs])
 
 
-def _warnings(n: int, wrong: np.ndarray, pooling: str):
+def _warnings(wrong: np.ndarray, pooling: str) -> Iterator[str]:
     if pooling == "all":
         yield (
             "BOS is averaged in: in Llama models its vector is so large that any two words look alike, "
@@ -348,8 +348,6 @@ def _warnings(n: int, wrong: np.ndarray, pooling: str):
         )
     if not wrong.any():
         yield "There is no wrong pair in this list, so mismatched, gap and AUC are empty; add a second pair."
-    elif n < FEW_PAIRS:
-        yield f"{n} pairs are few: ranks within the list mean little below {FEW_PAIRS}."
 
 
 def verdict(result: LayerAlignment, layer: int) -> str:

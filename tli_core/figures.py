@@ -26,15 +26,6 @@ def alignment_figure(results: Sequence[tuple[str, LayerAlignment]], pair_lines: 
             _pair_lines(figure, result, colour, label)
         figure.add_scatter(
             x=layers,
-            y=mismatched,
-            name=f"{label}: wrong pairs (mismatched)",
-            mode="lines",
-            line={"color": colour, "width": 2, "dash": "dot"},
-            customdata=band,
-            hovertemplate="wrong pairs %{y:.3f}, nine in ten from %{customdata[0]:.3f} to %{customdata[1]:.3f}",
-        )
-        figure.add_scatter(
-            x=layers,
             y=result.matched,
             name=f"{label}: right pairs (matched)",
             mode="lines+markers",
@@ -42,6 +33,15 @@ def alignment_figure(results: Sequence[tuple[str, LayerAlignment]], pair_lines: 
             marker={"size": 8, "symbol": marker},
             customdata=result.matched_ci95,
             hovertemplate="right pairs %{y:.3f}, 95 % interval %{customdata[0]:.3f} to %{customdata[1]:.3f}",
+        )
+        figure.add_scatter(
+            x=layers,
+            y=mismatched,
+            name=f"{label}: wrong pairs (mismatched)",
+            mode="lines",
+            line={"color": colour, "width": 2, "dash": "dot"},
+            customdata=band,
+            hovertemplate="wrong pairs %{y:.3f}, nine in ten from %{customdata[0]:.3f} to %{customdata[1]:.3f}",
         )
     names = results[0][1].names
     every = max(1, len(names) // 13)
@@ -126,7 +126,7 @@ def _styled(figure: go.Figure, height: int) -> go.Figure:
         margin={"l": 52, "r": 12, "t": 12, "b": 44},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "y": -0.16, "x": 0, "yanchor": "top"},
+        legend={"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"},
         font={"family": "system-ui, sans-serif", "size": 13, "color": GREY},
         hovermode="x unified",
     )

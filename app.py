@@ -1,0 +1,104 @@
+"""Lugha Lens: how close are Swahili and English inside a language model, and what does fine-tuning change?
+
+python app.py [--model lugha-mini] [--model lugha-llama] [--port 7860]
+"""
+
+import argparse
+import os
+
+# Set before gradio is imported, which would otherwise call home at start.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr
+
+from ui import alignment_tab, compare_tab, finetune_tab
+from ui.visitors import Models, Visitor
+
+TITLE = "Lugha Lens"
+INTRODUCTION = (
+    "# Lugha Lens\n"
+    "How close are **Swahili** and **English** words inside a language model? Type pairs, see every layer, and always "
+    "see *wrong* pairs beside the right ones: a high cosine alone says nothing."
+)
+MINI_NOTE = (
+    "You are looking at **lugha-mini**, a small demonstration model. Its figures are about itself, not about "
+    "Lugha-Llama or any other model."
+)
+
+CSS = """
+.gradio-container {max-width: min(1320px, 100vw) !important; margin: 0 auto !important}
+.gradio-container .main, .gradio-container .contain, .gradio-container .column, .gradio-container .block {min-width: 0}
+#pair-table {max-width: 100%; overflow-x: auto}
+.js-plotly-plot .xtick text, .js-plotly-plot .ytick text, .js-plotly-plot .legendtext,
+.js-plotly-plot .g-xtitle text, .js-plotly-plot .g-ytitle text, .js-plotly-plot .x2title, .js-plotly-plot .y2title
+  {fill: var(--body-text-color) !important}
+.hint, .hint p {font-size: var(--text-sm); color: var(--body-text-color-subdued)}
+#alignment-warning {border-left: 4px solid #D55E00; padding: 2px 12px; border-radius: 4px;
+  background: var(--background-fill-secondary)}
+#reading p {line-height: 1.5}
+#train-table .cm-content, #train-table pre {white-space: pre}
+"""
+
+
+def build(model_names: tuple[str, ...] = ("lugha-mini",)) -> gr.Blocks:
+    """The whole page for the bases that this server offers."""
+    models = Models(model_names)
+    with gr.Blocks(title=TITLE, delete_cache=(3600, 86400), analytics_enabled=False) as demo:
+        visitor = gr.State(Visitor(), time_to_live=7200, delete_callback=lambda gone: gone.forget(models))
+        gr.Markdown(INTRODUCTION)
+        if "lugha-mini" in model_names:
+            gr.Markdown(MINI_NOTE, elem_classes="hint")
+        compare_adapter = compare_tab.build_adapter_picker(models)
+        with gr.Tab("Alignment", id="alignment"):
+            alignment = alignment_tab.build(models, visitor)
+        with gr.Tab("Fine-tune", id="finetune"):
+            finetune_tab.build(models, visitor, alignment, compare_adapter)
+        with gr.Tab("Compare", id="compare"):
+            compare_tab.build(models, visitor, alignment.model, compare_adapter)
+        function, inputs, outputs = alignment.first_drawing
+        demo.load(
+            function, inputs, outputs, api_visibility="private", show_progress="hidden", **alignment_tab.MODEL_QUEUE
+        )
+    return demo.queue(max_size=20, api_open=False)
+
+
+def theme() -> gr.themes.Base:
+    """The default theme with fonts of the visitor's own machine and secondary text dark enough to read."""
+    made = gr.themes.Default(
+        primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+    )
+    return made.set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+    )
+
+
+def launch(demo: gr.Blocks, port: int | None = None, block: bool = True) -> tuple[str, gr.Blocks]:
+    """Serve the page on this machine and return its address."""
+    _, address, _ = demo.launch(
+        server_port=port,
+        prevent_thread_lock=not block,
+        quiet=not block,
+        theme=theme(),
+        css=CSS,
+        footer_links=["gradio", "settings"],
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        max_file_size="4mb",
+    )
+    return address, demo
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", action="append", help="a base to offer; repeat for several (default: lugha-mini)")
+    parser.add_argument("--port", type=int, help="the port to serve on (default: 7860 or the next free one)")
+    arguments = parser.parse_args()
+    launch(build(tuple(arguments.model or ("lugha-mini",))), arguments.port)
+
+
+if __name__ == "__main__":
+    main()

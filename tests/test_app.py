@@ -1,0 +1,224 @@
+"""The app as a visitor uses it, in a real browser; any console error, failed or outside request fails the test."""
+
+import io
+import os
+import shutil
+import socket
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+import app
+from tli_core.model import shipped_adapters
+
+ARTEFACTS = Path(os.environ.get("TEST_ARTEFACTS", "test-artefacts"))
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync"]  # fmt: skip
+TRACES = ".js-plotly-plot .scatterlayer .trace"
+
+# Patience for a busy machine; nothing here is timed.
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address, demo = app.launch(app.build(), port, block=False)
+    yield address
+    demo.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    assert chromium, "Install Chromium: the app is tested in a real browser."
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+def watched(page: Page, address: str) -> list[str]:
+    """A list that fills with everything that must not happen on the page."""
+    problems: list[str] = []
+    page.on("console", lambda m: problems.append(f"console: {m.text}") if m.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(f"page: {error}"))
+    page.on("response", lambda r: problems.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    # A stream that ends is reported as an aborted request.
+    page.on("requestfailed", lambda r: problems.append(f"{r.failure} {r.url}") if "ABORTED" not in r.failure else None)
+    inside = (address, "data:", "blob:")
+    page.on("request", lambda r: problems.append(f"outside: {r.url}") if not r.url.startswith(inside) else None)
+    return problems
+
+
+@pytest.fixture
+def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    settings = getattr(request, "param", {})
+    context = browser.new_context(**{"viewport": {"width": 1440, "height": 1000}, **settings})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    problems = watched(page, address)
+    page.goto(address)
+    expect(page.locator("#curve .legendtext").first).to_be_visible()
+    yield page
+    page.screenshot(path=str(_artefact(request.node.name)), full_page=True)
+    context.close()
+    assert not problems, problems
+
+
+def _artefact(name: str) -> Path:
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    return ARTEFACTS / f"{''.join(c if c.isalnum() else '-' for c in name)}.png"
+
+
+def write(page: Page, where: str, text: str) -> None:
+    page.locator(f"{where} textarea, {where} input").first.fill(text)
+
+
+def choose(page: Page, where: str, option: str) -> None:
+    page.locator(f"{where} input").first.click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def test_the_page_opens_on_a_curve_with_its_control(page: Page):
+    expect(page.locator("#reading")).to_contain_text("for wrong ones")
+    expect(page.locator("#reading")).to_contain_text("lugha-mini")
+    legend = page.locator("#curve .legendtext")
+    expect(legend.filter(has_text="right pairs (matched)")).to_have_count(1)
+    expect(legend.filter(has_text="wrong pairs (mismatched)")).to_have_count(1)
+
+
+def test_typing_pairs_and_laying_an_adapter_over_them(page: Page):
+    write(page, "#pairs", "maji, water\nsimba = lion\nthis line is bad\nkusoma\tto read")
+    page.click("#measure")
+    expect(page.locator("#pair-table")).to_contain_text("simba")
+    expect(page.locator("#alignment-warning")).to_contain_text("Line 3")
+    choose(page, "#adapter", "mini-corrected")
+    expect(page.locator("#curve .legendtext").filter(has_text="mini-corrected")).to_have_count(2)
+    expect(page.locator("#reading")).to_contain_text("mini-corrected")
+    before = page.locator("#curve").locator(TRACES).count()
+    page.get_by_label("Show each pair's own line").check()
+    expect(page.locator("#curve").locator(TRACES)).to_have_count(before + 6)
+
+
+def test_bos_pooling_is_warned_about(page: Page):
+    page.get_by_label("every token, BOS too").check()
+    expect(page.locator("#alignment-warning")).to_contain_text("BOS is averaged in")
+
+
+def test_examples_fill_the_box_and_draw(page: Page):
+    page.get_by_label("Wrong on purpose").check()
+    expect(page.locator("#pairs textarea")).to_have_value("maji, school\nmbwa, bread\nrafiki, mountain\nasali, train")
+    expect(page.locator("#pair-table")).to_contain_text("mountain")
+
+
+def test_what_cannot_be_read_is_one_sentence_and_nothing_is_lost(page: Page):
+    write(page, "#pairs", "<b>paka</b>")
+    page.click("#measure")
+    expect(page.get_by_text("No pair could be read. Line 1: expected")).to_be_visible()
+    expect(page.locator("#pairs textarea")).to_have_value("<b>paka</b>")
+    expect(page.locator("#curve .legendtext").first).to_be_visible()
+
+
+def test_hostile_words_stay_words(page: Page):
+    write(page, "#pairs", "<img src=x onerror=alert(1)>\t<b>water</b>\nmaji, water")
+    page.get_by_label("Show each pair's own line").check()
+    page.click("#measure")
+    expect(page.locator("#pair-table")).to_contain_text("<img src=x onerror=alert(1)>")
+    assert page.locator("img[src='x']").count() == 0
+
+
+def start_training(page: Page, name: str, epochs: int) -> None:
+    page.get_by_role("tab", name="Fine-tune").click()
+    page.get_by_label("pairs I type").check()
+    page.locator("#train-pairs textarea").fill(
+        "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nmvua, rain\nkula, to eat\nkunywa, to drink"
+    )
+    write(page, "#adapter-name", name)
+    write(page, "#epochs", str(epochs))
+    page.click("#start")
+
+
+def test_fine_tuning_draws_and_gives_an_adapter_to_this_visitor_alone(page: Page, browser: Browser, address: str):
+    start_training(page, "my-first", 6)
+    expect(page.locator("#train-status")).to_contain_text("Done: 6 steps", timeout=60_000)
+    expect(page.locator("#train-plot .legendtext").filter(has_text="held out: P@1")).to_have_count(1)
+    expect(page.locator("#train-verdict")).to_contain_text("mismatched")
+    expect(page.locator("#train-curve .legendtext").filter(has_text="my-first")).to_have_count(2)
+    with page.expect_download() as download:
+        page.locator("#train-download").click()
+    names = zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())).namelist()
+    assert {"my-first/adapter_model.safetensors", "my-first/tli.json", "my-first/README.md"} <= set(names)
+
+    page.get_by_role("tab", name="Alignment").click()
+    expect(page.locator("#adapter input")).to_have_value("my-first")
+    page.click("#measure")
+    expect(page.locator("#curve .legendtext").filter(has_text="my-first")).to_have_count(2)
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#compare-adapter input")).to_have_value("my-first")
+
+    context = browser.new_context()
+    other = context.new_page()
+    other.goto(address)
+    other.locator("#adapter input").click()
+    expect(other.get_by_role("option", name="mini-corrected", exact=True)).to_be_visible()
+    assert other.get_by_role("option", name="my-first").count() == 0
+    context.close()
+
+
+def test_stopping_keeps_what_was_learned(page: Page):
+    start_training(page, "stopped", 200)
+    expect(page.locator("#train-status")).to_contain_text("Step ", timeout=60_000)
+    page.click("#stop")
+    expect(page.locator("#train-status")).to_contain_text("Done (stopped early)", timeout=60_000)
+    expect(page.locator("#start")).to_be_enabled()
+
+
+def test_a_bad_training_list_is_one_sentence(page: Page):
+    page.get_by_role("tab", name="Fine-tune").click()
+    page.get_by_label("pairs I type").check()
+    page.click("#start")
+    expect(page.get_by_text("No pair could be read.")).to_be_visible()
+    expect(page.locator("#start")).to_be_enabled()
+
+
+def test_comparing_answers_side_by_side(page: Page):
+    page.get_by_role("tab", name="Compare").click()
+    write(page, "#compare-swahili", "mkate")
+    expect(page.locator("#prompt textarea")).to_have_value("Swahili: mkate\nEnglish:")
+    page.click("#compare")
+    expect(page.locator("#compare-note")).to_contain_text("The two answers")
+    assert page.locator("#base-answer textarea").input_value().strip()
+    assert page.locator("#adapted-answer textarea").input_value().strip()
+    choose(page, "#template", "My own prompt")
+    expect(page.locator("#compare-swahili")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
+        for width in (1440, 390)
+        for scheme in ("light", "dark")
+    ],
+    indirect=True,
+    ids=lambda settings: f"{settings['viewport']['width']}-{settings['color_scheme']}",
+)
+def test_every_tab_fits_the_screen(page: Page, request: pytest.FixtureRequest):
+    for tab in ("Compare", "Fine-tune", "Alignment"):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_timeout(300)
+        page.screenshot(path=str(_artefact(f"{request.node.name}-{tab}")), full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), tab
+
+
+def test_the_bundled_adapters_are_offered(page: Page):
+    page.locator("#adapter input").click()
+    for name in shipped_adapters():
+        expect(page.get_by_role("option", name=name, exact=True)).to_be_visible()
+    assert {"mini-corrected", "mini-published", "mini-shuffled"} <= set(shipped_adapters())

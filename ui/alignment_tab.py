@@ -1,0 +1,189 @@
+"""The Alignment tab: type pairs, see every layer's curve against wrong pairs, for the base and an adapter."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+import plotly.graph_objects as go
+
+from tli_core.alignment import LayerAlignment, measure
+from tli_core.embeddings import POOLINGS
+from tli_core.figures import alignment_figure
+from tli_core.pairs import parse_pairs, shipped
+from tli_core.reports import alignment_json, write_json
+from tli_core.sentences import curve_sentence
+from ui.errors import explained
+from ui.visitors import BASE, Models, Visitor
+
+MAX_PAIRS = 2000
+MAX_PAIR_LINES = 60
+MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}
+
+EXAMPLES = {
+    "Everyday words": "maji, water\nmbwa, dog\nshule, school\nkusoma, to read\nrafiki, friend",
+    "Food": "mkate, bread\nchai, tea\nasali, honey\nndizi, banana\nchumvi, salt",
+    "Verbs": "kuimba, to sing\nkucheka, to laugh\nkuogelea, to swim\nkuandika, to write",
+    "Phrases": "haraka haraka haina baraka, haste makes waste\nsafari njema, safe journey\nhakuna matata, no worries",
+    "Wrong on purpose": "maji, school\nmbwa, bread\nrafiki, mountain\nasali, train",
+}
+CONTROL_EXAMPLE = f"All {len(shipped('control'))} control pairs"
+RESERVED_EXAMPLE = f"{len(shipped('reserved'))} words no training saw"
+
+POOLING_LABELS = [("words only", "words"), ("every token, BOS too", "all"), ("last token", "last")]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The measurements on the page, so that the overlays change without measuring again."""
+
+    results: tuple[tuple[str, LayerAlignment], ...]
+
+
+@dataclass(frozen=True)
+class AlignmentTab:
+    """What other tabs need of this one: the pickers that follow a new fine-tune, and the first drawing."""
+
+    model: gr.Dropdown
+    adapter: gr.Dropdown
+    first_drawing: tuple
+
+
+def build(models: Models, visitor: gr.State) -> AlignmentTab:
+    """Lay the tab out and wire it."""
+    shown = gr.State(None)
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            text = gr.Textbox(
+                EXAMPLES["Everyday words"],
+                label="Swahili, English: one pair a line",
+                info="Separate with a comma, a tab, = or a dash. Paste from a spreadsheet if you like.",
+                lines=7,
+                max_lines=14,
+                elem_id="pairs",
+            )
+            example = gr.Radio(
+                [*EXAMPLES, CONTROL_EXAMPLE, RESERVED_EXAMPLE],
+                label="Or start from",
+                elem_id="examples",
+            )
+            go_button = gr.Button("Show the curve", variant="primary", elem_id="measure")
+            with gr.Row():
+                model = gr.Dropdown(
+                    list(models.names), value=models.names[0], label="Model", min_width=140, elem_id="model"
+                )
+                adapter = gr.Dropdown(
+                    Visitor().adapters(models.names[0]),
+                    value=BASE,
+                    label="Adapter, drawn over the base",
+                    min_width=140,
+                    elem_id="adapter",
+                )
+            pooling = gr.Radio(
+                POOLING_LABELS,
+                value="words",
+                label="Pooling: which tokens make a word's vector",
+                elem_id="pooling",
+            )
+            warning = gr.Markdown(visible=False, elem_id="alignment-warning")
+        with gr.Column(scale=3, min_width=300):
+            reading = gr.Markdown(elem_id="reading")
+            plot = gr.Plot(label="Cosine by layer", show_label=False, elem_id="curve")
+            lines = gr.Checkbox(label="Show each pair's own line", elem_id="pair-lines")
+            gr.Markdown(
+                "Solid: right pairs (*matched*) with a 95 % interval. Dotted: wrong pairs (*mismatched*), nine in ten "
+                "of them inside the pale band. Only the distance between the two means anything.",
+                elem_classes="hint",
+            )
+    table = gr.Dataframe(label="Each pair", interactive=False, max_height=420, elem_id="pair-table")
+    download = gr.DownloadButton("Download every number (JSON)", visible=False, elem_id="alignment-json")
+
+    outputs = [plot, reading, warning, table, download, shown]
+
+    @explained
+    def run(text: str, model: str, adapter: str, pooling: str, lines: bool, visitor: Visitor):
+        return measured(models, visitor, text, model, adapter, pooling, lines)
+
+    inputs = [text, model, adapter, pooling, lines, visitor]
+    for trigger in (go_button.click, adapter.input, pooling.input):
+        trigger(run, inputs, outputs, api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE)
+
+    example.input(example_text, example, text, queue=False, api_visibility="private").then(
+        run, inputs, outputs, api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE
+    )
+    lines.input(redrawn, [shown, lines], plot, queue=False, api_visibility="private")
+
+    @explained
+    def for_model(model: str, visitor: Visitor):
+        return gr.Dropdown(choices=visitor.adapters(model), value=BASE)
+
+    model.input(for_model, [model, visitor], adapter, queue=False, api_visibility="private").then(
+        run, inputs, outputs, api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE
+    )
+    return AlignmentTab(model, adapter, (run, inputs, outputs))
+
+
+def measured(models: Models, visitor: Visitor, text: str, model: str, adapter: str, pooling: str, lines: bool) -> tuple:
+    """Measure the base, and the adapter over it, and return what every part of the tab shows."""
+    if pooling not in POOLINGS:
+        raise ValueError(f"There is no pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
+    read = parse_pairs(text)
+    if len(read) > MAX_PAIRS:
+        raise ValueError(f"{len(read)} pairs are more than {MAX_PAIRS}, the most this page measures: shorten the list.")
+    loaded, key = models.get(model), visitor.key(models, model, adapter)
+    results = [(model, measure(loaded, read.pairs, None, pooling))]
+    if key is not None:
+        results.append((adapter, measure(loaded, read.pairs, key, pooling)))
+    notes = list(dict.fromkeys([*read.warnings, *results[0][1].warnings]))
+    shown = Shown(tuple(results))
+    return (
+        redrawn(shown, lines),
+        "\n\n".join(curve_sentence(result, label) for label, result in results),
+        gr.Markdown("\n".join(f"- {note}" for note in notes), visible=bool(notes)),
+        pair_table(results),
+        gr.DownloadButton(value=_json_file(results[-1][1]), visible=True),
+        shown,
+    )
+
+
+def redrawn(shown: Shown | None, lines: bool) -> go.Figure | None:
+    """The figure of what was measured, with or without the pairs' own lines."""
+    if shown is None:
+        return None
+    few = all(len(result.pairs) <= MAX_PAIR_LINES for _, result in shown.results)
+    if lines and not few:
+        gr.Info(f"Lines are drawn for up to {MAX_PAIR_LINES} pairs; the table below has every one.")
+    return alignment_figure(shown.results, lines and few)
+
+
+def pair_table(results: list[tuple[str, LayerAlignment]]) -> dict:
+    """Each pair at its best layer: cosine, its wrong pairs' mean beside it, and its rank in the reference pool."""
+    size = results[0][1].reference_size
+    headers = ["Swahili", "English"]
+    for label, _ in results:
+        prefix = "" if len(results) == 1 else f"{label}: "
+        headers += [f"{prefix}best layer", f"{prefix}cosine", f"{prefix}wrong pairs", f"{prefix}rank of {size}"]
+    data = []
+    for i, pair in enumerate(results[0][1].pairs):
+        row = [pair.swahili, pair.english]
+        for _, result in results:
+            ranks = result.reference_rank[:, i]
+            layer = int(ranks.argmin())
+            wrong = result.control[0][layer]
+            row += [result.names[layer], f"{result.cosine[i, layer]:.3f}", f"{wrong:.3f}", str(int(ranks[layer]))]
+        data.append(row)
+    return {"headers": headers, "data": data}
+
+
+def example_text(name: str) -> str:
+    """The pairs that an example puts into the box."""
+    splits = {CONTROL_EXAMPLE: "control", RESERVED_EXAMPLE: "reserved"}
+    if name in splits:
+        return "\n".join(f"{pair.swahili}, {pair.english}" for pair in shipped(splits[name]))
+    return EXAMPLES.get(name, "")
+
+
+def _json_file(result: LayerAlignment) -> str:
+    path = Path(tempfile.mkdtemp(prefix="lugha-")) / "alignment.json"
+    write_json(alignment_json(result), path)
+    return str(path)

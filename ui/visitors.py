@@ -1,0 +1,83 @@
+"""What one visitor has: the models of this server, the shipped adapters, and the fine-tunes of their own session."""
+
+import shutil
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tli_core.model import LoadedModel, find_adapter, load_model, shipped_adapters
+
+BASE = "none (base model)"
+
+
+class Models:
+    """The bases that this server offers, each loaded on first use with the shipped adapters made for it."""
+
+    def __init__(self, names: tuple[str, ...]):
+        self.names = names
+        self._loaded: dict[str, LoadedModel] = {}
+        self._shipped: dict[tuple[str, str], str] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> LoadedModel:
+        """The base of this name.
+
+        Raises:
+            ValueError: it is not offered here, or cannot be loaded.
+        """
+        if name not in self.names:
+            raise ValueError(f"This page does not offer {name!r}: choose one of {', '.join(self.names)}.")
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = load_model(name)
+            return self._loaded[name]
+
+    def shipped_key(self, model: str, adapter: str) -> str:
+        """The key of a shipped adapter, read into memory on first use."""
+        loaded = self.get(model)
+        with self._lock:
+            if (model, adapter) not in self._shipped:
+                self._shipped[model, adapter] = loaded.add_adapter(find_adapter(adapter)).key
+            return self._shipped[model, adapter]
+
+
+@dataclass(frozen=True)
+class OwnAdapter:
+    """An adapter trained in this session: its base, its key there, and the folder that holds its files."""
+
+    model: str
+    key: str
+    folder: Path
+
+
+@dataclass
+class Visitor:
+    """One browser session. Only what is in here, or shipped, can be chosen: nobody reaches another's fine-tune."""
+
+    own: dict[str, OwnAdapter] = field(default_factory=dict)
+
+    def adapters(self, model: str) -> list[str]:
+        """Adapters to choose from for a base: none, this session's newest first, then the shipped ones."""
+        mine = [name for name, adapter in self.own.items() if adapter.model == model]
+        return [BASE, *reversed(mine), *shipped_adapters(base=model)]
+
+    def key(self, models: Models, model: str, adapter: str) -> str | None:
+        """The key of a chosen adapter; None for the base.
+
+        Raises:
+            ValueError: this session has no such adapter for this base.
+        """
+        if adapter == BASE:
+            return None
+        if adapter in self.own and self.own[adapter].model == model:
+            return self.own[adapter].key
+        if adapter in shipped_adapters(base=model):
+            return models.shipped_key(model, adapter)
+        raise ValueError(f"There is no adapter {adapter!r} for {model} in this session: choose one from the list.")
+
+    def forget(self, models: Models) -> None:
+        """Drop this session's adapters and delete their files."""
+        for adapter in self.own.values():
+            models.get(adapter.model).drop(adapter.key)
+            shutil.rmtree(adapter.folder.parent, ignore_errors=True)
+        self.own.clear()
