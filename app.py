@@ -28,15 +28,14 @@ MINI_NOTE = (
 CSS = """
 .gradio-container {max-width: min(1320px, 100vw) !important; margin: 0 auto !important}
 .gradio-container .main, .gradio-container .contain, .gradio-container .column, .gradio-container .block {min-width: 0}
-#pair-table {max-width: 100%; overflow-x: auto}
+#pair-table, #train-table {max-width: 100%; overflow-x: auto}
 .js-plotly-plot .xtick text, .js-plotly-plot .ytick text, .js-plotly-plot .legendtext,
-.js-plotly-plot .g-xtitle text, .js-plotly-plot .g-ytitle text, .js-plotly-plot .x2title, .js-plotly-plot .y2title
+.js-plotly-plot .x2tick text, .js-plotly-plot .y2tick text, .js-plotly-plot .infolayer text
   {fill: var(--body-text-color) !important}
 .hint, .hint p {font-size: var(--text-sm); color: var(--body-text-color-subdued)}
 #alignment-warning {border-left: 4px solid #D55E00; padding: 2px 12px; border-radius: 4px;
   background: var(--background-fill-secondary)}
 #reading p {line-height: 1.5}
-#train-table .cm-content, #train-table pre {white-space: pre}
 """
 
 

@@ -8,8 +8,9 @@ from plotly.subplots import make_subplots
 from .alignment import LayerAlignment
 from .training import TrainingStep
 
-# Okabe and Ito's colours, told apart by every kind of colour vision; lines also differ in dash and marker.
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
+# After Okabe and Ito, told apart by every kind of colour vision and on light and dark pages; lines also differ in dash
+# and marker.
+BLUE, ORANGE, GREEN, GREY = "#1E88D6", "#D55E00", "#009E73", "#8A8A8A"
 SERIES = (BLUE, ORANGE)
 HEIGHT = 460
 
@@ -46,8 +47,8 @@ def alignment_figure(results: Sequence[tuple[str, LayerAlignment]], pair_lines: 
     names = results[0][1].names
     every = max(1, len(names) // 13)
     ticks = [i for i in range(len(names)) if i % every == 0 and i < len(names) - every / 2] + [len(names) - 1]
-    labels = ["emb." if i == 0 else "out" if i == len(names) - 1 else str(i) for i in ticks]
-    figure.update_xaxes(title="layer", tickvals=ticks, ticktext=labels)
+    labels = ["out" if i == len(names) - 1 else str(i) for i in ticks]
+    figure.update_xaxes(title="layer (0: token embeddings)", tickvals=ticks, ticktext=labels, tickangle=0)
     figure.update_yaxes(title="cosine of the two words")
     return _styled(figure, HEIGHT)
 

@@ -16,6 +16,9 @@ from .model import Provenance, source_of
 from .sentences import change_sentence
 from .training import TrainedAdapter
 
+LICENCES = {"models/lugha-mini": "cc-by-sa-4.0", "Lugha-Llama/Lugha-Llama-8B-wura": "llama3.1"}
+"""What an adapter inherits from the base it was made for."""
+
 LAYER_MEASURES = ("matched", "mismatched", "gap", "auc", "centred")
 RETRIEVAL_MEASURES = ("p_at_1", "p_at_5", "mrr", "csls_p_at_1")
 
@@ -132,8 +135,13 @@ def alignment_table(result: LayerAlignment) -> str:
 
 
 def evaluation_table(evaluations: Sequence[Evaluation]) -> str:
-    """The paper's table and the controls that it lacks, one column a list."""
-    rows: list[tuple[str, ...]] = [("", *(f"{item.name} ({item.test.n} pairs)" for item in evaluations))]
+    """The paper's table and the controls that it lacks, as plain text."""
+    return format_table(evaluation_rows(evaluations))
+
+
+def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
+    """The paper's table and the controls that it lacks: a heading row, then one row a measure, one column a list."""
+    rows: list[tuple[str, ...]] = [("measure", *(f"{item.name} ({item.test.n} pairs)" for item in evaluations))]
 
     def add(label: str, values: Sequence[str]) -> None:
         rows.append((label, *values))
@@ -158,7 +166,7 @@ def evaluation_table(evaluations: Sequence[Evaluation]) -> str:
             add(f"{label} {arrow}", [f"{before:.3f} → {after:.3f}" for before, after in values])
     add("pool, chance", [f"{i.before.pool_size}, {i.before.chance:.4f}" for i in evaluations])
     add("verdict", [m.verdict for m in moves])
-    return format_table(rows)
+    return rows
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:
@@ -184,6 +192,8 @@ def save_adapter(trained: TrainedAdapter, folder: Path, name: str, evaluations: 
     base = trained.record["base"]
     trained.lora.base_model_name_or_path = source_of(base["model"])
     trained.lora.inference_mode = True
+    # PEFT keeps a set, whose order would differ from run to run.
+    trained.lora.target_modules = sorted(trained.lora.target_modules)
     trained.lora.save_pretrained(str(target))
     save_file(trained.state, target / "adapter_model.safetensors", metadata={"format": "pt"})
     write_json(trained.record, target / "tli.json")
@@ -196,9 +206,11 @@ def write_card(target: Path, record: Mapping[str, Any], evaluations: Sequence[Ev
     base, config = record["base"], record["config"]
     layer = "the output" if config["layer"] is None else f"layer {config['layer']}"
     data = "shuffled translations (a control: it must not learn anything)" if config["shuffled"] else "word pairs"
+    licence = LICENCES.get(source_of(base["model"]))
     lines = [
         "---",
         f"base_model: {source_of(base['model'])}",
+        *([f"license: {licence}"] if licence else []),
         "library_name: peft",
         "tags: [lora, tli, swahili, cross-lingual-alignment]",
         "---",

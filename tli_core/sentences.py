@@ -2,11 +2,21 @@
 
 import numpy as np
 
-from .alignment import LayerAlignment, verdict
+from .alignment import LayerAlignment, change, verdict
 from .evaluation import Evaluation
 
 ALIKE = 0.05
 """Below this gap in cosine, right and wrong pairs look the same to a reader of the curve."""
+
+SATURATED = 0.9
+"""Where even wrong pairs score above this, a high cosine is an artefact."""
+
+CHANGES = {
+    "improved": "Right pairs moved away from wrong ones",
+    "collapsed": "Collapsed: wrong pairs moved closer as much as right ones, so the rise in cosine says nothing",
+    "worse": "Worse: right pairs are harder to tell from wrong ones than before",
+    "no clear change": "No clear change between right and wrong pairs",
+}
 
 
 def best_layer(result: LayerAlignment) -> int:
@@ -28,7 +38,36 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
     )
     if len(result.pairs) == 1:
         text = text.replace("come closest", "comes closest")
-    return f"{text} {_reading(result, best)}"
+    return f"{text} {_reading(result, best)}{_saturation(result)}"
+
+
+def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) -> str:
+    """What an adapter changed at the output for the pairs on the page, wrong pairs and ranks beside it."""
+    output = len(before.names) - 1
+    moved = change(before, after, output)
+    if before.own_band:
+        said = moved.verdict
+    else:
+        # Too few pairs for wrong pairs and P@1 of their own: the reference pool stands in.
+        wrong = after.control[0][output] - before.control[0][output]
+        said = "improved" if moved.matched > wrong else "collapsed" if moved.matched > 0 else "worse"
+    ranks = [int(np.median(result.reference_rank[output])) for result in (before, after)]
+    return (
+        f"**{label}**, at the output: right pairs {before.matched[output]:.2f} → {after.matched[output]:.2f}, "
+        f"wrong pairs {before.control[0][output]:.2f} → {after.control[0][output]:.2f}, "
+        f"typical rank {ranks[0]} → {ranks[1]} of {before.reference_size}. {CHANGES[said]}."
+    )
+
+
+def _saturation(result: LayerAlignment) -> str:
+    """A word on layers where any two words look alike; empty where there is none."""
+    layers = [i for i, wrong in enumerate(result.control[0]) if wrong > SATURATED]
+    if not layers:
+        return ""
+    span = f"layer {layers[0]}" if len(layers) == 1 else f"layers {layers[0]} to {layers[-1]}"
+    return (
+        f" At {span} even wrong pairs score {result.control[0][layers].max():.2f}: a high cosine there means nothing."
+    )
 
 
 def _reading(result: LayerAlignment, layer: int) -> str:
@@ -54,14 +93,8 @@ def change_sentence(evaluation: Evaluation) -> str:
     moved, index = evaluation.change, evaluation.layer
     before = evaluation.before.retrieval["sw_en"].p_at_1[index]
     after = evaluation.after.retrieval["sw_en"].p_at_1[index]
-    words = {
-        "improved": "Right pairs moved away from wrong ones",
-        "collapsed": "Collapsed: wrong pairs moved closer as much as right ones, so the rise in cosine says nothing",
-        "worse": "Worse: right pairs are harder to tell from wrong ones than before",
-        "no clear change": "No clear change between right and wrong pairs",
-    }
     return (
-        f"{words[moved.verdict]} ({evaluation.before.names[index]}, {evaluation.name}: "
+        f"{CHANGES[moved.verdict]} ({evaluation.before.names[index]}, {evaluation.name}: "
         f"matched {moved.matched:+.3f}, mismatched {moved.mismatched:+.3f}, P@1 {before:.2f} → {after:.2f} "
         f"of {evaluation.before.pool_size}, chance {evaluation.before.chance:.3f})."
     )

@@ -12,7 +12,7 @@ from tli_core.embeddings import POOLINGS
 from tli_core.figures import alignment_figure
 from tli_core.pairs import parse_pairs, shipped
 from tli_core.reports import alignment_json, write_json
-from tli_core.sentences import curve_sentence
+from tli_core.sentences import curve_sentence, overlay_sentence
 from ui.errors import explained
 from ui.visitors import BASE, Models, Visitor
 
@@ -138,12 +138,17 @@ def measured(models: Models, visitor: Visitor, text: str, model: str, adapter: s
     shown = Shown(tuple(results))
     return (
         redrawn(shown, lines),
-        "\n\n".join(curve_sentence(result, label) for label, result in results),
+        _reading(results),
         gr.Markdown("\n".join(f"- {note}" for note in notes), visible=bool(notes)),
         pair_table(results),
         gr.DownloadButton(value=_json_file(results[-1][1]), visible=True),
         shown,
     )
+
+
+def _reading(results: list[tuple[str, LayerAlignment]]) -> str:
+    (label, base), *adapted = results
+    return "\n\n".join([curve_sentence(base, label), *(overlay_sentence(base, after, name) for name, after in adapted)])
 
 
 def redrawn(shown: Shown | None, lines: bool) -> go.Figure | None:
@@ -160,9 +165,10 @@ def pair_table(results: list[tuple[str, LayerAlignment]]) -> dict:
     """Each pair at its best layer: cosine, its wrong pairs' mean beside it, and its rank in the reference pool."""
     size = results[0][1].reference_size
     headers = ["Swahili", "English"]
-    for label, _ in results:
-        prefix = "" if len(results) == 1 else f"{label}: "
-        headers += [f"{prefix}best layer", f"{prefix}cosine", f"{prefix}wrong pairs", f"{prefix}rank of {size}"]
+    if len(results) == 1:
+        headers += ["best layer", "cosine", "wrong pairs", f"rank of {size}"]
+    else:
+        headers += [f"{who} {what}" for who in ("base", "new") for what in ("layer", "cosine", "wrong", f"rank/{size}")]
     data = []
     for i, pair in enumerate(results[0][1].pairs):
         row = [pair.swahili, pair.english]

@@ -19,7 +19,12 @@ def build_adapter_picker(models: Models) -> gr.Dropdown:
     """The tab's adapter picker, made first because a fine-tune sets it."""
     choices = Visitor().adapters(models.names[0])
     return gr.Dropdown(
-        choices, value=choices[-1], label="Adapter", min_width=160, render=False, elem_id="compare-adapter"
+        choices,
+        value=choices[min(1, len(choices) - 1)],
+        label="Adapter",
+        min_width=160,
+        render=False,
+        elem_id="compare-adapter",
     )
 
 
@@ -47,7 +52,14 @@ def build(models: Models, visitor: gr.State, model: gr.Dropdown, adapter: gr.Dro
             go_button = gr.Button("Compare", variant="primary", elem_id="compare")
         with gr.Column(scale=3, min_width=300):
             with gr.Row():
-                base_answer = gr.Textbox(label="Base", lines=6, interactive=False, min_width=240, elem_id="base-answer")
+                base_answer = gr.Textbox(
+                    label="Base",
+                    lines=6,
+                    interactive=False,
+                    min_width=240,
+                    elem_id="base-answer",
+                    placeholder="Press Compare.",
+                )
                 adapted_answer = gr.Textbox(
                     label="Adapted", lines=6, interactive=False, min_width=240, elem_id="adapted-answer"
                 )

@@ -17,7 +17,7 @@ from tli_core.evaluation import Evaluation, evaluate
 from tli_core.figures import alignment_figure, training_figure
 from tli_core.model import check_adapter_name
 from tli_core.pairs import WordPair, parse_pairs, read_pairs, shipped
-from tli_core.reports import evaluation_table, save_adapter, write_card
+from tli_core.reports import evaluation_rows, save_adapter, write_card
 from tli_core.sentences import change_sentence
 from tli_core.training import LOSSES, PRESETS, TrainedAdapter, TrainingConfig, TrainingStep, configured, train_adapter
 from ui.alignment_tab import AlignmentTab
@@ -141,7 +141,7 @@ def build(models: Models, visitor: gr.State, alignment: AlignmentTab, compare_ad
             uploaded = gr.File(
                 label="JSON, CSV or TSV", file_types=[".json", ".csv", ".tsv", ".txt"], visible=False, height=120
             )
-            preset = gr.Radio(list(PRESETS), value="corrected", label="Preset", elem_id="preset")
+            preset = gr.Radio(list(PRESET_NOTES), value="corrected", label="Preset", elem_id="preset")
             note = gr.Markdown(PRESET_NOTES["corrected"], elem_classes="hint")
             shuffled = gr.Checkbox(
                 label="Shuffle the translations (control)",
@@ -199,7 +199,7 @@ def build(models: Models, visitor: gr.State, alignment: AlignmentTab, compare_ad
         verdict = gr.Markdown(elem_id="train-verdict")
         curve = gr.Plot(label="Control pairs: base and new adapter", show_label=False, elem_id="train-curve")
         with gr.Accordion("The paper's table, with the controls it lacks", open=False):
-            table = gr.Code(label="", language=None, interactive=False, elem_id="train-table")
+            table = gr.Dataframe(show_label=False, interactive=False, max_height=700, elem_id="train-table")
         download = gr.DownloadButton("Download the adapter (PEFT folder, zip)", elem_id="train-download")
 
     source.input(
@@ -319,7 +319,7 @@ def _run(models: Models, visitor: Visitor, knobs: Knobs, asked: threading.Event)
         gr.Column(visible=True),
         _verdict(evaluations, config),
         alignment_figure(_overlay(evaluations[0], knobs.model, name)),
-        evaluation_table(evaluations),
+        _table(evaluations),
         gr.DownloadButton(value=shutil.make_archive(str(folder), "zip", folder.parent, name)),
         visitor,
         gr.Dropdown(choices=choices, value=name),
@@ -335,6 +335,11 @@ def _unseen(trained: Sequence[WordPair]) -> tuple[WordPair, ...]:
 
 def _overlay(evaluation: Evaluation, model: str, name: str) -> list[tuple[str, LayerAlignment]]:
     return [(model, evaluation.before), (name, evaluation.after)]
+
+
+def _table(evaluations: Sequence[Evaluation]) -> dict:
+    headers, *data = evaluation_rows(evaluations)
+    return {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in data]}
 
 
 def _progress(steps: list[TrainingStep]) -> str:
