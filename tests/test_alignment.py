@@ -19,7 +19,7 @@ def states(swahili, english, pairs=None) -> PairStates:
     n = len(swahili)
     pairs = pairs or tuple(WordPair(f"sw{i}", f"en{i}") for i in range(n))
     index = np.arange(n)
-    return PairStates(pairs, swahili.repeat(2, 1, 1), english.repeat(2, 1, 1), index, index)
+    return PairStates(pairs, swahili.repeat(2, 1, 1), english.repeat(2, 1, 1), index, index, ("embeddings", "output"))
 
 
 def noise(n, d, seed):

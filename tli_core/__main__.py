@@ -79,14 +79,28 @@ def _pairs(path: Path | None, split: str) -> PairList:
     return pairs
 
 
-def _loaded(arguments: argparse.Namespace):
-    _say(f"Loading {arguments.model} …")
+def _loaded(arguments: argparse.Namespace, blocks: int | None = None):
+    part = f"the first {blocks} blocks of " if blocks else ""
+    _say(f"Loading {part}{arguments.model} …")
     # Imported here so that --help and a bad argument answer at once.
     from .model import find_adapter, load_model
 
     adapter = find_adapter(arguments.adapter) if getattr(arguments, "adapter", None) else None
-    loaded = load_model(arguments.model)
+    loaded = load_model(arguments.model, blocks=blocks, progress=_fetching())
     return loaded, loaded.add_adapter(adapter).key if adapter else None
+
+
+def _fetching():
+    """A progress report for downloads: a line for every further hundred megabytes."""
+    said = 0
+
+    def report(done: int, total: int) -> None:
+        nonlocal said
+        if done // 100_000_000 != said:
+            said = done // 100_000_000
+            _say(f"Fetched {done / 1e9:.1f} of {total / 1e9:.1f} GB of this file …")
+
+    return report
 
 
 def _measure(arguments: argparse.Namespace) -> None:
@@ -111,23 +125,23 @@ def _measure(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from .model import ADAPTERS, check_adapter_name
+    from .model import ADAPTERS, blocks_to_train, check_adapter_name
+    from .training import TrainedAdapter, configured, train_adapter
 
     folder = arguments.adapters or ADAPTERS
     if (folder / check_adapter_name(arguments.name)).exists():
         raise ValueError(f"{folder / arguments.name} is already there: choose another --name, or remove it first.")
     pairs, control = _pairs(arguments.pairs, "train"), _pairs(arguments.control, "control")
-    loaded, _ = _loaded(arguments)
-    from .evaluation import evaluate
-    from .reports import evaluation_table, save_adapter
-    from .training import TrainedAdapter, configured, train_adapter
-
     changes = {"seed": arguments.seed, "shuffled": arguments.shuffled}
     if arguments.epochs is not None:
         changes["epochs"] = arguments.epochs
     if arguments.layer is not None:
         changes["layer"] = None if arguments.layer == "output" else arguments.layer
     config = configured(arguments.preset, **changes)
+    loaded, _ = _loaded(arguments, blocks_to_train(arguments.model, config.layer))
+    from .evaluation import evaluate
+    from .reports import evaluation_table, save_adapter, write_card
+
     trained: TrainedAdapter | None = None
     for item in train_adapter(loaded, pairs.pairs, config, control.pairs):
         if isinstance(item, TrainedAdapter):
@@ -143,10 +157,11 @@ def _train(arguments: argparse.Namespace) -> None:
     target = save_adapter(trained, folder, arguments.name)
     adapter = loaded.add_adapter(target).key
     _say("Measuring base and adapter on both lists …")
-    evaluations = [evaluate(loaded, "trained", pairs.pairs, adapter, seed=arguments.seed),
-                   evaluate(loaded, "control", control.pairs, adapter, seed=arguments.seed)]  # fmt: skip
-    from .reports import write_card
-
+    layer = "output" if loaded.whole else loaded.blocks
+    evaluations = [
+        evaluate(loaded, name, measured.pairs, adapter, layer, arguments.seed)
+        for name, measured in (("trained", pairs), ("control", control))
+    ]
     write_card(target, trained.record, evaluations)
     print(evaluation_table(evaluations))
     print(f"Saved to {target}")

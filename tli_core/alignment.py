@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .embeddings import layer_names, pooled_states
+from .embeddings import pooled_states
 from .model import LoadedModel, Provenance
 from .pairs import WordPair, shipped, translation_table
 from .significance import above_chance, bootstrap_weights, interval95
@@ -35,12 +35,15 @@ class PairStates:
     english: Tensor
     swahili_index: np.ndarray
     english_index: np.ndarray
+    names: tuple[str, ...]
 
     def __post_init__(self) -> None:
         if self.swahili.shape[0] != self.english.shape[0] or self.swahili.shape[2] != self.english.shape[2]:
             raise ValueError(
                 f"Swahili states {tuple(self.swahili.shape)} do not fit English {tuple(self.english.shape)}."
             )
+        if len(self.names) != self.swahili.shape[0]:
+            raise ValueError(f"{self.swahili.shape[0]} layers but {len(self.names)} names.")
         if not len(self.pairs) == len(self.swahili_index) == len(self.english_index):
             raise ValueError(f"{len(self.pairs)} pairs but {len(self.swahili_index)} indices.")
 
@@ -118,6 +121,10 @@ class LayerAlignment:
             ValueError: there is no such layer.
         """
         last = len(self.names) - 1
+        if layer == "output" and self.names[-1] != "output":
+            raise ValueError(
+                f"Only the first {last} blocks are loaded, so there is no output: give a layer from 0 to {last}."
+            )
         index = last if layer == "output" else int(layer)
         if not 0 <= index <= last:
             raise ValueError(f"There is no layer {layer}: this model has layers 0 to {last}, and 'output'.")
@@ -139,6 +146,7 @@ def embed_pairs(
         states[:, len(swahili) :],
         np.array([place_sw[pair.swahili] for pair in pairs]),
         np.array([place_en[pair.english] for pair in pairs]),
+        loaded.layer_names[: states.shape[0]],
     )
 
 
@@ -202,7 +210,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         mismatched = wrong_sum.sum(axis=1) / wrong.sum()
     return LayerAlignment(
         pairs=pairs,
-        names=layer_names(layers - 1),
+        names=states.names,
         matched=diagonal.mean(axis=1),
         matched_ci95=interval95(weights @ diagonal.T / n),
         mismatched=mismatched,

@@ -31,9 +31,12 @@ def block_count(model: PreTrainedModel) -> int:
     return len(model.base_model.layers)
 
 
-def layer_names(blocks: int) -> tuple[str, ...]:
-    """Names of the blocks + 1 layers: `embeddings`, `block 1` …, `output` (the last block after the final norm)."""
-    return ("embeddings", *(f"block {i}" for i in range(1, blocks)), "output")
+def layer_names(blocks: int, whole: bool = True) -> tuple[str, ...]:
+    """Names of the blocks + 1 layers: `embeddings`, `block 1` …, `output` (the last block after the final norm).
+
+    Where only a model's first blocks are loaded, the last layer is a block like the others, and there is no output.
+    """
+    return ("embeddings", *(f"block {i}" for i in range(1, blocks)), "output" if whole else f"block {blocks}")
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[EncodedWord]:

@@ -35,7 +35,14 @@ def continuations(
     """What the model writes after each prompt by greedy decoding, special tokens left out.
 
     Prompts of one length go together, so nothing is padded and every answer is what the prompt alone would give.
+
+    Raises:
+        ValueError: the model has no output head.
     """
+    if isinstance(model.get_output_embeddings(), torch.nn.Identity):
+        raise ValueError(
+            "This checkpoint has no output head, so the model can be measured and trained but not generate."
+        )
     encoded = encode(tokenizer, prompts)
     answers = [""] * len(prompts)
     for indices in length_batches(encoded):

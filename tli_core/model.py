@@ -18,7 +18,10 @@ import torch
 from peft import LoraConfig, PeftConfig, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from .checkpoint import Progress, open_checkpoint, read_config, read_model
+from .embeddings import layer_names
 
 ROOT = Path(__file__).resolve().parent.parent
 ADAPTERS = ROOT / "adapters"
@@ -29,7 +32,7 @@ KNOWN_MODELS = {
 ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 SMALL_MODEL_PARAMETERS = 500_000_000
-"""Up to this size a model is read in float32 everywhere; above, in bf16 on a GPU or as its checkpoint says."""
+"""Up to this size a model is read in float32, above in bf16."""
 
 _REFERENCES_KEPT = 4
 _HASHED_BYTES = 256_000_000
@@ -84,6 +87,21 @@ class LoadedModel:
         return len(self._model.base_model.layers)
 
     @property
+    def whole(self) -> bool:
+        """Whether the model has its last block and final norm, not just its first blocks."""
+        return not isinstance(self._model.base_model.norm, torch.nn.Identity)
+
+    @property
+    def can_generate(self) -> bool:
+        """Whether there is an output head to generate with."""
+        return not isinstance(self._model.get_output_embeddings(), (torch.nn.Identity, type(None)))
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of its layers, from the embeddings to the output (or to the last block that is loaded)."""
+        return layer_names(self.blocks, self.whole)
+
+    @property
     def device(self) -> torch.device:
         return self._model.device
 
@@ -132,7 +150,7 @@ class LoadedModel:
         key = f"tlirun{uuid.uuid4().hex}"
         with self._lock:
             try:
-                self._model.add_adapter(config, adapter_name=key)
+                self._attach(key, config)
             finally:
                 self._base_only()
         return key
@@ -197,7 +215,7 @@ class LoadedModel:
     def _load_weights(self, key: str, config: PeftConfig, state: dict[str, torch.Tensor], path: Path) -> None:
         # Not transformers' `load_adapter`: it may read a pickle, and counts other adapters' tensors as missing.
         try:
-            self._model.add_adapter(config, adapter_name=key)
+            self._attach(key, config)
             bare = {name.removeprefix("base_model.model."): tensor for name, tensor in state.items()}
             result = set_peft_model_state_dict(self._model, bare, adapter_name=key)
             problems = [name for name in result.missing_keys if f".{key}." in name] + list(result.unexpected_keys)
@@ -212,38 +230,54 @@ class LoadedModel:
                 "Choose the base it was made for."
             )
 
+    def _attach(self, key: str, config: PeftConfig) -> None:
+        self._model.add_adapter(config, adapter_name=key)
+        # PEFT gives LoRA the base's dtype; a step of 2e-4 is lost in bf16, so adapters are float32 on every base.
+        for name, parameter in self._model.named_parameters():
+            if f".{key}." in name:
+                parameter.data = parameter.data.float()
+
     def _take_off(self, key: str) -> None:
         if key in self._peft_keys():
             self._model.delete_adapter(key)
 
 
-def load_model(name: str, device: str | None = None) -> LoadedModel:
+def load_model(
+    name: str, device: str | None = None, blocks: int | None = None, progress: Progress = lambda done, total: None
+) -> LoadedModel:
     """Load a base by its short name, Hub id or folder, from safetensors only and without remote code.
 
     Args:
         device: where to put it; the first GPU if there is one, else the CPU.
+        blocks: only the first blocks: what a fine-tune at that layer needs, a fraction of the download and memory.
+        progress: told (bytes so far, bytes in all) of each file that is fetched.
 
     Raises:
         ValueError: there is no such model, or it cannot be read; the message says which.
     """
-    source = KNOWN_MODELS.get(name, name)
+    source = _source(name)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    folder = Path(source)
-    if not folder.is_dir() and not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
-        raise ValueError(
-            f"There is no model {name!r}: give {', '.join(KNOWN_MODELS)}, a Hub id such as owner/name, or a folder."
-        )
+    checkpoint = open_checkpoint(source, blocks, progress=progress)
     try:
-        config = AutoConfig.from_pretrained(source)
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        model = AutoModelForCausalLM.from_pretrained(
-            source, dtype=_dtype(config, device), use_safetensors=True, low_cpu_mem_usage=True
-        )
-    except (OSError, ValueError, SafetensorError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ValueError(f"{name} could not be loaded: {reason}") from error
-    revision = _content_hash(folder) if folder.is_dir() else getattr(config, "_commit_hash", None)
-    return LoadedModel(model.to(device), tokenizer, name if name in KNOWN_MODELS else source, revision)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=checkpoint.commit or "main")
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"The tokenizer of {name} could not be loaded: {str(error).strip().splitlines()[0]}"
+        ) from error
+    model = read_model(checkpoint, _dtype(checkpoint.config), device, blocks)
+    revision = checkpoint.commit or _content_hash(Path(source))
+    return LoadedModel(model, tokenizer, name if name in KNOWN_MODELS else source, revision)
+
+
+def blocks_to_train(name: str, layer: int | None) -> int | None:
+    """How many first blocks of a base a fine-tune at a layer should load; None for the whole model.
+
+    A small model is loaded whole, so that the result can be measured at every layer; of a large one the rest is not
+    even fetched.
+    """
+    if layer is None or _dtype(read_config(_source(name))) == torch.float32:
+        return None
+    return layer
 
 
 def find_adapter(name: str, folder: Path = ADAPTERS) -> Path:
@@ -289,12 +323,18 @@ def check_adapter_name(name: str) -> str:
     return name
 
 
-def _dtype(config: Any, device: str) -> torch.dtype | str:
-    text = config.get_text_config()
-    parameters = text.num_hidden_layers * (4 * text.hidden_size**2 + 3 * text.hidden_size * text.intermediate_size)
-    if parameters <= SMALL_MODEL_PARAMETERS:
-        return torch.float32
-    return torch.bfloat16 if device.startswith("cuda") else "auto"
+def _source(name: str) -> str:
+    source = KNOWN_MODELS.get(name, name)
+    if not Path(source).is_dir() and not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", source):
+        raise ValueError(
+            f"There is no model {name!r}: give {', '.join(KNOWN_MODELS)}, a Hub id such as owner/name, or a folder."
+        )
+    return source
+
+
+def _dtype(config: PretrainedConfig) -> torch.dtype:
+    block = 4 * config.hidden_size**2 + 3 * config.hidden_size * config.intermediate_size
+    return torch.float32 if config.num_hidden_layers * block <= SMALL_MODEL_PARAMETERS else torch.bfloat16
 
 
 def _read_adapter(path: Path) -> tuple[PeftConfig, dict[str, torch.Tensor], str]:

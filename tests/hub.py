@@ -1,0 +1,86 @@
+"""A server on this machine that speaks as much of the Hub's protocol as a download needs, and counts what it gives."""
+
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@dataclass
+class Served:
+    """Bytes given of each file, and how often each was asked for with GET."""
+
+    endpoint: str = ""
+    bytes: Counter = field(default_factory=Counter)
+    gets: Counter = field(default_factory=Counter)
+
+
+@contextmanager
+def serve(folder: Path, repo: str) -> Iterator[Served]:
+    """Serve a folder as the repository's main branch."""
+    served = Served()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self) -> None:
+            self._answer(body=False)
+
+        def do_GET(self) -> None:
+            self._answer(body=True)
+
+        def _answer(self, body: bool) -> None:
+            path = self.path.split("?")[0]
+            found = re.fullmatch(rf"/{repo}/resolve/[\w.]+/([\w.-]+)", path)
+            if found and (folder / found.group(1)).is_file():
+                return self._file(folder / found.group(1), body)
+            if path.startswith(f"/api/models/{repo}"):
+                files = [{"type": "file", "path": f.name, "rfilename": f.name,
+                          "size": f.stat().st_size, "oid": "0" * 40}
+                         for f in sorted(folder.iterdir())]  # fmt: skip
+                answer = files if "/tree/" in path else {"id": repo, "sha": COMMIT, "siblings": files}
+                return self._send(200, json.dumps(answer).encode(), body, {"Content-Type": "application/json"})
+            code = "EntryNotFound" if path.startswith(f"/{repo}/") else "RepoNotFound"
+            return self._send(404, b"{}", body, {"X-Error-Code": code, "X-Repo-Commit": COMMIT})
+
+        def _file(self, file: Path, body: bool) -> None:
+            data, status = file.read_bytes(), 200
+            headers = {"ETag": f'"{sha256(data).hexdigest()}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+            asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+            if asked:
+                first, last = int(asked.group(1)), int(asked.group(2) or len(data) - 1)
+                headers["Content-Range"] = f"bytes {first}-{min(last, len(data) - 1)}/{len(data)}"
+                data, status = data[first : last + 1], 206
+            if body:
+                served.bytes[file.name] += len(data)
+                served.gets[file.name] += 1
+            self._send(status, data, body, headers)
+
+        def _send(self, status: int, data: bytes, body: bool, headers: dict[str, str]) -> None:
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(data))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if body:
+                self.wfile.write(data)
+
+        def log_message(self, *_args) -> None:
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    served.endpoint = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield served
+    finally:
+        server.shutdown()
+        server.server_close()

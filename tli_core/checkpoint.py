@@ -1,0 +1,326 @@
+"""Which tensors a task needs; fetch and read only those, trusting the shards' own headers over the index."""
+
+import json
+import os
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights
+from huggingface_hub import HfApi, hf_hub_download, snapshot_download, try_to_load_from_cache
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from safetensors import SafetensorError, safe_open
+from torch import nn
+from tqdm import tqdm
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+
+INDEX = "model.safetensors.index.json"
+SINGLE = "model.safetensors"
+HEAD = "lm_head.weight"
+EMBEDDINGS = "model.embed_tokens.weight"
+MAX_HEADER_BYTES = 100_000_000
+
+Progress = Callable[[int, int], None]
+"""Told (bytes so far, bytes in all) while shards are fetched."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a model's tensors are: `places` maps each tensor to its shard, `commit` pins what was fetched."""
+
+    source: str
+    commit: str | None
+    config: PretrainedConfig
+    places: Mapping[str, Path]
+
+    @property
+    def has_head(self) -> bool:
+        """Whether there is an output head: a tensor of its own, or the embeddings where the two are tied."""
+        return HEAD in self.places or self.config.tie_word_embeddings
+
+
+def needed_tensors(config: PretrainedConfig, blocks: int | None) -> tuple[str, ...]:
+    """Names of the tensors for the first `blocks` blocks, or for the whole model with its head (None).
+
+    The first blocks need no final norm and no head: their last layer is read before either.
+    """
+    count = config.num_hidden_layers if blocks is None else blocks
+    with init_empty_weights():
+        one = AutoModelForCausalLM.from_config(_with_blocks(config, 1))
+    inside = [name.removeprefix("model.layers.0.") for name in one.state_dict() if name.startswith("model.layers.0.")]
+    names = [EMBEDDINGS, *(f"model.layers.{block}.{name}" for block in range(count) for name in inside)]
+    return (*names, "model.norm.weight") if blocks is None else tuple(names)
+
+
+def read_config(source: str, revision: str | None = None) -> PretrainedConfig:
+    """The config of a folder or Hub id; of a Hub repository nothing else is fetched.
+
+    Raises:
+        ValueError: there is none, or it is of another kind of model.
+    """
+    return _read_config(_files(source, revision, lambda done, total: None))
+
+
+def open_checkpoint(
+    source: str, blocks: int | None = None, revision: str | None = None, progress: Progress = lambda done, total: None
+) -> Checkpoint:
+    """Find, and for a Hub id fetch, just the shards that hold the tensors a task needs.
+
+    Args:
+        source: a folder, or a Hub id. HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are respected, and shards go
+            into the ordinary cache, where a later full load finds them.
+        blocks: the first blocks only; None for the whole model and its head.
+        revision: a branch, tag or commit of the Hub repository.
+
+    Raises:
+        ValueError: the checkpoint is missing, damaged or of another shape; one sentence says what and how to mend it.
+    """
+    files = _files(source, revision, progress)
+    config = _read_config(files)
+    if blocks is not None and not 1 <= blocks <= config.num_hidden_layers:
+        last = config.num_hidden_layers
+        raise ValueError(f"Layer {blocks} is beyond {source}, whose output is layer {last}: choose 1 to {last}.")
+    wanted = needed_tensors(config, blocks)
+    places = _place(files, wanted, want_head=blocks is None and not config.tie_word_embeddings)
+    missing = [name for name in wanted if name not in places]
+    if missing:
+        raise ValueError(
+            f"{source} lacks {len(missing)} of the {len(wanted)} tensors needed, such as {missing[0]}: "
+            "fetch it again, or choose another revision."
+        )
+    return Checkpoint(source, files.commit, config, places)
+
+
+def read_model(
+    checkpoint: Checkpoint, dtype: torch.dtype, device: str = "cpu", blocks: int | None = None
+) -> PreTrainedModel:
+    """Build the model and read it tensor by tensor, cast as it is read, so that two copies are never held.
+
+    With `blocks`, only the first blocks are there; the final norm and head are replaced by nothing, so the last layer
+    is the last block's own output. Without a head the model measures and trains but cannot generate.
+
+    Raises:
+        ValueError: a tensor has another shape than the config says, or its shard is damaged.
+    """
+    with init_empty_weights(include_buffers=False):
+        model = AutoModelForCausalLM.from_config(_with_blocks(checkpoint.config, blocks))
+    if blocks is not None:
+        model.model.norm = nn.Identity()
+    if blocks is not None or not checkpoint.has_head:
+        model.lm_head = nn.Identity()
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    for name, tensor in _tensors(checkpoint, parameters):
+        _assign(model, name, tensor, parameters[name].shape, checkpoint.source, dtype, device)
+    if HEAD in parameters and HEAD not in checkpoint.places:
+        model.lm_head.weight = model.model.embed_tokens.weight
+    return model.to(device).eval()
+
+
+def _tensors(checkpoint: Checkpoint, parameters: Mapping[str, nn.Parameter]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Every tensor that the model has a place for, shard by shard, one in memory at a time."""
+    shards: dict[Path, list[str]] = {}
+    for name, shard in checkpoint.places.items():
+        if name in parameters:
+            shards.setdefault(shard, []).append(name)
+    for shard, names in shards.items():
+        try:
+            with safe_open(shard, framework="pt") as opened:
+                for name in names:
+                    yield name, opened.get_tensor(name)
+        except SafetensorError as error:
+            raise ValueError(f"{shard.name} is damaged ({error}): delete it and fetch it again.") from error
+
+
+def _assign(
+    model: PreTrainedModel,
+    name: str,
+    tensor: torch.Tensor,
+    shape: torch.Size,
+    source: str,
+    dtype: torch.dtype,
+    device: str,
+) -> None:
+    if tensor.shape != shape:
+        raise ValueError(
+            f"{name} in {source} has shape {tuple(tensor.shape)}, but the config says {tuple(shape)}: "
+            "config and weights are of different models."
+        )
+    *path, leaf = name.split(".")
+    module = model.get_submodule(".".join(path))
+    setattr(module, leaf, nn.Parameter(tensor.to(device=device, dtype=dtype), requires_grad=False))
+
+
+def _files(source: str, revision: str | None, progress: Progress) -> "_LocalFiles | _HubFiles":
+    return _LocalFiles(Path(source)) if Path(source).is_dir() else _HubFiles(source, revision, progress)
+
+
+def _with_blocks(config: PretrainedConfig, blocks: int | None) -> PretrainedConfig:
+    """The config as it is, or for its first blocks only; nothing else of it changes."""
+    if blocks is None:
+        return config
+    return type(config).from_dict({**config.to_dict(), "num_hidden_layers": blocks})
+
+
+def _read_config(files: "_LocalFiles | _HubFiles") -> PretrainedConfig:
+    path = files.get("config.json")
+    if path is None:
+        raise ValueError(f"{files.source} has no config.json: it is not a model in the Hugging Face layout.")
+    try:
+        config = AutoConfig.from_pretrained(path.parent)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"The config of {files.source} cannot be read: {str(error).splitlines()[0]}") from error
+    if config.model_type != "llama":
+        raise ValueError(f"{files.source} is a {config.model_type} model: only Llama models can be used here.")
+    return config
+
+
+def _place(files: "_LocalFiles | _HubFiles", wanted: tuple[str, ...], want_head: bool) -> dict[str, Path]:
+    """Where each wanted tensor really is. The index says where to look first; the shards' headers decide."""
+    names = (*wanted, HEAD) if want_head else wanted
+    index = _read_index(files)
+    places: dict[str, Path] = {}
+    looked: set[str] = set()
+
+    def look(shard: str, for_names: tuple[str, ...]) -> None:
+        looked.add(shard)
+        path = files.get(shard)
+        if path is None:
+            raise ValueError(f"{files.source} lacks its shard {shard}: fetch it again.")
+        held = header(path)
+        places.update({name: path for name in for_names if name in held and name not in places})
+
+    for shard in dict.fromkeys(index[name] for name in names if name in index):
+        look(shard, names)
+    # What the index leaves out or misplaces may be in a shard that it does not name for it.
+    for shard in files.shards():
+        lacking = tuple(name for name in names if name not in places)
+        if not lacking:
+            break
+        if shard not in looked and files.may_hold(shard, lacking):
+            look(shard, names)
+    return places
+
+
+def _read_index(files: "_LocalFiles | _HubFiles") -> dict[str, str]:
+    path = files.get(INDEX)
+    if path is None:
+        return {}
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"The index of {files.source} cannot be read ({error}): fetch it again.") from error
+    inside = {name: shard for name, shard in index.items() if "/" not in shard and shard.endswith(".safetensors")}
+    if len(inside) != len(index):
+        raise ValueError(f"The index of {files.source} names files that are not safetensors shards of its own.")
+    return inside
+
+
+def header(path: Path) -> dict[str, Any]:
+    """A shard's own table of tensors: name -> {dtype, shape, data_offsets}.
+
+    Raises:
+        ValueError: the file is cut short or is no safetensors file.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else MAX_HEADER_BYTES + 1
+        text = file.read(length) if length <= min(MAX_HEADER_BYTES, size) else b""
+    try:
+        table = json.loads(text)
+        table.pop("__metadata__", None)
+        end = 8 + length + max((entry["data_offsets"][1] for entry in table.values()), default=0)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        raise ValueError(f"{path.name} is no safetensors file, or is damaged: delete it and fetch it again.") from None
+    if end != size:
+        raise ValueError(f"{path.name} has {size} bytes where its header says {end}: delete it and fetch it again.")
+    return table
+
+
+def _progress_bar(progress: Progress) -> type[tqdm]:
+    """A tqdm that tells `progress` about the bytes of each file instead of drawing a line."""
+
+    class Reporting(tqdm):
+        def update(self, n: float | None = 1) -> bool | None:
+            changed = super().update(n)
+            progress(int(self.n), int(self.total or 0))
+            return changed
+
+        def display(self, *_args, **_kwargs) -> None:
+            """Draws nothing."""
+
+    return Reporting
+
+
+class _LocalFiles:
+    """A model folder on this machine."""
+
+    commit = None
+
+    def __init__(self, folder: Path):
+        self.source = str(folder)
+        self._folder = folder
+
+    def get(self, name: str) -> Path | None:
+        path = self._folder / name
+        return path if path.is_file() else None
+
+    def shards(self) -> tuple[str, ...]:
+        return tuple(sorted(path.name for path in self._folder.glob("*.safetensors")))
+
+    def may_hold(self, shard: str, names: tuple[str, ...]) -> bool:
+        return bool(set(names) & set(header(self._folder / shard)))
+
+
+class _HubFiles:
+    """A repository on the Hub, through the ordinary cache; every file of one load is of one commit."""
+
+    def __init__(self, repo: str, revision: str | None, progress: Progress):
+        self.source = repo
+        self._revision = revision
+        self._progress = _progress_bar(progress)
+        self.commit: str | None = None
+
+    def get(self, name: str) -> Path | None:
+        """The file, fetched unless it is in the cache; None where the repository has none of that name."""
+        try:
+            path = Path(
+                hf_hub_download(self.source, name, revision=self.commit or self._revision, tqdm_class=self._progress)
+            )
+        except LocalEntryNotFoundError as error:
+            if self.commit and name not in self.shards():
+                return None
+            raise ValueError(
+                f"{self.source} is not in the cache, and the Hub cannot be reached: go online once, or check "
+                "HF_ENDPOINT."
+            ) from error
+        except EntryNotFoundError:
+            return None
+        except RepositoryNotFoundError as error:
+            raise ValueError(
+                f"There is no model {self.source} on the Hub, or it needs a login: check the name, or set HF_TOKEN."
+            ) from error
+        except (HfHubHTTPError, OSError, ValueError) as error:
+            raise ValueError(f"{name} of {self.source} could not be fetched: {str(error).splitlines()[0]}") from error
+        # …/snapshots/<commit>/<name>: the commit that a branch or tag meant when the first file came.
+        self.commit = path.parent.name
+        return path
+
+    def shards(self) -> tuple[str, ...]:
+        """The repository's shards; in offline mode those that are in the cache."""
+        if os.environ.get("HF_HUB_OFFLINE") not in (None, "", "0"):
+            folder = Path(snapshot_download(self.source, revision=self.commit or self._revision, local_files_only=True))
+            return tuple(sorted(path.name for path in folder.glob("*.safetensors")))
+        names = HfApi().list_repo_files(self.source, revision=self.commit or self._revision)
+        return tuple(sorted(name for name in names if name.endswith(".safetensors") and "/" not in name))
+
+    def may_hold(self, shard: str, names: tuple[str, ...]) -> bool:
+        """Whether a shard holds one of the names; where it is not in the cache, only its header is fetched to tell."""
+        cached = try_to_load_from_cache(self.source, shard, revision=self.commit)
+        if isinstance(cached, str):
+            return bool(set(names) & set(header(Path(cached))))
+        table = HfApi().parse_safetensors_file_metadata(self.source, shard, revision=self.commit)
+        return bool(set(names) & set(table.tensors))
