@@ -114,6 +114,7 @@ def read_model(
     parameters = dict(model.named_parameters(remove_duplicate=False))
     for name, tensor in _tensors(checkpoint, parameters):
         _assign(model, name, tensor, parameters[name].shape, checkpoint.source, dtype, device)
+        del tensor
     if HEAD in parameters and HEAD not in checkpoint.places:
         model.lm_head.weight = model.model.embed_tokens.weight
     return model.to(device).eval()
@@ -127,8 +128,9 @@ def _tensors(checkpoint: Checkpoint, parameters: Mapping[str, nn.Parameter]) -> 
             shards.setdefault(shard, []).append(name)
     for shard, names in shards.items():
         try:
-            with safe_open(shard, framework="pt") as opened:
-                for name in names:
+            for name in names:
+                # Opened anew for each tensor: pages of the file that were read count as resident until it is closed.
+                with safe_open(shard, framework="pt") as opened:
                     yield name, opened.get_tensor(name)
         except SafetensorError as error:
             raise ValueError(f"{shard.name} is damaged ({error}): delete it and fetch it again.") from error
