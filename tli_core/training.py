@@ -62,7 +62,7 @@ class TrainingConfig:
             (1 <= self.epochs <= 1000, f"epochs must be 1 to 1000, got {self.epochs}"),
             (0 < self.learning_rate < 1, f"learning rate must be between 0 and 1, got {self.learning_rate}"),
             (1 <= self.rank <= 256, f"rank must be 1 to 256, got {self.rank}"),
-            (self.temperature > 0, f"temperature must be above 0, got {self.temperature}"),
+            (0 < self.temperature <= 10, f"temperature must be above 0 and at most 10, got {self.temperature}"),
             (0 <= self.margin <= 2, f"margin must be 0 to 2, got {self.margin}"),
             (0 <= self.dropout < 1, f"dropout must be at least 0 and below 1, got {self.dropout}"),
             (

@@ -1,6 +1,7 @@
 """The Alignment tab: type pairs, see every layer's curve against wrong pairs, for the base and an adapter."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class Shown:
     """The measurements on the page, so that the overlays change without measuring again."""
 
     results: tuple[tuple[str, LayerAlignment], ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class AlignmentTab:
 def build(models: Models, visitor: gr.State) -> AlignmentTab:
     """Lay the tab out and wire it."""
     shown = gr.State(None)
+    # One file a session, overwritten by its next measurement; the folder goes when the server ends.
+    downloads = tempfile.TemporaryDirectory(prefix="lugha-")
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             text = gr.Textbox(
@@ -101,8 +105,18 @@ def build(models: Models, visitor: gr.State) -> AlignmentTab:
     outputs = [plot, reading, warning, table, download, shown]
 
     @explained
-    def run(text: str, model: str, adapter: str, pooling: str, lines: bool, visitor: Visitor):
-        return measured(models, visitor, text, model, adapter, pooling, lines)
+    def run(text: str, model: str, adapter: str, pooling: str, lines: bool, visitor: Visitor, request: gr.Request):
+        found = measured(models, visitor, text, model, adapter, pooling)
+        path = Path(downloads.name) / str(request.session_hash) / "alignment.json"
+        write_json(alignment_json(found.results[-1][1]), path)
+        return (
+            redrawn(found, lines),
+            _reading(found.results),
+            gr.Markdown("\n".join(f"- {note}" for note in found.notes), visible=bool(found.notes)),
+            pair_table(found.results),
+            gr.DownloadButton(value=str(path), visible=True),
+            found,
+        )
 
     inputs = [text, model, adapter, pooling, lines, visitor]
     for trigger in (go_button.click, adapter.input, pooling.input):
@@ -123,8 +137,12 @@ def build(models: Models, visitor: gr.State) -> AlignmentTab:
     return AlignmentTab(model, adapter, (run, inputs, outputs))
 
 
-def measured(models: Models, visitor: Visitor, text: str, model: str, adapter: str, pooling: str, lines: bool) -> tuple:
-    """Measure the base, and the adapter over it, and return what every part of the tab shows."""
+def measured(models: Models, visitor: Visitor, text: str, model: str, adapter: str, pooling: str) -> Shown:
+    """Measure the pairs of a text under the base, and under the adapter where one is chosen.
+
+    Raises:
+        ValueError: nothing can be read, there are too many pairs, or the adapter is not this visitor's to use.
+    """
     if pooling not in POOLINGS:
         raise ValueError(f"There is no pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
     read = parse_pairs(text)
@@ -134,19 +152,10 @@ def measured(models: Models, visitor: Visitor, text: str, model: str, adapter: s
     results = [(model, measure(loaded, read.pairs, None, pooling))]
     if key is not None:
         results.append((adapter, measure(loaded, read.pairs, key, pooling)))
-    notes = list(dict.fromkeys([*read.warnings, *results[0][1].warnings]))
-    shown = Shown(tuple(results))
-    return (
-        redrawn(shown, lines),
-        _reading(results),
-        gr.Markdown("\n".join(f"- {note}" for note in notes), visible=bool(notes)),
-        pair_table(results),
-        gr.DownloadButton(value=_json_file(results[-1][1]), visible=True),
-        shown,
-    )
+    return Shown(tuple(results), tuple(dict.fromkeys([*read.warnings, *results[0][1].warnings])))
 
 
-def _reading(results: list[tuple[str, LayerAlignment]]) -> str:
+def _reading(results: Sequence[tuple[str, LayerAlignment]]) -> str:
     (label, base), *adapted = results
     return "\n\n".join([curve_sentence(base, label), *(overlay_sentence(base, after, name) for name, after in adapted)])
 
@@ -161,7 +170,7 @@ def redrawn(shown: Shown | None, lines: bool) -> go.Figure | None:
     return alignment_figure(shown.results, lines and few)
 
 
-def pair_table(results: list[tuple[str, LayerAlignment]]) -> dict:
+def pair_table(results: Sequence[tuple[str, LayerAlignment]]) -> dict:
     """Each pair at its best layer: cosine, its wrong pairs' mean beside it, and its rank in the reference pool."""
     size = results[0][1].reference_size
     headers = ["Swahili", "English"]
@@ -187,9 +196,3 @@ def example_text(name: str) -> str:
     if name in splits:
         return "\n".join(f"{pair.swahili}, {pair.english}" for pair in shipped(splits[name]))
     return EXAMPLES.get(name, "")
-
-
-def _json_file(result: LayerAlignment) -> str:
-    path = Path(tempfile.mkdtemp(prefix="lugha-")) / "alignment.json"
-    write_json(alignment_json(result), path)
-    return str(path)

@@ -27,6 +27,7 @@ from ui.visitors import Models, OwnAdapter, Visitor
 SHIPPED, TYPED, UPLOADED = "the shipped lexicon", "pairs I type", "a file I upload"
 MAX_TRAIN_PAIRS = 5000
 MAX_SECONDS = 900
+MAX_OWN = 12
 DRAW_SECONDS = 0.8
 PRESET_NOTES = {
     "corrected": "**Corrected**: words only, every other word of a large batch as a wrong answer, in both directions.",
@@ -106,6 +107,9 @@ class Knobs:
         Raises:
             ValueError: a value is out of range or no number.
         """
+        for name, value in vars(self).items():
+            if value is None and name != "uploaded":
+                raise ValueError(f"{name.replace('_', ' ').capitalize()} is empty: give it a value.")
         text = str(self.layer).strip().lower()
         if text != "output" and not text.isdigit():
             raise ValueError(f"The layer is a number or 'output', got {self.layer!r}.")
@@ -279,6 +283,8 @@ def _run(models: Models, visitor: Visitor, knobs: Knobs, asked: threading.Event)
     name = check_adapter_name(knobs.name.strip())
     if name in visitor.adapters(knobs.model):
         raise ValueError(f"There is already an adapter called {name}: give this one another name.")
+    if len(visitor.own) >= MAX_OWN:
+        raise ValueError(f"This session already holds {MAX_OWN} adapters: download what you need and reload the page.")
     loaded, config = models.get(knobs.model), knobs.config()
     pairs, control = knobs.pairs(), _unseen(knobs.pairs() if knobs.source != SHIPPED else ())
     skip = gr.skip()
