@@ -44,10 +44,17 @@ def rows(data: Path, device: str) -> list[tuple[str, str, str]]:
         ),
         ("the same on words that no training saw", f"{unseen.mean:.3f}", "–"),
     ]
-    runs = {}
+    runs, others = {}, []
     for name in ("corrected", "shuffled", "published"):
         adapter = loaded.add_adapter(find_adapter(f"mini-{name}")).key
         runs[name] = {layer: evaluate(loaded, "control", control, adapter, layer) for layer in ("output", 2)}
+        reserved = evaluate(loaded, "reserved", shipped("reserved"), adapter)
+        figure = f"{_p_at_1(reserved, 'before'):.3f} → {_p_at_1(reserved, 'after'):.3f}: {reserved.change.verdict}"
+        others.append((f"P@1 at the output on the reserved words, mini-{name}", figure, "as measured"))
+        with loaded.using(adapter) as model:
+            answers = word_translation(model, loaded.tokenizer, control)
+        figure = f"to English {answers.sw_en:.3f}, to Swahili {answers.en_sw:.3f}"
+        others.append((f"greedy word translation of control words, mini-{name}", figure, "as measured"))
     base = _p_at_1(runs["corrected"]["output"], "before")
     pool = runs["corrected"]["output"].before.pool_size
     corrected, shuffled = (_p_at_1(runs[name]["output"], "after") for name in ("corrected", "shuffled"))
@@ -70,7 +77,7 @@ def rows(data: Path, device: str) -> list[tuple[str, str, str]]:
             f"P@1 {_p_at_1(item, 'before'):.3f} → {_p_at_1(item, 'after'):.3f}: {item.change.verdict}"
         )
         table.append((f"mini-published on control pairs at {place}", figure, "as measured"))
-    return table
+    return table + others
 
 
 def _p_at_1(item: Evaluation, when: str) -> float:

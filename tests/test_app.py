@@ -126,11 +126,13 @@ def test_what_cannot_be_read_is_one_sentence_and_nothing_is_lost(page: Page):
 
 
 def test_hostile_words_stay_words(page: Page):
-    write(page, "#pairs", "<img src=x onerror=alert(1)>\t<b>water</b>\nmaji, water")
+    bad = "![a](http://127.0.0.1:9/y.png) <i>x</i> [b](http://127.0.0.1:9/z)"
+    write(page, "#pairs", f"<img src=x onerror=alert(1)>\t<b>water</b>\nmaji, water\n{bad}")
     page.get_by_label("Show each pair's own line").check()
     page.click("#measure")
     expect(page.locator("#pair-table")).to_contain_text("<img src=x onerror=alert(1)>")
-    assert page.locator("img[src='x']").count() == 0
+    expect(page.locator("#alignment-warning")).to_contain_text("<i>x</i>")
+    assert page.locator("img[src='x'], #alignment-warning img, #alignment-warning a, #alignment-warning i").count() == 0
 
 
 def start_training(page: Page, name: str, epochs: int) -> None:

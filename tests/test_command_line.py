@@ -74,6 +74,7 @@ def test_bad_requests_are_one_line_and_exit_2(arguments, says, capsys, tmp_path,
         ([], "required"),
         (["measure", "--pooling", "mean"], "invalid choice"),
         (["evaluate"], "--adapter"),
+        (["measure", "--seed", "-1"], "a seed is a whole number"),
         (["train", "--name", "x", "--layer", "two"], "a layer is a number or 'output', got 'two'"),
     ],
 )

@@ -11,7 +11,16 @@ from tli_core.pairs import SPLITS, WordPair, lexicon, parse_pairs, read_pairs, s
 
 @pytest.mark.parametrize(
     "line",
-    ["maji, water", "maji\twater", "maji = water", "maji=water", "maji - water", '"maji","water"', "  maji ,  water  "],
+    [
+        "maji, water",
+        "maji\twater",
+        "maji = water",
+        "maji=water",
+        "maji - water",
+        "maji — water",
+        '"maji","water"',
+        "  maji ,  water  ",
+    ],
 )
 def test_a_line_may_use_any_of_the_separators(line):
     assert parse_pairs(line).pairs == (WordPair("maji", "water"),)
@@ -59,7 +68,7 @@ def test_bad_json_entries_are_named():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "the list is empty"),
+        ("", "The list is empty"),
         ("paka", "Line 1"),
         ("[1, 2", "JSON could not be read (line 1"),
         ('{"swahili": "maji"}', "must be an array"),

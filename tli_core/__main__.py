@@ -28,7 +28,7 @@ def _parser() -> _Parser:
     measure.add_argument("--adapter", help="an adapter under adapters/, or its folder; none: the base")
     measure.add_argument("--pairs", type=Path, help="a list of pairs; without it, the shipped control list")
     measure.add_argument("--pooling", choices=("words", "all", "last"), default="words")
-    measure.add_argument("--seed", type=int, default=0)
+    measure.add_argument("--seed", type=_seed, default=0)
     measure.add_argument("--out", type=Path, help="write every number as JSON here")
 
     train = command("train", "fine-tune an adapter on pairs")
@@ -38,7 +38,7 @@ def _parser() -> _Parser:
     train.add_argument("--layer", type=_layer, help="whose states the loss reads: a number, or output")
     train.add_argument("--shuffled", action="store_true", help="train on wrong translations, as a control")
     train.add_argument("--epochs", type=int)
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--seed", type=_seed, default=0)
     train.add_argument("--name", required=True, help="the adapter's name")
     train.add_argument("--adapters", type=Path, help="the folder to put it in; adapters/ by default")
 
@@ -47,7 +47,7 @@ def _parser() -> _Parser:
     evaluate.add_argument("--trained", type=Path, help="without it, the shipped training list")
     evaluate.add_argument("--control", type=Path, help="without it, the shipped control list")
     evaluate.add_argument("--layer", type=_layer, default="output")
-    evaluate.add_argument("--seed", type=int, default=0)
+    evaluate.add_argument("--seed", type=_seed, default=0)
     evaluate.add_argument("--out", type=Path)
 
     generate = command("generate", "what the model writes after a prompt")
@@ -64,6 +64,12 @@ def _layer(text: str) -> int | str:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"a layer is a number or 'output', got {text!r}") from None
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"a seed is a whole number from 0 to 2147483647, got {text!r}")
+    return int(text)
 
 
 def _say(message: str) -> None:
@@ -132,6 +138,8 @@ def _train(arguments: argparse.Namespace) -> None:
     if (folder / check_adapter_name(arguments.name)).exists():
         raise ValueError(f"{folder / arguments.name} is already there: choose another --name, or remove it first.")
     pairs, control = _pairs(arguments.pairs, "train"), _pairs(arguments.control, "control")
+    if len(control) < 2:
+        raise ValueError("The control list needs at least two pairs, as they are compared with each other: add some.")
     changes = {"seed": arguments.seed, "shuffled": arguments.shuffled}
     if arguments.epochs is not None:
         changes["epochs"] = arguments.epochs
@@ -202,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = {"measure": _measure, "train": _train, "evaluate": _evaluate, "generate": _generate}[arguments.command]
     try:
         run(arguments)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         _say(f"python -m tli_core {arguments.command}: {error}")
         return 2
     return 0

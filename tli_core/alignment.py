@@ -13,11 +13,14 @@ from torch import Tensor
 
 from .embeddings import pooled_states
 from .model import LoadedModel, Provenance
-from .pairs import WordPair, shipped, translation_table
+from .pairs import WordPair, normalise, shipped, translation_table
 from .significance import above_chance, bootstrap_weights, interval95
 
 DIRECTIONS = ("sw_en", "en_sw")
 CSLS_NEIGHBOURS = 10
+LEAST_CHANGE = 0.01
+"""A change in cosine below this is too small to call by a name, however sure it is."""
+
 FEW_PAIRS = 20
 """Below this many pairs their own wrong partners are too few for a band, and the reference pool's serve in the app."""
 
@@ -230,7 +233,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         chance=float(right[states.swahili_index].mean()),
         reference_size=len(reference_words),
         provenance=provenance,
-        warnings=tuple(_warnings(wrong, provenance.pooling)),
+        warnings=tuple(_warnings(pairs, wrong, provenance.pooling)),
     )
 
 
@@ -348,7 +351,13 @@ def _as_listed_in(reference: PairStates, states: PairStates, reference_words: li
     return np.stack([by_word.get(pair.swahili, nothing) for pair in states.pairs])
 
 
-def _warnings(wrong: np.ndarray, pooling: str) -> Iterator[str]:
+def _warnings(pairs: Sequence[WordPair], wrong: np.ndarray, pooling: str) -> Iterator[str]:
+    alike = [pair.swahili for pair in pairs if normalise(pair.swahili) == normalise(pair.english)]
+    if alike:
+        yield (
+            f"{len(alike)} of {len(pairs)} pairs are spelt the same in both languages, so their cosine is 1 whatever "
+            "the model knows; leave them out."
+        )
     if pooling == "all":
         yield (
             "BOS is averaged in: in Llama models its vector is so large that any two words look alike, "
@@ -382,7 +391,7 @@ def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int 
     """Compare two measurements of the same pairs at a layer.
 
     `collapsed`: matched rose, and mismatched as much or more (the gap did not grow). `improved`: the gap grew beyond
-    chance and P@1 did not fall. `worse`: the gap or P@1 fell. Otherwise `no clear change`.
+    chance and by at least LEAST_CHANGE, and P@1 did not fall. `worse`: the gap or P@1 fell. Else `no clear change`.
 
     Raises:
         ValueError: the two were measured on different pairs.
@@ -395,9 +404,9 @@ def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int 
     gap_low, gap_high = map(float, interval95(bootstrap_weights(len(per_pair), seed) @ per_pair / len(per_pair)))
     p_at_1 = float(after.retrieval["sw_en"].p_at_1[layer] - before.retrieval["sw_en"].p_at_1[layer])
     gap = matched - mismatched
-    if matched > 0 and mismatched > 0 and gap <= 0:
+    if matched >= LEAST_CHANGE and mismatched > 0 and gap <= 0:
         said = "collapsed"
-    elif gap_low > 0 and p_at_1 >= 0:
+    elif gap_low > 0 and gap >= LEAST_CHANGE and p_at_1 >= 0:
         said = "improved"
     elif gap_high < 0 or (gap <= 0 and p_at_1 < 0):
         said = "worse"

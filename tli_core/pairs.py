@@ -112,7 +112,7 @@ def parse_pairs(text: str) -> PairList:
         seen[key] = place
         pairs.append(pair)
     if not pairs:
-        reason = warnings[0] if warnings else "the list is empty."
+        reason = warnings[0] if warnings else "The list is empty."
         raise ValueError(f"No pair could be read. {reason} Write one pair a line, such as {_EXAMPLE}.")
     return PairList(tuple(pairs), tuple(warnings))
 
@@ -176,7 +176,7 @@ def _split_line(line: str) -> _Row:
     if "\t" in line:
         fields = line.split("\t")
     else:
-        found = re.search(r'^\s*(?:"[^"]*"\s*)?(.*?)(=| - |–|,)', line)
+        found = re.search(r'^\s*(?:"[^"]*"\s*)?(.*?)(=| - |–|—|,)', line)
         separator = found.group(2) if found else ""
         if separator == ",":
             fields = next(csv.reader(io.StringIO(line), skipinitialspace=True))

@@ -1,5 +1,6 @@
 """Prompts that ask a base model for a translation, and the six kinds of probe that the published work uses."""
 
+import re
 from dataclasses import dataclass
 
 TO_ENGLISH = "Swahili: {swahili}\nEnglish:"
@@ -16,7 +17,8 @@ class Template:
 
     def fill(self, swahili: str, english: str) -> str:
         """The prompt for one pair, taken literally: braces in a word stay braces."""
-        return self.text.replace("{swahili}", swahili).replace("{english}", english)
+        sides = {"{swahili}": swahili, "{english}": english}
+        return re.sub(r"\{(?:swahili|english)\}", lambda place: sides[place.group()], self.text)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -29,7 +31,7 @@ TRANSLATIONS = (
     Template("Translate to Swahili", TO_SWAHILI, "a translation in the format the bundled model was trained on"),
 )
 
-# The kinds are those of the published qualitative probe (see the README's sources); the wording is our own.
+# The kinds are those of the published qualitative probe (arXiv 2506.15415); the wording is our own.
 PROBES = (
     Template("Probe: Swahili to English", "The English word for '{swahili}' is '", "direct translation"),
     Template("Probe: English to Swahili", "The Swahili word for '{english}' is '", "reverse translation"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .alignment import LayerAlignment, change, verdict
+from .alignment import LEAST_CHANGE, LayerAlignment, change, verdict
 from .evaluation import Evaluation
 
 ALIKE = 0.05
@@ -32,31 +32,39 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
     rank = int(np.median(result.reference_rank[best]))
     layers = f"{result.names[best]} (layer {best})" if best != output else "the output"
     text = (
-        f"**{label}.** {count} come closest at {layers}: cosine {result.matched[best]:.2f} for right pairs, "
-        f"{mismatched[best]:.2f} for wrong ones (nine in ten between {band[best, 0]:.2f} and {band[best, 1]:.2f}); "
-        f"the right English word is typically number {rank} of {result.reference_size} common words."
+        f"**{label}.** {count} can be told from wrong ones best at {layers}: "
+        f"cosine {result.matched[best]:.2f} for yours, {mismatched[best]:.2f} for wrong ones "
+        f"(nine in ten between {band[best, 0]:.2f} and {band[best, 1]:.2f}); "
+        f"your English word is typically number {rank} among {result.reference_size} common words."
     )
-    if len(result.pairs) == 1:
-        text = text.replace("come closest", "comes closest")
     return f"{text} {_reading(result, best)}{_saturation(result)}"
 
 
 def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) -> str:
     """What an adapter changed at the output for the pairs on the page, wrong pairs and ranks beside it."""
     output = len(before.names) - 1
-    moved = change(before, after, output)
-    if before.own_band:
-        said = moved.verdict
-    else:
-        # Too few pairs for wrong pairs and P@1 of their own: the reference pool stands in.
-        wrong = after.control[0][output] - before.control[0][output]
-        said = "improved" if moved.matched > wrong else "collapsed" if moved.matched > 0 else "worse"
     ranks = [int(np.median(result.reference_rank[output])) for result in (before, after)]
+    said = change(before, after, output).verdict if before.own_band else _few_pairs_change(before, after, ranks)
     return (
         f"**{label}**, at the output: right pairs {before.matched[output]:.2f} → {after.matched[output]:.2f}, "
         f"wrong pairs {before.control[0][output]:.2f} → {after.control[0][output]:.2f}, "
         f"typical rank {ranks[0]} → {ranks[1]} of {before.reference_size}. {CHANGES[said]}."
     )
+
+
+def _few_pairs_change(before: LayerAlignment, after: LayerAlignment, ranks: list[int]) -> str:
+    """The verdict where wrong pairs and P@1 of the list's own would be too few: the reference pool stands in.
+
+    A gap alone moves by chance on a handful of pairs, so an improvement must show in the rank as well.
+    """
+    output = len(before.names) - 1
+    matched = after.matched[output] - before.matched[output]
+    gap = matched - (after.control[0][output] - before.control[0][output])
+    if gap >= LEAST_CHANGE and ranks[1] < ranks[0]:
+        return "improved"
+    if matched >= LEAST_CHANGE and gap <= 0:
+        return "collapsed"
+    return "worse" if gap <= -LEAST_CHANGE and ranks[1] > ranks[0] else "no clear change"
 
 
 def _saturation(result: LayerAlignment) -> str:

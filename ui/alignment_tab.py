@@ -1,5 +1,6 @@
 """The Alignment tab: type pairs, see every layer's curve against wrong pairs, for the base and an adapter."""
 
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from ui.visitors import BASE, Models, Visitor
 
 MAX_PAIRS = 2000
 MAX_PAIR_LINES = 60
+MAX_NOTES = 6
 MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}
 
 EXAMPLES = {
@@ -112,7 +114,7 @@ def build(models: Models, visitor: gr.State) -> AlignmentTab:
         return (
             redrawn(found, lines),
             _reading(found.results),
-            gr.Markdown("\n".join(f"- {note}" for note in found.notes), visible=bool(found.notes)),
+            gr.Markdown(note_list(found.notes), visible=bool(found.notes)),
             pair_table(found.results),
             gr.DownloadButton(value=str(path), visible=True),
             found,
@@ -153,6 +155,14 @@ def measured(models: Models, visitor: Visitor, text: str, model: str, adapter: s
     if key is not None:
         results.append((adapter, measure(loaded, read.pairs, key, pooling)))
     return Shown(tuple(results), tuple(dict.fromkeys([*read.warnings, *results[0][1].warnings])))
+
+
+def note_list(notes: Sequence[str]) -> str:
+    """Notes as a Markdown list in which a visitor's own text stays text: no tag, link or image comes of it."""
+    shown = [re.sub(r"([^\w\s])", r"\\\1", note) for note in notes[:MAX_NOTES]]
+    if len(notes) > MAX_NOTES:
+        shown.append(f"and {len(notes) - MAX_NOTES} more")
+    return "\n".join(f"- {note}" for note in shown)
 
 
 def _reading(results: Sequence[tuple[str, LayerAlignment]]) -> str:

@@ -115,9 +115,9 @@ def answers(models: Models, visitor: Visitor, prompt: str, model: str, adapter: 
     for chosen in dict.fromkeys((None, key)):
         with loaded.using(chosen) as active:
             (text,) = continuations(active, loaded.tokenizer, [prompt], tokens)
-        texts.append(text)
+        texts.append(text if text.strip() else "(The model ended without a word.)")
         if chosen is None:
-            yield text, "…", gr.skip()
+            yield texts[0], "…", gr.skip()
     if adapter == BASE:
         yield texts[0], "", "No adapter is chosen, so there is only the base's answer."
         return

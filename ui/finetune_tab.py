@@ -20,7 +20,7 @@ from tli_core.pairs import WordPair, parse_pairs, read_pairs, shipped
 from tli_core.reports import evaluation_rows, save_adapter, write_card
 from tli_core.sentences import change_sentence
 from tli_core.training import LOSSES, PRESETS, TrainedAdapter, TrainingConfig, TrainingStep, configured, train_adapter
-from ui.alignment_tab import AlignmentTab
+from ui.alignment_tab import MODEL_QUEUE, AlignmentTab
 from ui.errors import explained
 from ui.visitors import Models, OwnAdapter, Visitor
 
@@ -98,7 +98,8 @@ class Knobs:
         if len(read) > MAX_TRAIN_PAIRS:
             raise ValueError(f"{len(read)} pairs are more than {MAX_TRAIN_PAIRS}, the most this page trains on.")
         if read.warnings:
-            gr.Warning(f"{len(read.warnings)} lines were left out. {read.warnings[0]}")
+            first = read.warnings[0].split(":")[0].lower()
+            gr.Warning(f"{len(read.warnings)} entries were left out, the first at {first}.")
         return read.pairs
 
     def config(self) -> TrainingConfig:
@@ -111,7 +112,7 @@ class Knobs:
             if value is None and name != "uploaded":
                 raise ValueError(f"{name.replace('_', ' ').capitalize()} is empty: give it a value.")
         text = str(self.layer).strip().lower()
-        if text != "output" and not text.isdigit():
+        if text != "output" and not text.isdecimal():
             raise ValueError(f"The layer is a number or 'output', got {self.layer!r}.")
         return configured(
             self.preset,
@@ -242,6 +243,10 @@ def build(models: Models, visitor: gr.State, alignment: AlignmentTab, compare_ad
         concurrency_id="training",
         concurrency_limit=1,
     )
+    function, shown_inputs, shown_outputs = alignment.first_drawing
+    running.success(
+        function, shown_inputs, shown_outputs, api_visibility="private", show_progress="hidden", **MODEL_QUEUE
+    )
     # `then` alone does not follow a run that raised.
     for ended in (running.success, running.failure):
         ended(
@@ -254,9 +259,9 @@ def build(models: Models, visitor: gr.State, alignment: AlignmentTab, compare_ad
 
     def ask_to_stop(request: gr.Request):
         stops.ask(str(request.session_hash))
-        return gr.Button(interactive=False)
+        return gr.Button(interactive=False), "Stopping after this step; what was learned is kept …"
 
-    stop.click(ask_to_stop, None, stop, queue=False, api_visibility="private")
+    stop.click(ask_to_stop, None, [stop, status], queue=False, api_visibility="private")
 
 
 def preset_values(preset: str) -> tuple:
@@ -310,6 +315,8 @@ def _run(models: Models, visitor: Visitor, knobs: Knobs, asked: threading.Event)
             # Let whoever waits for the model have it between two steps.
             time.sleep(0.001)
 
+    if not trained.record["steps"]:
+        raise ValueError("The run was stopped before its first step, so there is nothing to keep.")
     early = " (stopped early)" if trained.record["steps"] < trained.record["steps_planned"] else ""
     yield f"Measuring base and adapter at every layer …{early}", training_figure(steps, config.loss), skip, *nothing
     folder = save_adapter(trained, Path(tempfile.mkdtemp(prefix="lugha-")), name)
