@@ -66,7 +66,7 @@ def test_the_first_blocks_need_one_shard_and_give_the_same_layers(tmp_path):
     (folder / HEAD_SHARD).unlink()
     (folder / "model-00002-of-00003.safetensors").unlink()
     first = load_model(str(folder), "cpu", blocks=2)
-    assert first.blocks == 2 and not first.whole and not first.can_generate
+    assert first.blocks == 2 and not first.whole
     assert first.layer_names == ("embeddings", "block 1", "block 2")
     full, part = measure(whole, shipped("control")[:3]), measure(first, shipped("control")[:3])
     assert (full.cosine[:, :3] == part.cosine).all() and part.names[-1] == "block 2"
@@ -83,7 +83,7 @@ def test_a_head_that_the_index_does_not_list_is_found(tmp_path):
 
 def test_without_a_head_the_model_measures_but_does_not_generate(tmp_path):
     loaded = load_model(str(write(tmp_path, leave_out=("lm_head.weight",))), "cpu")
-    assert loaded.whole and not loaded.can_generate
+    assert loaded.whole
     assert measure(loaded, shipped("control")[:3]).names[-1] == "output"
     with loaded.using(None) as model, pytest.raises(ValueError, match="no output head"):
         continuations(model, loaded.tokenizer, ["maji"], 3)
@@ -196,13 +196,15 @@ def run(script: str, served, home: Path, **environment: str) -> subprocess.Compl
 
 
 LOADS = """
+from tli_core.generation import can_generate
 from tli_core.model import load_model
 
 def load(name, blocks=None):
     told = []
     try:
         loaded = load_model(name, "cpu", blocks, progress=lambda done, total: told.append(total))
-        print(loaded.blocks, loaded.can_generate, sum(set(told)), flush=True)
+        with loaded.using(None) as model:
+            print(loaded.blocks, can_generate(model), sum(set(told)), flush=True)
     except ValueError as error:
         print(error, flush=True)
 """

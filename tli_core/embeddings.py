@@ -56,12 +56,6 @@ def encode(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[Enc
     return encoded
 
 
-def subwords(tokenizer: PreTrainedTokenizerBase, word: str) -> list[str]:
-    """The pieces the tokenizer cuts a word into, without the tokens it adds."""
-    (tokens,) = encode(tokenizer, [word])
-    return [tokenizer.decode([i]) for i, special in zip(tokens.ids, tokens.special, strict=True) if not special]
-
-
 def pooling_weights(words: Sequence[EncodedWord], pooling: str) -> Tensor:
     """What each token counts in its word's vector: (n, t) for a longest word of t tokens, every row sums to 1."""
     if pooling not in POOLINGS:

@@ -28,6 +28,11 @@ class TranslationAccuracy:
         return (self.sw_en + self.en_sw) / 2
 
 
+def can_generate(model: PreTrainedModel) -> bool:
+    """Whether the model has an output head to generate with; a checkpoint may lack it, its first blocks always do."""
+    return not isinstance(model.get_output_embeddings(), torch.nn.Identity)
+
+
 @torch.inference_mode()
 def continuations(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], max_new_tokens: int
@@ -39,7 +44,7 @@ def continuations(
     Raises:
         ValueError: the model has no output head.
     """
-    if isinstance(model.get_output_embeddings(), torch.nn.Identity):
+    if not can_generate(model):
         raise ValueError(
             "This checkpoint has no output head, so the model can be measured and trained but not generate."
         )

@@ -92,18 +92,9 @@ class LoadedModel:
         return not isinstance(self._model.base_model.norm, torch.nn.Identity)
 
     @property
-    def can_generate(self) -> bool:
-        """Whether there is an output head to generate with."""
-        return not isinstance(self._model.get_output_embeddings(), (torch.nn.Identity, type(None)))
-
-    @property
     def layer_names(self) -> tuple[str, ...]:
         """Names of its layers, from the embeddings to the output (or to the last block that is loaded)."""
         return layer_names(self.blocks, self.whole)
-
-    @property
-    def device(self) -> torch.device:
-        return self._model.device
 
     @contextmanager
     def using(self, adapter: str | None) -> Iterator[PreTrainedModel]:

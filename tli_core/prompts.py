@@ -20,11 +20,6 @@ class Template:
         sides = {"{swahili}": swahili, "{english}": english}
         return re.sub(r"\{(?:swahili|english)\}", lambda place: sides[place.group()], self.text)
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Which sides of a pair the prompt uses."""
-        return tuple(side for side in ("swahili", "english") if f"{{{side}}}" in self.text)
-
 
 TRANSLATIONS = (
     Template("Translate to English", TO_ENGLISH, "a translation in the format the bundled model was trained on"),

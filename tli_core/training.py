@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize, relu
 from transformers import get_linear_schedule_with_warmup
 
+from .alignment import best_rank
 from .embeddings import POOLINGS, EncodedWord, encode, layer_states
 from .model import LoadedModel
 from .pairs import WordPair, translation_table
@@ -322,12 +322,10 @@ def _held_out(loaded: LoadedModel, key: str, control: Sequence[WordPair], layer:
         swahili, english = normalize(layer_states(model, words, layer, "words"), dim=-1).cpu().chunk(2)
     cosines = (swahili @ english.T).numpy()  # (n, n)
     right = translation_table(control, [pair.english for pair in control])
-    best_wrong = np.where(right, -np.inf, cosines).max(axis=1)
-    best_right = np.where(right, cosines, -np.inf).max(axis=1)
     return HeldOutCheck(
         matched=float(cosines.diagonal().mean()),
         mismatched=float(cosines[~right].mean()),
-        p_at_1=float((best_right > best_wrong).mean()),
+        p_at_1=float((best_rank(cosines, right) == 1).mean()),
     )
 
 
