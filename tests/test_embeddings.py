@@ -25,7 +25,7 @@ def hidden_states(loaded, word):
 )
 def test_pooling_is_what_it_says_at_every_layer(tiny, pooling, expected):
     with tiny.using(None) as model:
-        states = pooled_states(model, tiny.tokenizer, WORDS, pooling)
+        states = pooled_states(model, tiny.tokenizer, WORDS, pooling).vectors
     assert states.shape == (4, len(WORDS), 16)
     for i, word in enumerate(WORDS):
         torch.testing.assert_close(states[:, i], expected(hidden_states(tiny, word)), rtol=1e-5, atol=1e-6)
@@ -34,11 +34,11 @@ def test_pooling_is_what_it_says_at_every_layer(tiny, pooling, expected):
 def test_stopping_early_gives_the_same_layers_and_runs_no_later_block(tiny):
     ran = []
     with tiny.using(None) as model:
-        full = pooled_states(model, tiny.tokenizer, WORDS)
+        full = pooled_states(model, tiny.tokenizer, WORDS).vectors
         handles = [
             block.register_forward_hook(lambda *_, i=i: ran.append(i)) for i, block in enumerate(model.model.layers)
         ]
-        cut = pooled_states(model, tiny.tokenizer, WORDS, upto=2)
+        cut = pooled_states(model, tiny.tokenizer, WORDS, upto=2).vectors
         for handle in handles:
             handle.remove()
     assert torch.equal(cut, full[:3])
@@ -48,7 +48,7 @@ def test_stopping_early_gives_the_same_layers_and_runs_no_later_block(tiny):
 def test_layer_states_of_a_padded_batch_equal_the_pooled_states(tiny):
     encoded = encode(tiny.tokenizer, WORDS)
     with tiny.using(None) as model:
-        full = pooled_states(model, tiny.tokenizer, WORDS)
+        full = pooled_states(model, tiny.tokenizer, WORDS).vectors
         for layer in range(4):
             torch.testing.assert_close(layer_states(model, encoded, layer, "words"), full[layer], rtol=1e-5, atol=1e-6)
 

@@ -5,6 +5,7 @@ and c_ij = cos(S_i, E_j).
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,14 @@ from .significance import above_chance, bootstrap_weights, interval95
 DIRECTIONS = ("sw_en", "en_sw")
 CSLS_NEIGHBOURS = 10
 LEAST_CHANGE = 0.01
-"""A change in cosine below this is too small to call by a name, however sure it is."""
+"""A gap, or a change, in cosine below this is too small to call by a name, however sure it is."""
+
+LARGE_SHARE = 0.5
+"""Where one token or three dimensions carry this share of the squared norm, the cosine is mostly about them."""
+
+ROGUE_DIMENSIONS = 3
+BAND = [5, 95]
+"""The percentiles between which nine in ten wrong pairs lie."""
 
 FEW_PAIRS = 20
 """Below this many pairs their own wrong partners are too few for a band, and the reference pool's serve in the app."""
@@ -30,7 +38,8 @@ class PairStates:
     """The pooled vectors of a list of pairs, each distinct word once.
 
     swahili is (layers, a, d) and english (layers, b, d) for a and b distinct strings; pair i is row swahili_index[i]
-    of the one and english_index[i] of the other.
+    of the one and english_index[i] of the other. anchor_share (layers,) is the mean over words of
+    `embeddings.PooledStates.anchor_share`.
     """
 
     pairs: tuple[WordPair, ...]
@@ -39,14 +48,17 @@ class PairStates:
     swahili_index: np.ndarray
     english_index: np.ndarray
     names: tuple[str, ...]
+    anchor_share: np.ndarray
 
     def __post_init__(self) -> None:
         if self.swahili.shape[0] != self.english.shape[0] or self.swahili.shape[2] != self.english.shape[2]:
             raise ValueError(
                 f"Swahili states {tuple(self.swahili.shape)} do not fit English {tuple(self.english.shape)}."
             )
-        if len(self.names) != self.swahili.shape[0]:
-            raise ValueError(f"{self.swahili.shape[0]} layers but {len(self.names)} names.")
+        if not len(self.names) == len(self.anchor_share) == self.swahili.shape[0]:
+            raise ValueError(
+                f"{self.swahili.shape[0]} layers but {len(self.names)} names and {len(self.anchor_share)} shares."
+            )
         if not len(self.pairs) == len(self.swahili_index) == len(self.english_index):
             raise ValueError(f"{len(self.pairs)} pairs but {len(self.swahili_index)} indices.")
 
@@ -66,8 +78,11 @@ class Retrieval:
 class LayerAlignment:
     """What one list of pairs gives at every layer of one model with one adapter; arrays are indexed by layer.
 
-    matched, mismatched, gap, auc, centred and mexa are (layers,); intervals and bands (layers, 2). cosine is
+    matched, mismatched, gap, auc, centred and mexa are (layers,); intervals and bands (layers, 2);
+    wrong_quantiles (layers, 101) the percentiles of the wrong pairs' cosines. cosine is
     (n, layers), and wrong_cosine (n, layers) the mean of each Swahili word with its wrong English partners.
+    anchor_share and rogue_share (layers,) tell how much of the vectors' squared norm comes from BOS, and from each
+    vector's three largest dimensions.
     """
 
     pairs: tuple[WordPair, ...]
@@ -75,7 +90,7 @@ class LayerAlignment:
     matched: np.ndarray
     matched_ci95: np.ndarray
     mismatched: np.ndarray
-    mismatched_band: np.ndarray
+    wrong_quantiles: np.ndarray
     gap: np.ndarray
     gap_ci95: np.ndarray
     auc: np.ndarray
@@ -84,6 +99,8 @@ class LayerAlignment:
     mexa: np.ndarray
     cosine: np.ndarray
     wrong_cosine: np.ndarray
+    anchor_share: np.ndarray
+    rogue_share: np.ndarray
     reference_mismatched: np.ndarray
     reference_band: np.ndarray
     reference_rank: np.ndarray
@@ -95,15 +112,20 @@ class LayerAlignment:
 
     def __post_init__(self) -> None:
         layers = len(self.names)
-        for field in ("matched", "mismatched", "gap", "auc", "centred", "mexa", "reference_mismatched"):
+        for field in ("matched", "mismatched", "gap", "auc", "centred", "mexa", "anchor_share", "rogue_share"):
             if getattr(self, field).shape != (layers,):
                 raise ValueError(f"{field} is {getattr(self, field).shape}, expected ({layers},).")
-        for field in ("matched_ci95", "mismatched_band", "gap_ci95", "reference_band"):
+        for field in ("matched_ci95", "gap_ci95", "reference_band"):
             if getattr(self, field).shape != (layers, 2):
                 raise ValueError(f"{field} is {getattr(self, field).shape}, expected ({layers}, 2).")
         for field in ("cosine", "wrong_cosine"):
             if getattr(self, field).shape != (len(self.pairs), layers):
                 raise ValueError(f"{field} is {getattr(self, field).shape}, expected ({len(self.pairs)}, {layers}).")
+
+    @property
+    def mismatched_band(self) -> np.ndarray:
+        """The 5th and 95th percentiles of the list's own wrong pairs: (layers, 2)."""
+        return self.wrong_quantiles[:, BAND]
 
     @property
     def own_band(self) -> bool:
@@ -141,7 +163,8 @@ def embed_pairs(
     swahili = list(dict.fromkeys(pair.swahili for pair in pairs))
     english = list(dict.fromkeys(pair.english for pair in pairs))
     with loaded.using(adapter) as model:
-        states = pooled_states(model, loaded.tokenizer, swahili + english, pooling, upto)  # (layers, a + b, d)
+        pooled = pooled_states(model, loaded.tokenizer, swahili + english, pooling, upto)
+    states = pooled.vectors  # (layers, a + b, d)
     place_sw, place_en = {w: i for i, w in enumerate(swahili)}, {w: i for i, w in enumerate(english)}
     return PairStates(
         tuple(pairs),
@@ -150,6 +173,7 @@ def embed_pairs(
         np.array([place_sw[pair.swahili] for pair in pairs]),
         np.array([place_en[pair.english] for pair in pairs]),
         loaded.layer_names[: states.shape[0]],
+        pooled.anchor_share.double().mean(dim=1).numpy(),
     )
 
 
@@ -189,43 +213,48 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
 
     swahili, english = _unit(states.swahili), _unit(states.english)
     reference_english = _unit(reference.english)
-    columns: dict[str, list] = {name: [] for name in _PER_LAYER}
-    ranks: dict[str, list] = {direction: [] for direction in DIRECTIONS}
-    for layer in range(layers):
+
+    def at_layer(layer: int) -> dict[str, np.ndarray]:
         cosines = (swahili[layer] @ english[layer].T).numpy()  # (a, b)
         own = cosines[states.swahili_index][:, states.english_index]  # (n, n)
         against = (swahili[layer] @ reference_english[layer].T).numpy()[states.swahili_index]  # (n, m)
-        for name, value in _one_layer(own, wrong, against, ~listed_reference).items():
-            columns[name].append(value)
-        columns["centred"].append(_centred(states, reference, layer))
         corrected = csls(cosines)
-        for direction, score, hubless, table, index in (
-            ("sw_en", cosines, corrected, right, states.swahili_index),
-            ("en_sw", cosines.T, corrected.T, right.T, states.english_index),
-        ):
-            ranks[direction].append((best_rank(score, table)[index], best_rank(hubless, table)[index]))
+        return {
+            **_one_layer(own, wrong, against, ~listed_reference),
+            "centred": _centred(states, reference, layer),
+            "sw_en": best_rank(cosines, right)[states.swahili_index],
+            "en_sw": best_rank(cosines.T, right.T)[states.english_index],
+            "sw_en csls": best_rank(corrected, right)[states.swahili_index],
+            "en_sw csls": best_rank(corrected.T, right.T)[states.english_index],
+        }
 
-    stacked = {name: np.stack(values) for name, values in columns.items()}
+    # Sorting and ranking leave Python's lock, so layers go side by side.
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        columns = list(threads.map(at_layer, range(layers)))
+    stacked = {name: np.stack([column[name] for column in columns]) for name in columns[0]}
     weights = bootstrap_weights(n, seed)  # (resamples, n)
     diagonal, wrong_sum = stacked["diagonal"], stacked["wrong_sum"]  # (layers, n) each
     with np.errstate(invalid="ignore"):
         wrong_mean = wrong_sum / wrong.sum(axis=1)  # (layers, n)
         mismatched = wrong_sum.sum(axis=1) / wrong.sum()
+    rogue_share = rogue_shares(states)
     return LayerAlignment(
         pairs=pairs,
         names=states.names,
         matched=diagonal.mean(axis=1),
         matched_ci95=interval95(weights @ diagonal.T / n),
         mismatched=mismatched,
-        mismatched_band=stacked["band"],
+        wrong_quantiles=stacked["wrong_quantiles"],
         gap=diagonal.mean(axis=1) - mismatched,
         gap_ci95=interval95(weights @ (diagonal - wrong_mean).T / n),
         auc=stacked["auc"],
         centred=stacked["centred"],
-        retrieval={direction: _retrieval(values) for direction, values in ranks.items()},
+        retrieval={way: _retrieval(stacked[way], stacked[f"{way} csls"]) for way in DIRECTIONS},
         mexa=stacked["mexa"],
         cosine=diagonal.T,
         wrong_cosine=wrong_mean.T,
+        anchor_share=states.anchor_share,
+        rogue_share=rogue_share,
         reference_mismatched=stacked["reference_mismatched"],
         reference_band=stacked["reference_band"],
         reference_rank=stacked["reference_rank"],
@@ -233,53 +262,49 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         chance=float(right[states.swahili_index].mean()),
         reference_size=len(reference_words),
         provenance=provenance,
-        warnings=tuple(_warnings(pairs, wrong, provenance.pooling)),
+        warnings=(*_warnings(pairs, wrong), *_artefacts(states.names, states.anchor_share, rogue_share)),
     )
-
-
-_PER_LAYER = (
-    "diagonal",
-    "wrong_sum",
-    "band",
-    "auc",
-    "mexa",
-    "centred",
-    "reference_mismatched",
-    "reference_band",
-    "reference_rank",
-)
 
 
 def _one_layer(own: np.ndarray, wrong: np.ndarray, against: np.ndarray, wrong_reference: np.ndarray) -> dict:
     """The measures that need one layer's cosines only: own (n, n) and against the reference pool (n, m)."""
     diagonal = own.diagonal().copy()
-    wrong_values = own[wrong]
+    # Sorted once, for the band and the AUC.
+    wrong_values = np.sort(own[wrong])
     reference_values = against[wrong_reference]
     return {
         "diagonal": diagonal.astype(np.float64),
         "wrong_sum": np.where(wrong, own, 0).sum(axis=1, dtype=np.float64),
-        "band": _band(wrong_values),
+        "wrong_quantiles": _quantiles(wrong_values),
         "auc": auc(diagonal, wrong_values),
         "mexa": mexa(own),
         "reference_mismatched": reference_values.mean(dtype=np.float64),
-        "reference_band": _band(reference_values),
+        "reference_band": _quantiles(np.sort(reference_values))[BAND],
         # The pair's own English joins the pool: how many wrong words of the pool come before or level with it?
         "reference_rank": 1 + ((against >= diagonal[:, None]) & wrong_reference).sum(axis=1),
     }
 
 
-def _band(values: np.ndarray) -> np.ndarray:
-    """The 5th and 95th percentiles, or nan where there is nothing."""
-    return np.percentile(values, [5, 95]) if values.size else np.full(2, np.nan)
+def _quantiles(ordered: np.ndarray) -> np.ndarray:
+    """The 101 percentiles of values in ascending order, 0 to 100; nan where there is nothing."""
+    if not ordered.size:
+        return np.full(101, np.nan)
+    place = np.linspace(0, ordered.size - 1, 101)
+    low = place.astype(int)
+    high = np.minimum(low + 1, ordered.size - 1)
+    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
 
 
 def auc(right: np.ndarray, wrong: np.ndarray) -> float:
-    """Probability that a right pair scores above a wrong one, ties counted half; nan without wrong pairs."""
+    """Probability that a right pair scores above a wrong one, ties counted half; nan without wrong pairs.
+
+    Args:
+        wrong: in ascending order.
+    """
     if not wrong.size:
         return float("nan")
-    ordered = np.sort(wrong)
-    below = np.searchsorted(ordered, right, side="left")
-    upto = np.searchsorted(ordered, right, side="right")
+    below = np.searchsorted(wrong, right, side="left")
+    upto = np.searchsorted(wrong, right, side="right")
     return float((below + upto).mean() / 2 / wrong.size)
 
 
@@ -311,9 +336,8 @@ def _mean_of_best(scores: np.ndarray, k: int) -> np.ndarray:
     return rows.topk(min(k, scores.shape[1]), dim=1).values.mean(dim=1).numpy()
 
 
-def _retrieval(ranks: list[tuple[np.ndarray, np.ndarray]]) -> Retrieval:
-    rank = np.stack([by_cosine for by_cosine, _ in ranks])  # (layers, n)
-    by_csls = np.stack([by_csls for _, by_csls in ranks])
+def _retrieval(rank: np.ndarray, by_csls: np.ndarray) -> Retrieval:
+    """Shares and means of ranks (layers, n), by cosine and by CSLS."""
     return Retrieval(
         rank=rank,
         p_at_1=(rank == 1).mean(axis=1),
@@ -351,26 +375,47 @@ def _as_listed_in(reference: PairStates, states: PairStates, reference_words: li
     return np.stack([by_word.get(pair.swahili, nothing) for pair in states.pairs])
 
 
-def _warnings(pairs: Sequence[WordPair], wrong: np.ndarray, pooling: str) -> Iterator[str]:
+def rogue_shares(states: PairStates) -> np.ndarray:
+    """The mean share of a word vector's squared norm that its three largest dimensions carry, per layer: (layers,)."""
+    squares = torch.cat([states.swahili, states.english], dim=1).square()  # (layers, a + b, d)
+    largest = squares.topk(min(ROGUE_DIMENSIONS, squares.shape[-1]), dim=-1).values.sum(dim=-1)  # (layers, a + b)
+    return (largest / squares.sum(dim=-1)).double().mean(dim=1).numpy()
+
+
+def _artefacts(names: Sequence[str], anchor_share: np.ndarray, rogue_share: np.ndarray) -> Iterator[str]:
+    for share, what, mend in (
+        (
+            anchor_share,
+            "BOS is averaged in and carries",
+            "any two words look alike there, right or wrong. Pool words only.",
+        ),
+        (rogue_share, "three dimensions carry", "the cosine there is about them more than about the words."),
+    ):
+        heavy = np.flatnonzero(share >= LARGE_SHARE)
+        if heavy.size:
+            span = names[heavy[0]] if heavy.size == 1 else f"{heavy.size} layers from {names[heavy[0]]} on"
+            yield f"At {span}, {what} up to {share[heavy].max():.0%} of the vectors' squared length: {mend}"
+
+
+def _warnings(pairs: Sequence[WordPair], wrong: np.ndarray) -> Iterator[str]:
     alike = [pair.swahili for pair in pairs if normalise(pair.swahili) == normalise(pair.english)]
     if alike:
         yield (
             f"{len(alike)} of {len(pairs)} pairs are spelt the same in both languages, so their cosine is 1 whatever "
             "the model knows; leave them out."
         )
-    if pooling == "all":
-        yield (
-            "BOS is averaged in: in Llama models its vector is so large that any two words look alike, "
-            "right or wrong. Compare with the mismatched band, or pool words only."
-        )
     if not wrong.any():
         yield "There is no wrong pair in this list, so mismatched, gap and AUC are empty; add a second pair."
 
 
 def verdict(result: LayerAlignment, layer: int) -> str:
-    """`aligned` or `not discriminative` at a layer; see the README for the rule."""
+    """`aligned` or `not discriminative` at a layer.
+
+    Aligned: the gap's interval lies above 0, the gap is no smaller than LEAST_CHANGE, and P@1 beats chance. Words
+    drowned in BOS can keep a gap of a thousandth that is sure but means nothing: such a layer is not discriminative.
+    """
     hits = round(float(result.retrieval["sw_en"].p_at_1[layer]) * len(result.pairs))
-    clear = bool(result.gap_ci95[layer, 0] > 0)
+    clear = bool(result.gap_ci95[layer, 0] > 0 and result.gap[layer] >= LEAST_CHANGE)
     return "aligned" if clear and above_chance(hits, len(result.pairs), result.chance) else "not discriminative"
 
 

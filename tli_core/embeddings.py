@@ -19,6 +19,22 @@ PASS_COST = 96
 
 
 @dataclass(frozen=True)
+class PooledStates:
+    """Words' pooled vectors at every layer, and how much of each is not the word itself.
+
+    vectors is (layers, n, d) in float32 on the CPU. anchor_share is (layers, n): the part of the vector's squared norm
+    that the special tokens (BOS) bring in, ⟨their part, vector⟩ / ⟨vector, vector⟩; the words' tokens bring the rest.
+    """
+
+    vectors: Tensor
+    anchor_share: Tensor
+
+    def __post_init__(self) -> None:
+        if self.anchor_share.shape != self.vectors.shape[:2]:
+            raise ValueError(f"Shares {tuple(self.anchor_share.shape)} do not fit {tuple(self.vectors.shape)}.")
+
+
+@dataclass(frozen=True)
 class EncodedWord:
     """A word's token ids as the model reads it, and which of them the tokenizer added (BOS)."""
 
@@ -162,7 +178,7 @@ def pooled_states(
     words: Sequence[str],
     pooling: str = "words",
     upto: int | None = None,
-) -> Tensor:
+) -> PooledStates:
     """Each word's vector at every layer, pooled inside the forward pass.
 
     Args:
@@ -170,7 +186,7 @@ def pooled_states(
         upto: stop after this layer; None runs all.
 
     Returns:
-        float32 on the CPU: (layers, n, d), layers = blocks + 1, or upto + 1.
+        layers = blocks + 1, or upto + 1.
 
     Raises:
         ValueError: an unknown pooling or layer, or a word without tokens.
@@ -178,15 +194,31 @@ def pooled_states(
     encoded = encode(tokenizer, words)
     layers = (block_count(model) if upto is None else upto) + 1
     states = torch.empty(layers, len(words), model.config.hidden_size)  # (layers, n, d)
+    shares = torch.zeros(layers, len(words))  # (layers, n)
     for indices in length_batches(encoded, pass_cost=PASS_COST):
         batch = [encoded[i] for i in indices]
-        weights = pooling_weights(batch, pooling).to(model.device)  # (b, t)
+        weights = pooling_weights(batch, pooling)  # (b, t)
+        special = torch.nn.utils.rnn.pad_sequence([torch.tensor(word.special) for word in batch], batch_first=True)
+        anchors = weights * special  # (b, t)
+        anchored = bool(anchors.any())
+        weights, anchors = weights.to(model.device), anchors.to(model.device)
 
-        def pool(layer: int, hidden: Tensor, weights: Tensor = weights, indices: list[int] = indices) -> None:
-            states[layer, indices] = pool_tokens(hidden, weights).cpu()
+        def pool(
+            layer: int,
+            hidden: Tensor,
+            weights: Tensor = weights,
+            anchors: Tensor = anchors,
+            anchored: bool = anchored,
+            indices: list[int] = indices,
+        ) -> None:
+            pooled = pool_tokens(hidden, weights)  # (b, d)
+            states[layer, indices] = pooled.cpu()
+            if anchored:
+                part = (pool_tokens(hidden, anchors) * pooled).sum(dim=1) / pooled.square().sum(dim=1)  # (b,)
+                shares[layer, indices] = part.cpu()
 
         visit_layers(model, padded_ids(batch), pool, upto)
-    return states
+    return PooledStates(states, shares)
 
 
 def pool_tokens(hidden: Tensor, weights: Tensor) -> Tensor:
