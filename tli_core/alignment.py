@@ -6,7 +6,7 @@ and c_ij = cos(S_i, E_j).
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -139,22 +139,6 @@ class LayerAlignment:
             return self.mismatched, self.mismatched_band
         return self.reference_mismatched, self.reference_band
 
-    def layer_index(self, layer: int | str) -> int:
-        """The index of a layer given as a number or `output`.
-
-        Raises:
-            ValueError: there is no such layer.
-        """
-        last = len(self.names) - 1
-        if layer == "output" and self.names[-1] != "output":
-            raise ValueError(
-                f"Only the first {last} blocks are loaded, so there is no output: give a layer from 0 to {last}."
-            )
-        index = last if layer == "output" else int(layer)
-        if not 0 <= index <= last:
-            raise ValueError(f"There is no layer {layer}: this model has layers 0 to {last}, and 'output'.")
-        return index
-
 
 def embed_pairs(
     loaded: LoadedModel, pairs: Sequence[WordPair], adapter: str | None, pooling: str, upto: int | None = None
@@ -193,7 +177,10 @@ def measure(
         raise ValueError("There are no pairs to measure: add at least one, such as maji, water.")
     states = embed_pairs(loaded, pairs, adapter, pooling)
     reference = loaded.reference(adapter, pooling, lambda: embed_pairs(loaded, shipped("pool"), adapter, pooling))
-    return align(states, reference, loaded.provenance(adapter, pooling, len(pairs), seed), seed)
+    result = align(states, reference, loaded.provenance(adapter, pooling, len(pairs), seed), seed)
+    if loaded.health and loaded.health.noisy:
+        return replace(result, warnings=(loaded.health.sentence, *result.warnings))
+    return result
 
 
 def align(states: PairStates, reference: PairStates, provenance: Provenance, seed: int = 0) -> LayerAlignment:

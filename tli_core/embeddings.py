@@ -55,6 +55,23 @@ def layer_names(blocks: int, whole: bool = True) -> tuple[str, ...]:
     return ("embeddings", *(f"block {i}" for i in range(1, blocks)), "output" if whole else f"block {blocks}")
 
 
+def layer_index(names: Sequence[str], layer: int | str) -> int:
+    """The index of a layer given as a number or `output`, among the names of a model's layers.
+
+    Raises:
+        ValueError: there is no such layer.
+    """
+    last = len(names) - 1
+    if layer == "output" and names[-1] != "output":
+        raise ValueError(
+            f"Only the first {last} blocks are loaded, so there is no output: give a layer from 0 to {last}."
+        )
+    index = last if layer == "output" else int(layer)
+    if not 0 <= index <= last:
+        raise ValueError(f"There is no layer {layer}: this model has layers 0 to {last}, and 'output'.")
+    return index
+
+
 def encode(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[EncodedWord]:
     """Tokenise each word alone, BOS first where the tokenizer adds one.
 
@@ -70,6 +87,13 @@ def encode(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[Enc
         if all(tokens.special):
             raise ValueError(f"The tokenizer makes no token of {word!r}: leave it out.")
     return encoded
+
+
+def subwords(tokenizer: PreTrainedTokenizerBase, word: str) -> tuple[str, ...]:
+    """The pieces that the tokenizer makes of a word, as text, special tokens left out."""
+    (encoded,) = encode(tokenizer, [word])
+    own = [token for token, special in zip(encoded.ids, encoded.special, strict=True) if not special]
+    return tuple(tokenizer.decode([token]) for token in own)
 
 
 def pooling_weights(words: Sequence[EncodedWord], pooling: str) -> Tensor:

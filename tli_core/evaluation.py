@@ -1,17 +1,46 @@
-"""Before and after: one list of pairs under the base and under an adapter, tested at one layer."""
+"""Before and after: lists of pairs under the base and under an adapter, tested at one layer and drawn at all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from scipy import stats
+
 from .alignment import Change, LayerAlignment, change, measure
+from .embeddings import layer_index
+from .lint import leak_sentence
 from .model import LoadedModel
 from .pairs import WordPair
-from .significance import PairedTest, paired_test
+from .significance import PairedTest, bootstrap_weights, holm, interval95, paired_test
+
+TRAINED, CONTROL = "trained", "control"
+PICK = "pick"
+"""In place of a layer: the one where the trained list's gap grew most."""
+
+
+@dataclass(frozen=True)
+class LayerDifferences:
+    """After minus before at every layer: means (layers,), 95 % intervals (layers, 2), and p values (layers,).
+
+    The p values are of a paired t-test, adjusted for the number of layers (Holm); the gap is each pair's cosine less
+    the mean of its wrong partners'.
+    """
+
+    matched: np.ndarray
+    matched_ci95: np.ndarray
+    matched_p: np.ndarray
+    gap: np.ndarray
+    gap_ci95: np.ndarray
+    gap_p: np.ndarray
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One list measured twice: `test` compares matched cosines at `layer`, `change` sets them against the controls."""
+    """One list measured twice: `test` compares matched cosines at `layer`, `change` sets them against the controls.
+
+    picked_on is the list that the layer was picked on, or None where it was given. warnings say what is wrong with
+    the comparison itself.
+    """
 
     name: str
     layer: int
@@ -19,6 +48,21 @@ class Evaluation:
     after: LayerAlignment
     test: PairedTest
     change: Change
+    differences: LayerDifferences
+    picked_on: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mover:
+    """A pair and how far it moved: `change` is what its cosine gained over its wrong partners' mean."""
+
+    pair: WordPair
+    before: float
+    after: float
+    wrong_before: float
+    wrong_after: float
+    change: float
 
 
 def evaluate(
@@ -29,18 +73,89 @@ def evaluate(
     Raises:
         ValueError: fewer than two pairs, or a layer that the model does not have.
     """
+    layer_index(loaded.layer_names, layer)
     before = measure(loaded, pairs, None, seed=seed)
     after = measure(loaded, pairs, adapter, seed=seed)
     return compare(name, before, after, layer, seed)
 
 
-def compare(name: str, before: LayerAlignment, after: LayerAlignment, layer: int | str, seed: int = 0) -> Evaluation:
+def evaluate_lists(
+    loaded: LoadedModel,
+    trained: Sequence[WordPair],
+    control: Sequence[WordPair],
+    adapter: str,
+    layer: int | str = "output",
+    seed: int = 0,
+    tell: Callable[[str], None] = lambda doing: None,
+) -> tuple[Evaluation, Evaluation]:
+    """The trained list and the control list, measured under the base and the adapter, compared at one layer.
+
+    Args:
+        layer: a number, `output`, or PICK.
+        tell: told in a few words what is being measured.
+
+    Raises:
+        ValueError: a list of fewer than two pairs, or a layer that the model does not have.
+    """
+    if layer != PICK:
+        layer_index(loaded.layer_names, layer)
+    results = []
+    for name, pairs in ((TRAINED, trained), (CONTROL, control)):
+        if len(pairs) < 2:
+            raise ValueError(
+                f"The {name} list needs at least two pairs, as they are compared with each other: add some."
+            )
+        for who, key in (("base", None), ("adapter", adapter)):
+            tell(f"{len(pairs)} {name} pairs, {who}")
+            results.append(measure(loaded, pairs, key, seed=seed))
+    return compare_lists(*results, layer=layer, seed=seed)
+
+
+def compare_lists(
+    trained_before: LayerAlignment,
+    trained_after: LayerAlignment,
+    control_before: LayerAlignment,
+    control_after: LayerAlignment,
+    layer: int | str,
+    seed: int = 0,
+) -> tuple[Evaluation, Evaluation]:
+    """Compare two measured lists at a layer; with PICK the trained list chooses it, and the control list reports."""
+    picked_on = None
+    if layer == PICK:
+        picked_on, layer = TRAINED, pick_layer(trained_before, trained_after)
+    leak = leak_sentence(trained_before.pairs, control_before.pairs)
+    return (
+        compare(TRAINED, trained_before, trained_after, layer, seed, picked_on),
+        compare(CONTROL, control_before, control_after, layer, seed, picked_on, (leak,) if leak else ()),
+    )
+
+
+def pick_layer(before: LayerAlignment, after: LayerAlignment) -> int:
+    """The layer, after the embeddings, where the gap grew most."""
+    return int((after.gap - before.gap)[1:].argmax()) + 1
+
+
+def compare(
+    name: str,
+    before: LayerAlignment,
+    after: LayerAlignment,
+    layer: int | str,
+    seed: int = 0,
+    picked_on: str | None = None,
+    warnings: tuple[str, ...] = (),
+) -> Evaluation:
     """Set two measurements of the same pairs against each other at a layer.
 
     Raises:
         ValueError: different pairs, fewer than two, or a layer that the model does not have.
     """
-    index = before.layer_index(layer)
+    index = layer_index(before.names, layer)
+    if picked_on == name:
+        warnings = (
+            *warnings,
+            f"Layer {index} was picked on these same {len(before.pairs)} pairs, so its figures flatter: believe the "
+            "other list.",
+        )
     return Evaluation(
         name,
         index,
@@ -48,4 +163,40 @@ def compare(name: str, before: LayerAlignment, after: LayerAlignment, layer: int
         after,
         paired_test(before.cosine[:, index], after.cosine[:, index], seed),
         change(before, after, index, seed),
+        differences(before, after, seed),
+        picked_on,
+        warnings,
     )
+
+
+def differences(before: LayerAlignment, after: LayerAlignment, seed: int = 0) -> LayerDifferences:
+    """How matched and gap moved at every layer of two measurements of the same pairs."""
+    weights = bootstrap_weights(len(before.pairs), seed) / len(before.pairs)  # (resamples, n)
+    # A layer that nothing changed has differences of zero and no t; its p is 1.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        columns = []
+        for was, now in (
+            (before.cosine, after.cosine),
+            (before.cosine - before.wrong_cosine, after.cosine - after.wrong_cosine),
+        ):
+            moved = now - was  # (n, layers)
+            p = np.nan_to_num(stats.ttest_rel(now, was, axis=0).pvalue, nan=1.0)
+            columns += [moved.mean(axis=0), interval95(weights @ moved), holm(p)]
+    return LayerDifferences(*columns)
+
+
+def movers(evaluation: Evaluation, count: int = 10) -> tuple[tuple[Mover, ...], tuple[Mover, ...]]:
+    """The pairs that gained most over their wrong partners at the evaluated layer, and those that lost most."""
+    before, after, layer = evaluation.before, evaluation.after, evaluation.layer
+    was, wrong_was = before.cosine[:, layer], before.wrong_cosine[:, layer]  # (n,) each
+    now, wrong_now = after.cosine[:, layer], after.wrong_cosine[:, layer]
+    moved = (now - wrong_now) - (was - wrong_was)
+
+    def mover(i: int) -> Mover:
+        values = (float(column[i]) for column in (was, now, wrong_was, wrong_now, moved))
+        return Mover(before.pairs[i], *values)
+
+    order = np.argsort(-moved, kind="stable")
+    gained = tuple(mover(i) for i in order[:count] if moved[i] > 0)
+    lost = tuple(mover(i) for i in order[::-1][:count] if moved[i] < 0)
+    return gained, lost

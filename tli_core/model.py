@@ -22,6 +22,8 @@ from transformers import AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTr
 
 from .checkpoint import Progress, open_checkpoint, read_config, read_model
 from .embeddings import layer_names
+from .generation import can_generate
+from .health import Health, check_health
 
 ROOT = Path(__file__).resolve().parent.parent
 ADAPTERS = ROOT / "adapters"
@@ -79,6 +81,7 @@ class LoadedModel:
         self._model = model.eval().requires_grad_(False)
         # The active adapter is state of the one model object, so whoever uses it holds this lock meanwhile.
         self._lock = threading.RLock()
+        self.health: Health | None = None
         self._references: OrderedDict[tuple[str | None, str], Any] = OrderedDict()
 
     @property
@@ -90,6 +93,11 @@ class LoadedModel:
     def whole(self) -> bool:
         """Whether the model has its last block and final norm, not just its first blocks."""
         return not isinstance(self._model.base_model.norm, torch.nn.Identity)
+
+    @property
+    def can_generate(self) -> bool:
+        """Whether there is an output head; a checkpoint may lack it, a model's first blocks always do."""
+        return can_generate(self._model)
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -257,7 +265,10 @@ def load_model(
         ) from error
     model = read_model(checkpoint, _dtype(checkpoint.config), device, blocks)
     revision = checkpoint.commit or _content_hash(Path(source))
-    return LoadedModel(model, tokenizer, name if name in KNOWN_MODELS else source, revision)
+    loaded = LoadedModel(model, tokenizer, name if name in KNOWN_MODELS else source, revision)
+    if loaded.can_generate:
+        loaded.health = check_health(model, tokenizer)
+    return loaded
 
 
 def blocks_to_train(name: str, layer: int | None) -> int | None:

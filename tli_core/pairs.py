@@ -117,6 +117,15 @@ def parse_pairs(text: str) -> PairList:
     return PairList(tuple(pairs), tuple(warnings))
 
 
+def format_pairs(pairs: Iterable[WordPair]) -> str:
+    """The pairs as lines that `parse_pairs` reads back as they are; a tab where a side holds a separator."""
+    lines = []
+    for pair in pairs:
+        separator = "\t" if re.search(r'[,="–—]| - ', pair.swahili + pair.english) else ", "
+        lines.append(f"{pair.swahili}{separator}{'; '.join(pair.accepted)}")
+    return "\n".join(lines)
+
+
 @dataclass(frozen=True)
 class _Row:
     """The fields found at one place, or what was wrong there."""

@@ -24,6 +24,15 @@ def interval95(samples: np.ndarray) -> np.ndarray:
     return np.moveaxis(np.percentile(samples, [2.5, 97.5], axis=0), 0, -1)
 
 
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """p values adjusted for being several, so that any below 0.05 still is one (Holm 1979): (k,) -> (k,)."""
+    order = np.argsort(p_values)
+    steps = (len(p_values) - np.arange(len(p_values))) * p_values[order]
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted
+
+
 def above_chance(hits: int, n: int, chance: float, alpha: float = 0.05) -> bool:
     """Whether hits of n is more than chance alone gives (one-sided binomial test)."""
     if n == 0 or chance >= 1:

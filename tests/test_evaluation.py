@@ -1,0 +1,75 @@
+"""Before and after: the layer that is picked, what is warned about, and which pairs moved."""
+
+import numpy as np
+import pytest
+
+from tests.conftest import character_tokenizer, tiny_llama
+from tli_core.alignment import measure
+from tli_core.evaluation import PICK, compare, compare_lists, evaluate_lists, movers, pick_layer
+from tli_core.model import LoadedModel
+from tli_core.pairs import WordPair
+from tli_core.significance import holm
+
+
+@pytest.fixture
+def measured(tiny, pairs):
+    """Two random models stand in for base and adapter: (trained before, after, control before, after)."""
+    other = LoadedModel(tiny_llama(seed=1), character_tokenizer(), "tiny", None)
+    lists = pairs[:20], pairs[20:]
+    return [measure(loaded, chosen) for chosen in lists for loaded in (tiny, other)]
+
+
+def test_holm_by_hand():
+    assert holm(np.array([0.01, 0.04, 0.03])) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm(np.array([0.6, 0.9])) == pytest.approx([1, 1])
+
+
+def test_the_curve_of_differences_agrees_with_the_test_at_its_layer(measured):
+    before, after, *_ = measured
+    item = compare("trained", before, after, 2)
+    assert item.differences.matched[2] == pytest.approx(item.test.difference)
+    assert item.differences.matched_ci95[2] == pytest.approx(item.test.difference_ci95)
+    assert item.differences.gap[2] == pytest.approx(item.change.gap, abs=1e-6)
+    assert (item.differences.matched_p >= 0).all() and item.differences.matched_p[2] >= item.test.p_t
+    same = compare("trained", before, before, 2)
+    assert (same.differences.matched == 0).all() and (same.differences.matched_p == 1).all()
+
+
+def test_a_picked_layer_is_chosen_on_trained_pairs_and_flattering_there_only(measured):
+    trained, control = compare_lists(*measured, layer=PICK)
+    grown = measured[1].gap - measured[0].gap
+    assert trained.layer == control.layer == pick_layer(*measured[:2]) and grown[trained.layer] == grown[1:].max()
+    assert trained.picked_on == control.picked_on == "trained"
+    assert "picked on these same 20 pairs" in trained.warnings[0] and control.warnings == ()
+    assert compare_lists(*measured, layer=2)[0].warnings == ()
+
+
+def test_words_in_both_lists_are_warned_about(tiny, pairs):
+    key = tiny.new_adapter(_lora())
+    _, control = evaluate_lists(tiny, pairs[:5], [*pairs[4:9], WordPair("chai", "tea")], key)
+    assert "1 Swahili and 1 English words" in control.warnings[0]
+
+
+def test_what_cannot_be_evaluated_is_refused_before_anything_is_measured(tiny, pairs):
+    told = []
+    with pytest.raises(ValueError, match="no layer 9"):
+        evaluate_lists(tiny, pairs, pairs, "none", 9, tell=told.append)
+    with pytest.raises(ValueError, match="trained list needs at least two"):
+        evaluate_lists(tiny, pairs[:1], pairs, "none", tell=told.append)
+    assert told == []
+
+
+def test_movers_are_ordered_by_what_they_gained_over_wrong_partners(measured):
+    item = compare("trained", *measured[:2], "output")
+    gained, lost = movers(item, 3)
+    assert len(gained) == len(lost) == 3
+    changes = [mover.change for mover in (*gained, *reversed(lost))]
+    assert changes == sorted(changes, reverse=True) and changes[0] > 0 > changes[-1]
+    first = gained[0]
+    assert first.change == pytest.approx((first.after - first.wrong_after) - (first.before - first.wrong_before))
+
+
+def _lora():
+    from peft import LoraConfig
+
+    return LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")

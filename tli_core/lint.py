@@ -1,0 +1,213 @@
+"""What is wrong with a list of word pairs, one sentence each, and the fix that can be accepted."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .pairs import WordPair, lexicon, normalise
+
+MANY_SUBWORDS = 6
+"""A word in more pieces than this is a mean over fragments more than a word."""
+
+VERB_PREFIXES = ("ku", "kw")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to mend at one pair. `fix` says what accepting it does; empty where there is only something to know."""
+
+    kind: str
+    index: int
+    message: str
+    fix: str = ""
+    into: int | None = None
+
+
+def lint(
+    pairs: Sequence[WordPair],
+    trained: Sequence[WordPair] = (),
+    subwords: Callable[[str], Sequence[str]] | None = None,
+) -> tuple[Finding, ...]:
+    """Everything worth mending or knowing in a list, in the order of the list.
+
+    Args:
+        trained: the list that is trained on, where `pairs` is the control list: words in both are leaks.
+        subwords: what the model's tokenizer makes of a word, to name words that fall into many pieces.
+    """
+    found = [
+        *_wording(pairs),
+        *_repeats(pairs),
+        *leaks(trained, pairs),
+        *(_fragments(pairs, subwords) if subwords else ()),
+    ]
+    return tuple(sorted(found, key=lambda finding: finding.index))
+
+
+def apply(pairs: Sequence[WordPair], findings: Iterable[Finding]) -> tuple[WordPair, ...]:
+    """The list with the accepted findings' fixes made; those without a fix change nothing."""
+    rows: list[WordPair | None] = list(pairs)
+    accepted = [finding for finding in findings if finding.fix]
+    for kind, rule in _RULES.items():
+        for finding in accepted:
+            if finding.kind == kind and (row := rows[finding.index]) is not None:
+                rows[finding.index] = rule(row) or row
+    for finding in accepted:
+        row = rows[finding.index]
+        if finding.into is not None and row is not None and (first := rows[finding.into]) is not None:
+            glosses = dict.fromkeys((*first.glosses, *row.accepted))
+            glosses.pop(first.english, None)
+            rows[finding.into] = first._replace(glosses=tuple(glosses))
+        if finding.kind not in _RULES:
+            rows[finding.index] = None
+    return tuple(row for row in rows if row is not None)
+
+
+def shared_words(trained: Sequence[WordPair], control: Sequence[WordPair]) -> tuple[set[str], set[str]]:
+    """The Swahili and the English words of a control list that are also in the trained list."""
+    swahili = {normalise(pair.swahili) for pair in trained} & {normalise(pair.swahili) for pair in control}
+    taught = {normalise(english) for pair in trained for english in pair.accepted}
+    return swahili, taught & {normalise(pair.english) for pair in control}
+
+
+def leaks(trained: Sequence[WordPair], control: Sequence[WordPair]) -> Iterator[Finding]:
+    """Control pairs that hold a word of the trained list; accepting takes them out of the control list."""
+    swahili, english = shared_words(trained, control)
+    for index, pair in enumerate(control):
+        both = [word for word, seen in ((pair.swahili, swahili), (pair.english, english)) if normalise(word) in seen]
+        if both:
+            said = " and ".join(map(repr, both))
+            yield Finding(
+                "leak", index, f"{said} is also trained on, so this pair does not test unseen words.", "leave it out"
+            )
+
+
+def leak_sentence(trained: Sequence[WordPair], control: Sequence[WordPair]) -> str:
+    """One sentence on words that both lists hold; empty where there are none."""
+    swahili, english = shared_words(trained, control)
+    if not swahili and not english:
+        return ""
+    named = ", ".join(sorted(swahili | english)[:5])
+    return (
+        f"{len(swahili)} Swahili and {len(english)} English words of the control list are also in the trained list "
+        f"({named} …): take them out, or its figures are not all about unseen words."
+    )
+
+
+def _wording(pairs: Sequence[WordPair]) -> Iterator[Finding]:
+    """The rules of one pair, each tried on what the rules before it would leave."""
+    for index, pair in enumerate(pairs):
+        current = pair
+        for kind, rule in _RULES.items():
+            changed = rule(current)
+            if changed is not None:
+                yield Finding(kind, index, _MESSAGES[kind].format(pair=current), f"write {_shown(changed)}")
+                current = changed
+        if normalise(current.swahili) == normalise(current.english):
+            yield Finding(
+                "same spelling",
+                index,
+                f"{pair.swahili!r} is spelt the same in both languages (a name or a loan?), so its cosine is 1 "
+                "whatever the model knows.",
+                "leave it out",
+            )
+
+
+def _repeats(pairs: Sequence[WordPair]) -> Iterator[Finding]:
+    first_swahili: dict[str, int] = {}
+    first_english: dict[str, int] = {}
+    for index, pair in enumerate(pairs):
+        swahili, english = normalise(pair.swahili), normalise(pair.english)
+        if swahili in first_swahili:
+            first = pairs[first_swahili[swahili]]
+            same = normalise(first.english) == english
+            yield Finding(
+                "repeated pair" if same else "several translations",
+                index,
+                f"{pair.swahili!r} is there twice, {'both times' if same else 'also'} as {first.english!r}.",
+                "count it once" if same else f"keep {_shown(first)} and count {pair.english!r} as right too",
+                first_swahili[swahili],
+            )
+        elif english in first_english:
+            other = pairs[first_english[english]].swahili
+            yield Finding(
+                "synonyms",
+                index,
+                f"{pair.english!r} also translates {other!r}; the two are never used as each other's wrong answer.",
+            )
+        first_swahili.setdefault(swahili, index)
+        first_english.setdefault(english, index)
+
+
+def _fragments(pairs: Sequence[WordPair], subwords: Callable[[str], Sequence[str]]) -> Iterator[Finding]:
+    for index, pair in enumerate(pairs):
+        for word in pair[:2]:
+            pieces = subwords(word)
+            if len(pieces) > MANY_SUBWORDS:
+                yield Finding(
+                    "many pieces",
+                    index,
+                    f"{word!r} falls into {len(pieces)} pieces ({'·'.join(piece.strip() for piece in pieces)}): its "
+                    "vector is a mean of fragments.",
+                )
+
+
+def _without_notes(pair: WordPair) -> WordPair | None:
+    bare = [re.sub(r"\s*[(\[][^)\]]*[)\]]\s*", " ", word).strip() for word in pair[:2]]
+    return WordPair(*bare, pair.glosses) if tuple(bare) != pair[:2] and all(bare) else None
+
+
+def _one_gloss(pair: WordPair) -> WordPair | None:
+    swahili, english = ([part for part in map(str.strip, re.split(r"[,;/]", word)) if part] for word in pair[:2])
+    if (len(swahili) < 2 and len(english) < 2) or not swahili or not english:
+        return None
+    more = [f"to {word}" if english[0].startswith("to ") and not word.startswith("to ") else word for word in english]
+    return WordPair(swahili[0], english[0], tuple(dict.fromkeys((*pair.glosses, *more[1:]))))
+
+
+def _without_hyphen(pair: WordPair) -> WordPair | None:
+    bare = pair.swahili.strip("-–‑ ")
+    return pair._replace(swahili=bare) if bare and bare != pair.swahili else None
+
+
+def _both_infinitives(pair: WordPair) -> WordPair | None:
+    """`kufungua, open` or `fungua, to open`, made the same form on both sides.
+
+    Not every word with ku- is a verb (kuku is a hen, kura a vote), so `to` is added only where the lexicon knows the
+    English verb and does not know the Swahili word as anything else.
+    """
+    verb = pair.swahili.startswith(VERB_PREFIXES)
+    verbs, others = _lexicon_verbs()
+    known = normalise(f"to {pair.english}") in verbs and normalise(pair.swahili) not in others
+    if verb and known and not pair.english.startswith("to "):
+        return pair._replace(english=f"to {pair.english}")
+    if not verb and pair.english.startswith("to ") and " " not in pair.swahili:
+        return pair._replace(swahili=f"ku{pair.swahili}")
+    return None
+
+
+@lru_cache(maxsize=1)
+def _lexicon_verbs() -> tuple[frozenset[str], frozenset[str]]:
+    """The lexicon's English infinitives, and its Swahili words that are no verbs."""
+    english = (normalise(word) for entry in lexicon() for word in entry.pair.accepted)
+    verbs = frozenset(word for word in english if word.startswith("to "))
+    return verbs, frozenset(normalise(entry.pair.swahili) for entry in lexicon() if entry.pos != "verb")
+
+
+_RULES: dict[str, Callable[[WordPair], WordPair | None]] = {
+    "note in brackets": _without_notes,
+    "several glosses": _one_gloss,
+    "hyphen stem": _without_hyphen,
+    "verb form": _both_infinitives,
+}
+
+_MESSAGES = {
+    "note in brackets": "A note in brackets is read as part of the word: {pair.swahili}, {pair.english}.",
+    "several glosses": "Several words stand in one place: {pair.swahili}, {pair.english}.",
+    "hyphen stem": "{pair.swahili!r} is a stem with a hyphen, which no text holds.",
+    "verb form": "Infinitive against bare verb: {pair.swahili}, {pair.english}.",
+}
+
+
+def _shown(pair: WordPair) -> str:
+    return f"{pair.swahili}, {'; '.join(pair.accepted)}"
