@@ -20,7 +20,7 @@ from tli_core.evaluation import Evaluation, evaluate
 from tli_core.generation import word_translation
 from tli_core.model import KNOWN_MODELS, find_adapter, load_model
 from tli_core.pairs import shipped
-from tli_core.reports import format_table
+from tli_core.tables import format_table
 
 CARD = Path(KNOWN_MODELS["lugha-mini"]) / "README.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"

@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from tli_core.alignment import measure
 from tli_core.checkpoint import INDEX, header, needed_tensors, open_checkpoint, read_model
+from tli_core.embeddings import layer_index
 from tli_core.generation import continuations
 from tli_core.model import ROOT, blocks_to_train, load_model
 from tli_core.pairs import shipped
@@ -71,7 +72,7 @@ def test_the_first_blocks_need_one_shard_and_give_the_same_layers(tmp_path):
     full, part = measure(whole, shipped("control")[:3]), measure(first, shipped("control")[:3])
     assert (full.cosine[:, :3] == part.cosine).all() and part.names[-1] == "block 2"
     with pytest.raises(ValueError, match="Only the first 2 blocks are loaded, so there is no output"):
-        part.layer_index("output")
+        layer_index(part.names, "output")
 
 
 def test_a_head_that_the_index_does_not_list_is_found(tmp_path):

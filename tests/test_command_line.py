@@ -51,6 +51,58 @@ def test_train_evaluate_and_generate(tiny_folder, lists, tmp_path, capsys):
     assert "already there" in capsys.readouterr().err
 
 
+def test_a_dry_run_says_what_a_run_would_learn_from_and_trains_nothing(tiny_folder, lists, tmp_path, capsys):
+    asked = ["train", "--model", str(tiny_folder), "--pairs", str(lists[0]), "--control", str(lists[1])]
+    asked += ["--preset", "published", "--pilot", "--dry-run", "--adapters", str(tmp_path / "adapters")]
+    assert main(asked) == 0
+    printed = capsys.readouterr()
+    assert "The pilot picks layer" in printed.err and "Wrong pairs score" in printed.err
+    assert "triplets with any gradient" in printed.out and "0.400 (the margin)" in printed.out
+    assert not (tmp_path / "adapters").exists()
+
+
+def test_several_seeds_are_trained_and_their_spread_is_reported(tiny_folder, lists, tmp_path, capsys):
+    adapters = tmp_path / "adapters"
+    asked = ["train", "--model", str(tiny_folder), "--pairs", str(lists[0]), "--control", str(lists[1])]
+    assert main([*asked, "--epochs", "1", "--seeds", "3", "--name", "mine", "--adapters", str(adapters)]) == 0
+    printed = capsys.readouterr().out
+    assert sorted(path.name for path in adapters.iterdir()) == ["mine-seed0", "mine-seed1", "mine-seed2"]
+    records = [json.loads((path / "tli.json").read_text()) for path in sorted(adapters.iterdir())]
+    assert [record["config"]["seed"] for record in records] == [0, 1, 2]
+    assert "over 3 seeds" in printed and "gap, change" in printed and printed.count("verdicts: ") == 1
+
+
+def test_evaluate_writes_a_report_and_picks_a_layer(tiny_folder, lists, tmp_path, capsys):
+    train, control = map(str, lists)
+    asked = ["--model", str(tiny_folder)]
+    made = ["train", *asked, "--pairs", train, "--control", control, "--epochs", "1", "--name", "mine"]
+    assert main([*made, "--adapters", str(tmp_path)]) == 0
+    folder = tmp_path / "report"
+    asked += ["--adapter", str(tmp_path / "mine"), "--trained", train, "--control", control]
+    assert main(["evaluate", *asked, "--layer", "pick", "--answers", "--report", str(folder)]) == 0
+    printed = capsys.readouterr()
+    report = json.loads((folder / "report.json").read_text())
+    assert (
+        report["layer_picked_on"] == "trained"
+        and report["outputs"]
+        and "README.md" in (path.name for path in folder.iterdir())
+    )
+    assert "was picked on these same 20 pairs" in printed.err and "perplexity on plain Swahili" in printed.out
+    # A random model is noise, and everything made with it says so.
+    assert "writes noise" in printed.err and any("writes noise" in warning for warning in report["warnings"])
+    assert main(["evaluate", *asked, "--report", str(folder)]) == 2
+    assert "already there" in capsys.readouterr().err
+
+
+def test_lint_names_findings_and_writes_the_mended_list(tmp_path, capsys):
+    messy, fixed = tmp_path / "messy.csv", tmp_path / "fixed.csv"
+    messy.write_text("-bovu, rotten\nbilauri, glass (drinking)\nmaji, water\n")
+    assert main(["lint", "--pairs", str(messy), "--fix", str(fixed)]) == 0
+    assert "2 findings in 3 pairs, 2 with a fix" in capsys.readouterr().out
+    assert fixed.read_text() == "bovu, rotten\nbilauri, glass\nmaji, water\n"
+    assert main(["lint", "--pairs", str(messy), "--fix", str(fixed)]) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -59,6 +111,8 @@ def test_train_evaluate_and_generate(tiny_folder, lists, tmp_path, capsys):
         (["generate", "--model", "lugha-mini", "--adapter", "nobody", "--prompt", "x"], "There is no adapter 'nobody'"),
         (["generate", "--prompt", "x", "--max-new-tokens", "0"], "--max-new-tokens must be 1 to"),
         (["train", "--name", "../up"], "cannot name an adapter"),
+        (["train"], "--name is missing"),
+        (["train", "--name", "x", "--seeds", "0"], "--seeds must be 1 to 100"),
     ],
 )
 def test_bad_requests_are_one_line_and_exit_2(arguments, says, capsys, tmp_path, monkeypatch):

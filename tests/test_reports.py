@@ -8,18 +8,13 @@ import pytest
 from safetensors.torch import load_file
 
 from tli_core.alignment import measure
-from tli_core.evaluation import compare, evaluate
+from tli_core.cards import save_adapter
+from tli_core.evaluation import EvaluationReport, compare, evaluate
 from tli_core.figures import alignment_figure, training_figure
 from tli_core.pairs import WordPair
-from tli_core.reports import (
-    alignment_json,
-    alignment_table,
-    evaluation_json,
-    evaluation_table,
-    save_adapter,
-    write_json,
-)
+from tli_core.reports import alignment_json, evaluation_json, write_json
 from tli_core.sentences import change_sentence, curve_sentence
+from tli_core.tables import alignment_table, evaluation_table
 from tli_core.training import TrainedAdapter, configured, train_adapter
 
 QUICK = configured("corrected", layer=2, batch_size=10, epochs=3, learning_rate=5e-3)
@@ -98,7 +93,7 @@ def test_tables_and_sentences_carry_the_control(tiny, pairs, run, tmp_path):
     )
     assert "mismatched" in change_sentence(item) and "chance" in change_sentence(item)
     assert len(alignment_table(item.before).splitlines()) == 5
-    report = evaluation_json([item])
+    report = evaluation_json(EvaluationReport((item,), {}))
     assert report["adapter"]["name"] == "mine" and report["lists"][0]["before"]["name"] == "output"
     assert json.dumps(report, allow_nan=False)
 

@@ -114,7 +114,7 @@ def test_the_short_cut_gives_the_adapter_of_the_full_run(pairs):
     from peft import LoraConfig, get_peft_model
     from transformers import get_linear_schedule_with_warmup
 
-    from tli_core.training import _batches
+    from tli_core.training import batches
 
     config = replace(PRESETS["published"], epochs=3, warmup_steps=5, dropout=0.0, learning_rate=1e-2)
     loaded = LoadedModel(tiny_llama(), character_tokenizer(), "tiny", None)
@@ -129,7 +129,7 @@ def test_the_short_cut_gives_the_adapter_of_the_full_run(pairs):
     tokenizer = character_tokenizer()
     optimizer = torch.optim.AdamW([p for p in full.parameters() if p.requires_grad], lr=1e-2, weight_decay=0.01)
     schedule = get_linear_schedule_with_warmup(optimizer, 5, len(steps) - 1)
-    for _, batch in _batches(len(pairs), config):
+    for _, batch in batches(len(pairs), config):
         words = [pairs[i].swahili for i in batch] + [pairs[i].english for i in batch]
         ids = [tokenizer(word)["input_ids"] for word in words]
         width = max(map(len, ids))

@@ -1,8 +1,9 @@
-"""Command line: measure, train, evaluate, generate. Progress to stderr, a table to stdout, JSON to --out."""
+"""Command line: lint, measure, train, evaluate, generate. Progress to stderr, a table to stdout, JSON to --out."""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .pairs import PairList, read_pairs, shipped
@@ -24,6 +25,13 @@ def _parser() -> _Parser:
         sub.add_argument("--model", default="lugha-mini", help="lugha-mini, lugha-llama, a Hub id or a folder")
         return sub
 
+    lint = commands.add_parser(
+        "lint", help="what is wrong with a list of pairs", description="What is wrong with a list."
+    )
+    lint.add_argument("--pairs", type=Path, required=True)
+    lint.add_argument("--trained", type=Path, help="the list that is trained on; words in both are leaks")
+    lint.add_argument("--fix", type=Path, metavar="FILE", help="write the list with every fix made here")
+
     measure = command("measure", "how close right and wrong pairs are at every layer")
     measure.add_argument("--adapter", help="an adapter under adapters/, or its folder; none: the base")
     measure.add_argument("--pairs", type=Path, help="a list of pairs; without it, the shipped control list")
@@ -39,16 +47,23 @@ def _parser() -> _Parser:
     train.add_argument("--shuffled", action="store_true", help="train on wrong translations, as a control")
     train.add_argument("--epochs", type=int)
     train.add_argument("--seed", type=_seed, default=0)
-    train.add_argument("--name", required=True, help="the adapter's name")
+    train.add_argument("--seeds", type=int, default=1, metavar="N", help="train from N seeds and report the spread")
+    train.add_argument("--pilot", action="store_true", help="pick the layer as published: highest cosine, BOS and all")
+    train.add_argument("--dry-run", action="store_true", help="only try a few batches: first loss, time and memory")
+    train.add_argument("--name", help="the adapter's name; with several seeds, -seed0 and so on is added")
     train.add_argument("--adapters", type=Path, help="the folder to put it in; adapters/ by default")
 
     evaluate = command("evaluate", "base against adapter on trained and control pairs")
     evaluate.add_argument("--adapter", required=True)
     evaluate.add_argument("--trained", type=Path, help="without it, the shipped training list")
     evaluate.add_argument("--control", type=Path, help="without it, the shipped control list")
-    evaluate.add_argument("--layer", type=_layer, default="output")
+    evaluate.add_argument(
+        "--layer", type=_layer_or_pick, default="output", help="a number, output, or pick: by the trained list's gap"
+    )
+    evaluate.add_argument("--answers", action="store_true", help="also what the models write: translations and probes")
     evaluate.add_argument("--seed", type=_seed, default=0)
-    evaluate.add_argument("--out", type=Path)
+    evaluate.add_argument("--out", type=Path, help="write every number as JSON here")
+    evaluate.add_argument("--report", type=Path, metavar="DIR", help="write an HTML page, JSON, CSV and the card here")
 
     generate = command("generate", "what the model writes after a prompt")
     generate.add_argument("--adapter")
@@ -64,6 +79,10 @@ def _layer(text: str) -> int | str:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"a layer is a number or 'output', got {text!r}") from None
+
+
+def _layer_or_pick(text: str) -> int | str:
+    return text if text == "pick" else _layer(text)
 
 
 def _seed(text: str) -> int:
@@ -93,6 +112,8 @@ def _loaded(arguments: argparse.Namespace, blocks: int | None = None):
 
     adapter = find_adapter(arguments.adapter) if getattr(arguments, "adapter", None) else None
     loaded = load_model(arguments.model, blocks=blocks, progress=_fetching())
+    if loaded.health and loaded.health.noisy:
+        _say(f"Warning: {loaded.health.sentence}")
     return loaded, loaded.add_adapter(adapter).key if adapter else None
 
 
@@ -109,11 +130,29 @@ def _fetching():
     return report
 
 
+def _lint(arguments: argparse.Namespace) -> None:
+    from .lint import apply, lint
+    from .pairs import format_pairs
+
+    pairs = _pairs(arguments.pairs, "train")
+    trained = _pairs(arguments.trained, "train").pairs if arguments.trained else ()
+    findings = lint(pairs.pairs, trained)
+    for finding in findings:
+        advice = f" Fix: {finding.fix}." if finding.fix else ""
+        print(f"{finding.kind}: {finding.message}{advice}")
+    print(f"{len(findings)} findings in {len(pairs)} pairs, {sum(bool(f.fix) for f in findings)} with a fix")
+    if arguments.fix:
+        if arguments.fix.exists():
+            raise ValueError(f"{arguments.fix} is already there: give another file.")
+        arguments.fix.write_text(format_pairs(apply(pairs.pairs, findings)) + "\n", encoding="utf-8")
+
+
 def _measure(arguments: argparse.Namespace) -> None:
     pairs = _pairs(arguments.pairs, "control")
     loaded, adapter = _loaded(arguments)
     from .alignment import FEW_PAIRS, measure
-    from .reports import alignment_json, alignment_table, write_json
+    from .reports import alignment_json, write_json
+    from .tables import alignment_table
 
     _say(f"Measuring {len(pairs)} pairs at {loaded.blocks + 1} layers …")
     result = measure(loaded, pairs.pairs, adapter, arguments.pooling, arguments.seed)
@@ -132,11 +171,18 @@ def _measure(arguments: argparse.Namespace) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     from .model import ADAPTERS, blocks_to_train, check_adapter_name
-    from .training import TrainedAdapter, configured, train_adapter
+    from .training import configured
 
     folder = arguments.adapters or ADAPTERS
-    if (folder / check_adapter_name(arguments.name)).exists():
-        raise ValueError(f"{folder / arguments.name} is already there: choose another --name, or remove it first.")
+    if not 1 <= arguments.seeds <= 100:
+        raise ValueError(f"--seeds must be 1 to 100, got {arguments.seeds}.")
+    if arguments.name is None and not arguments.dry_run:
+        raise ValueError("--name is missing: how shall the adapter be called?")
+    seeds = range(arguments.seed, arguments.seed + arguments.seeds)
+    names = [arguments.name if arguments.seeds == 1 else f"{arguments.name}-seed{seed}" for seed in seeds]
+    for name in [] if arguments.dry_run else names:
+        if (folder / check_adapter_name(name)).exists():
+            raise ValueError(f"{folder / name} is already there: choose another --name, or remove it first.")
     pairs, control = _pairs(arguments.pairs, "train"), _pairs(arguments.control, "control")
     if len(control) < 2:
         raise ValueError("The control list needs at least two pairs, as they are compared with each other: add some.")
@@ -146,9 +192,56 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.layer is not None:
         changes["layer"] = None if arguments.layer == "output" else arguments.layer
     config = configured(arguments.preset, **changes)
-    loaded, _ = _loaded(arguments, blocks_to_train(arguments.model, config.layer))
-    from .evaluation import evaluate
-    from .reports import evaluation_table, save_adapter, write_card
+    from .lint import leak_sentence
+
+    if leak := leak_sentence(pairs.pairs, control.pairs):
+        _say(f"Warning: {leak}")
+    # A pilot needs every layer, so the whole model.
+    loaded, _ = _loaded(arguments, None if arguments.pilot else blocks_to_train(arguments.model, config.layer))
+    if arguments.pilot:
+        config = _after_pilot(loaded, pairs, config)
+    if arguments.dry_run:
+        from .dry_run import dry_run
+        from .sentences import dry_run_sentence
+        from .tables import dry_run_rows, format_table
+
+        tried = dry_run(loaded, pairs.pairs, config)
+        print(format_table(dry_run_rows(tried, config.loss)))
+        print(dry_run_sentence(tried, config.loss))
+        return
+    sources = {
+        "pairs_from": arguments.pairs.name if arguments.pairs else "the shipped training list",
+        "control_from": arguments.control.name if arguments.control else "the shipped control list",
+    }
+    runs = [
+        _train_one(loaded, pairs, control, replace(config, seed=seed), folder, name, sources)
+        for seed, name in zip(seeds, names, strict=True)
+    ]
+    if len(runs) > 1:
+        from .seeds import spread
+        from .tables import format_table, spread_rows
+
+        print(f"The control list over {len(runs)} seeds:")
+        print(format_table(spread_rows(spread([control_run for _, control_run in runs]))))
+        print(f"verdicts: {', '.join(control_run.change.verdict for _, control_run in runs)}")
+
+
+def _after_pilot(loaded, pairs: PairList, config):
+    """The configuration with the layer that the published pilot picks."""
+    from .pilot import run_pilot
+    from .sentences import pilot_sentence
+
+    pilot = run_pilot(loaded, pairs.pairs, seed=config.seed, tell=lambda doing: _say(f"Pilot: {doing} …"))
+    _say(pilot_sentence(pilot))
+    return replace(config, layer=pilot.layer)
+
+
+def _train_one(loaded, pairs: PairList, control: PairList, config, folder: Path, name: str, sources: dict[str, str]):
+    """Train, save and evaluate one adapter: the evaluations of the trained and the control list."""
+    from .cards import save_adapter, write_card
+    from .evaluation import evaluate_lists
+    from .tables import evaluation_table
+    from .training import TrainedAdapter, train_adapter
 
     trained: TrainedAdapter | None = None
     for item in train_adapter(loaded, pairs.pairs, config, control.pairs):
@@ -160,37 +253,53 @@ def _train(arguments: argparse.Namespace) -> None:
                 f"step {item.step}/{item.steps} epoch {item.epoch} loss {loss} | held out: "
                 f"matched {item.check.matched:.3f} mismatched {item.check.mismatched:.3f} P@1 {item.check.p_at_1:.3f}"
             )
-    trained.record["pairs_from"] = arguments.pairs.name if arguments.pairs else "the shipped training list"
-    trained.record["control_from"] = arguments.control.name if arguments.control else "the shipped control list"
-    target = save_adapter(trained, folder, arguments.name)
+    trained.record.update(sources)
+    target = save_adapter(trained, folder, name)
     adapter = loaded.add_adapter(target).key
     _say("Measuring base and adapter on both lists …")
     layer = "output" if loaded.whole else loaded.blocks
-    evaluations = [
-        evaluate(loaded, name, measured.pairs, adapter, layer, arguments.seed)
-        for name, measured in (("trained", pairs), ("control", control))
-    ]
+    evaluations = evaluate_lists(loaded, pairs.pairs, control.pairs, adapter, layer, config.seed)
     write_card(target, trained.record, evaluations)
     print(evaluation_table(evaluations))
     print(f"Saved to {target}")
+    loaded.drop(adapter)
+    return evaluations
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
+    if arguments.report and arguments.report.exists():
+        raise ValueError(f"{arguments.report} is already there: give the report a folder of its own.")
     trained, control = _pairs(arguments.trained, "train"), _pairs(arguments.control, "control")
     loaded, adapter = _loaded(arguments)
-    from .evaluation import evaluate
-    from .reports import evaluation_json, evaluation_table, write_json
+    from .evaluation import evaluate_lists, full_report
+    from .reports import evaluation_json, write_json
     from .sentences import change_sentence
+    from .tables import evaluation_table, format_table, output_rows
 
-    evaluations = []
-    for name, pairs in (("trained", trained), ("control", control)):
-        _say(f"Measuring {len(pairs)} {name} pairs, base and adapter …")
-        evaluations.append(evaluate(loaded, name, pairs.pairs, adapter, arguments.layer, arguments.seed))
+    if arguments.answers and not loaded.can_generate:
+        raise ValueError(f"{arguments.model} has no output head here, so it writes nothing: leave --answers out.")
+
+    def tell(doing: str) -> None:
+        _say(f"Measuring {doing} …")
+
+    evaluations = evaluate_lists(
+        loaded, trained.pairs, control.pairs, adapter, arguments.layer, arguments.seed, tell
+    )  # fmt: skip
+    report = full_report(loaded, evaluations, adapter, arguments.answers, tell)
     print(evaluation_table(evaluations))
     for item in evaluations:
         print(change_sentence(item))
+    if report.outputs:
+        print(format_table(output_rows(*report.outputs)))
+    for warning in report.warnings:
+        _say(f"Note: {warning}")
     if arguments.out:
-        write_json(evaluation_json(evaluations), arguments.out)
+        write_json(evaluation_json(report), arguments.out)
+    if arguments.report:
+        # Plotly is needed here only, and the machines that train may lack it.
+        from .report_page import write_report
+
+        print(f"Report: {write_report(report, arguments.report, loaded.adapters[adapter].record)}")
 
 
 def _generate(arguments: argparse.Namespace) -> None:
@@ -207,7 +316,8 @@ def _generate(arguments: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it worked, 2 with one line on stderr when it was asked for wrongly."""
     arguments = _parser().parse_args(argv)
-    run = {"measure": _measure, "train": _train, "evaluate": _evaluate, "generate": _generate}[arguments.command]
+    commands = {"lint": _lint, "measure": _measure, "train": _train, "evaluate": _evaluate, "generate": _generate}
+    run = commands[arguments.command]
     try:
         run(arguments)
     except (ValueError, OSError) as error:

@@ -1,15 +1,16 @@
 """Before and after: lists of pairs under the base and under an adapter, tested at one layer and drawn at all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from .alignment import Change, LayerAlignment, change, measure
-from .embeddings import layer_index
+from .embeddings import layer_index, subwords
 from .lint import leak_sentence
-from .model import LoadedModel
+from .model import LoadedModel, Provenance
+from .outputs import OutputCheck, ProbeAnswer, check_outputs, probe
 from .pairs import WordPair
 from .significance import PairedTest, bootstrap_weights, holm, interval95, paired_test
 
@@ -65,6 +66,32 @@ class Mover:
     change: float
 
 
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Everything that one evaluation found. subwords are the tokenizer's pieces of every word in its lists; outputs
+    are the base's and the adapter's, or None where there is no output head or nobody asked.
+    """
+
+    evaluations: tuple[Evaluation, ...]
+    subwords: Mapping[str, tuple[str, ...]]
+    outputs: tuple[OutputCheck, OutputCheck] | None = None
+    probes: tuple[ProbeAnswer, ...] = ()
+
+    @property
+    def provenance(self) -> Provenance:
+        """Of the measurements with the adapter."""
+        return self.evaluations[0].after.provenance
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the measurements or the comparison, each said once, with the list it is about."""
+        said = []
+        for item in self.evaluations:
+            for warning in dict.fromkeys((*item.warnings, *item.before.warnings, *item.after.warnings)):
+                said.append(f"{item.name}: {warning}")
+        return tuple(said)
+
+
 def evaluate(
     loaded: LoadedModel, name: str, pairs: Sequence[WordPair], adapter: str, layer: int | str = "output", seed: int = 0
 ) -> Evaluation:
@@ -109,6 +136,30 @@ def evaluate_lists(
             tell(f"{len(pairs)} {name} pairs, {who}")
             results.append(measure(loaded, pairs, key, seed=seed))
     return compare_lists(*results, layer=layer, seed=seed)
+
+
+def full_report(
+    loaded: LoadedModel,
+    evaluations: Sequence[Evaluation],
+    adapter: str,
+    answers: bool,
+    tell: Callable[[str], None] = lambda doing: None,
+) -> EvaluationReport:
+    """The evaluations with their words' pieces and, where asked for, what base and adapter write for the control list.
+
+    Raises:
+        ValueError: answers are asked of a model without an output head.
+    """
+    words = dict.fromkeys(word for item in evaluations for pair in item.before.pairs for word in pair[:2])
+    pieces = {word: subwords(loaded.tokenizer, word) for word in words}
+    if not answers:
+        return EvaluationReport(tuple(evaluations), pieces)
+    pairs = evaluations[-1].before.pairs
+    checks = []
+    for who, key in (("base", None), ("adapter", adapter)):
+        checks.append(check_outputs(loaded, pairs, key, lambda doing, who=who: tell(f"{who}: {doing}")))
+    tell("the six probes")
+    return EvaluationReport(tuple(evaluations), pieces, (checks[0], checks[1]), probe(loaded, pairs, adapter))
 
 
 def compare_lists(

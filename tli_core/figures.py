@@ -2,23 +2,27 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .alignment import LayerAlignment
+from .evaluation import Evaluation
+from .pairs import WordPair
+from .space import LANGUAGES, Projection
 from .training import TrainingStep
 
 # After Okabe and Ito, told apart by every kind of colour vision and on light and dark pages; lines also differ in dash
 # and marker.
 BLUE, ORANGE, GREEN, GREY = "#1E88D6", "#D55E00", "#009E73", "#8A8A8A"
-SERIES = (BLUE, ORANGE)
+SERIES = ((BLUE, "circle"), (ORANGE, "diamond"), (GREEN, "square"))
 HEIGHT = 460
 
 
 def alignment_figure(results: Sequence[tuple[str, LayerAlignment]], pair_lines: bool = False) -> go.Figure:
     """Matched lines with their intervals over the mismatched bands, one colour a model; pairs' own lines on demand."""
     figure = go.Figure()
-    for (label, result), colour, marker in zip(results, SERIES, ("circle", "diamond"), strict=False):
+    for (label, result), (colour, marker) in zip(results, SERIES, strict=False):
         layers = list(range(len(result.names)))
         mismatched, band = result.control
         _band(figure, layers, band, colour, 0.10)
@@ -44,44 +48,189 @@ def alignment_figure(results: Sequence[tuple[str, LayerAlignment]], pair_lines: 
             customdata=band,
             hovertemplate="wrong pairs %{y:.3f}, nine in ten from %{customdata[0]:.3f} to %{customdata[1]:.3f}",
         )
-    names = results[0][1].names
-    every = max(1, len(names) // 13)
-    ticks = [i for i in range(len(names)) if i % every == 0 and i < len(names) - every / 2] + [len(names) - 1]
-    labels = ["out" if i == len(names) - 1 else str(i) for i in ticks]
-    figure.update_xaxes(title="layer (0: token embeddings)", tickvals=ticks, ticktext=labels, tickangle=0)
+    _layer_axis(figure, results[0][1].names)
     figure.update_yaxes(title="cosine of the two words")
     return _styled(figure, HEIGHT)
 
 
-def training_figure(steps: Sequence[TrainingStep], loss_name: str) -> go.Figure:
-    """Loss by step, and below it the held-out pairs: matched, mismatched and P@1."""
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09)
-    seen = [step for step in steps if step.loss is not None]
-    figure.add_scatter(
-        x=[step.step for step in seen],
-        y=[step.loss for step in seen],
-        name=f"{loss_name} loss",
-        line={"color": GREY, "width": 2},
-        row=1,
-        col=1,
-    )
-    checked = [step for step in steps if step.check]
-    lines = (
-        ("matched", "held out: right pairs", BLUE, "solid"),
-        ("mismatched", "held out: wrong pairs", ORANGE, "dot"),
-        ("p_at_1", "held out: P@1", GREEN, "dash"),
-    )
-    for field, name, colour, dash in lines:
+def differences_figure(evaluations: Sequence[Evaluation]) -> go.Figure:
+    """After minus before at every layer: the matched cosine and the gap of each list, with 95 % intervals."""
+    figure = go.Figure()
+    for item, (colour, marker) in zip(evaluations, SERIES, strict=False):
+        layers, moved = list(range(len(item.before.names))), item.differences
+        for values, interval, p, name, dash in (
+            (moved.matched, moved.matched_ci95, moved.matched_p, "right pairs (matched)", "solid"),
+            (moved.gap, moved.gap_ci95, moved.gap_p, "right less wrong (gap)", "dot"),
+        ):
+            _band(figure, layers, interval, colour, 0.18)
+            figure.add_scatter(
+                x=layers,
+                y=values,
+                name=f"{item.name}: {name}",
+                mode="lines+markers",
+                line={"color": colour, "width": 2, "dash": dash},
+                marker={"size": 7, "symbol": marker},
+                customdata=np.column_stack([interval, p]),
+                hovertemplate="%{y:+.3f}, 95 % interval %{customdata[0]:+.3f} to %{customdata[1]:+.3f}, "
+                "p %{customdata[2]:.2g} after Holm",
+            )
+    _layer_axis(figure, evaluations[0].before.names)
+    figure.update_yaxes(title="change in cosine")
+    figure.add_hline(y=0, line={"color": GREY, "width": 1})
+    return _styled(figure, HEIGHT)
+
+
+def scatter_figure(evaluation: Evaluation) -> go.Figure:
+    """Every pair's cosine before and after at the evaluated layer, and its wrong partners' mean beside it."""
+    figure, layer = go.Figure(), evaluation.layer
+    before, after = evaluation.before, evaluation.after
+    words = [_words(pair) for pair in before.pairs]
+    for was, now, name, (colour, marker) in (
+        (before.wrong_cosine, after.wrong_cosine, "its wrong pairs' mean", SERIES[1]),
+        (before.cosine, after.cosine, "the right pair", SERIES[0]),
+    ):
         figure.add_scatter(
-            x=[step.step for step in checked],
-            y=[getattr(step.check, field) for step in checked],
+            x=was[:, layer],
+            y=now[:, layer],
             name=name,
-            mode="lines+markers",
-            line={"color": colour, "width": 2, "dash": dash},
-            marker={"size": 5},
-            row=2,
+            mode="markers",
+            marker={"color": colour, "size": 7, "symbol": marker, "opacity": 0.7},
+            text=words,
+            hovertemplate="%{text}: %{x:.3f} → %{y:.3f}<extra>" + name + "</extra>",
+        )
+    ends = [
+        float(np.nanmin([before.cosine[:, layer], before.wrong_cosine[:, layer], after.wrong_cosine[:, layer]])),
+        float(np.nanmax([before.cosine[:, layer], after.cosine[:, layer]])),
+    ]
+    figure.add_scatter(x=ends, y=ends, mode="lines", name="no change", line={"color": GREY, "width": 1, "dash": "dash"})
+    figure.update_xaxes(title="cosine before")
+    figure.update_yaxes(title="cosine after")
+    return _styled(figure, HEIGHT, hovermode="closest")
+
+
+def distributions_figure(evaluation: Evaluation) -> go.Figure:
+    """How right and wrong pairs' cosines are spread at the evaluated layer, before above after."""
+    figure = make_subplots(
+        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.12, subplot_titles=("before", "after")
+    )  # fmt: skip
+    layer = evaluation.layer
+    for row, result in enumerate((evaluation.before, evaluation.after), 1):
+        for values, name, colour in (
+            (result.wrong_quantiles[layer], "wrong pairs (mismatched)", ORANGE),
+            (result.cosine[:, layer], "right pairs (matched)", BLUE),
+        ):
+            figure.add_histogram(
+                x=values,
+                name=name,
+                histnorm="percent",
+                marker={"color": colour},
+                opacity=0.6,
+                xbins={"size": 0.02},
+                showlegend=row == 1,
+                hovertemplate="%{y:.0f} % between %{x}<extra>" + name + "</extra>",
+                row=row,
+                col=1,
+            )
+    figure.update_xaxes(title="cosine", row=2, col=1)
+    figure.update_yaxes(title="% of pairs")
+    figure.update_layout(barmode="overlay")
+    return _styled(figure, HEIGHT, hovermode="closest", top=30)
+
+
+def shares_figure(results: Sequence[tuple[str, LayerAlignment]]) -> go.Figure:
+    """How much of the vectors' squared length is BOS, and how much lies in three dimensions, by layer."""
+    figure = go.Figure()
+    for (label, result), (colour, marker) in zip(results, SERIES, strict=False):
+        layers = list(range(len(result.names)))
+        for share, name, dash in ((result.anchor_share, "BOS", "solid"), (result.rogue_share, "3 dimensions", "dot")):
+            figure.add_scatter(
+                x=layers,
+                y=share,
+                name=f"{label}: {name}",
+                mode="lines+markers",
+                line={"color": colour, "width": 2, "dash": dash},
+                marker={"size": 6, "symbol": marker},
+                hovertemplate="%{y:.0%}",
+            )
+    _layer_axis(figure, results[0][1].names)
+    figure.update_yaxes(title="share of squared length", range=[-0.02, 1.05], tickformat=".0%")
+    return _styled(figure, HEIGHT)
+
+
+def space_figure(projection: Projection, labels: Sequence[str]) -> go.Figure:
+    """Both languages' words in one plane, a panel a model with the same axes, partners joined by a line."""
+    count = len(labels)
+    figure = make_subplots(
+        rows=1, cols=count, shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=list(map(_plain, labels))
+    )
+    for column, points in enumerate(projection.points, 1):  # (n, 2, 2): pair, language, x or y
+        joined = np.full((len(points), 3, 2), np.nan)  # a gap after every line
+        joined[:, :2] = points
+        x, y = joined.reshape(-1, 2).T
+        figure.add_scatter(
+            x=x, y=y, mode="lines", line={"color": GREY, "width": 1}, opacity=0.5, hoverinfo="skip",
+            name="partners", showlegend=column == 1, row=1, col=column,
+        )  # fmt: skip
+        for side, (language, (colour, marker)) in enumerate(zip(LANGUAGES, SERIES, strict=False)):
+            words = [_words(pair) for pair in projection.pairs]
+            figure.add_scatter(
+                x=points[:, side, 0],
+                y=points[:, side, 1],
+                mode="markers",
+                name=language,
+                marker={"color": colour, "size": 8, "symbol": marker, "opacity": 0.85},
+                text=words,
+                hovertemplate=f"%{{text}}<extra>{language}</extra>",
+                showlegend=column == 1,
+                row=1,
+                col=column,
+            )
+    edges = projection.points.reshape(-1, 2)
+    low, high = edges.min(axis=0), edges.max(axis=0)
+    margin = 0.05 * (high - low) + 1e-9
+    for axis, i in (("xaxis", 0), ("yaxis", 1)):
+        for column in range(1, count + 1):
+            figure.layout[f"{axis}{column if column > 1 else ''}"].update(
+                range=[low[i] - margin[i], high[i] + margin[i]], showticklabels=False
+            )
+    return _styled(figure, HEIGHT, hovermode="closest", top=30)
+
+
+def training_figure(steps: Sequence[TrainingStep], loss_name: str, shuffled: Sequence[TrainingStep] = ()) -> go.Figure:
+    """Loss by step, and below it the held-out pairs: matched, mismatched and P@1.
+
+    Args:
+        shuffled: the same run on wrong translations, drawn thin beside it.
+    """
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09)
+    lines = (
+        ("matched", "right pairs", BLUE, "solid"),
+        ("mismatched", "wrong pairs", ORANGE, "dot"),
+        ("p_at_1", "P@1", GREEN, "dash"),
+    )
+    runs = [(steps, "", 2, "circle"), *([(shuffled, "shuffled, ", 1, "x")] if shuffled else [])]
+    for run, what, width, symbol in runs:
+        seen = [step for step in run if step.loss is not None]
+        figure.add_scatter(
+            x=[step.step for step in seen],
+            y=[step.loss for step in seen],
+            name=f"{what}{loss_name} loss",
+            line={"color": GREY, "width": width},
+            row=1,
             col=1,
         )
+        checked = [step for step in run if step.check]
+        for field, name, colour, dash in lines:
+            figure.add_scatter(
+                x=[step.step for step in checked],
+                y=[getattr(step.check, field) for step in checked],
+                name=f"{what}held out: {name}",
+                mode="lines+markers",
+                line={"color": colour, "width": width, "dash": dash},
+                marker={"size": 5, "symbol": symbol},
+                row=2,
+                col=1,
+            )
     if steps:
         figure.update_xaxes(range=[0, steps[-1].steps])
     figure.update_xaxes(title="step", row=2, col=1)
@@ -103,11 +252,27 @@ def _band(figure: go.Figure, layers: list[int], edges, colour: str, opacity: flo
     )
 
 
+def _layer_axis(figure: go.Figure, names: Sequence[str]) -> None:
+    every = max(1, len(names) // 13)
+    last = len(names) - 1
+    ticks = [i for i in range(len(names)) if i % every == 0 and i < len(names) - every / 2] + [last]
+    labels = ["out" if names[i] == "output" else str(i) for i in ticks]
+    figure.update_xaxes(title="layer (0: token embeddings)", tickvals=ticks, ticktext=labels, tickangle=0)
+
+
+def _words(pair: WordPair) -> str:
+    return _plain(f"{pair.swahili} – {pair.english}")
+
+
+def _plain(text: str) -> str:
+    """`<` opens a tag in Plotly's own small markup; a word must stay a word."""
+    return text.replace("<", "&lt;")
+
+
 def _pair_lines(figure: go.Figure, result: LayerAlignment, colour: str, label: str) -> None:
     layers = list(range(len(result.names)))
     for pair, cosines in zip(result.pairs, result.cosine, strict=True):
-        # `<` opens a tag in Plotly's own small markup; a word must stay a word.
-        words = f"{pair.swahili} – {pair.english}".replace("<", "&lt;")
+        words = _words(pair)
         figure.add_scatter(
             x=layers,
             y=cosines,
@@ -120,16 +285,16 @@ def _pair_lines(figure: go.Figure, result: LayerAlignment, colour: str, label: s
         )
 
 
-def _styled(figure: go.Figure, height: int) -> go.Figure:
+def _styled(figure: go.Figure, height: int, hovermode: str = "x unified", top: int = 12) -> go.Figure:
     figure.update_layout(
         template="none",
         height=height,
-        margin={"l": 52, "r": 12, "t": 12, "b": 44},
+        margin={"l": 52, "r": 12, "t": top, "b": 44},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         legend={"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"},
         font={"family": "system-ui, sans-serif", "size": 13, "color": GREY},
-        hovermode="x unified",
+        hovermode=hovermode,
     )
     grid = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "automargin": True}
     figure.update_xaxes(**grid)

@@ -36,7 +36,7 @@ ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 SMALL_MODEL_PARAMETERS = 500_000_000
 """Up to this size a model is read in float32, above in bf16."""
 
-_REFERENCES_KEPT = 4
+_REFERENCES_KEPT = 12
 _HASHED_BYTES = 256_000_000
 
 
@@ -163,9 +163,9 @@ class LoadedModel:
             self._take_off(key)
             self._base_only()
 
-    def reference(self, adapter: str | None, pooling: str, make: Callable[[], Any]) -> Any:
-        """What `make` returns, kept for this adapter and pooling, so that the reference pool is embedded once."""
-        held = (adapter, pooling)
+    def reference(self, adapter: str | None, what: str, make: Callable[[], Any]) -> Any:
+        """What `make` returns, kept under this adapter and name, so that reference vectors are embedded once."""
+        held = (adapter, what)
         with self._lock:
             if held not in self._references:
                 self._references[held] = make()

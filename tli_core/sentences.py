@@ -3,7 +3,9 @@
 import numpy as np
 
 from .alignment import LEAST_CHANGE, LayerAlignment, change, verdict
+from .dry_run import DryRun
 from .evaluation import Evaluation
+from .pilot import Pilot
 
 ALIKE = 0.05
 """Below this gap in cosine, right and wrong pairs look the same to a reader of the curve."""
@@ -106,3 +108,31 @@ def change_sentence(evaluation: Evaluation) -> str:
         f"matched {moved.matched:+.3f}, mismatched {moved.mismatched:+.3f}, P@1 {before:.2f} → {after:.2f} "
         f"of {evaluation.before.pool_size}, chance {evaluation.before.chance:.3f})."
     )
+
+
+def pilot_sentence(pilot: Pilot) -> str:
+    """What the published pilot picks, and what it does not show."""
+    at, bos, words = pilot.layer, pilot.with_bos, pilot.words
+    return (
+        f"The pilot picks layer {at}: with BOS averaged in, right pairs score {bos.matched[at]:.4f} there. Wrong pairs "
+        f"score {bos.mismatched[at]:.4f}, and BOS carries {bos.anchor_share[at]:.0%} of every vector, so the figure "
+        f"says nothing about translation. With words only it is {words.matched[at]:.3f} for right and "
+        f"{words.mismatched[at]:.3f} for wrong pairs; the two stand farthest apart at {words.names[pilot.best_gap]}."
+    )
+
+
+STALLED = 0.01
+"""A first loss this near to its idle value says that right and wrong pairs look alike to it."""
+
+
+def dry_run_sentence(tried: DryRun, loss: str) -> str:
+    """Whether the run has anything to learn from, in words."""
+    if loss == "triplet" and tried.active == 0:
+        return "No triplet has a gradient: every right pair already beats every wrong one by the margin."
+    if abs(tried.first_loss - tried.idle_loss) <= STALLED * max(1.0, tried.idle_loss):
+        return (
+            f"The loss starts where it would for a model that tells nothing apart ({tried.idle_loss:.3f}): to it, "
+            "right and wrong pairs look alike, so there is almost no signal to learn from. Check the pooling: BOS "
+            "drowns words."
+        )
+    return "The loss sees a difference between right and wrong pairs, so there is something to learn from."

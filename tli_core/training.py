@@ -11,7 +11,7 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize, relu
-from transformers import get_linear_schedule_with_warmup
+from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 
 from .alignment import best_rank
 from .embeddings import POOLINGS, EncodedWord, encode, layer_states
@@ -146,24 +146,32 @@ class TrainedAdapter:
     record: dict[str, Any]
 
 
-def triplet_loss(anchors: Tensor, positives: Tensor, margin: float) -> Tensor:
-    """Mean of relu(margin + hardest in-batch negative − positive) over cosines: (b, d), (b, d) -> ().
+def triplet_loss(anchors: Tensor, positives: Tensor, margin: float, same: Tensor | None = None) -> Tensor:
+    """Mean of `hinges`: (b, d), (b, d) -> (). The published loss."""
+    return hinges(anchors, positives, margin, same).mean()
 
-    The published loss: anchors are Swahili, positives and negatives English.
+
+def hinges(anchors: Tensor, positives: Tensor, margin: float, same: Tensor | None = None) -> Tensor:
+    """relu(margin + hardest in-batch negative − positive) over cosines: (b, d), (b, d) -> (b,).
+
+    Anchors are Swahili, positives and negatives English.
+
+    Args:
+        same: (b, b) boolean, True where positive j is also a right translation of anchor i; such pairs are not used
+            as negatives.
     """
     cosines = normalize(anchors, dim=-1) @ normalize(positives, dim=-1).T  # (b, b)
     matched = cosines.diagonal()  # (b,)
     own = torch.eye(len(cosines), dtype=torch.bool, device=cosines.device)
-    hardest = cosines.masked_fill(own, -torch.inf).amax(dim=1)  # (b,)
-    return relu(margin + hardest - matched).mean()
+    hardest = cosines.masked_fill(own if same is None else own | same, -torch.inf).amax(dim=1)  # (b,)
+    return relu(margin + hardest - matched)
 
 
 def contrastive_loss(anchors: Tensor, positives: Tensor, temperature: float, same: Tensor | None = None) -> Tensor:
     """Symmetric InfoNCE over cosines: (b, d), (b, d) -> ().
 
     Args:
-        same: (b, b) boolean, True where positive j is also a right translation of anchor i; such pairs are not used
-            as negatives.
+        same: as in `hinges`.
     """
     cosines = normalize(anchors, dim=-1) @ normalize(positives, dim=-1).T / temperature  # (b, b)
     if same is not None:
@@ -203,6 +211,64 @@ def blocks_read(config: TrainingConfig, blocks: int) -> int:
     return config.layer
 
 
+@dataclass(frozen=True)
+class TrainingPairs:
+    """Pairs ready to train on: both sides' tokens, and `same` (n, n), True where j's English is right for i too."""
+
+    swahili: tuple[EncodedWord, ...]
+    english: tuple[EncodedWord, ...]
+    same: Tensor
+
+    @classmethod
+    def of(cls, loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConfig) -> "TrainingPairs":
+        """Tokenise the pairs, shuffled first where the config says so.
+
+        Raises:
+            ValueError: fewer than two pairs.
+        """
+        if len(pairs) < 2:
+            raise ValueError(
+                f"A fine-tune needs at least two pairs, got {len(pairs)}: negatives come from the other pairs."
+            )
+        pairs = shuffled_translations(pairs, config.seed) if config.shuffled else tuple(pairs)
+        return cls(
+            tuple(encode(loaded.tokenizer, [pair.swahili for pair in pairs])),
+            tuple(encode(loaded.tokenizer, [pair.english for pair in pairs])),
+            torch.from_numpy(translation_table(pairs, [pair.english for pair in pairs])),
+        )
+
+    def __len__(self) -> int:
+        return len(self.swahili)
+
+    def states(self, model: PreTrainedModel, batch: Sequence[int], layer: int, pooling: str) -> tuple[Tensor, Tensor]:
+        """Anchors and positives of a batch of b pairs: (b, d) each, with their gradient."""
+        words = [self.swahili[i] for i in batch] + [self.english[i] for i in batch]
+        anchors, positives = layer_states(model, words, layer, pooling).chunk(2)  # (2b, d) -> (b, d), (b, d)
+        return anchors, positives
+
+    def loss(self, model: PreTrainedModel, batch: Sequence[int], layer: int, config: TrainingConfig) -> Tensor:
+        """The loss of a batch, ()."""
+        anchors, positives = self.states(model, batch, layer, config.pooling)
+        same = self.same[batch][:, batch].to(anchors.device)  # (b, b)
+        if config.loss == "triplet":
+            return triplet_loss(anchors, positives, config.margin, same)
+        return contrastive_loss(anchors, positives, config.temperature, same)
+
+
+def lora_config(config: TrainingConfig, layer: int) -> LoraConfig:
+    """LoRA on the blocks before a layer: the only ones that a loss there can reach."""
+    return LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=list(config.targets),
+        layers_to_transform=list(range(layer)),
+        layers_pattern="layers",
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+
+
 def total_steps(config: TrainingConfig, n: int) -> int:
     """Optimiser steps of a run over n pairs."""
     return config.epochs * len(_batch_slices(n, config.batch_size))
@@ -228,30 +294,14 @@ def train_adapter(
         ValueError: too few pairs, too many steps, or a layer that the model does not have.
     """
     layer = blocks_read(config, loaded.blocks)
-    if len(pairs) < 2:
-        raise ValueError(
-            f"A fine-tune needs at least two pairs, got {len(pairs)}: negatives come from the other pairs."
-        )
+    data = TrainingPairs.of(loaded, pairs, config)
     steps = total_steps(config, len(pairs))
     if steps > MAX_STEPS:
         raise ValueError(f"{steps} steps are more than {MAX_STEPS}: use fewer epochs or larger batches.")
-    trained_on = shuffled_translations(pairs, config.seed) if config.shuffled else tuple(pairs)
-    same = torch.from_numpy(translation_table(trained_on, [pair.english for pair in trained_on]))  # (n, n)
-    swahili = encode(loaded.tokenizer, [pair.swahili for pair in trained_on])
-    english = encode(loaded.tokenizer, [pair.english for pair in trained_on])
 
     # The order of batches, LoRA's first values and its dropout follow from the seed alone.
     torch.manual_seed(config.seed)
-    lora = LoraConfig(
-        r=config.rank,
-        lora_alpha=config.alpha,
-        lora_dropout=config.dropout,
-        target_modules=list(config.targets),
-        layers_to_transform=list(range(layer)),
-        layers_pattern="layers",
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
+    lora = lora_config(config, layer)
     key = loaded.new_adapter(lora)
     began = time.perf_counter()
     history: list[TrainingStep] = []
@@ -264,14 +314,13 @@ def train_adapter(
         start = TrainingStep(0, steps, 0, None, 0.0, 0.0, _held_out(loaded, key, control, layer))
         history.append(start)
         yield start
-        for number, (epoch, batch) in enumerate(_batches(len(trained_on), config), 1):
+        for number, (epoch, batch) in enumerate(batches(len(data), config), 1):
             if stop():
                 break
             learning_rate = schedule.get_last_lr()[0]
             with loaded.using(key) as model:
                 model.train()
-                words = [swahili[i] for i in batch] + [english[i] for i in batch]
-                loss = _loss(layer_states(model, words, layer, config.pooling), same[batch][:, batch], config)
+                loss = data.loss(model, batch, layer, config)
                 loss.backward()
                 optimizer.step()
                 schedule.step()
@@ -296,20 +345,14 @@ def _batch_slices(n: int, batch_size: int) -> list[slice]:
     return [slice(start, start + batch_size) for start in starts if min(n, start + batch_size) - start >= 2]
 
 
-def _batches(n: int, config: TrainingConfig) -> Iterator[tuple[int, list[int]]]:
+def batches(n: int, config: TrainingConfig) -> Iterator[tuple[int, list[int]]]:
+    """The run's batches in order: (epoch, indices of pairs), shuffled anew each epoch from the seed."""
     shuffler = random.Random(config.seed)
     for epoch in range(1, config.epochs + 1):
         order = list(range(n))
         shuffler.shuffle(order)
         for part in _batch_slices(n, config.batch_size):
             yield epoch, order[part]
-
-
-def _loss(states: Tensor, same: Tensor, config: TrainingConfig) -> Tensor:
-    anchors, positives = states.chunk(2)  # (2b, d) -> (b, d), (b, d)
-    if config.loss == "triplet":
-        return triplet_loss(anchors, positives, config.margin)
-    return contrastive_loss(anchors, positives, config.temperature, same.to(states.device))
 
 
 @torch.inference_mode()

@@ -12,13 +12,14 @@ from pathlib import Path
 import gradio as gr
 
 from tli_core.alignment import LayerAlignment
+from tli_core.cards import save_adapter, write_card
 from tli_core.embeddings import POOLINGS
 from tli_core.evaluation import Evaluation, evaluate
 from tli_core.figures import alignment_figure, training_figure
 from tli_core.model import check_adapter_name
 from tli_core.pairs import WordPair, parse_pairs, read_pairs, shipped
-from tli_core.reports import evaluation_rows, save_adapter, write_card
 from tli_core.sentences import change_sentence
+from tli_core.tables import evaluation_rows
 from tli_core.training import LOSSES, PRESETS, TrainedAdapter, TrainingConfig, TrainingStep, configured, train_adapter
 from ui.alignment_tab import MODEL_QUEUE, AlignmentTab
 from ui.errors import explained

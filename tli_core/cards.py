@@ -1,0 +1,83 @@
+"""Trained adapters → standard PEFT folders with their record and their card."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from .evaluation import Evaluation
+from .model import source_of
+from .reports import write_json
+from .sentences import change_sentence
+from .tables import evaluation_table
+from .training import TrainedAdapter
+
+LICENCES = {"models/lugha-mini": "cc-by-sa-4.0", "Lugha-Llama/Lugha-Llama-8B-wura": "llama3.1"}
+"""What an adapter inherits from the base it was made for."""
+
+
+def save_adapter(trained: TrainedAdapter, folder: Path, name: str, evaluations: Sequence[Evaluation] = ()) -> Path:
+    """Write a standard PEFT folder with its record and card, and return it.
+
+    Raises:
+        ValueError: the folder already holds an adapter of that name.
+    """
+    target = folder / name
+    if target.exists():
+        raise ValueError(f"{target} is already there: choose another name, or remove it first.")
+    target.mkdir(parents=True)
+    base = trained.record["base"]
+    trained.lora.base_model_name_or_path = source_of(base["model"])
+    trained.lora.inference_mode = True
+    # PEFT keeps a set, whose order would differ from run to run.
+    trained.lora.target_modules = sorted(trained.lora.target_modules)
+    trained.lora.save_pretrained(str(target))
+    save_file(trained.state, target / "adapter_model.safetensors", metadata={"format": "pt"})
+    write_json(trained.record, target / "tli.json")
+    write_card(target, trained.record, evaluations)
+    return target
+
+
+def write_card(target: Path, record: Mapping[str, Any], evaluations: Sequence[Evaluation] = ()) -> None:
+    """The adapter's README.md: what it is, how it was made, what was measured, how to load it."""
+    base, config = record["base"], record["config"]
+    layer = "the output" if config["layer"] is None else f"layer {config['layer']}"
+    data = "shuffled translations (a control: it must not learn anything)" if config["shuffled"] else "word pairs"
+    licence = LICENCES.get(source_of(base["model"]))
+    lines = [
+        "---",
+        f"base_model: {source_of(base['model'])}",
+        *([f"license: {licence}"] if licence else []),
+        "library_name: peft",
+        "tags: [lora, tli, swahili, cross-lingual-alignment]",
+        "---",
+        "",
+        f"# {target.name}",
+        "",
+        f"A LoRA for `{base['model']}`, trained by Targeted Lexical Injection with the `{config['preset']}` preset on "
+        f"{record['pairs']} Swahili–English {data}.",
+        "",
+        f"The {config['loss']} loss reads {layer}, pooling `{config['pooling']}`; LoRA of rank {config['rank']} on "
+        f"{', '.join(config['targets'])} of the first {record['blocks_trained']} blocks; {record['steps']} steps, "
+        f"seed {config['seed']}. `tli.json` has every knob and the curves.",
+        "",
+    ]
+    if evaluations:
+        place = evaluations[0].before.names[evaluations[0].layer]
+        lines += [f"## Measured at {place}, words pooled", ""]
+        lines += [f"- {change_sentence(item)}" for item in evaluations]
+        lines += ["", "```", evaluation_table(evaluations), "```", ""]
+        lines += [f"These figures are about `{base['model']}` with this adapter, and about no other model.", ""]
+    lines += [
+        "## Use",
+        "",
+        "```python",
+        "from transformers import AutoModelForCausalLM",
+        "",
+        f'model = AutoModelForCausalLM.from_pretrained("{source_of(base["model"])}")',
+        f'model.load_adapter("adapters/{target.name}")',
+        "```",
+        "",
+    ]
+    (target / "README.md").write_text("\n".join(lines), encoding="utf-8")

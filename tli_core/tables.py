@@ -1,0 +1,159 @@
+"""Results → rows of text, the same for the terminal, the page, the report and the adapter card."""
+
+from collections.abc import Sequence
+
+from .alignment import LayerAlignment, verdict
+from .dry_run import DryRun
+from .evaluation import Evaluation, EvaluationReport, Mover, movers
+from .outputs import OutputCheck
+from .seeds import Spread
+
+
+def alignment_table(result: LayerAlignment) -> str:
+    """A measurement as a plain table, one line a layer."""
+    head = ("layer", "matched", "95 %", "mismatched", "band", "gap", "centred", "P@1 →en", "P@1 →sw", "MEXA", "verdict")
+    rows = [head]
+    for i, name in enumerate(result.names):
+        low, high = result.matched_ci95[i]
+        p5, p95 = result.mismatched_band[i]
+        rows.append(
+            (
+                f"{i} {name}" if name != f"block {i}" else str(i),
+                f"{result.matched[i]:.3f}",
+                f"{low:.3f}–{high:.3f}",
+                f"{result.mismatched[i]:.3f}",
+                f"{p5:.3f}–{p95:.3f}",
+                f"{result.gap[i]:+.3f}",
+                f"{result.centred[i]:.3f}",
+                f"{result.retrieval['sw_en'].p_at_1[i]:.3f}",
+                f"{result.retrieval['en_sw'].p_at_1[i]:.3f}",
+                f"{result.mexa[i]:.3f}",
+                verdict(result, i),
+            )
+        )
+    return format_table(rows)
+
+
+def evaluation_table(evaluations: Sequence[Evaluation]) -> str:
+    """The paper's table and the controls that it lacks, as plain text."""
+    return format_table(evaluation_rows(evaluations))
+
+
+def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
+    """The paper's table and the controls that it lacks: a heading row, then one row a measure, one column a list."""
+    rows: list[tuple[str, ...]] = [("measure", *(f"{item.name} ({item.test.n} pairs)" for item in evaluations))]
+
+    def add(label: str, values: Sequence[str]) -> None:
+        rows.append((label, *values))
+
+    tests, moves = [item.test for item in evaluations], [item.change for item in evaluations]
+    add("matched before", [f"{t.before:.4f}" for t in tests])
+    add("matched after", [f"{t.after:.4f}" for t in tests])
+    add("difference", [f"{t.difference:+.4f}" for t in tests])
+    add("  95 % interval", [f"{t.difference_ci95[0]:+.4f} to {t.difference_ci95[1]:+.4f}" for t in tests])
+    add("percent", [f"{t.percent:+.1f} %" for t in tests])
+    add("paired t", [f"{t.t:.2f}, p {_p_value(t.p_t)}" for t in tests])
+    add("permutation p", [f"{t.p_permutation:.2g}" for t in tests])
+    add("Cohen's d_z", [f"{t.d_z:.2f}" for t in tests])
+    for label, name in (("mismatched", "mismatched"), ("gap", "gap"), ("AUC", "auc"), ("MEXA", "mexa")):
+        values = [(getattr(i.before, name)[i.layer], getattr(i.after, name)[i.layer]) for i in evaluations]
+        add(f"{label} before → after", [f"{before:.4f} → {after:.4f}" for before, after in values])
+    add("  change of the gap, 95 %", [f"{m.gap_ci95[0]:+.4f} to {m.gap_ci95[1]:+.4f}" for m in moves])
+    for name, label in (("p_at_1", "P@1"), ("mrr", "MRR"), ("csls_p_at_1", "CSLS P@1")):
+        for way, arrow in (("sw_en", "→ English"), ("en_sw", "→ Swahili")):
+            values = [(getattr(i.before.retrieval[way], name)[i.layer], getattr(i.after.retrieval[way], name)[i.layer])
+                      for i in evaluations]  # fmt: skip
+            add(f"{label} {arrow}", [f"{before:.3f} → {after:.3f}" for before, after in values])
+    add("pool, chance", [f"{i.before.pool_size}, {i.before.chance:.4f}" for i in evaluations])
+    add("verdict", [m.verdict for m in moves])
+    return rows
+
+
+def output_rows(before: OutputCheck, after: OutputCheck) -> list[tuple[str, ...]]:
+    """What the model writes, base beside adapter: a heading row, then one row a measure."""
+    ways = (("sw_en", "to English"), ("en_sw", "to Swahili"))
+    ranked = before.ranking["sw_en"]
+    rows: list[tuple[str, ...]] = [("what the model writes", "base", "adapter")]
+    for way, name in ways:
+        rows.append((f"greedy translation {name}, right", *(f"{getattr(c.greedy, way):.3f}" for c in (before, after))))
+    for way, name in ways:
+        pair = (before.ranking[way], after.ranking[way])
+        rows.append((f"right gloss likeliest, {name}", *(f"{r.p_at_1:.3f}" for r in pair)))
+        rows.append((f"  its mean reciprocal rank, {name}", *(f"{r.mrr:.3f}" for r in pair)))
+        rows.append((f"  its mean log-probability, {name}", *(f"{r.log_probability.mean():.2f}" for r in pair)))
+    rows.append(("  candidates, chance", *(f"{ranked.candidates}, {ranked.chance:.4f}" for _ in range(2))))
+    for language in ("swahili", "english"):
+        values = (f"{getattr(c.health, language):,.1f}" for c in (before, after))
+        rows.append((f"perplexity on plain {language.capitalize()} (guessing: {before.health.uniform:,})", *values))
+    return rows
+
+
+def mover_rows(report: EvaluationReport, item: Evaluation, count: int = 10) -> list[tuple[str, ...]]:
+    """The pairs that gained and lost most over their wrong partners, with their subwords: a heading row first."""
+    head = ("", "Swahili", "English", "pieces", "right pair", "its wrong pairs", "gained")
+
+    def row(kind: str, mover: Mover) -> tuple[str, ...]:
+        pieces = " | ".join("·".join(p.strip() for p in report.subwords.get(word, ())) for word in mover.pair[:2])
+        return (
+            kind,
+            mover.pair.swahili,
+            mover.pair.english,
+            pieces,
+            f"{mover.before:.3f} → {mover.after:.3f}",
+            f"{mover.wrong_before:.3f} → {mover.wrong_after:.3f}",
+            f"{mover.change:+.3f}",
+        )
+
+    gained, lost = movers(item, count)
+    return [head, *(row("gained", mover) for mover in gained), *(row("lost", mover) for mover in lost)]
+
+
+def dry_run_rows(tried: DryRun, loss: str) -> list[tuple[str, ...]]:
+    """What is known of a run before it begins: a heading row, then what, the figure, and what to hold it against."""
+    idle = "the margin" if loss == "triplet" else "ln(batch)"
+    rows = [
+        ("before the first step", "", "beside"),
+        ("loss", f"{tried.first_loss:.3f}", f"{tried.idle_loss:.3f} ({idle}): a model that tells nothing apart"),
+        ("right pair less hardest wrong pair", f"{tried.apart:+.3f}", "0: the two look alike"),
+    ]
+    if loss == "triplet":
+        rows.append(("triplets with any gradient", f"{tried.active:.0%}", "0 %: nothing to learn"))
+    rows.append(("norm of the first gradient", f"{tried.gradient:.2g}", "0: nothing to learn"))
+    rows.append(("steps, expected time on this machine", f"{tried.steps}", duration(tried.seconds)))
+    memory = f"+ {size(tried.training_bytes)} to train"
+    rows.append(("memory", f"{size(tried.weights_bytes)} of blocks that run", memory))
+    return rows
+
+
+def spread_rows(spreads: Sequence[Spread]) -> list[tuple[str, ...]]:
+    """One measure a row over several seeds: a heading row first."""
+    rows = [("over seeds", "mean", "sd", "each")]
+    for item in spreads:
+        each = "  ".join(f"{value:+.3f}" for value in item.values)
+        rows.append((item.measure, f"{item.mean:+.3f}", f"{item.deviation:.3f}", each))
+    return rows
+
+
+def size(count: float) -> str:
+    """Bytes as people read them."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people read them."""
+    return f"about {seconds / 60:.0f} min" if seconds >= 90 else f"about {max(1, seconds):.0f} s"
+
+
+def format_table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns padded to one width, the first to the left and the others to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _p_value(p: float) -> str:
+    """A p value; one too small for a double is given as its bound."""
+    return "< 1e-300" if p < 1e-300 else f"{p:.2g}"
