@@ -11,7 +11,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from ui import alignment_tab, compare_tab, finetune_tab
+from ui import alignment_tab, compare_tab, evaluate_tab, finetune_tab, lists_tab, space_tab
+from ui.adapter_pickers import AdapterPickers
 from ui.visitors import Models, Visitor
 
 TITLE = "Lugha Lens"
@@ -33,9 +34,11 @@ CSS = """
 .js-plotly-plot .x2tick text, .js-plotly-plot .y2tick text, .js-plotly-plot .infolayer text
   {fill: var(--body-text-color) !important}
 .hint, .hint p {font-size: var(--text-sm); color: var(--body-text-color-subdued)}
-#alignment-warning {border-left: 4px solid #D55E00; padding: 2px 12px; border-radius: 4px;
+.warning, #alignment-warning {border-left: 4px solid #D55E00; padding: 2px 12px; border-radius: 4px;
   background: var(--background-fill-secondary)}
 #reading p {line-height: 1.5}
+.prose table, .prose th, .prose td {border-color: var(--border-color-primary) !important; vertical-align: top}
+.prose table {display: block; overflow-x: auto}
 """
 
 
@@ -47,17 +50,36 @@ def build(model_names: tuple[str, ...] = ("lugha-mini",)) -> gr.Blocks:
         gr.Markdown(INTRODUCTION)
         if "lugha-mini" in model_names:
             gr.Markdown(MINI_NOTE, elem_classes="hint")
-        compare_adapter = compare_tab.build_adapter_picker(models)
-        with gr.Tab("Alignment", id="alignment"):
-            alignment = alignment_tab.build(models, visitor)
-        with gr.Tab("Fine-tune", id="finetune"):
-            finetune_tab.build(models, visitor, alignment, compare_adapter)
-        with gr.Tab("Compare", id="compare"):
-            compare_tab.build(models, visitor, alignment.model, compare_adapter)
-        function, inputs, outputs = alignment.first_drawing
-        demo.load(
-            function, inputs, outputs, api_visibility="private", show_progress="hidden", **alignment_tab.MODEL_QUEUE
+        model = gr.Dropdown(
+            list(models.names),
+            value=models.names[0],
+            label="Model",
+            visible=len(models.names) > 1,
+            elem_id="model",
         )
+        pickers = AdapterPickers(models)
+        with gr.Tab("Alignment", id="alignment"):
+            alignment = alignment_tab.build(models, visitor, model, pickers)
+        with gr.Tab("Fine-tune", id="finetune"):
+            typed = finetune_tab.build(models, visitor, model, pickers, alignment)
+        with gr.Tab("Evaluate", id="evaluate"):
+            evaluate_tab.build(models, visitor, model, pickers)
+        with gr.Tab("Space", id="space"):
+            space_tab.build(models, visitor, model, pickers)
+        with gr.Tab("Answers", id="compare"):
+            compare_tab.build(models, visitor, model, pickers)
+        with gr.Tab("Word lists", id="lists"):
+            lists_tab.build(models, model, alignment.text, typed)
+        function, inputs, outputs = alignment.first_drawing
+        drawing = {"api_visibility": "private", "show_progress": "hidden", **alignment_tab.MODEL_QUEUE}
+        demo.load(function, inputs, outputs, **drawing)
+        model.input(
+            lambda model, visitor: pickers.updates(visitor, model),
+            [model, visitor],
+            pickers.outputs,
+            queue=False,
+            api_visibility="private",
+        ).then(function, inputs, outputs, **drawing)
     return demo.queue(max_size=20, api_open=False)
 
 

@@ -80,6 +80,16 @@ def write(page: Page, where: str, text: str) -> None:
     page.locator(f"{where} textarea, {where} input").first.fill(text)
 
 
+def open_tab(page: Page, name: str) -> None:
+    """Open a tab, through the menu of those that a narrow screen has no room for."""
+    tab = page.get_by_role("tab", name=name, exact=True)
+    if not tab.first.is_visible():
+        page.locator(".overflow-menu > button").first.click()
+        page.locator(".overflow-dropdown").get_by_text(name, exact=True).click()
+        return
+    tab.first.click()
+
+
 def choose(page: Page, where: str, option: str) -> None:
     page.locator(f"{where} input").first.click()
     page.get_by_role("option", name=option, exact=True).click()
@@ -136,7 +146,7 @@ def test_hostile_words_stay_words(page: Page):
 
 
 def start_training(page: Page, name: str, epochs: int) -> None:
-    page.get_by_role("tab", name="Fine-tune").click()
+    open_tab(page, "Fine-tune")
     page.get_by_label("pairs I type").check()
     page.locator("#train-pairs textarea").fill(
         "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nmvua, rain\nkula, to eat\nkunywa, to drink"
@@ -157,11 +167,11 @@ def test_fine_tuning_draws_and_gives_an_adapter_to_this_visitor_alone(page: Page
     names = zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())).namelist()
     assert {"my-first/adapter_model.safetensors", "my-first/tli.json", "my-first/README.md"} <= set(names)
 
-    page.get_by_role("tab", name="Alignment").click()
+    open_tab(page, "Alignment")
     expect(page.locator("#adapter input")).to_have_value("my-first")
     page.click("#measure")
     expect(page.locator("#curve .legendtext").filter(has_text="my-first")).to_have_count(2)
-    page.get_by_role("tab", name="Compare").click()
+    open_tab(page, "Answers")
     expect(page.locator("#compare-adapter input")).to_have_value("my-first")
 
     context = browser.new_context()
@@ -182,15 +192,118 @@ def test_stopping_keeps_what_was_learned(page: Page):
 
 
 def test_a_bad_training_list_is_one_sentence(page: Page):
-    page.get_by_role("tab", name="Fine-tune").click()
+    open_tab(page, "Fine-tune")
     page.get_by_label("pairs I type").check()
     page.click("#start")
     expect(page.get_by_text("No pair could be read.")).to_be_visible()
     expect(page.locator("#start")).to_be_enabled()
 
 
+def test_the_published_protocol_step_by_step_with_its_control(page: Page):
+    open_tab(page, "Fine-tune")
+    page.locator("#preset").get_by_label("published").check()
+    page.click("#pilot")
+    expect(page.locator("#train-status")).to_contain_text("BOS carries 100 % of every vector", timeout=60_000)
+    expect(page.locator("#train-plot .legendtext").filter(has_text="with BOS")).to_have_count(2)
+    page.click("#dry-run")
+    expect(page.locator("#train-status")).to_contain_text("almost no signal", timeout=60_000)
+    expect(page.locator("#train-status")).to_contain_text("0.400 (the margin)")
+    expect(page.locator("#protocol")).to_contain_text("2 · Dry run")
+    page.get_by_label("pairs I type").check()
+    page.locator("#train-pairs textarea").fill(
+        "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nkula, to eat"
+    )
+    write(page, "#adapter-name", "as-published")
+    write(page, "#epochs", "2")
+    expect(page.locator("#control-run")).to_be_disabled()
+    page.click("#start")
+    expect(page.locator("#train-status")).to_contain_text("Done: 2 steps", timeout=60_000)
+    expect(page.locator("#protocol")).to_contain_text("4 · Evaluate at output")
+    page.click("#control-run")
+    expect(page.locator("#train-status")).to_contain_text("Control done: 2 steps", timeout=60_000)
+    expect(page.locator("#protocol")).to_contain_text("5 · Shuffled control")
+    expect(page.locator("#train-curve .legendtext").filter(has_text="as-published-shuffled")).to_have_count(2)
+    expect(page.locator("#train-plot .legendtext").filter(has_text="shuffled, held out")).to_have_count(3)
+    expect(page.locator("#train-verdict")).to_contain_text("The control, trained on wrong translations")
+
+
+def test_evaluating_shows_every_control_and_gives_a_report(page: Page):
+    open_tab(page, "Evaluate")
+    choose(page, "#evaluate-adapter", "mini-shuffled")
+    page.click("#evaluate")
+    status = page.locator("#evaluate-status")
+    expect(status).to_contain_text("Collapsed", timeout=60_000)
+    expect(page.locator("#evaluate-table")).to_contain_text("mismatched before → after")
+    expect(page.locator("#provenance")).to_contain_text("adapter mini-shuffled (sha256 ")
+    page.get_by_label("What changed at every layer").check()
+    expect(page.locator("#evaluate-plot .legendtext").filter(has_text="control: right less wrong (gap)")).to_have_count(
+        1
+    )
+    page.get_by_label("With BOS averaged in").check()
+    expect(page.locator("#evaluate-plot .legendtext").filter(has_text="BOS averaged in")).to_have_count(2)
+    choose(page, "#evaluate-layer", "pick by the trained list")
+    expect(page.locator("#evaluate-warning")).to_contain_text("picked on these same 1070 pairs")
+    with page.expect_download() as download:
+        page.locator("#report").click()
+    archive = zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes()))
+    names = {Path(name).name for name in archive.namelist()}
+    assert {"report.html", "report.json", "layers.csv", "pairs.csv", "README.md"} <= names
+
+
+def test_the_answers_show_harm_that_cosines_hide(page: Page):
+    open_tab(page, "Evaluate")
+    choose(page, "#evaluate-adapter", "mini-shuffled")
+    page.locator("#evaluate-control").get_by_label("pairs I type").check()
+    page.locator("#evaluate-control-pairs textarea").fill("maji, water\nmoto, fire\nsimba, lion\nkula, to eat")
+    page.click("#evaluate")
+    expect(page.locator("#evaluate-warning")).to_contain_text("also in the trained list", timeout=60_000)
+    page.click("#ask")
+    expect(page.locator("#answers-note")).to_contain_text("Translations got worse", timeout=60_000)
+    expect(page.locator("#answers-note")).to_contain_text("plain sentences surprise it more")
+    expect(page.locator("#answers")).to_contain_text("perplexity on plain Swahili")
+    expect(page.locator("#probes")).to_contain_text("Swahili to English")
+
+
+def test_a_long_evaluation_can_be_cancelled(page: Page):
+    open_tab(page, "Evaluate")
+    page.click("#evaluate")
+    page.click("#evaluate-cancel")
+    expect(page.get_by_text("Cancelled. What was on the page before is still there.")).to_be_visible(timeout=60_000)
+    expect(page.locator("#evaluate")).to_be_enabled()
+
+
+def test_the_space_and_a_words_neighbours(page: Page):
+    open_tab(page, "Space")
+    page.click("#draw-space")
+    expect(page.locator("#space-reading")).to_contain_text("under mini-corrected", timeout=60_000)
+    expect(page.locator("#space-plot .legendtext").filter(has_text="Swahili")).to_have_count(1)
+    write(page, "#neighbour-word", "<b>maji</b>")
+    page.click("#find-neighbours")
+    expect(page.locator("#neighbours-reading")).to_contain_text("does not know <b>maji</b>", timeout=60_000)
+    write(page, "#neighbour-word", "water")
+    page.locator("#neighbour-language").get_by_label("English").check()
+    page.click("#find-neighbours")
+    expect(page.locator("#neighbours-reading")).to_contain_text("the right word is number", timeout=60_000)
+    expect(page.locator("#neighbours")).to_contain_text("maji ✓")
+
+
+def test_a_list_is_checked_mended_and_measured(page: Page):
+    open_tab(page, "Word lists")
+    write(page, "#list-text", "-bovu, rotten\nbilauri, glass (drinking)\nmaji, water\nmaji, water\nradio, radio")
+    page.click("#check-list")
+    fixes = page.locator("#fixes")
+    expect(fixes).to_contain_text("A note in brackets")
+    expect(page.locator("#list-notes")).to_contain_text("counted once")
+    fixes.get_by_label("spelt the same in both languages").uncheck()
+    page.click("#accept-fixes")
+    expect(page.locator("#list-text textarea")).to_have_value("bovu, rotten\nbilauri, glass\nmaji, water\nradio, radio")
+    page.click("#to-alignment")
+    open_tab(page, "Alignment")
+    expect(page.locator("#pairs textarea")).to_have_value("bovu, rotten\nbilauri, glass\nmaji, water\nradio, radio")
+
+
 def test_comparing_answers_side_by_side(page: Page):
-    page.get_by_role("tab", name="Compare").click()
+    open_tab(page, "Answers")
     write(page, "#compare-swahili", "mkate")
     expect(page.locator("#prompt textarea")).to_have_value("Swahili: mkate\nEnglish:")
     page.click("#compare")
@@ -212,8 +325,8 @@ def test_comparing_answers_side_by_side(page: Page):
     ids=lambda settings: f"{settings['viewport']['width']}-{settings['color_scheme']}",
 )
 def test_every_tab_fits_the_screen(page: Page, request: pytest.FixtureRequest):
-    for tab in ("Compare", "Fine-tune", "Alignment"):
-        page.get_by_role("tab", name=tab).click()
+    for tab in ("Word lists", "Answers", "Space", "Evaluate", "Fine-tune", "Alignment"):
+        open_tab(page, tab)
         page.wait_for_timeout(300)
         page.screenshot(path=str(_artefact(f"{request.node.name}-{tab}")), full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), tab

@@ -93,7 +93,7 @@ def test_tables_and_sentences_carry_the_control(tiny, pairs, run, tmp_path):
     )
     assert "mismatched" in change_sentence(item) and "chance" in change_sentence(item)
     assert len(alignment_table(item.before).splitlines()) == 5
-    report = evaluation_json(EvaluationReport((item,), {}))
+    report = evaluation_json(EvaluationReport((item,), {}, item.before))
     assert report["adapter"]["name"] == "mine" and report["lists"][0]["before"]["name"] == "output"
     assert json.dumps(report, allow_nan=False)
 

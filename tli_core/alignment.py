@@ -381,7 +381,7 @@ def _artefacts(names: Sequence[str], anchor_share: np.ndarray, rogue_share: np.n
         heavy = np.flatnonzero(share >= LARGE_SHARE)
         if heavy.size:
             span = names[heavy[0]] if heavy.size == 1 else f"{heavy.size} layers from {names[heavy[0]]} on"
-            yield f"At {span}, {what} up to {share[heavy].max():.0%} of the vectors' squared length: {mend}"
+            yield f"At {span}, {what} up to {100 * share[heavy].max():.0f} % of the vectors' squared length: {mend}"
 
 
 def _warnings(pairs: Sequence[WordPair], wrong: np.ndarray) -> Iterator[str]:

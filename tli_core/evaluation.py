@@ -68,12 +68,16 @@ class Mover:
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """Everything that one evaluation found. subwords are the tokenizer's pieces of every word in its lists; outputs
-    are the base's and the adapter's, or None where there is no output head or nobody asked.
+    """Everything that one evaluation found.
+
+    subwords are the tokenizer's pieces of every word in its lists. with_bos is the last list under the base with BOS
+    averaged in, as the published pilot has it. outputs are the base's and the adapter's, or None where there is no
+    output head or nobody asked.
     """
 
     evaluations: tuple[Evaluation, ...]
     subwords: Mapping[str, tuple[str, ...]]
+    with_bos: LayerAlignment
     outputs: tuple[OutputCheck, OutputCheck] | None = None
     probes: tuple[ProbeAnswer, ...] = ()
 
@@ -152,14 +156,15 @@ def full_report(
     """
     words = dict.fromkeys(word for item in evaluations for pair in item.before.pairs for word in pair[:2])
     pieces = {word: subwords(loaded.tokenizer, word) for word in words}
-    if not answers:
-        return EvaluationReport(tuple(evaluations), pieces)
     pairs = evaluations[-1].before.pairs
+    with_bos = measure(loaded, pairs, None, "all", evaluations[-1].before.provenance.seed)
+    if not answers:
+        return EvaluationReport(tuple(evaluations), pieces, with_bos)
     checks = []
     for who, key in (("base", None), ("adapter", adapter)):
         checks.append(check_outputs(loaded, pairs, key, lambda doing, who=who: tell(f"{who}: {doing}")))
     tell("the six probes")
-    return EvaluationReport(tuple(evaluations), pieces, (checks[0], checks[1]), probe(loaded, pairs, adapter))
+    return EvaluationReport(tuple(evaluations), pieces, with_bos, (checks[0], checks[1]), probe(loaded, pairs, adapter))
 
 
 def compare_lists(

@@ -282,6 +282,11 @@ def blocks_to_train(name: str, layer: int | None) -> int | None:
     return layer
 
 
+def block_count(name: str) -> int:
+    """How many blocks a base has, from its config alone."""
+    return read_config(_source(name)).num_hidden_layers
+
+
 def find_adapter(name: str, folder: Path = ADAPTERS) -> Path:
     """The folder of an adapter given by its name under `folder`, or by a path.
 

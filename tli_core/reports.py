@@ -85,6 +85,11 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
              "base": p.base, "adapted": p.adapted}
             for p in report.probes
         ],
+        "with_bos": {
+            "list": evaluations[-1].name,
+            "layers": [_layer_json(report.with_bos, layer) for layer in range(len(report.with_bos.names))],
+            "provenance": report.with_bos.provenance.as_dict(),
+        },
         "provenance": after.provenance.as_dict(),
         "warnings": list(report.warnings),
     }  # fmt: skip

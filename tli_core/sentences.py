@@ -1,17 +1,28 @@
 """What the numbers say, in plain sentences that always name the control."""
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 
 from .alignment import LEAST_CHANGE, LayerAlignment, change, verdict
 from .dry_run import DryRun
 from .evaluation import Evaluation
+from .outputs import OutputCheck
 from .pilot import Pilot
+from .space import Neighbourhood, Projection
 
 ALIKE = 0.05
 """Below this gap in cosine, right and wrong pairs look the same to a reader of the curve."""
 
 SATURATED = 0.9
 """Where even wrong pairs score above this, a high cosine is an artefact."""
+
+TRANSLATED = 0.02
+"""A share of right translations that moves by less has hardly changed."""
+
+HARM = 1.1
+"""Perplexity that grows by this factor is harm."""
 
 CHANGES = {
     "improved": "Right pairs moved away from wrong ones",
@@ -115,8 +126,8 @@ def pilot_sentence(pilot: Pilot) -> str:
     at, bos, words = pilot.layer, pilot.with_bos, pilot.words
     return (
         f"The pilot picks layer {at}: with BOS averaged in, right pairs score {bos.matched[at]:.4f} there. Wrong pairs "
-        f"score {bos.mismatched[at]:.4f}, and BOS carries {bos.anchor_share[at]:.0%} of every vector, so the figure "
-        f"says nothing about translation. With words only it is {words.matched[at]:.3f} for right and "
+        f"score {bos.mismatched[at]:.4f}, and BOS carries {100 * bos.anchor_share[at]:.0f} % of every vector, so the "
+        f"figure says nothing about translation. With words only it is {words.matched[at]:.3f} for right and "
         f"{words.mismatched[at]:.3f} for wrong pairs; the two stand farthest apart at {words.names[pilot.best_gap]}."
     )
 
@@ -136,3 +147,48 @@ def dry_run_sentence(tried: DryRun, loss: str) -> str:
             "drowns words."
         )
     return "The loss sees a difference between right and wrong pairs, so there is something to learn from."
+
+
+def outputs_sentence(before: OutputCheck, after: OutputCheck) -> str:
+    """Whether what the model writes got better or worse, in words."""
+    moved = [getattr(after.greedy, way) - getattr(before.greedy, way) for way in ("sw_en", "en_sw")]
+    reads = [getattr(after.health, language) / getattr(before.health, language) for language in ("swahili", "english")]
+    said = (
+        "Translations got worse"
+        if min(moved) <= -TRANSLATED
+        else "Translations got better"
+        if max(moved) >= TRANSLATED
+        else "Translations hardly changed"
+    )
+    harm = "plain sentences surprise it more than before" if max(reads) >= HARM else "its plain sentences are unharmed"
+    return (
+        f"{said} (right to English {before.greedy.sw_en:.2f} → {after.greedy.sw_en:.2f}, to Swahili "
+        f"{before.greedy.en_sw:.2f} → {after.greedy.en_sw:.2f}), and {harm} (perplexity Swahili "
+        f"{before.health.swahili:,.0f} → {after.health.swahili:,.0f}, English {before.health.english:,.0f} → "
+        f"{after.health.english:,.0f})."
+    )
+
+
+def projection_sentence(projection: Projection, labels: Sequence[str]) -> str:
+    """What the full space says, beside a picture that cannot."""
+    shares = ", ".join(
+        f"{100 * share:.0f} % under {label}" for share, label in zip(projection.partners_nearest, labels, strict=True)
+    )
+    return (
+        f"At {projection.layer_name}, of {len(projection.pairs)} Swahili words these have their own partner as the "
+        f"nearest English word of the list: {shares} (chance {100 / len(projection.pairs):.1f} %). That is "
+        f"counted in the full space. A {projection.method} picture keeps only a shadow of it: short lines may be an "
+        "accident."
+    )
+
+
+def neighbours_sentence(word: str, label: str, nearby: Neighbourhood) -> str:
+    """Where the right translation of a word stands under one model."""
+    if nearby.right_rank is None:
+        return f"**{label}**: the lexicon does not know *{plain_text(word)}*, so no neighbour is marked as right."
+    return f"**{label}**: the right word is number {nearby.right_rank} of {nearby.candidates} for *{plain_text(word)}*."
+
+
+def plain_text(text: str) -> str:
+    """A visitor's own text as Markdown in which no mark means anything: no tag, link or image comes of it."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)

@@ -114,10 +114,10 @@ def dry_run_rows(tried: DryRun, loss: str) -> list[tuple[str, ...]]:
     rows = [
         ("before the first step", "", "beside"),
         ("loss", f"{tried.first_loss:.3f}", f"{tried.idle_loss:.3f} ({idle}): a model that tells nothing apart"),
-        ("right pair less hardest wrong pair", f"{tried.apart:+.3f}", "0: the two look alike"),
+        ("right pair less hardest wrong pair", f"{tried.apart:+.4f}", "0: the two look alike"),
     ]
     if loss == "triplet":
-        rows.append(("triplets with any gradient", f"{tried.active:.0%}", "0 %: nothing to learn"))
+        rows.append(("triplets with any gradient", f"{100 * tried.active:.0f} %", "0 %: nothing to learn"))
     rows.append(("norm of the first gradient", f"{tried.gradient:.2g}", "0: nothing to learn"))
     rows.append(("steps, expected time on this machine", f"{tried.steps}", duration(tried.seconds)))
     memory = f"+ {size(tried.training_bytes)} to train"
@@ -132,6 +132,13 @@ def spread_rows(spreads: Sequence[Spread]) -> list[tuple[str, ...]]:
         each = "  ".join(f"{value:+.3f}" for value in item.values)
         rows.append((item.measure, f"{item.mean:+.3f}", f"{item.deviation:.3f}", each))
     return rows
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of the project's own words as a Markdown table, the first as its heading."""
+    head, *rest = rows
+    lines = [head, ["---"] * len(head), *rest]
+    return "\n".join("| " + " | ".join(cell.strip() or " " for cell in line) + " |" for line in lines)
 
 
 def size(count: float) -> str:

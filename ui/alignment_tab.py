@@ -1,6 +1,5 @@
 """The Alignment tab: type pairs, see every layer's curve against wrong pairs, for the base and an adapter."""
 
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ from tli_core.embeddings import POOLINGS
 from tli_core.figures import alignment_figure
 from tli_core.pairs import parse_pairs, shipped
 from tli_core.reports import alignment_json, write_json
-from tli_core.sentences import curve_sentence, overlay_sentence
+from tli_core.sentences import curve_sentence, overlay_sentence, plain_text
+from ui.adapter_pickers import AdapterPickers
 from ui.errors import explained
-from ui.visitors import BASE, Models, Visitor
+from ui.visitors import Models, Visitor
 
 MAX_PAIRS = 2000
 MAX_PAIR_LINES = 60
@@ -46,14 +46,13 @@ class Shown:
 
 @dataclass(frozen=True)
 class AlignmentTab:
-    """What other tabs need of this one: the pickers that follow a new fine-tune, and the first drawing."""
+    """What other tabs need of this one: the box that a mended list goes to, and the first drawing."""
 
-    model: gr.Dropdown
-    adapter: gr.Dropdown
+    text: gr.Textbox
     first_drawing: tuple
 
 
-def build(models: Models, visitor: gr.State) -> AlignmentTab:
+def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: AdapterPickers) -> AlignmentTab:
     """Lay the tab out and wire it."""
     shown = gr.State(None)
     # One file a session, overwritten by its next measurement; the folder goes when the server ends.
@@ -74,17 +73,8 @@ def build(models: Models, visitor: gr.State) -> AlignmentTab:
                 elem_id="examples",
             )
             go_button = gr.Button("Show the curve", variant="primary", elem_id="measure")
-            with gr.Row():
-                model = gr.Dropdown(
-                    list(models.names), value=models.names[0], label="Model", min_width=140, elem_id="model"
-                )
-                adapter = gr.Dropdown(
-                    Visitor().adapters(models.names[0]),
-                    value=BASE,
-                    label="Adapter, drawn over the base",
-                    min_width=140,
-                    elem_id="adapter",
-                )
+            adapter = pickers.alignment
+            adapter.render()
             pooling = gr.Radio(
                 POOLING_LABELS,
                 value="words",
@@ -129,14 +119,7 @@ def build(models: Models, visitor: gr.State) -> AlignmentTab:
     )
     lines.input(redrawn, [shown, lines], plot, queue=False, api_visibility="private")
 
-    @explained
-    def for_model(model: str, visitor: Visitor):
-        return gr.Dropdown(choices=visitor.adapters(model), value=BASE)
-
-    model.input(for_model, [model, visitor], adapter, queue=False, api_visibility="private").then(
-        run, inputs, outputs, api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE
-    )
-    return AlignmentTab(model, adapter, (run, inputs, outputs))
+    return AlignmentTab(text, (run, inputs, outputs))
 
 
 def measured(models: Models, visitor: Visitor, text: str, model: str, adapter: str, pooling: str) -> Shown:
@@ -159,7 +142,7 @@ def measured(models: Models, visitor: Visitor, text: str, model: str, adapter: s
 
 def note_list(notes: Sequence[str]) -> str:
     """Notes as a Markdown list in which a visitor's own text stays text: no tag, link or image comes of it."""
-    shown = [re.sub(r"([^\w\s])", r"\\\1", note) for note in notes[:MAX_NOTES]]
+    shown = [plain_text(note) for note in notes[:MAX_NOTES]]
     if len(notes) > MAX_NOTES:
         shown.append(f"and {len(notes) - MAX_NOTES} more")
     return "\n".join(f"- {note}" for note in shown)

@@ -6,6 +6,7 @@ import gradio as gr
 
 from tli_core.generation import MAX_NEW_TOKENS, continuations
 from tli_core.prompts import TEMPLATES
+from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import MODEL_QUEUE
 from ui.errors import explained
 from ui.visitors import BASE, Models, Visitor
@@ -15,21 +16,9 @@ MAX_PROMPT = 1000
 START = TEMPLATES[0]
 
 
-def build_adapter_picker(models: Models) -> gr.Dropdown:
-    """The tab's adapter picker, made first because a fine-tune sets it."""
-    choices = Visitor().adapters(models.names[0])
-    return gr.Dropdown(
-        choices,
-        value=choices[min(1, len(choices) - 1)],
-        label="Adapter",
-        min_width=160,
-        render=False,
-        elem_id="compare-adapter",
-    )
-
-
-def build(models: Models, visitor: gr.State, model: gr.Dropdown, adapter: gr.Dropdown) -> None:
+def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: AdapterPickers) -> None:
     """Lay the tab out and wire it."""
+    adapter = pickers.answers
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             template = gr.Dropdown(

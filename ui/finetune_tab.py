@@ -1,141 +1,48 @@
-"""The Fine-tune tab: choose pairs and a preset, train, watch held-out pairs, get the adapter."""
+"""The Fine-tune tab: choose pairs and a preset, try, train, watch held-out pairs, run the control, get the adapter."""
 
-import shutil
-import tempfile
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import gradio as gr
 
-from tli_core.alignment import LayerAlignment
-from tli_core.cards import save_adapter, write_card
+from tli_core.dry_run import dry_run
 from tli_core.embeddings import POOLINGS
-from tli_core.evaluation import Evaluation, evaluate
 from tli_core.figures import alignment_figure, training_figure
-from tli_core.model import check_adapter_name
-from tli_core.pairs import WordPair, parse_pairs, read_pairs, shipped
-from tli_core.sentences import change_sentence
-from tli_core.tables import evaluation_rows
-from tli_core.training import LOSSES, PRESETS, TrainedAdapter, TrainingConfig, TrainingStep, configured, train_adapter
+from tli_core.pilot import run_pilot
+from tli_core.protocol import Protocol, protocol_rows
+from tli_core.sentences import change_sentence, dry_run_sentence, pilot_sentence
+from tli_core.tables import dry_run_rows, evaluation_rows, markdown_table
+from tli_core.training import LOSSES, PRESETS
+from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import MODEL_QUEUE, AlignmentTab
+from ui.cancel import StopRequests
 from ui.errors import explained
-from ui.visitors import Models, OwnAdapter, Visitor
+from ui.training_run import SHIPPED, TYPED, UPLOADED, Finished, Knobs, check_name, train
+from ui.visitors import Models, Visitor
 
-SHIPPED, TYPED, UPLOADED = "the shipped lexicon", "pairs I type", "a file I upload"
-MAX_TRAIN_PAIRS = 5000
-MAX_SECONDS = 900
-MAX_OWN = 12
-DRAW_SECONDS = 0.8
 PRESET_NOTES = {
     "corrected": "**Corrected**: words only, every other word of a large batch as a wrong answer, in both directions.",
     "published": "**Published** (arXiv 2506.15415): layer 2, BOS averaged in, the hardest of seven wrong answers. "
     "Cosine rises; watch whether the wrong pairs rise with it.",
 }
-
-
-class StopRequests:
-    """Who has asked for their run to end early. Keyed by browser session, so nobody stops another's run."""
-
-    def __init__(self) -> None:
-        self._events: dict[str, threading.Event] = {}
-
-    def begin(self, session: str) -> threading.Event:
-        """A fresh event for a run that begins now."""
-        self._events[session] = threading.Event()
-        return self._events[session]
-
-    def ask(self, session: str) -> None:
-        """Ask this session's run, if there is one, to end."""
-        if session in self._events:
-            self._events[session].set()
-
-    def end(self, session: str) -> None:
-        """Forget a run that has ended."""
-        self._events.pop(session, None)
+SHUFFLED_ENDING = "-shuffled"
 
 
 @dataclass(frozen=True)
-class Knobs:
-    """The tab's inputs as they arrive, in the order of the components."""
+class Progressed:
+    """What this page has done so far: the steps of the protocol, and the last run with its control."""
 
-    model: str
-    source: str
-    typed: str
-    uploaded: str | None
-    name: str
-    preset: str
-    shuffled: bool
-    epochs: float
-    layer: str
-    pooling: str
-    loss: str
-    learning_rate: float
-    batch_size: float
-    margin: float
-    temperature: float
-    rank: float
-    alpha: float
-    dropout: float
-    seed: float
-
-    def pairs(self) -> tuple[WordPair, ...]:
-        """The pairs to train on.
-
-        Raises:
-            ValueError: there are none, or too many.
-        """
-        if self.source == SHIPPED:
-            return shipped("train")
-        if self.source == UPLOADED:
-            if not self.uploaded:
-                raise ValueError("No file has been uploaded: choose one, or train on the shipped lexicon.")
-            read = read_pairs(self.uploaded)
-        else:
-            read = parse_pairs(self.typed)
-        if len(read) > MAX_TRAIN_PAIRS:
-            raise ValueError(f"{len(read)} pairs are more than {MAX_TRAIN_PAIRS}, the most this page trains on.")
-        if read.warnings:
-            first = read.warnings[0].split(":")[0].lower()
-            gr.Warning(f"{len(read.warnings)} entries were left out, the first at {first}.")
-        return read.pairs
-
-    def config(self) -> TrainingConfig:
-        """The run's configuration.
-
-        Raises:
-            ValueError: a value is out of range or no number.
-        """
-        for name, value in vars(self).items():
-            if value is None and name != "uploaded":
-                raise ValueError(f"{name.replace('_', ' ').capitalize()} is empty: give it a value.")
-        text = str(self.layer).strip().lower()
-        if text != "output" and not text.isdecimal():
-            raise ValueError(f"The layer is a number or 'output', got {self.layer!r}.")
-        return configured(
-            self.preset,
-            shuffled=bool(self.shuffled),
-            epochs=int(self.epochs),
-            layer=None if text == "output" else int(text),
-            pooling=self.pooling,
-            loss=self.loss,
-            learning_rate=float(self.learning_rate),
-            batch_size=int(self.batch_size),
-            margin=float(self.margin),
-            temperature=float(self.temperature),
-            rank=int(self.rank),
-            alpha=int(self.alpha),
-            dropout=float(self.dropout),
-            seed=int(self.seed),
-        )
+    protocol: Protocol
+    finished: Finished | None = None
+    shuffled: Finished | None = None
 
 
-def build(models: Models, visitor: gr.State, alignment: AlignmentTab, compare_adapter: gr.Dropdown) -> None:
-    """Lay the tab out and wire it."""
+def build(
+    models: Models, visitor: gr.State, model: gr.Dropdown, pickers: AdapterPickers, alignment: AlignmentTab
+) -> gr.Textbox:
+    """Lay the tab out and wire it; returns the box for pairs to train on, which the Word lists tab fills."""
     stops = StopRequests()
+    done = gr.State(None)
     start_config = PRESETS["corrected"]
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
@@ -192,8 +99,18 @@ def build(models: Models, visitor: gr.State, alignment: AlignmentTab, compare_ad
                     )
                     dropout = gr.Number(start_config.dropout, label="Dropout", minimum=0, maximum=0.9, min_width=80)
             with gr.Row():
-                start = gr.Button("Fine-tune", variant="primary", elem_id="start")
-                stop = gr.Button("Stop and keep", interactive=False, elem_id="stop")
+                pilot = gr.Button("1 · Pilot", min_width=120, elem_id="pilot")
+                rehearse = gr.Button("2 · Dry run", min_width=120, elem_id="dry-run")
+            with gr.Row():
+                start = gr.Button("3 · Fine-tune", variant="primary", min_width=120, elem_id="start")
+                stop = gr.Button("Stop and keep", interactive=False, min_width=120, elem_id="stop")
+            control_run = gr.Button("4 · Shuffled control of this run", interactive=False, elem_id="control-run")
+            gr.Markdown(
+                "The pilot picks a layer as the published work did. The dry run tells the first loss, time and memory. "
+                "The control trains the same way on wrong translations. Only the fine-tune is needed; the others tell "
+                "what its result is worth.",
+                elem_classes="hint",
+            )
         with gr.Column(scale=3, min_width=300):
             status = gr.Markdown(
                 "Press **Fine-tune**. Held-out words, which the run never trains on, are measured as it goes: "
@@ -201,6 +118,7 @@ def build(models: Models, visitor: gr.State, alignment: AlignmentTab, compare_ad
                 elem_id="train-status",
             )
             live = gr.Plot(label="Training", show_label=False, elem_id="train-plot")
+    protocol = gr.Markdown(elem_id="protocol")
     with gr.Column(visible=False) as result:
         verdict = gr.Markdown(elem_id="train-verdict")
         curve = gr.Plot(label="Control pairs: base and new adapter", show_label=False, elem_id="train-curve")
@@ -217,52 +135,136 @@ def build(models: Models, visitor: gr.State, alignment: AlignmentTab, compare_ad
     )
     knobs = [epochs, layer, pooling, loss, learning_rate, batch_size, margin, temperature, rank, alpha, dropout]
     preset.input(preset_values, preset, [note, *knobs], queue=False, api_visibility="private")
+    inputs = [model, source, typed, uploaded, name, preset, shuffled, *knobs, seed]
 
     @explained
-    def run(visitor: Visitor, request: gr.Request, *values):
-        session = str(request.session_hash)
+    def try_pilot(done: Progressed | None, *values):
+        given = Knobs(*values)
+        config, loaded = given.config(), models.get(given.model)
+        found = run_pilot(loaded, given.pairs(), seed=config.seed)
+        now = Progressed(replace(_protocol(done, config), pilot=found))
+        figure = alignment_figure([("with BOS", found.with_bos), ("words only", found.words)])
+        chosen = str(found.layer) if given.preset == "published" else gr.skip()
+        return pilot_sentence(found), figure, _steps(now), chosen, now
+
+    pilot.click(
+        try_pilot,
+        [done, *inputs],
+        [status, live, protocol, layer, done],
+        api_visibility="private",
+        show_progress_on=[status],
+        **MODEL_QUEUE,
+    )
+
+    @explained
+    def try_run(done: Progressed | None, *values):
+        given = Knobs(*values)
+        config, loaded = given.config(), models.get(given.model)
+        tried = dry_run(loaded, given.pairs(), config)
+        now = Progressed(replace(_protocol(done, config), tried=tried))
+        table = markdown_table(dry_run_rows(tried, config.loss))
+        return f"{dry_run_sentence(tried, config.loss)}\n\n{table}", _steps(now), now
+
+    rehearse.click(
+        try_run,
+        [done, *inputs],
+        [status, protocol, done],
+        api_visibility="private",
+        show_progress_on=[status],
+        **MODEL_QUEUE,
+    )
+
+    outputs = [status, live, protocol, result, verdict, curve, table, download, visitor, done, *pickers.outputs]
+    unchanged = (gr.skip(),) * (len(outputs) - 2)
+
+    @explained
+    def run(visitor: Visitor, done: Progressed | None, request: gr.Request, *values):
+        given, session = Knobs(*values), str(request.session_hash)
+        config, new_name = given.config(), check_name(visitor, given.model, given.name)
+        pairs, control = given.pairs(), given.control()
+        yield (
+            "Preparing …",
+            training_figure([], config.loss),
+            gr.skip(),
+            gr.Column(visible=False),
+            *unchanged[2:],
+        )
         asked = stops.begin(session)
         try:
-            yield from _run(models, visitor, Knobs(*values), asked)
+            for item in train(models, visitor, given.model, new_name, config, pairs, control, asked):
+                if isinstance(item, Finished):
+                    now = Progressed(
+                        replace(_protocol(done, config), trained=item.trained, control=item.evaluations[0]), item
+                    )
+                    yield _ended(now, visitor, pickers)
+                else:
+                    text, steps = item
+                    yield text, training_figure(steps, config.loss), *unchanged
         finally:
             stops.end(session)
 
-    inputs = [alignment.model, source, typed, uploaded, name, preset, shuffled, *knobs, seed]
-    outputs = [status, live, result, verdict, curve, table, download, visitor, alignment.adapter, compare_adapter]
-    running = start.click(
-        lambda: (gr.Button(interactive=False), gr.Button(interactive=True)),
-        None,
-        [start, stop],
-        queue=False,
-        api_visibility="private",
-    ).then(
-        run,
-        [visitor, *inputs],
-        outputs,
-        api_visibility="private",
-        show_progress="hidden",
-        concurrency_id="training",
-        concurrency_limit=1,
-    )
-    function, shown_inputs, shown_outputs = alignment.first_drawing
-    running.success(
-        function, shown_inputs, shown_outputs, api_visibility="private", show_progress="hidden", **MODEL_QUEUE
-    )
-    # `then` alone does not follow a run that raised.
-    for ended in (running.success, running.failure):
-        ended(
-            lambda: (gr.Button(interactive=True), gr.Button(interactive=False)),
+    @explained
+    def run_control(visitor: Visitor, done: Progressed | None, request: gr.Request):
+        if done is None or done.finished is None:
+            raise ValueError("There is no run to control yet: fine-tune first.")
+        first, session = done.finished, str(request.session_hash)
+        config = replace(first.config, shuffled=True)
+        new_name = check_name(visitor, first.model, f"{first.name[: 64 - len(SHUFFLED_ENDING)]}{SHUFFLED_ENDING}")
+        asked = stops.begin(session)
+        try:
+            for item in train(models, visitor, first.model, new_name, config, first.pairs, first.control, asked):
+                if isinstance(item, Finished):
+                    now = replace(done, protocol=replace(done.protocol, shuffled=item.evaluations[0]), shuffled=item)
+                    yield _ended(now, visitor, pickers)
+                else:
+                    text, steps = item
+                    figure = training_figure(first.steps, config.loss, steps)
+                    yield f"Shuffled control: {text}", figure, *unchanged
+        finally:
+            stops.end(session)
+
+    buttons = [start, stop, control_run, pilot, rehearse]
+
+    def wire(button: gr.Button, function: Callable, given: list) -> None:
+        running = button.click(
+            lambda: [gr.Button(interactive=one is stop) for one in buttons],
             None,
-            [start, stop],
+            buttons,
             queue=False,
             api_visibility="private",
+        ).then(
+            function,
+            given,
+            outputs,
+            api_visibility="private",
+            show_progress="hidden",
+            concurrency_id="training",
+            concurrency_limit=1,
         )
+        redraw, shown_inputs, shown_outputs = alignment.first_drawing
+        running.success(
+            redraw, shown_inputs, shown_outputs, api_visibility="private", show_progress="hidden", **MODEL_QUEUE
+        )
+        # `then` alone does not follow a run that raised.
+        for ended in (running.success, running.failure):
+            ended(_ready, done, buttons, queue=False, api_visibility="private")
+
+    wire(start, run, [visitor, done, *inputs])
+    wire(control_run, run_control, [visitor, done])
 
     def ask_to_stop(request: gr.Request):
         stops.ask(str(request.session_hash))
         return gr.Button(interactive=False), "Stopping after this step; what was learned is kept …"
 
     stop.click(ask_to_stop, None, [stop, status], queue=False, api_visibility="private")
+    typed.change(
+        lambda text: (TYPED, gr.Textbox(visible=True)) if text else (gr.skip(), gr.skip()),
+        typed,
+        [source, typed],
+        queue=False,
+        api_visibility="private",
+    )
+    return typed
 
 
 def preset_values(preset: str) -> tuple:
@@ -284,87 +286,56 @@ def preset_values(preset: str) -> tuple:
     )
 
 
-def _run(models: Models, visitor: Visitor, knobs: Knobs, asked: threading.Event) -> Iterator[tuple]:
-    """Train, draw as it goes, and end with the result; yields one value for every output of the tab."""
-    name = check_adapter_name(knobs.name.strip())
-    if name in visitor.adapters(knobs.model):
-        raise ValueError(f"There is already an adapter called {name}: give this one another name.")
-    if len(visitor.own) >= MAX_OWN:
-        raise ValueError(f"This session already holds {MAX_OWN} adapters: download what you need and reload the page.")
-    loaded, config = models.get(knobs.model), knobs.config()
-    pairs, control = knobs.pairs(), _unseen(knobs.pairs() if knobs.source != SHIPPED else ())
-    skip = gr.skip()
-    nothing = (skip,) * 7
-    yield "Preparing …", training_figure([], config.loss), gr.Column(visible=False), *nothing
+def _ready(done: Progressed | None) -> list[gr.Button]:
+    """The buttons between two runs: start, stop, control, pilot, dry run."""
+    to_control = bool(done and done.finished and not done.finished.config.shuffled and not done.shuffled)
+    return [gr.Button(interactive=on) for on in (True, False, to_control, True, True)]
 
-    steps: list[TrainingStep] = []
-    drawn, deadline = 0.0, time.monotonic() + MAX_SECONDS
-    trained: TrainedAdapter | None = None
 
-    def stop() -> bool:
-        return asked.is_set() or time.monotonic() > deadline
+def _protocol(done: Progressed | None, config) -> Protocol:
+    """The steps so far that still hold: a pilot always, a dry run where the knobs are the same."""
+    if done is None:
+        return Protocol(config)
+    same = done.protocol.config == config
+    return Protocol(config, done.protocol.pilot, done.protocol.tried if same else None)
 
-    with closing(train_adapter(loaded, pairs, config, control, stop)) as run:
-        for item in run:
-            if isinstance(item, TrainedAdapter):
-                trained = item
-                break
-            steps.append(item)
-            if time.monotonic() - drawn > DRAW_SECONDS:
-                drawn = time.monotonic()
-                yield _progress(steps), training_figure(steps, config.loss), skip, *nothing
-            # Let whoever waits for the model have it between two steps.
-            time.sleep(0.001)
 
-    if not trained.record["steps"]:
-        raise ValueError("The run was stopped before its first step, so there is nothing to keep.")
-    early = " (stopped early)" if trained.record["steps"] < trained.record["steps_planned"] else ""
-    yield f"Measuring base and adapter at every layer …{early}", training_figure(steps, config.loss), skip, *nothing
-    folder = save_adapter(trained, Path(tempfile.mkdtemp(prefix="lugha-")), name)
-    adapter = loaded.add_adapter(folder)
-    visitor.own[name] = OwnAdapter(knobs.model, adapter.key, folder)
-    evaluations = [evaluate(loaded, "control", control, adapter.key), evaluate(loaded, "trained", pairs, adapter.key)]
-    write_card(folder, trained.record, evaluations)
-    choices = visitor.adapters(knobs.model)
-    yield (
-        f"Done{early}: {trained.record['steps']} steps in {trained.record['seconds']:.0f} s. "
-        f"**{name}** is now chosen in the other tabs.",
-        training_figure(steps, config.loss),
+def _steps(done: Progressed) -> str:
+    return "### Step by step\n" + markdown_table(protocol_rows(done.protocol))
+
+
+def _ended(done: Progressed, visitor: Visitor, pickers: AdapterPickers) -> tuple:
+    """Everything that follows from a run that has ended, in the order of the outputs."""
+    first, control = done.finished, done.shuffled
+    last = control or first
+    record = last.trained.record
+    curves = [(first.model, first.evaluations[0].before), (first.name, first.evaluations[0].after)]
+    if control:
+        curves.append((control.name, control.evaluations[0].after))
+    headers, *rows = evaluation_rows(last.evaluations)
+    return (
+        f"{'Control done' if control else 'Done'}{last.early}: {record['steps']} steps in {record['seconds']:.0f} s. "
+        f"**{first.name}** is now chosen in the other tabs.",
+        training_figure(first.steps, first.config.loss, control.steps if control else ()),
+        _steps(done),
         gr.Column(visible=True),
-        _verdict(evaluations, config),
-        alignment_figure(_overlay(evaluations[0], knobs.model, name)),
-        _table(evaluations),
-        gr.DownloadButton(value=shutil.make_archive(str(folder), "zip", folder.parent, name)),
+        _verdict(first, control),
+        alignment_figure(curves),
+        {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in rows]},
+        gr.DownloadButton(value=first.archive),
         visitor,
-        gr.Dropdown(choices=choices, value=name),
-        gr.Dropdown(choices=choices, value=name),
+        done,
+        *pickers.updates(visitor, first.model, first.name),
     )
 
 
-def _unseen(trained: Sequence[WordPair]) -> tuple[WordPair, ...]:
-    """The shipped control pairs that share no word with a visitor's own training pairs."""
-    seen = {word.casefold() for pair in trained for word in (pair.swahili, *pair.accepted)}
-    return tuple(p for p in shipped("control") if not {p.swahili.casefold(), p.english.casefold()} & seen)
-
-
-def _overlay(evaluation: Evaluation, model: str, name: str) -> list[tuple[str, LayerAlignment]]:
-    return [(model, evaluation.before), (name, evaluation.after)]
-
-
-def _table(evaluations: Sequence[Evaluation]) -> dict:
-    headers, *data = evaluation_rows(evaluations)
-    return {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in data]}
-
-
-def _progress(steps: list[TrainingStep]) -> str:
-    last = steps[-1]
-    left = last.seconds / max(1, last.step) * (last.steps - last.step)
-    loss = "" if last.loss is None else f", loss {last.loss:.3f}"
-    return f"Step {last.step} of {last.steps}, epoch {last.epoch}{loss}, about {left:.0f} s left."
-
-
-def _verdict(evaluations: Sequence[Evaluation], config: TrainingConfig) -> str:
-    lines = [f"- {change_sentence(item)}" for item in evaluations]
-    if config.shuffled:
+def _verdict(first: Finished, control: Finished | None) -> str:
+    lines = [f"- {change_sentence(item)}" for item in first.evaluations]
+    if control:
+        lines.append(
+            f"- The control, trained on wrong translations: {change_sentence(control.evaluations[0])} What it gained, "
+            "it gained without learning a single translation."
+        )
+    if first.config.shuffled:
         lines.append("- This was the control: whatever it gained, it gained from wrong translations.")
     return "\n".join(["### What it did, at the output", *lines])

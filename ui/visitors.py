@@ -5,7 +5,8 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tli_core.model import LoadedModel, find_adapter, load_model, shipped_adapters
+from tli_core.model import LoadedModel, block_count, find_adapter, load_model, shipped_adapters
+from tli_core.pairs import WordPair, shipped
 
 BASE = "none (base model)"
 
@@ -32,6 +33,12 @@ class Models:
                 self._loaded[name] = load_model(name)
             return self._loaded[name]
 
+    def blocks(self, name: str) -> int:
+        """How many blocks a base has, from its config where it is not loaded yet."""
+        if name in self._loaded:
+            return self._loaded[name].blocks
+        return block_count(name)
+
     def shipped_key(self, model: str, adapter: str) -> str:
         """The key of a shipped adapter, read into memory on first use."""
         loaded = self.get(model)
@@ -43,11 +50,12 @@ class Models:
 
 @dataclass(frozen=True)
 class OwnAdapter:
-    """An adapter trained in this session: its base, its key there, and the folder that holds its files."""
+    """An adapter trained in this session: its base, its key there, its files' folder, and what it was trained on."""
 
     model: str
     key: str
     folder: Path
+    pairs: tuple[WordPair, ...]
 
 
 @dataclass
@@ -74,6 +82,10 @@ class Visitor:
         if adapter in shipped_adapters(base=model):
             return models.shipped_key(model, adapter)
         raise ValueError(f"There is no adapter {adapter!r} for {model} in this session: choose one from the list.")
+
+    def trained_on(self, adapter: str) -> tuple[WordPair, ...]:
+        """The pairs that an adapter was trained on; the shipped adapters were trained on the shipped list."""
+        return self.own[adapter].pairs if adapter in self.own else shipped("train")
 
     def forget(self, models: Models) -> None:
         """Drop this session's adapters and delete their files."""

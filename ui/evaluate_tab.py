@@ -1,0 +1,321 @@
+"""The Evaluate tab: what an adapter changed, on trained and on unseen pairs, at any layer, with every control."""
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import gradio as gr
+import plotly.graph_objects as go
+
+from tli_core.evaluation import PICK, EvaluationReport, compare_lists, evaluate_lists, full_report
+from tli_core.figures import alignment_figure, differences_figure, distributions_figure, scatter_figure, shares_figure
+from tli_core.pairs import WordPair, parse_pairs, shipped
+from tli_core.report_page import provenance_line, write_report
+from tli_core.sentences import change_sentence, outputs_sentence
+from tli_core.tables import evaluation_rows, mover_rows, output_rows
+from ui.adapter_pickers import AdapterPickers
+from ui.alignment_tab import MAX_PAIRS, MODEL_QUEUE, note_list
+from ui.cancel import StopRequests
+from ui.errors import explained
+from ui.layers import OUTPUT, layer_choices
+from ui.visitors import Models, Visitor
+
+ITS_OWN, TYPED = "what it was trained on", "pairs I type"
+UNSEEN = f"{len(shipped('control'))} control pairs"
+RESERVED = f"{len(shipped('reserved'))} words no training saw"
+MAX_ANSWERED = 200
+PICK_CHOICE = ("pick by the trained list", PICK)
+
+VIEWS = {
+    "Control pairs, before and after": "Solid: right pairs with a 95 % interval. Dotted: wrong pairs, nine in ten "
+    "inside the pale band. Only the distance between the two means anything.",
+    "Trained pairs, before and after": "The pairs that the adapter was trained on. A gain here that the control pairs "
+    "do not show is memory, not alignment.",
+    "What changed at every layer": "After minus before with 95 % intervals of the *difference*; p values (hover) are "
+    "corrected for the number of layers (Holm). The dotted line, the gap, is the one that counts.",
+    "Each control pair": "Above the dashed line the cosine rose. If the orange marks, the wrong pairs, rose as well, "
+    "the rise says nothing.",
+    "Right and wrong pairs": "How the cosines are spread. Where the two heaps lie on each other, a high cosine says "
+    "nothing.",
+    "With BOS averaged in": "The base on the control pairs, pooled as the published pilot does it. Its "
+    "cosines near 1 are those of *wrong* pairs too: every vector is nearly the same BOS. That is why a figure such as "
+    "0.99998 says nothing about translation.",
+    "What carries the vectors": "Under the base: how much of the vectors' squared length is BOS, and how much lies in "
+    "each vector's three largest dimensions, with words only and with BOS averaged in.",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is on the page, so that layers and views change without measuring again."""
+
+    model: str
+    adapter: str
+    report: EvaluationReport
+
+
+def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: AdapterPickers) -> None:
+    """Lay the tab out and wire it."""
+    stops = StopRequests()
+    measured = gr.State(None)
+    downloads = tempfile.TemporaryDirectory(prefix="lugha-")
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            adapter = pickers.evaluate
+            adapter.render()
+            trained = gr.Radio([ITS_OWN, TYPED], value=ITS_OWN, label="Trained pairs", elem_id="evaluate-trained")
+            trained_text = gr.Textbox(label="Trained pairs, one a line", lines=5, max_lines=10, visible=False)
+            control = gr.Radio(
+                [UNSEEN, RESERVED, TYPED], value=UNSEEN, label="Pairs it has not seen", elem_id="evaluate-control"
+            )
+            control_text = gr.Textbox(
+                label="Unseen pairs, one a line", lines=5, max_lines=10, visible=False, elem_id="evaluate-control-pairs"
+            )
+            layer = gr.Dropdown(
+                layer_choices(models, models.names[0], PICK_CHOICE),
+                value=OUTPUT,
+                label="Layer",
+                elem_id="evaluate-layer",
+            )
+            with gr.Row():
+                go_button = gr.Button("Evaluate", variant="primary", elem_id="evaluate")
+                cancel = gr.Button("Cancel", interactive=False, elem_id="evaluate-cancel")
+        with gr.Column(scale=3, min_width=300):
+            status = gr.Markdown(
+                "Press **Evaluate**. Base and adapter are measured on the pairs it was trained on and on pairs it "
+                "never saw, each beside wrong pairs.",
+                elem_id="evaluate-status",
+            )
+            warning = gr.Markdown(visible=False, elem_id="evaluate-warning", elem_classes="warning")
+            view = gr.Radio(list(VIEWS), value=next(iter(VIEWS)), label="Look at", visible=False, elem_id="view")
+            plot = gr.Plot(show_label=False, visible=False, elem_id="evaluate-plot")
+            view_note = gr.Markdown(visible=False, elem_classes="hint")
+    with gr.Column(visible=False) as found:
+        gr.Markdown("### The paper's table, with the controls it lacks")
+        table = gr.Dataframe(show_label=False, interactive=False, max_height=1000, elem_id="evaluate-table")
+        gr.Markdown("### Control pairs that moved most\nWhat a pair's cosine gained over that of its wrong partners.")
+        moved = gr.Dataframe(show_label=False, interactive=False, max_height=420, elem_id="movers")
+        gr.Markdown(
+            "### Does it reach the output?\nThe model is asked to translate every control word, both ways, without and "
+            "with the adapter, to rank the right word among all others, and to read plain sentences. A minute or so."
+        )
+        answers_button = gr.Button("Ask both for translations", elem_id="ask")
+        answers_note = gr.Markdown(elem_id="answers-note")
+        answers = gr.Dataframe(show_label=False, interactive=False, visible=False, elem_id="answers", wrap=True)
+        probes = gr.Dataframe(
+            label="The six kinds of probe of the published work, to be read",
+            interactive=False,
+            visible=False,
+            wrap=True,
+            max_height=480,
+            elem_id="probes",
+        )
+        provenance = gr.Markdown(elem_classes="hint", elem_id="provenance")
+        download = gr.DownloadButton("Download the report (HTML, JSON, CSV; zip)", elem_id="report")
+
+    for radio, box in ((trained, trained_text), (control, control_text)):
+        radio.input(
+            lambda chosen: gr.Textbox(visible=chosen == TYPED), radio, box, queue=False, api_visibility="private"
+        )
+
+    shown = [status, warning, view, plot, view_note, found, table, moved, provenance, measured]
+    cleared = [answers_note, answers, probes, download]
+
+    @explained
+    def run(
+        model: str,
+        adapter: str,
+        trained: str,
+        trained_text: str,
+        control: str,
+        control_text: str,
+        layer: str,
+        view: str,
+        visitor: Visitor,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
+    ):
+        session = str(request.session_hash)
+        tell = _telling(stops.begin(session), progress, 4)
+        try:
+            loaded, key = models.get(model), visitor.key(models, model, adapter)
+            pairs = visitor.trained_on(adapter) if trained == ITS_OWN else _typed(trained_text)
+            splits = {UNSEEN: "control", RESERVED: "reserved"}
+            unseen = shipped(splits[control]) if control in splits else _typed(control_text)
+            evaluations = evaluate_lists(loaded, pairs, unseen, key, _layer(layer), tell=tell)
+            held = Measured(model, adapter, full_report(loaded, evaluations, key, answers=False))
+        finally:
+            stops.end(session)
+        yield (*_shown(held, view), "", gr.Dataframe(visible=False), gr.Dataframe(visible=False), gr.skip())
+        file = _report_file(held.report, loaded.adapters[key].record, Path(downloads.name) / session)
+        yield (*[gr.skip()] * (len(shown) + 3), gr.DownloadButton(value=file))
+
+    def busy(working: bool):
+        return gr.Button(interactive=not working), gr.Button(interactive=working), gr.Button(interactive=not working)
+
+    buttons = [go_button, cancel, answers_button]
+
+    def wire(button: gr.Button, function: Callable, inputs: list, outputs: list, place: gr.Markdown) -> None:
+        running = button.click(
+            lambda: (*busy(True), "Measuring …"), None, [*buttons, place], queue=False, api_visibility="private"
+        ).then(function, inputs, outputs, api_visibility="private", show_progress_on=[place], **MODEL_QUEUE)
+        for ended in (running.success, running.failure):
+            ended(lambda: busy(False), None, buttons, queue=False, api_visibility="private")
+
+    wire(
+        go_button,
+        run,
+        [model, adapter, trained, trained_text, control, control_text, layer, view, visitor],
+        [*shown, *cleared],
+        status,
+    )
+
+    def ask_to_stop(request: gr.Request):
+        stops.ask(str(request.session_hash))
+        return gr.Button(interactive=False)
+
+    cancel.click(ask_to_stop, None, cancel, queue=False, api_visibility="private")
+
+    @explained
+    def at_layer(measured: Measured | None, layer: str, view: str):
+        if measured is None:
+            return [gr.skip()] * len(shown)
+        lists = measured.report.evaluations
+        evaluations = compare_lists(*(r for item in lists for r in (item.before, item.after)), layer=_layer(layer))
+        held = replace(measured, report=replace(measured.report, evaluations=evaluations))
+        return _shown(held, view)
+
+    layer.input(at_layer, [measured, layer, view], shown, queue=False, api_visibility="private")
+
+    def look(measured: Measured | None, view: str):
+        return (drawn(measured.report, view), gr.Markdown(VIEWS[view])) if measured else (gr.skip(), gr.skip())
+
+    view.input(look, [measured, view], [plot, view_note], queue=False, api_visibility="private")
+
+    @explained
+    def ask(
+        measured: Measured | None,
+        visitor: Visitor,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
+    ):
+        if measured is None:
+            raise ValueError("Nothing has been evaluated yet: press Evaluate first.")
+        session = str(request.session_hash)
+        tell = _telling(stops.begin(session), progress, 7)
+        try:
+            loaded, key = models.get(measured.model), visitor.key(models, measured.model, measured.adapter)
+            pairs = measured.report.evaluations[-1].before.pairs
+            if len(pairs) > MAX_ANSWERED:
+                raise ValueError(
+                    f"{len(pairs)} unseen pairs are more than {MAX_ANSWERED}, the most this page asks for: use fewer."
+                )
+            report = full_report(loaded, measured.report.evaluations, key, answers=True, tell=tell)
+        finally:
+            stops.end(session)
+        held = replace(measured, report=report)
+        file = _report_file(report, loaded.adapters[key].record, Path(downloads.name) / session)
+        return (*_answers(report), gr.DownloadButton(value=file), held)
+
+    wire(
+        answers_button,
+        ask,
+        [measured, visitor],
+        [answers_note, answers, probes, download, measured],
+        answers_note,
+    )
+
+    def for_model(model: str):
+        return gr.Dropdown(choices=layer_choices(models, model, PICK_CHOICE), value=OUTPUT)
+
+    model.input(for_model, model, layer, queue=False, api_visibility="private")
+
+
+def drawn(report: EvaluationReport, view: str) -> go.Figure:
+    """The figure of a view."""
+    trained, control = report.evaluations
+    name = report.provenance.adapter
+    labels = {"base": lambda item: item.before, name: lambda item: item.after}
+    makers: dict[str, Callable[[], go.Figure]] = dict(
+        zip(
+            VIEWS,
+            (
+                lambda: alignment_figure([(label, of(control)) for label, of in labels.items()]),
+                lambda: alignment_figure([(label, of(trained)) for label, of in labels.items()]),
+                lambda: differences_figure(report.evaluations),
+                lambda: scatter_figure(control),
+                lambda: distributions_figure(control),
+                lambda: alignment_figure([("words only", control.before), ("BOS averaged in", report.with_bos)]),
+                lambda: shares_figure([("words only", control.before), ("BOS averaged in", report.with_bos)]),
+            ),
+            strict=True,
+        )
+    )
+    return makers[view]()
+
+
+def _shown(held: Measured, view: str) -> tuple:
+    """Everything that follows from a measurement, in the order of the components."""
+    report = held.report
+    lines = [f"- {change_sentence(item)}" for item in report.evaluations]
+    headers, *data = evaluation_rows(report.evaluations)
+    moved_headers, *moved = mover_rows(report, report.evaluations[-1])
+    return (
+        "\n".join([f"### {held.adapter} on {held.model}", *lines]),
+        gr.Markdown(note_list(report.warnings), visible=bool(report.warnings)),
+        gr.Radio(visible=True),
+        gr.Plot(drawn(report, view), visible=True),
+        gr.Markdown(VIEWS[view], visible=True),
+        gr.Column(visible=True),
+        {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in data]},
+        {"headers": list(moved_headers), "data": [list(row) for row in moved]},
+        f"Measured on {provenance_line(report.provenance)}.",
+        held,
+    )
+
+
+def _answers(report: EvaluationReport) -> tuple:
+    """The sentence, the table and the probes of what the models write."""
+    headers, *data = output_rows(*report.outputs)
+    asked = [[p.kind, p.prompt, p.base, p.adapted] for p in report.probes]
+    return (
+        outputs_sentence(*report.outputs),
+        gr.Dataframe({"headers": list(headers), "data": [[cell.strip() for cell in r] for r in data]}, visible=True),
+        gr.Dataframe({"headers": ["kind", "prompt", "base", "adapter"], "data": asked}, visible=True),
+    )
+
+
+def _report_file(report: EvaluationReport, record: dict, folder: Path) -> str:
+    """The report as a zip for this session, in place of its last one."""
+    shutil.rmtree(folder, ignore_errors=True)
+    name = f"{report.provenance.adapter}-report"
+    write_report(report, folder / name, record)
+    return shutil.make_archive(str(folder / name), "zip", folder, name)
+
+
+def _typed(text: str) -> tuple[WordPair, ...]:
+    pairs = parse_pairs(text).pairs
+    if len(pairs) > MAX_PAIRS:
+        raise ValueError(f"{len(pairs)} pairs are more than {MAX_PAIRS}, the most this page measures: use fewer.")
+    return pairs
+
+
+def _layer(chosen: str) -> int | str:
+    return int(chosen) if chosen.isdecimal() else chosen
+
+
+def _telling(asked: threading.Event, progress: gr.Progress, steps: int) -> Callable[[str], None]:
+    """A report of progress that ends the work between two steps once the visitor has cancelled it."""
+    done = 0
+
+    def tell(doing: str) -> None:
+        nonlocal done
+        if asked.is_set():
+            raise ValueError("Cancelled. What was on the page before is still there.")
+        progress((min(done, steps), steps), desc=f"Measuring {doing}")
+        done += 1
+
+    return tell

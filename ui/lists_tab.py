@@ -1,0 +1,107 @@
+"""The Word lists tab: what is wrong with a list of pairs, and the fixes to accept."""
+
+import gradio as gr
+
+from tli_core.embeddings import subwords
+from tli_core.lint import Finding, apply, lint
+from tli_core.pairs import PairList, format_pairs, parse_pairs, read_pairs, shipped
+from ui.alignment_tab import MAX_PAIRS, MODEL_QUEUE, note_list
+from ui.errors import explained
+from ui.visitors import Models
+
+EXAMPLE = (
+    "-bovu, rotten\nbilauri, glass (drinking)\nkuimba, sing\nfungua, to open\nhaki, justice\nhaki, right\n"
+    "kubwa\tbig, large\nredio, radio\nradio, radio\nmaji, water"
+)
+MAX_FINDINGS = 200
+
+
+def build(models: Models, model: gr.Dropdown, alignment_text: gr.Textbox, training_text: gr.Textbox) -> None:
+    """Lay the tab out and wire it."""
+    checked = gr.State(None)
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            text = gr.Textbox(
+                EXAMPLE,
+                label="Your pairs",
+                info="One a line, or paste JSON, CSV or a spreadsheet.",
+                lines=10,
+                max_lines=20,
+                elem_id="list-text",
+            )
+            upload = gr.File(
+                label="Or a file: JSON, CSV or TSV", file_types=[".json", ".csv", ".tsv", ".txt"], height=140
+            )
+            against = gr.Checkbox(
+                label="This list is to test with: name words that the shipped training list holds",
+                elem_id="list-against",
+            )
+            check = gr.Button("Check the list", variant="primary", elem_id="check-list")
+        with gr.Column(scale=3, min_width=300):
+            summary = gr.Markdown(
+                "Press **Check the list**. Repeats, several glosses in one place, hyphen stems, infinitives against "
+                "bare verbs, notes in brackets, names and loans, and leaks are named; each fix is yours to accept.",
+                elem_id="list-summary",
+            )
+            fixes = gr.CheckboxGroup(
+                [], label="Fixes", visible=False, show_select_all=True, type="index", elem_id="fixes"
+            )
+            accept = gr.Button("Make the ticked fixes", visible=False, elem_id="accept-fixes")
+            known = gr.Markdown(visible=False, elem_id="list-notes")
+            with gr.Row():
+                to_alignment = gr.Button("Measure this list", size="sm", min_width=140, elem_id="to-alignment")
+                to_training = gr.Button("Train on this list", size="sm", min_width=140, elem_id="to-training")
+
+    shown = [summary, fixes, accept, known, checked]
+
+    @explained
+    def run(text: str, against: bool, model: str):
+        pairs = parse_pairs(text)
+        if len(pairs) > MAX_PAIRS:
+            raise ValueError(f"{len(pairs)} pairs are more than {MAX_PAIRS}, the most this page checks: use fewer.")
+        tokenizer = models.get(model).tokenizer
+        findings = lint(pairs.pairs, shipped("train") if against else (), lambda word: subwords(tokenizer, word))
+        return _shown(pairs, findings)
+
+    check.click(run, [text, against, model], shown, api_visibility="private", show_progress_on=[summary], **MODEL_QUEUE)
+
+    @explained
+    def opened(path: str | None):
+        return format_pairs(read_pairs(path).pairs) if path else gr.skip()
+
+    upload.upload(opened, upload, text, queue=False, api_visibility="private").success(
+        run, [text, against, model], shown, api_visibility="private", **MODEL_QUEUE
+    )
+
+    def accepted(checked: tuple | None, ticked: list[int]):
+        if checked is None:
+            return gr.skip()
+        pairs, offered = checked
+        return format_pairs(apply(pairs, [offered[i] for i in ticked]))
+
+    accept.click(accepted, [checked, fixes], text, queue=False, api_visibility="private").then(
+        run, [text, against, model], shown, api_visibility="private", **MODEL_QUEUE
+    )
+    for button, box, where in ((to_alignment, alignment_text, "Alignment"), (to_training, training_text, "Fine-tune")):
+
+        def copied(text: str, where: str = where):
+            gr.Info(f"The list is now in the {where} tab.")
+            return text
+
+        button.click(copied, text, box, queue=False, api_visibility="private")
+
+
+def _shown(pairs: PairList, findings: tuple[Finding, ...]) -> tuple:
+    """The summary, the fixes to tick, and what there is only to know, in the order of the components."""
+    offered = tuple(finding for finding in findings if finding.fix)[:MAX_FINDINGS]
+    notes = [*pairs.warnings, *(f"{f.kind}: {f.message}" for f in findings if not f.fix)]
+    what = f"**{len(pairs)} pairs**, {len(offered)} with something to mend" if offered else f"**{len(pairs)} pairs**"
+    ending = "." if offered or notes else ": nothing to mend."
+    labels = [(f"{finding.message} → {finding.fix}", finding.message) for finding in offered]
+    return (
+        what + ending,
+        gr.CheckboxGroup(choices=labels, value=[value for _, value in labels], visible=bool(offered)),
+        gr.Button(visible=bool(offered)),
+        gr.Markdown(note_list(notes), visible=bool(notes)),
+        (pairs.pairs, offered),
+    )

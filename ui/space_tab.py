@@ -1,0 +1,119 @@
+"""The Space tab: both languages in one plane, and a word's nearest neighbours in the other language."""
+
+import gradio as gr
+
+from tli_core.figures import space_figure
+from tli_core.pairs import WordPair, parse_pairs, shipped
+from tli_core.sentences import neighbours_sentence, projection_sentence
+from tli_core.space import LANGUAGES, METHODS, Neighbourhood, nearest_words, project
+from ui.adapter_pickers import AdapterPickers
+from ui.alignment_tab import MODEL_QUEUE
+from ui.errors import explained
+from ui.layers import OUTPUT, layer_choices
+from ui.visitors import Models, Visitor
+
+CONTROL, RESERVED = f"{len(shipped('control'))} control pairs", f"{len(shipped('reserved'))} words no training saw"
+TYPED = "pairs I type"
+MAX_DRAWN = 300
+START = "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nkula, to eat\nkunywa, to drink"
+
+
+def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: AdapterPickers) -> None:
+    """Lay the tab out and wire it."""
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            source = gr.Radio([CONTROL, RESERVED, TYPED], value=CONTROL, label="Words to draw", elem_id="space-source")
+            typed = gr.Textbox(START, label="Pairs, one a line", lines=6, max_lines=12, visible=False)
+            adapter = pickers.space
+            adapter.render()
+            layer = gr.Dropdown(
+                layer_choices(models, models.names[0]), value=OUTPUT, label="Layer", elem_id="space-layer"
+            )
+            method = gr.Radio(
+                list(METHODS),
+                value="PCA",
+                label="Projection",
+                info="t-SNE and UMAP take seconds; UMAP half a minute on its very first use.",
+                elem_id="projection",
+            )
+            draw = gr.Button("Draw the space", variant="primary", elem_id="draw-space")
+        with gr.Column(scale=3, min_width=300):
+            reading = gr.Markdown(
+                "Press **Draw the space**: every word is a point, partners are joined by a line, and base and adapter "
+                "share their axes.",
+                elem_id="space-reading",
+            )
+            plot = gr.Plot(show_label=False, elem_id="space-plot")
+    gr.Markdown("### Nearest neighbours\nType a word; its ten nearest words in the other language, right ones marked.")
+    with gr.Row():
+        word = gr.Textbox("maji", label="Word", max_length=120, min_width=160, elem_id="neighbour-word")
+        language = gr.Radio(
+            list(LANGUAGES), value="Swahili", label="It is", min_width=160, elem_id="neighbour-language"
+        )
+        look = gr.Button("Find neighbours", min_width=160, elem_id="find-neighbours")
+    found = gr.Markdown(elem_id="neighbours-reading")
+    table = gr.Dataframe(show_label=False, interactive=False, visible=False, elem_id="neighbours", max_height=460)
+
+    source.input(
+        lambda chosen: gr.Textbox(visible=chosen == TYPED), source, typed, queue=False, api_visibility="private"
+    )
+
+    @explained
+    def show(model: str, adapter: str, source: str, typed: str, layer: str, method: str, visitor: Visitor):
+        loaded, key = models.get(model), visitor.key(models, model, adapter)
+        drawn = {None: model, key: adapter} if key else {None: model}
+        projection = project(loaded, _pairs(source, typed), list(drawn), _layer(layer), method)
+        labels = list(drawn.values())
+        return space_figure(projection, labels), projection_sentence(projection, labels)
+
+    inputs = [model, adapter, source, typed, layer, method, visitor]
+    draw.click(show, inputs, [plot, reading], api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE)
+
+    @explained
+    def neighbours(word: str, language: str, model: str, adapter: str, layer: str, visitor: Visitor):
+        if not word.strip():
+            raise ValueError("The word is empty: type one, such as maji.")
+        loaded, key = models.get(model), visitor.key(models, model, adapter)
+        names = {None: model, key: adapter} if key else {None: model}
+        around = {
+            label: nearest_words(loaded, word.strip(), language, one, _layer(layer)) for one, label in names.items()
+        }
+        text = "\n\n".join(neighbours_sentence(word.strip(), label, nearby) for label, nearby in around.items())
+        return text, gr.Dataframe(neighbour_table(around), visible=True)
+
+    asked = [word, language, model, adapter, layer, visitor]
+    for trigger in (look.click, word.submit):
+        trigger(neighbours, asked, [found, table], api_visibility="private", show_progress_on=[found], **MODEL_QUEUE)
+    model.input(
+        lambda model: gr.Dropdown(choices=layer_choices(models, model), value=OUTPUT),
+        model,
+        layer,
+        queue=False,
+        api_visibility="private",
+    )
+
+
+def neighbour_table(around: dict[str, Neighbourhood]) -> dict:
+    """Neighbours by rank, one pair of columns a model; a tick marks a listed translation."""
+    headers = ["rank", *(f"{label}{what}" for label in around for what in ("", " cosine"))]
+    columns = [
+        column
+        for nearby in around.values()
+        for column in (
+            [f"{n.word} ✓" if n.right else n.word for n in nearby.nearest],
+            [f"{n.cosine:.3f}" for n in nearby.nearest],
+        )
+    ]
+    return {"headers": headers, "data": [[str(i), *row] for i, row in enumerate(zip(*columns, strict=True), 1)]}
+
+
+def _pairs(source: str, typed: str) -> tuple[WordPair, ...]:
+    splits = {CONTROL: "control", RESERVED: "reserved"}
+    pairs = shipped(splits[source]) if source in splits else parse_pairs(typed).pairs
+    if len(pairs) > MAX_DRAWN:
+        raise ValueError(f"{len(pairs)} pairs are more than {MAX_DRAWN}, the most this page draws: shorten the list.")
+    return pairs
+
+
+def _layer(chosen: str) -> int | str:
+    return int(chosen) if chosen.isdecimal() else chosen
