@@ -39,6 +39,7 @@ CSS = """
 #reading p {line-height: 1.5}
 .prose table, .prose th, .prose td {border-color: var(--border-color-primary) !important; vertical-align: top}
 .prose table {display: block; overflow-x: auto}
+.prose td {min-width: 8em; word-break: normal; overflow-wrap: normal}
 """
 
 

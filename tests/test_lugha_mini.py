@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tli_core.evaluation import evaluate
 from tli_core.generation import continuations
 from tli_core.model import KNOWN_MODELS, LoadedModel, find_adapter, load_model, shipped_adapters
 from tli_core.pairs import shipped
@@ -53,3 +54,15 @@ def test_the_bundled_adapters_fit_it_and_tell_how_they_were_made(mini, name):
     assert len(adapter.blocks) == adapter.record["blocks_trained"]
     assert adapter.record["pairs"] == len(shipped("train"))
     mini.drop(adapter.key)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("mini-corrected", "improved"), ("mini-published", "collapsed"), ("mini-shuffled", "collapsed")]
+)
+def test_the_bundled_adapters_get_the_verdict_they_deserve(mini, name, said):
+    adapter = mini.add_adapter(find_adapter(name)).key
+    item = evaluate(mini, "control", shipped("control"), adapter)
+    assert item.change.verdict == said
+    # The published test is passed by all three, the shuffled control most clearly of all.
+    assert item.test.difference > 0 and item.test.p_t < 1e-5
+    mini.drop(adapter)

@@ -143,7 +143,7 @@ def test_the_short_cut_gives_the_adapter_of_the_full_run(pairs):
         optimizer.zero_grad()
     theirs = {name.replace(".default", ""): p.detach() for name, p in full.named_parameters() if "lora_" in name}
     for name, ours in trained.state.items():
-        assert (ours - theirs[name]).norm() / theirs[name].norm() < 1e-5
+        assert (ours - theirs[name]).norm() / theirs[name].norm() < 1e-6, name
     idle = [p for name, p in theirs.items() if "lora_B" in name and ".layers.2." in name]
     assert idle and all(not p.any() for p in idle)
 
