@@ -13,6 +13,7 @@ import gradio as gr
 
 from ui import alignment_tab, compare_tab, evaluate_tab, finetune_tab, lists_tab, space_tab
 from ui.adapter_pickers import AdapterPickers
+from ui.model_bar import ModelBar
 from ui.visitors import Models, Visitor
 
 TITLE = "Lugha Lens"
@@ -51,36 +52,22 @@ def build(model_names: tuple[str, ...] = ("lugha-mini",)) -> gr.Blocks:
         gr.Markdown(INTRODUCTION)
         if "lugha-mini" in model_names:
             gr.Markdown(MINI_NOTE, elem_classes="hint")
-        model = gr.Dropdown(
-            list(models.names),
-            value=models.names[0],
-            label="Model",
-            visible=len(models.names) > 1,
-            elem_id="model",
-        )
+        bar = ModelBar(models)
         pickers = AdapterPickers(models)
+        bar.follow(lambda model, visitor: pickers.updates(visitor, model), pickers.outputs)
         with gr.Tab("Alignment", id="alignment"):
-            alignment = alignment_tab.build(models, visitor, model, pickers)
+            alignment = alignment_tab.build(models, visitor, bar.model, pickers)
         with gr.Tab("Fine-tune", id="finetune"):
-            typed = finetune_tab.build(models, visitor, model, pickers, alignment)
+            typed = finetune_tab.build(models, visitor, bar.model, pickers, alignment)
         with gr.Tab("Evaluate", id="evaluate"):
-            evaluate_tab.build(models, visitor, model, pickers)
+            evaluate_tab.build(models, visitor, bar, pickers)
         with gr.Tab("Space", id="space"):
-            space_tab.build(models, visitor, model, pickers)
+            space_tab.build(models, visitor, bar, pickers)
         with gr.Tab("Answers", id="compare"):
-            compare_tab.build(models, visitor, model, pickers)
+            compare_tab.build(models, visitor, bar.model, pickers)
         with gr.Tab("Word lists", id="lists"):
-            lists_tab.build(models, model, alignment.text, typed)
-        function, inputs, outputs = alignment.first_drawing
-        drawing = {"api_visibility": "private", "show_progress": "hidden", **alignment_tab.MODEL_QUEUE}
-        demo.load(function, inputs, outputs, **drawing)
-        model.input(
-            lambda model, visitor: pickers.updates(visitor, model),
-            [model, visitor],
-            pickers.outputs,
-            queue=False,
-            api_visibility="private",
-        ).then(function, inputs, outputs, **drawing)
+            lists_tab.build(models, bar.model, alignment.text, typed)
+        bar.wire(demo, visitor, alignment.first_drawing)
     return demo.queue(max_size=20, api_open=False)
 
 

@@ -24,9 +24,13 @@ class Served:
 
 
 @contextmanager
-def serve(folder: Path, repo: str) -> Iterator[Served]:
-    """Serve a folder as the repository's main branch."""
-    served = Served()
+def serve(folder: Path, repo: str, cut: dict[str, int] | None = None) -> Iterator[Served]:
+    """Serve a folder as the repository's main branch.
+
+    Args:
+        cut: after how many bytes the line breaks when a file is first asked for.
+    """
+    served, cut = Served(), dict(cut or {})
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -60,9 +64,21 @@ def serve(folder: Path, repo: str) -> Iterator[Served]:
                 headers["Content-Range"] = f"bytes {first}-{min(last, len(data) - 1)}/{len(data)}"
                 data, status = data[first : last + 1], 206
             if body:
-                served.bytes[file.name] += len(data)
                 served.gets[file.name] += 1
+                if file.name in cut:
+                    return self._break_off(status, data, headers, cut.pop(file.name), file.name)
+                served.bytes[file.name] += len(data)
             self._send(status, data, body, headers)
+
+        def _break_off(self, status: int, data: bytes, headers: dict[str, str], after: int, name: str) -> None:
+            """Promise the whole file, give its beginning, and hang up."""
+            self.send_response(status)
+            for key, value in {**headers, "Content-Length": str(len(data))}.items():
+                self.send_header(key, value)
+            self.end_headers()
+            self.wfile.write(data[:after])
+            served.bytes[name] += after
+            self.close_connection = True
 
         def _send(self, status: int, data: bytes, body: bool, headers: dict[str, str]) -> None:
             self.send_response(status)

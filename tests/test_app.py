@@ -4,6 +4,8 @@ import io
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import app
-from tli_core.model import shipped_adapters
+from tli_core.model import ROOT, shipped_adapters
+
+from .hub import serve
+from .test_checkpoint import write as write_checkpoint
 
 ARTEFACTS = Path(os.environ.get("TEST_ARTEFACTS", "test-artefacts"))
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -23,12 +28,15 @@ TRACES = ".js-plotly-plot .scatterlayer .trace"
 expect.set_options(timeout=20_000)
 
 
-@pytest.fixture(scope="session")
-def address() -> Iterator[str]:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address, demo = app.launch(app.build(), port, block=False)
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    address, demo = app.launch(app.build(), free_port(), block=False)
     yield address
     demo.close()
 
@@ -337,3 +345,40 @@ def test_the_bundled_adapters_are_offered(page: Page):
     for name in shipped_adapters():
         expect(page.get_by_role("option", name=name, exact=True)).to_be_visible()
     assert {"mini-corrected", "mini-published", "mini-shuffled"} <= set(shipped_adapters())
+
+
+def test_a_model_of_the_hub_says_what_it_takes_before_anything_is_fetched(browser: Browser, tmp_path: Path):
+    shard = "model-00001-of-00003.safetensors"
+    with serve(write_checkpoint(tmp_path / "remote"), "owner/large") as served:
+        port = free_port()
+        environment = {**os.environ, "HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home")}
+        command = [sys.executable, "app.py", "--port", str(port), "--model", "owner/large", "--model", "lugha-mini"]
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+        try:
+            assert "Running on" in server.stdout.readline()
+            context = browser.new_context(viewport={"width": 1440, "height": 1000})
+            page = context.new_page()
+            page.set_default_timeout(30_000)
+            problems = watched(page, f"http://127.0.0.1:{port}")
+            page.goto(f"http://127.0.0.1:{port}")
+            expect(page.locator("#load-about")).to_contain_text("owner/large is not loaded")
+            expect(page.locator("#load-about")).to_contain_text("MB to download")
+            page.click("#measure")
+            expect(page.get_by_text("owner/large is not loaded yet: press Load")).to_be_visible()
+            assert not served.gets[shard]
+            page.screenshot(path=str(_artefact("load-panel")), full_page=True)
+            page.click("#load")
+            expect(page.locator("#load-about")).to_contain_text("owner/large is loaded", timeout=60_000)
+            # It was never trained, and the page says so.
+            expect(page.locator("#load-about")).to_contain_text("writes noise")
+            assert served.gets[shard] == 1
+            expect(page.locator("#reading")).to_contain_text("owner/large", timeout=60_000)
+            expect(page.locator("#alignment-warning")).to_contain_text("writes noise")
+            choose(page, "#model", "lugha-mini")
+            expect(page.locator("#load-panel")).to_be_hidden()
+            expect(page.locator("#reading")).to_contain_text("lugha-mini", timeout=60_000)
+            context.close()
+            assert not problems, problems
+        finally:
+            server.terminate()
+            server.wait(timeout=30)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from tli_core.alignment import measure
@@ -235,6 +235,39 @@ def test_only_the_shards_that_are_needed_are_fetched_once_and_then_serve_offline
         assert offline.stdout.splitlines()[:1] == ["3 True 0"], offline.stderr
         assert "not in the cache, and the Hub cannot be reached" in offline.stdout.splitlines()[1]
         assert served.gets.total() == given
+
+
+def test_a_download_that_breaks_off_goes_on_from_where_it_was(tmp_path):
+    folder = write(tmp_path / "remote")
+    shard = "model-00001-of-00003.safetensors"
+    # The Hub's client keeps whole pieces of 10 MB, so the shard must be larger than one.
+    save_file({**load_file(folder / shard), "padding": torch.zeros(6_000_000)}, folder / shard)
+    size, broken_at = (folder / shard).stat().st_size, 14_000_000
+    with serve(folder, "owner/broken", cut={shard: broken_at}) as served:
+        done = run(LOADS + 'load("owner/broken", 2)', served, tmp_path / "home")
+    assert done.stdout.startswith("2 False"), done.stderr
+    assert served.gets[shard] == 2 and size <= served.bytes[shard] <= size + broken_at - 10_000_000
+
+
+STOPS = """
+from tli_core.checkpoint import DownloadStopped
+from tli_core.model import load_model
+
+def stop(done, total):
+    raise DownloadStopped
+
+try:
+    load_model("owner/stopped", "cpu", 2, stop)
+except DownloadStopped:
+    print("stopped", flush=True)
+print(load_model("owner/stopped", "cpu", 2).blocks, flush=True)
+"""
+
+
+def test_a_download_can_be_stopped_and_taken_up_again(tmp_path):
+    with serve(write(tmp_path / "remote"), "owner/stopped") as served:
+        done = run(STOPS, served, tmp_path / "home")
+    assert done.stdout.split() == ["stopped", "2"], done.stderr
 
 
 def test_a_small_model_is_trained_whole_and_a_large_one_by_its_first_blocks(tmp_path):

@@ -162,3 +162,28 @@ def test_adapters_are_found_by_name_or_path(tmp_path):
 def test_names_that_could_leave_the_folder_are_refused(name):
     with pytest.raises(ValueError, match="cannot name an adapter"):
         check_adapter_name(name)
+
+
+def test_a_published_adapter_of_its_time_loads_and_its_idle_blocks_are_counted(tiny, tmp_path):
+    """r 16 on q_proj and v_proj of every block, an adapter_config.json as PEFT 0.11 wrote it, two blocks trained."""
+    wrapped = get_peft_model(tiny_llama(), LoraConfig(r=16, lora_alpha=32, target_modules=["q_proj", "v_proj"]))
+    torch.manual_seed(1)
+    for name, parameter in wrapped.named_parameters():
+        if "lora_B" in name and ".layers.2." not in name:
+            torch.nn.init.normal_(parameter, std=0.3)
+    wrapped.save_pretrained(tmp_path / "old")
+    config = {
+        "alpha_pattern": {}, "auto_mapping": None, "base_model_name_or_path": "somewhere/else", "bias": "none",
+        "fan_in_fan_out": False, "inference_mode": True, "init_lora_weights": True, "layer_replication": None,
+        "layers_pattern": None, "layers_to_transform": None, "loftq_config": {}, "lora_alpha": 32,
+        "lora_dropout": 0.05, "megatron_config": None, "megatron_core": "megatron.core", "modules_to_save": None,
+        "peft_type": "LORA", "r": 16, "rank_pattern": {}, "revision": None, "target_modules": ["v_proj", "q_proj"],
+        "task_type": "CAUSAL_LM", "use_dora": False, "use_rslora": False,
+    }  # fmt: skip
+    (tmp_path / "old" / "adapter_config.json").write_text(json.dumps(config))
+    adapter = tiny.add_adapter(tmp_path / "old")
+    ids = torch.tensor([tiny.tokenizer("maji moto")["input_ids"]])
+    with torch.no_grad():
+        torch.testing.assert_close(logits(tiny, adapter.key), wrapped.eval()(ids).logits, rtol=1e-5, atol=1e-6)
+    assert adapter.blocks == (0, 1) and adapter.idle_blocks == (2,)
+    assert "1 of 3 blocks of old carry no change" in adapter.idle_sentence

@@ -105,16 +105,29 @@ def _pairs(path: Path | None, split: str) -> PairList:
 
 
 def _loaded(arguments: argparse.Namespace, blocks: int | None = None):
-    part = f"the first {blocks} blocks of " if blocks else ""
-    _say(f"Loading {part}{arguments.model} …")
     # Imported here so that --help and a bad argument answer at once.
-    from .model import find_adapter, load_model
+    from .fit import plan
+    from .model import find_adapter, is_small, load_model, resolve
 
     adapter = find_adapter(arguments.adapter) if getattr(arguments, "adapter", None) else None
-    loaded = load_model(arguments.model, blocks=blocks, progress=_fetching())
+    device = None
+    if blocks is None and not is_small(arguments.model):
+        chosen = plan(resolve(arguments.model))
+        _say(f"{arguments.model}: {chosen.sentence}")
+        if not chosen.fits:
+            raise ValueError(f"{arguments.model} does not fit this machine.")
+        device, blocks = chosen.device, chosen.blocks
+    part = f"the first {blocks} blocks of " if blocks else ""
+    _say(f"Loading {part}{arguments.model} …")
+    loaded = load_model(arguments.model, device, blocks, _fetching())
     if loaded.health and loaded.health.noisy:
         _say(f"Warning: {loaded.health.sentence}")
-    return loaded, loaded.add_adapter(adapter).key if adapter else None
+    if adapter is None:
+        return loaded, None
+    added = loaded.add_adapter(adapter)
+    if added.idle_sentence:
+        _say(f"Note: {added.idle_sentence}")
+    return loaded, added.key
 
 
 def _fetching():

@@ -24,7 +24,11 @@ EMBEDDINGS = "model.embed_tokens.weight"
 MAX_HEADER_BYTES = 100_000_000
 
 Progress = Callable[[int, int], None]
-"""Told (bytes so far, bytes in all) while shards are fetched."""
+"""Told (bytes so far, bytes in all) of each file while it is fetched; may raise DownloadStopped."""
+
+
+class DownloadStopped(Exception):
+    """A download was ended on request. What has come is kept in the cache, and the next one goes on from there."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,39 @@ def open_checkpoint(
             "fetch it again, or choose another revision."
         )
     return Checkpoint(source, files.commit, config, places)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a load will take: bytes of the shards it needs, bytes of those that are here already, and parameters."""
+
+    download: int
+    cached: int
+    parameters: int
+
+
+def weigh(source: str, blocks: int | None = None, revision: str | None = None) -> Weights:
+    """How much a load would fetch and hold, from the config, the index and file sizes; no shard is fetched.
+
+    Args:
+        blocks: as in `open_checkpoint`.
+
+    Raises:
+        ValueError: there is no such model, or the Hub cannot be asked.
+    """
+    files = _files(source, revision, lambda done, total: None)
+    config = _read_config(files)
+    with init_empty_weights():
+        model = AutoModelForCausalLM.from_config(_with_blocks(config, blocks))
+    # A tied head is the embeddings over again.
+    if blocks is not None or config.tie_word_embeddings:
+        model.lm_head = nn.Identity()
+    index, sizes = _read_index(files), files.sizes()
+    wanted = needed_tensors(config, blocks)
+    # Without an index, or for the head that an index may forget, every shard may be needed.
+    shards = {index[name] for name in wanted if name in index} if index and blocks is not None else set(sizes)
+    here = sum(sizes[shard] for shard in shards if shard in sizes and files.is_here(shard))
+    return Weights(sum(sizes.get(shard, 0) for shard in shards), here, sum(p.numel() for p in model.parameters()))
 
 
 def read_model(
@@ -257,6 +294,10 @@ def _progress_bar(progress: Progress) -> type[tqdm]:
     return Reporting
 
 
+def _offline() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE") not in (None, "", "0")
+
+
 class _LocalFiles:
     """A model folder on this machine."""
 
@@ -272,6 +313,12 @@ class _LocalFiles:
 
     def shards(self) -> tuple[str, ...]:
         return tuple(sorted(path.name for path in self._folder.glob("*.safetensors")))
+
+    def sizes(self) -> dict[str, int]:
+        return {shard: (self._folder / shard).stat().st_size for shard in self.shards()}
+
+    def is_here(self, shard: str) -> bool:
+        return (self._folder / shard).is_file()
 
     def may_hold(self, shard: str, names: tuple[str, ...]) -> bool:
         return bool(set(names) & set(header(self._folder / shard)))
@@ -313,11 +360,25 @@ class _HubFiles:
 
     def shards(self) -> tuple[str, ...]:
         """The repository's shards; in offline mode those that are in the cache."""
-        if os.environ.get("HF_HUB_OFFLINE") not in (None, "", "0"):
+        if _offline():
             folder = Path(snapshot_download(self.source, revision=self.commit or self._revision, local_files_only=True))
             return tuple(sorted(path.name for path in folder.glob("*.safetensors")))
         names = HfApi().list_repo_files(self.source, revision=self.commit or self._revision)
         return tuple(sorted(name for name in names if name.endswith(".safetensors") and "/" not in name))
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of every shard, as the Hub tells them; in offline mode those of the cache."""
+        if _offline():
+            return {shard: Path(self.get(shard)).stat().st_size for shard in self.shards()}
+        try:
+            tree = HfApi().list_repo_tree(self.source, revision=self.commit or self._revision)
+            return {e.path: e.size for e in tree if e.path.endswith(".safetensors") and hasattr(e, "size")}
+        except (HfHubHTTPError, OSError) as error:
+            raise ValueError(f"The Hub could not tell the size of {self.source}: go online, or try again.") from error
+
+    def is_here(self, shard: str) -> bool:
+        """Whether a shard is in the cache."""
+        return isinstance(try_to_load_from_cache(self.source, shard, revision=self.commit), str)
 
     def may_hold(self, shard: str, names: tuple[str, ...]) -> bool:
         """Whether a shard holds one of the names; where it is not in the cache, only its header is fetched to tell."""

@@ -61,13 +61,23 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Adapter:
-    """An adapter that is in memory beside its base. `key` names it there, `name` names it to people."""
+    """An adapter that is in memory beside its base. `key` names it there, `name` names it to people.
+
+    blocks are those that it changes, idle_blocks those whose LoRA was saved but does nothing (lora_B all zero).
+    """
 
     key: str
     name: str
     sha256: str
     blocks: tuple[int, ...]
+    idle_blocks: tuple[int, ...] = ()
     record: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def idle_sentence(self) -> str:
+        """A remark on blocks that carry no change; empty where there are none."""
+        idle, saved = len(self.idle_blocks), len(self.idle_blocks) + len(self.blocks)
+        return f"{idle} of {saved} blocks of {self.name} carry no change: its loss never reached them." if idle else ""
 
 
 class LoadedModel:
@@ -141,7 +151,7 @@ class LoadedModel:
                 self._load_weights(key, config, state, path)
             finally:
                 self._base_only()
-            self.adapters[key] = Adapter(key, name or path.name, sha256, _blocks_of(state), _read_record(path))
+            self.adapters[key] = Adapter(key, name or path.name, sha256, *_blocks_of(state), _read_record(path))
             return self.adapters[key]
 
     def new_adapter(self, config: LoraConfig) -> str:
@@ -254,7 +264,7 @@ def load_model(
     Raises:
         ValueError: there is no such model, or it cannot be read; the message says which.
     """
-    source = _source(name)
+    source = resolve(name)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     checkpoint = open_checkpoint(source, blocks, progress=progress)
     try:
@@ -277,14 +287,20 @@ def blocks_to_train(name: str, layer: int | None) -> int | None:
     A small model is loaded whole, so that the result can be measured at every layer; of a large one the rest is not
     even fetched.
     """
-    if layer is None or _dtype(read_config(_source(name))) == torch.float32:
+    if layer is None or _dtype(read_config(resolve(name))) == torch.float32:
         return None
     return layer
 
 
+def is_small(name: str) -> bool:
+    """Whether a base is in a folder of this machine and small; a Hub id is never asked for to tell."""
+    source = KNOWN_MODELS.get(name, name)
+    return Path(source).is_dir() and _dtype(read_config(source)) == torch.float32
+
+
 def block_count(name: str) -> int:
     """How many blocks a base has, from its config alone."""
-    return read_config(_source(name)).num_hidden_layers
+    return read_config(resolve(name)).num_hidden_layers
 
 
 def find_adapter(name: str, folder: Path = ADAPTERS) -> Path:
@@ -330,7 +346,12 @@ def check_adapter_name(name: str) -> str:
     return name
 
 
-def _source(name: str) -> str:
+def resolve(name: str) -> str:
+    """The folder or Hub id behind a base's name.
+
+    Raises:
+        ValueError: it is none of the three.
+    """
     source = KNOWN_MODELS.get(name, name)
     if not Path(source).is_dir() and not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", source):
         raise ValueError(
@@ -377,10 +398,14 @@ def _block_of(tensor_name: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def _blocks_of(state: dict[str, torch.Tensor]) -> tuple[int, ...]:
-    """Blocks in which the adapter changes anything: those whose lora_B is not all zero."""
-    changed = {_block_of(name) for name, tensor in state.items() if ".lora_B." in name and bool(tensor.any())}
-    return tuple(sorted(block for block in changed if block is not None))
+def _blocks_of(state: dict[str, torch.Tensor]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Blocks in which the adapter changes anything, and those whose lora_B is all zero."""
+    moved: dict[int, bool] = {}
+    for name, tensor in state.items():
+        block = _block_of(name)
+        if ".lora_B." in name and block is not None:
+            moved[block] = moved.get(block, False) or bool(tensor.any())
+    return tuple(sorted(b for b in moved if moved[b])), tuple(sorted(b for b in moved if not moved[b]))
 
 
 def _content_hash(folder: Path) -> str | None:

@@ -43,7 +43,7 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
     mismatched, band = result.control
     count = "This pair" if len(result.pairs) == 1 else f"These {len(result.pairs)} pairs"
     rank = int(np.median(result.reference_rank[best]))
-    layers = f"{result.names[best]} (layer {best})" if best != output else "the output"
+    layers = f"{result.names[best]} (layer {best})" if best != output else _last_layer(result)
     text = (
         f"**{label}.** {count} can be told from wrong ones best at {layers}: "
         f"cosine {result.matched[best]:.2f} for yours, {mismatched[best]:.2f} for wrong ones "
@@ -59,10 +59,15 @@ def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) 
     ranks = [int(np.median(result.reference_rank[output])) for result in (before, after)]
     said = change(before, after, output).verdict if before.own_band else _few_pairs_change(before, after, ranks)
     return (
-        f"**{label}**, at the output: right pairs {before.matched[output]:.2f} → {after.matched[output]:.2f}, "
-        f"wrong pairs {before.control[0][output]:.2f} → {after.control[0][output]:.2f}, "
+        f"**{label}**, at {_last_layer(before)}: right pairs {before.matched[output]:.2f} → "
+        f"{after.matched[output]:.2f}, wrong pairs {before.control[0][output]:.2f} → {after.control[0][output]:.2f}, "
         f"typical rank {ranks[0]} → {ranks[1]} of {before.reference_size}. {CHANGES[said]}."
     )
+
+
+def _last_layer(result: LayerAlignment) -> str:
+    """The last layer in words: the output, unless only a model's first blocks are loaded."""
+    return "the output" if result.names[-1] == "output" else result.names[-1]
 
 
 def _few_pairs_change(before: LayerAlignment, after: LayerAlignment, ranks: list[int]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from .alignment import LayerAlignment, verdict
 from .dry_run import DryRun
 from .evaluation import Evaluation, EvaluationReport, Mover, movers
+from .fit import gigabytes
 from .outputs import OutputCheck
 from .seeds import Spread
 
@@ -120,8 +121,8 @@ def dry_run_rows(tried: DryRun, loss: str) -> list[tuple[str, ...]]:
         rows.append(("triplets with any gradient", f"{100 * tried.active:.0f} %", "0 %: nothing to learn"))
     rows.append(("norm of the first gradient", f"{tried.gradient:.2g}", "0: nothing to learn"))
     rows.append(("steps, expected time on this machine", f"{tried.steps}", duration(tried.seconds)))
-    memory = f"+ {size(tried.training_bytes)} to train"
-    rows.append(("memory", f"{size(tried.weights_bytes)} of blocks that run", memory))
+    memory = f"+ {gigabytes(tried.training_bytes)} to train"
+    rows.append(("memory", f"{gigabytes(tried.weights_bytes)} of blocks that run", memory))
     return rows
 
 
@@ -139,11 +140,6 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     head, *rest = rows
     lines = [head, ["---"] * len(head), *rest]
     return "\n".join("| " + " | ".join(cell.strip() or " " for cell in line) + " |" for line in lines)
-
-
-def size(count: float) -> str:
-    """Bytes as people read them."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def duration(seconds: float) -> str:

@@ -20,7 +20,8 @@ from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import MAX_PAIRS, MODEL_QUEUE, note_list
 from ui.cancel import StopRequests
 from ui.errors import explained
-from ui.layers import OUTPUT, layer_choices
+from ui.layers import OUTPUT, last_layer, layer_choices
+from ui.model_bar import ModelBar
 from ui.visitors import Models, Visitor
 
 ITS_OWN, TYPED = "what it was trained on", "pairs I type"
@@ -57,8 +58,9 @@ class Measured:
     report: EvaluationReport
 
 
-def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: AdapterPickers) -> None:
+def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPickers) -> None:
     """Lay the tab out and wire it."""
+    model = bar.model
     stops = StopRequests()
     measured = gr.State(None)
     downloads = tempfile.TemporaryDirectory(prefix="lugha-")
@@ -228,10 +230,10 @@ def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: Adapte
         answers_note,
     )
 
-    def for_model(model: str):
-        return gr.Dropdown(choices=layer_choices(models, model, PICK_CHOICE), value=OUTPUT)
+    def for_model(model: str, visitor: Visitor):
+        return [gr.Dropdown(choices=layer_choices(models, model, PICK_CHOICE), value=last_layer(models, model))]
 
-    model.input(for_model, model, layer, queue=False, api_visibility="private")
+    bar.follow(for_model, [layer])
 
 
 def drawn(report: EvaluationReport, view: str) -> go.Figure:

@@ -1,6 +1,5 @@
 """The layer picker's choices, known without loading a model that is on this machine."""
 
-from tli_core.embeddings import layer_names
 from ui.visitors import Models
 
 OUTPUT = "output"
@@ -9,9 +8,15 @@ OUTPUT = "output"
 def layer_choices(models: Models, model: str, *first: tuple[str, str]) -> list[tuple[str, str]]:
     """(label, value) of `first`, the output, and every block from the last to the embeddings."""
     try:
-        names = layer_names(models.blocks(model))
+        names = models.layer_names(model)
     except ValueError:
         # The Hub cannot be reached just now; loading the model will say so, and the output is always there.
-        names = ("embeddings", "output")
-    blocks = [(f"{i}: {names[i]}", str(i)) for i in range(len(names) - 2, -1, -1)]
-    return [*first, ("output: after the last block", OUTPUT), *blocks]
+        names = ("embeddings", OUTPUT)
+    last = len(names) - 1
+    top = ("output: after the last block", OUTPUT) if names[-1] == OUTPUT else (f"{last}: {names[-1]}", str(last))
+    return [*first, top, *((f"{i}: {names[i]}", str(i)) for i in range(last - 1, -1, -1))]
+
+
+def last_layer(models: Models, model: str) -> str:
+    """The value of the last layer there is: the output, or the last block that is loaded."""
+    return next(value for _, value in layer_choices(models, model))

@@ -9,7 +9,8 @@ from tli_core.space import LANGUAGES, METHODS, Neighbourhood, nearest_words, pro
 from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import MODEL_QUEUE
 from ui.errors import explained
-from ui.layers import OUTPUT, layer_choices
+from ui.layers import OUTPUT, last_layer, layer_choices
+from ui.model_bar import ModelBar
 from ui.visitors import Models, Visitor
 
 CONTROL, RESERVED = f"{len(shipped('control'))} control pairs", f"{len(shipped('reserved'))} words no training saw"
@@ -18,8 +19,9 @@ MAX_DRAWN = 300
 START = "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nkula, to eat\nkunywa, to drink"
 
 
-def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: AdapterPickers) -> None:
+def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPickers) -> None:
     """Lay the tab out and wire it."""
+    model = bar.model
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             source = gr.Radio([CONTROL, RESERVED, TYPED], value=CONTROL, label="Words to draw", elem_id="space-source")
@@ -84,13 +86,11 @@ def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: Adapte
     asked = [word, language, model, adapter, layer, visitor]
     for trigger in (look.click, word.submit):
         trigger(neighbours, asked, [found, table], api_visibility="private", show_progress_on=[found], **MODEL_QUEUE)
-    model.input(
-        lambda model: gr.Dropdown(choices=layer_choices(models, model), value=OUTPUT),
-        model,
-        layer,
-        queue=False,
-        api_visibility="private",
-    )
+
+    def for_model(model: str, visitor: Visitor):
+        return [gr.Dropdown(choices=layer_choices(models, model), value=last_layer(models, model))]
+
+    bar.follow(for_model, [layer])
 
 
 def neighbour_table(around: dict[str, Neighbourhood]) -> dict:

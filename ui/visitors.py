@@ -5,14 +5,25 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tli_core.model import LoadedModel, block_count, find_adapter, load_model, shipped_adapters
+from tli_core.checkpoint import Progress
+from tli_core.embeddings import layer_names
+from tli_core.fit import Plan, plan
+from tli_core.model import (
+    LoadedModel,
+    block_count,
+    find_adapter,
+    is_small,
+    load_model,
+    resolve,
+    shipped_adapters,
+)
 from tli_core.pairs import WordPair, shipped
 
 BASE = "none (base model)"
 
 
 class Models:
-    """The bases that this server offers, each loaded on first use with the shipped adapters made for it."""
+    """The bases that this server offers: small ones are loaded on first use, large ones when somebody asks for it."""
 
     def __init__(self, names: tuple[str, ...]):
         self.names = names
@@ -24,20 +35,41 @@ class Models:
         """The base of this name.
 
         Raises:
-            ValueError: it is not offered here, or cannot be loaded.
+            ValueError: it is not offered here, cannot be loaded, or is large and nobody has asked for it yet.
         """
         if name not in self.names:
             raise ValueError(f"This page does not offer {name!r}: choose one of {', '.join(self.names)}.")
+        if not self.is_ready(name):
+            raise ValueError(f"{name} is not loaded yet: press Load {name} at the top of the page.")
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = load_model(name)
             return self._loaded[name]
 
-    def blocks(self, name: str) -> int:
-        """How many blocks a base has, from its config where it is not loaded yet."""
+    def is_ready(self, name: str) -> bool:
+        """Whether a base can be used at once: it is loaded, or small enough to load by itself."""
+        return name in self._loaded or self.loads_by_itself(name)
+
+    def loads_by_itself(self, name: str) -> bool:
+        """Whether a base is on this machine and small, so that nobody need be asked."""
+        return is_small(name)
+
+    def plan(self, name: str) -> Plan:
+        """What loading a base would take here, and how it would be done."""
+        return plan(resolve(name))
+
+    def load(self, name: str, chosen: Plan, progress: Progress) -> LoadedModel:
+        """Load a base as planned; one visitor's load serves all."""
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = load_model(name, chosen.device, chosen.blocks, progress)
+            return self._loaded[name]
+
+    def layer_names(self, name: str) -> tuple[str, ...]:
+        """The layers of a base, from its config where it is not loaded yet."""
         if name in self._loaded:
-            return self._loaded[name].blocks
-        return block_count(name)
+            return self._loaded[name].layer_names
+        return layer_names(block_count(name))
 
     def shipped_key(self, model: str, adapter: str) -> str:
         """The key of a shipped adapter, read into memory on first use."""

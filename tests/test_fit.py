@@ -1,0 +1,69 @@
+"""How a base is loaded, decided before anything is fetched, on machines of every size."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tli_core.checkpoint import weigh
+from tli_core.fit import Machine, Plan, gigabytes, plan
+from tli_core.model import KNOWN_MODELS, ROOT
+
+from .hub import serve
+
+MINI = KNOWN_MODELS["lugha-mini"]
+PLENTY = 10**12
+
+
+def test_the_weights_of_a_folder_are_counted_without_reading_them():
+    whole, first = weigh(MINI), weigh(MINI, 2)
+    assert whole.cached == whole.download > 20_000_000
+    assert 2 * whole.parameters == pytest.approx(whole.download, rel=0.01)
+    assert first.parameters < whole.parameters / 2 and first.download < whole.download
+
+
+@pytest.mark.parametrize(
+    ("machine", "device", "blocks", "says"),
+    [
+        (Machine(PLENTY, PLENTY, (5_000_000, PLENTY)), "cuda:1", None, "It fits the GPU"),
+        (Machine(PLENTY, PLENTY, (5_000_000,)), "cpu", None, "No GPU here can hold it"),
+        (Machine(PLENTY, PLENTY), "cpu", None, "There is no GPU"),
+        (Machine(20_000_000, PLENTY), "cpu", 2, "only its first 2 blocks are loaded"),
+        (Machine(20_000_000, PLENTY, (20_000_000,)), "cuda:0", 2, "only its first 2 blocks are loaded"),
+    ],
+)
+def test_the_choice_follows_the_machine_and_says_why(machine, device, blocks, says):
+    chosen = plan(MINI, machine)
+    assert (chosen.device, chosen.blocks, chosen.fits) == (device, blocks, True)
+    assert says in chosen.reason and "nothing to download" in chosen.sentence
+
+
+def test_a_machine_that_is_too_small_is_told_so():
+    chosen = plan(MINI, Machine(1_000_000, PLENTY))
+    assert not chosen.fits and "use a machine with more, or lugha-mini" in chosen.sentence
+
+
+def test_this_machine_can_be_asked():
+    here = Machine.here()
+    assert here.ram > 10**8 and here.disk > 0 and isinstance(plan(MINI), Plan)
+    assert gigabytes(4.89e9) == "4.9 GB" and gigabytes(22_400_000) == "22 MB"
+
+
+def test_a_plan_for_the_hub_fetches_the_config_and_the_index_only(tmp_path):
+    from .test_checkpoint import write
+
+    folder = write(tmp_path / "model")
+    with serve(folder, "owner/model") as served:
+        script = (
+            "import json; from tli_core.fit import Machine, plan; "
+            "p = plan('owner/model', Machine(10**12, 10**12)); q = plan('owner/model', Machine(0, 10**12)); "
+            "print(json.dumps([p.weights.download, p.weights.cached, q.weights.download, q.fits]))"
+        )
+        environment = {**os.environ, "HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home")}
+        done = subprocess.run([sys.executable, "-c", script], env=environment, cwd=ROOT, capture_output=True, text=True)
+        whole, cached, first, fits = json.loads(done.stdout or "[]" if done.returncode == 0 else done.stderr)
+    shards = sum(shard.stat().st_size for shard in folder.glob("*.safetensors"))
+    assert whole == shards and cached == 0 and 0 < first < shards and fits is False
+    assert set(served.gets) <= {"config.json", "model.safetensors.index.json"}

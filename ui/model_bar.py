@@ -1,0 +1,145 @@
+"""Which base the page works with: small ones load by themselves, large ones say first what they will take."""
+
+from collections.abc import Callable, Sequence
+
+import gradio as gr
+
+from tli_core.checkpoint import DownloadStopped
+from tli_core.fit import Plan
+from ui.alignment_tab import MODEL_QUEUE
+from ui.cancel import StopRequests
+from ui.errors import explained
+from ui.visitors import Models, Visitor
+
+STOPPED = "Stopped. What has come is kept, and the next load goes on from there."
+
+
+class ModelBar:
+    """The model picker and the panel of a model that is not loaded yet; tabs say with `follow` what depends on it."""
+
+    def __init__(self, models: Models):
+        self._models = models
+        self._stops = StopRequests()
+        self._followers: list[tuple[Callable[[str, Visitor], Sequence], list]] = []
+        first = models.names[0]
+        self.model = gr.Dropdown(
+            list(models.names), value=first, label="Model", visible=len(models.names) > 1, elem_id="model"
+        )
+        with gr.Column(visible=not models.loads_by_itself(first), elem_id="load-panel") as self._panel:
+            self._about = gr.Markdown(elem_id="load-about")
+            with gr.Row():
+                self._load = gr.Button("Load it", variant="primary", min_width=160, elem_id="load")
+                self._stop = gr.Button("Stop the download", interactive=False, min_width=160, elem_id="load-stop")
+
+    def follow(self, update: Callable[[str, Visitor], Sequence], outputs: list) -> None:
+        """Have `outputs` updated by update(model, visitor) once a model has been chosen or loaded."""
+        self._followers.append((update, outputs))
+
+    def wire(self, demo: gr.Blocks, visitor: gr.State, drawing: tuple[Callable, list, list]) -> None:
+        """Connect the events; `drawing` (function, inputs, outputs) is run for every model that is ready."""
+        draw, inputs, drawn = drawing
+        models, quiet = self._models, {"queue": False, "api_visibility": "private"}
+        updated = [output for _, outputs in self._followers for output in outputs]
+
+        def update(model: str, visitor: Visitor):
+            return [value for update, _ in self._followers for value in update(model, visitor)]
+
+        def draw_if_ready(model: str, request: gr.Request, *values):
+            return draw(*values, request) if models.is_ready(model) else [gr.skip()] * len(drawn)
+
+        def go_on(event):
+            """After a choice or a load: what depends on the model, then the first drawing."""
+            event.then(update, [self.model, visitor], updated, **quiet).then(
+                draw_if_ready,
+                [self.model, *inputs],
+                drawn,
+                api_visibility="private",
+                show_progress="hidden",
+                **MODEL_QUEUE,
+            )
+
+        offered = [self._panel, self._about, self._load]
+        demo.load(self._offer, self.model, offered, **quiet)
+        demo.load(
+            draw_if_ready,
+            [self.model, *inputs],
+            drawn,
+            api_visibility="private",
+            show_progress="hidden",
+            **MODEL_QUEUE,
+        )
+        go_on(self.model.input(self._offer, self.model, offered, **quiet))
+        buttons = [self._load, self._stop]
+        running = self._load.click(
+            lambda: (gr.Button(interactive=False), gr.Button(interactive=True)), None, buttons, **quiet
+        ).then(
+            self._fetch,
+            self.model,
+            self._about,
+            api_visibility="private",
+            show_progress_on=[self._about],
+            **MODEL_QUEUE,
+        )
+        go_on(running.success(lambda: [gr.Button(visible=False)] * 2, None, buttons, **quiet))
+        running.failure(lambda: (gr.Button(interactive=True), gr.Button(interactive=False)), None, buttons, **quiet)
+        self._stop.click(self._ask_to_stop, None, self._stop, **quiet)
+
+    def _offer(self, model: str):
+        """The panel for a model that is not loaded; hidden for one that is, or that loads by itself."""
+        if self._models.is_ready(model):
+            return gr.Column(visible=False), "", gr.Button(visible=True)
+        try:
+            plan = self._models.plan(model)
+        except ValueError as error:
+            return gr.Column(visible=True), f"**{model}** cannot be loaded now. {error}", gr.Button(interactive=False)
+        text = f"**{model}** is not loaded. {plan.sentence[0].upper()}{plan.sentence[1:]}"
+        return gr.Column(visible=True), text, gr.Button(f"Load {model}", interactive=plan.fits, visible=True)
+
+    def _fetch(
+        self,
+        model: str,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
+    ):
+        return _fetched(self._models, self._stops, model, str(request.session_hash), progress)
+
+    def _ask_to_stop(self, request: gr.Request):
+        self._stops.ask(str(request.session_hash))
+        return gr.Button(interactive=False)
+
+
+@explained
+def _fetched(models: Models, stops: StopRequests, model: str, session: str, progress: gr.Progress) -> str:
+    """Load a model as planned, telling the bytes as they come; what was done and how healthy it is, in words."""
+    asked, plan = stops.begin(session), models.plan(model)
+    tell = _bytes_told(plan, progress)
+
+    def tell_or_stop(done: int, in_all: int) -> None:
+        if asked.is_set():
+            raise DownloadStopped
+        tell(done)
+
+    try:
+        loaded = models.load(model, plan, tell_or_stop)
+    except DownloadStopped as stopped:
+        raise ValueError(STOPPED) from stopped
+    finally:
+        stops.end(session)
+    health = loaded.health.sentence if loaded.health else "Without its output head it gives no answers."
+    return f"**{model}** is loaded. {plan.reason} {health}"
+
+
+def _bytes_told(plan: Plan, progress: gr.Progress) -> Callable[[int], None]:
+    """Progress over all files of a load, from what is told of one file after the other."""
+    total = max(1, plan.weights.download - plan.weights.cached)
+    finished = latest = 0
+
+    def tell(done: int) -> None:
+        nonlocal finished, latest
+        if done < latest:  # the next file has begun
+            finished += latest
+        latest = done
+        share = min(1.0, (finished + done) / total)
+        progress(share, desc=f"Fetched {(finished + done) / 1e9:.2f} of {total / 1e9:.2f} GB")
+
+    return tell
