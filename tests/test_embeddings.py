@@ -59,7 +59,7 @@ def test_hooks_are_gone_after_a_pass_that_fails(tiny):
 
     with tiny.using(None) as model:
         with pytest.raises(RuntimeError, match="stop here"):
-            visit_layers(model, torch.tensor([[0, 5]]), fails)
+            visit_layers(model, {"input_ids": torch.tensor([[0, 5]])}, fails)
         assert all(not module._forward_hooks for module in model.modules())
 
 

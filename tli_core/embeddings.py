@@ -1,21 +1,21 @@
 """Words → tokens → pooled hidden states per layer. The only place in the project that pools."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from .packing import EncodedWord, Pack, pack_words
 
 POOLINGS = ("words", "all", "last")
 """`words`: mean over tokens that are not special. `all`: over every token, BOS included. `last`: the last one."""
 
 MAX_BATCH_TOKENS = 8192
 """Tokens in one forward pass: enough to fill two CPU cores or a GPU, little enough to stay in megabytes."""
-
-PASS_COST = 96
-"""What one more forward pass costs, in tokens: measured on two CPU cores, where below it padding is cheaper."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,6 @@ class PooledStates:
     def __post_init__(self) -> None:
         if self.anchor_share.shape != self.vectors.shape[:2]:
             raise ValueError(f"Shares {tuple(self.anchor_share.shape)} do not fit {tuple(self.vectors.shape)}.")
-
-
-@dataclass(frozen=True)
-class EncodedWord:
-    """A word's token ids as the model reads it, and which of them the tokenizer added (BOS)."""
-
-    ids: tuple[int, ...]
-    special: tuple[bool, ...]
 
 
 def block_count(model: PreTrainedModel) -> int:
@@ -96,19 +88,22 @@ def subwords(tokenizer: PreTrainedTokenizerBase, word: str) -> tuple[str, ...]:
     return tuple(tokenizer.decode([token]) for token in own)
 
 
-def pooling_weights(words: Sequence[EncodedWord], pooling: str) -> Tensor:
-    """What each token counts in its word's vector: (n, t) for a longest word of t tokens, every row sums to 1."""
+def pooling_weights(word: EncodedWord, pooling: str) -> np.ndarray:
+    """What each of a word's tokens counts in its vector: (t,), summing to 1.
+
+    Raises:
+        ValueError: an unknown pooling.
+    """
     if pooling not in POOLINGS:
         raise ValueError(f"There is no pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
-    counted = torch.zeros(len(words), max(len(word.ids) for word in words))  # (n, t)
-    for row, word in zip(counted, words, strict=True):
-        if pooling == "words":
-            row[: len(word.ids)] = ~torch.tensor(word.special)
-        elif pooling == "all":
-            row[: len(word.ids)] = 1
-        else:
-            row[len(word.ids) - 1] = 1
-    return counted / counted.sum(dim=1, keepdim=True)
+    counted = np.zeros(len(word.ids), dtype=np.float32)  # (t,)
+    if pooling == "words":
+        counted[:] = ~np.asarray(word.special)
+    elif pooling == "all":
+        counted[:] = 1
+    else:
+        counted[-1] = 1
+    return counted / counted.sum()
 
 
 def padded_ids(words: Sequence[EncodedWord]) -> Tensor:
@@ -119,35 +114,19 @@ def padded_ids(words: Sequence[EncodedWord]) -> Tensor:
     return torch.nn.utils.rnn.pad_sequence([torch.tensor(word.ids) for word in words], batch_first=True)
 
 
-def length_batches(
-    words: Sequence[EncodedWord], max_tokens: int = MAX_BATCH_TOKENS, pass_cost: int = 0
-) -> list[list[int]]:
-    """Indices of words in batches of near-equal length, so that little is padded.
+def length_batches(words: Sequence[EncodedWord], max_tokens: int = MAX_BATCH_TOKENS) -> list[list[int]]:
+    """Indices of words in batches of one length, so that nothing is padded.
 
     Args:
-        max_tokens: the most tokens in one batch, padding included.
-        pass_cost: what one more forward pass costs, in tokens. 0 groups equal lengths only, so that nothing is padded;
-            more joins neighbouring lengths where padding them is cheaper than another pass.
+        max_tokens: the most tokens in one batch.
     """
     by_length: dict[int, list[int]] = {}
     for index, word in enumerate(words):
         by_length.setdefault(len(word.ids), []).append(index)
-    lengths = sorted(by_length)
-    # best[i]: the least cost of the i shortest lengths, and where its last group begins.
-    best: list[tuple[float, int]] = [(0.0, 0)]
-    for end in range(1, len(lengths) + 1):
-        options = []
-        for begin in range(end - 1, -1, -1):
-            count = sum(len(by_length[length]) for length in lengths[begin:end])
-            options.append((best[begin][0] + pass_cost + count * lengths[end - 1], begin))
-        best.append(min(options, key=lambda option: option[0]))
-    batches, end = [], len(lengths)
-    while end:
-        begin = best[end][1]
-        indices = [index for length in lengths[begin:end] for index in by_length[length]]
-        size = max(1, max_tokens // lengths[end - 1])
+    batches = []
+    for length, indices in sorted(by_length.items(), reverse=True):
+        size = max(1, max_tokens // length)
         batches += [indices[i : i + size] for i in range(0, len(indices), size)]
-        end = begin
     return batches
 
 
@@ -167,9 +146,9 @@ def _hooks(handles: list):
 
 
 def visit_layers(
-    model: PreTrainedModel, input_ids: Tensor, visit: Callable[[int, Tensor], None], upto: int | None = None
+    model: PreTrainedModel, inputs: Mapping[str, Tensor], visit: Callable[[int, Tensor], None], upto: int | None = None
 ) -> None:
-    """Run the blocks on input_ids (b, t) and call visit(layer, hidden) with hidden (b, t, d) as each layer appears.
+    """Run the blocks on the decoder's inputs and call visit(layer, hidden) with hidden (b, t, d) as each layer appears.
 
     Layers are numbered as in `measures`: 0 the token embeddings, i the output of block i before the final norm, and
     the last one the last block after the final norm. Nothing is kept: the visitor pools and lets go.
@@ -192,7 +171,7 @@ def visit_layers(
     modules = {0: decoder.embed_tokens, blocks: decoder.norm} | {i: decoder.layers[i - 1] for i in range(1, blocks)}
     handles = [modules[layer].register_forward_hook(hook(layer)) for layer in range(last + 1)]
     with _hooks(handles):
-        decoder(input_ids=input_ids.to(model.device), use_cache=False)
+        decoder(**inputs, use_cache=False)
 
 
 @torch.inference_mode()
@@ -219,35 +198,27 @@ def pooled_states(
     layers = (block_count(model) if upto is None else upto) + 1
     states = torch.empty(layers, len(words), model.config.hidden_size)  # (layers, n, d)
     shares = torch.zeros(layers, len(words))  # (layers, n)
-    for indices in length_batches(encoded, pass_cost=PASS_COST):
-        batch = [encoded[i] for i in indices]
-        weights = pooling_weights(batch, pooling)  # (b, t)
-        special = torch.nn.utils.rnn.pad_sequence([torch.tensor(word.special) for word in batch], batch_first=True)
-        anchors = weights * special  # (b, t)
-        anchored = bool(anchors.any())
-        weights, anchors = weights.to(model.device), anchors.to(model.device)
+    for pack in packed(encoded, pooling, model.device):
 
-        def pool(
-            layer: int,
-            hidden: Tensor,
-            weights: Tensor = weights,
-            anchors: Tensor = anchors,
-            anchored: bool = anchored,
-            indices: list[int] = indices,
-        ) -> None:
-            pooled = pool_tokens(hidden, weights)  # (b, d)
-            states[layer, indices] = pooled.cpu()
-            if anchored:
-                part = (pool_tokens(hidden, anchors) * pooled).sum(dim=1) / pooled.square().sum(dim=1)  # (b,)
-                shares[layer, indices] = part.cpu()
+        def pool(layer: int, hidden: Tensor, pack: Pack = pack) -> None:
+            pooled = pack.pool(hidden, pack.weights)  # (b, d)
+            states[layer, pack.indices] = pooled.cpu()
+            if pooling == "all":
+                part = (pack.pool(hidden, pack.anchors) * pooled).sum(dim=1) / pooled.square().sum(dim=1)  # (b,)
+                shares[layer, pack.indices] = part.cpu()
 
-        visit_layers(model, padded_ids(batch), pool, upto)
+        visit_layers(model, pack.inputs(model.dtype), pool, upto)
     return PooledStates(states, shares)
 
 
-def pool_tokens(hidden: Tensor, weights: Tensor) -> Tensor:
-    """Weighted sum over tokens, in float32: hidden (n, t, d) and weights (n, t) -> (n, d)."""
-    return torch.einsum("ntd,nt->nd", hidden.float(), weights)
+def packed(words: Sequence[EncodedWord], pooling: str, device: torch.device) -> Iterator[Pack]:
+    """The words in packs on a device, with their pooling weights.
+
+    Raises:
+        ValueError: an unknown pooling.
+    """
+    weights = [pooling_weights(word, pooling) for word in words]
+    return (pack.to(device) for pack in pack_words(words, weights, MAX_BATCH_TOKENS))
 
 
 def layer_states(model: PreTrainedModel, words: Sequence[EncodedWord], layer: int, pooling: str) -> Tensor:
@@ -257,15 +228,13 @@ def layer_states(model: PreTrainedModel, words: Sequence[EncodedWord], layer: in
     """
     found: list[Tensor] = []
     order: list[int] = []
-    for indices in length_batches(words, pass_cost=PASS_COST):
-        batch = [words[i] for i in indices]
-        weights = pooling_weights(batch, pooling).to(model.device)  # (b, t)
+    for pack in packed(words, pooling, model.device):
 
-        def keep(at: int, hidden: Tensor, weights: Tensor = weights) -> None:
+        def keep(at: int, hidden: Tensor, pack: Pack = pack) -> None:
             if at == layer:
-                found.append(pool_tokens(hidden, weights))  # (b, d)
+                found.append(pack.pool(hidden, pack.weights))  # (b, d)
 
-        visit_layers(model, padded_ids(batch), keep, upto=layer)
-        order += indices
+        visit_layers(model, pack.inputs(model.dtype), keep, upto=layer)
+        order += pack.indices
     places = torch.tensor(order, device=model.device).argsort()
     return torch.cat(found)[places]

@@ -14,8 +14,9 @@ from torch.nn.functional import cross_entropy, normalize, relu
 from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 
 from .alignment import best_rank
-from .embeddings import POOLINGS, EncodedWord, encode, layer_states
+from .embeddings import POOLINGS, encode, layer_states
 from .model import LoadedModel
+from .packing import EncodedWord
 from .pairs import WordPair, translation_table
 
 LOSSES = ("triplet", "contrastive")
