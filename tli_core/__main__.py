@@ -1,6 +1,7 @@
 """Command line: lint, measure, train, evaluate, generate. Progress to stderr, a table to stdout, JSON to --out."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,6 +47,8 @@ def _parser() -> _Parser:
     train.add_argument("--layer", type=_layer, help="whose states the loss reads: a number, or output")
     train.add_argument("--shuffled", action="store_true", help="train on wrong translations, as a control")
     train.add_argument("--epochs", type=int)
+    train.add_argument("--batch-size", type=int, help="pairs in a batch, over all processes together")
+    train.add_argument("--dropout", type=float, help="of LoRA; 0 makes several processes equal to one")
     train.add_argument("--seed", type=_seed, default=0)
     train.add_argument("--seeds", type=int, default=1, metavar="N", help="train from N seeds and report the spread")
     train.add_argument("--pilot", action="store_true", help="pick the layer as published: highest cosine, BOS and all")
@@ -92,7 +95,14 @@ def _seed(text: str) -> int:
 
 
 def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+    if int(os.environ.get("RANK", "0")) == 0:
+        print(message, file=sys.stderr, flush=True)
+
+
+def _print(text: str) -> None:
+    """To stdout, once where several processes work together."""
+    if int(os.environ.get("RANK", "0")) == 0:
+        print(text)
 
 
 def _pairs(path: Path | None, split: str) -> PairList:
@@ -108,10 +118,11 @@ def _loaded(arguments: argparse.Namespace, blocks: int | None = None):
     # Imported here so that --help and a bad argument answer at once.
     from .fit import plan
     from .model import find_adapter, is_small, load_model, resolve
+    from .parallel import join
 
     adapter = find_adapter(arguments.adapter) if getattr(arguments, "adapter", None) else None
-    device = None
-    if blocks is None and not is_small(arguments.model):
+    device = join()
+    if device is None and blocks is None and not is_small(arguments.model):
         chosen = plan(resolve(arguments.model))
         _say(f"{arguments.model}: {chosen.sentence}")
         if not chosen.fits:
@@ -164,6 +175,7 @@ def _measure(arguments: argparse.Namespace) -> None:
     pairs = _pairs(arguments.pairs, "control")
     loaded, adapter = _loaded(arguments)
     from .alignment import FEW_PAIRS, measure
+    from .parallel import is_main
     from .reports import alignment_json, write_json
     from .tables import alignment_table
 
@@ -174,9 +186,9 @@ def _measure(arguments: argparse.Namespace) -> None:
         notes.append(f"{len(pairs)} pairs are few: ranks within the list mean little below {FEW_PAIRS}.")
     for note in notes:
         _say(f"Note: {note}")
-    print(alignment_table(result))
-    print(f"{len(pairs)} pairs, pool {result.pool_size}, chance {result.chance:.4f}; pooling {arguments.pooling}")
-    if arguments.out:
+    _print(alignment_table(result))
+    _print(f"{len(pairs)} pairs, pool {result.pool_size}, chance {result.chance:.4f}; pooling {arguments.pooling}")
+    if arguments.out and is_main():
         report = alignment_json(result)
         report["warnings"] = [*notes, *pairs.warnings]
         write_json(report, arguments.out)
@@ -200,8 +212,9 @@ def _train(arguments: argparse.Namespace) -> None:
     if len(control) < 2:
         raise ValueError("The control list needs at least two pairs, as they are compared with each other: add some.")
     changes = {"seed": arguments.seed, "shuffled": arguments.shuffled}
-    if arguments.epochs is not None:
-        changes["epochs"] = arguments.epochs
+    for knob in ("epochs", "batch_size", "dropout"):
+        if getattr(arguments, knob) is not None:
+            changes[knob] = getattr(arguments, knob)
     if arguments.layer is not None:
         changes["layer"] = None if arguments.layer == "output" else arguments.layer
     config = configured(arguments.preset, **changes)
@@ -219,8 +232,8 @@ def _train(arguments: argparse.Namespace) -> None:
         from .tables import dry_run_rows, format_table
 
         tried = dry_run(loaded, pairs.pairs, config)
-        print(format_table(dry_run_rows(tried, config.loss)))
-        print(dry_run_sentence(tried, config.loss))
+        _print(format_table(dry_run_rows(tried, config.loss)))
+        _print(dry_run_sentence(tried, config.loss))
         return
     sources = {
         "pairs_from": arguments.pairs.name if arguments.pairs else "the shipped training list",
@@ -234,9 +247,9 @@ def _train(arguments: argparse.Namespace) -> None:
         from .seeds import spread
         from .tables import format_table, spread_rows
 
-        print(f"The control list over {len(runs)} seeds:")
-        print(format_table(spread_rows(spread([control_run for _, control_run in runs]))))
-        print(f"verdicts: {', '.join(control_run.change.verdict for _, control_run in runs)}")
+        _print(f"The control list over {len(runs)} seeds:")
+        _print(format_table(spread_rows(spread([control_run for _, control_run in runs]))))
+        _print(f"verdicts: {', '.join(control_run.change.verdict for _, control_run in runs)}")
 
 
 def _after_pilot(loaded, pairs: PairList, config):
@@ -253,6 +266,7 @@ def _train_one(loaded, pairs: PairList, control: PairList, config, folder: Path,
     """Train, save and evaluate one adapter: the evaluations of the trained and the control list."""
     from .cards import save_adapter, write_card
     from .evaluation import evaluate_lists
+    from .parallel import is_main, wait
     from .tables import evaluation_table
     from .training import TrainedAdapter, train_adapter
 
@@ -267,14 +281,16 @@ def _train_one(loaded, pairs: PairList, control: PairList, config, folder: Path,
                 f"matched {item.check.matched:.3f} mismatched {item.check.mismatched:.3f} P@1 {item.check.p_at_1:.3f}"
             )
     trained.record.update(sources)
-    target = save_adapter(trained, folder, name)
+    target = save_adapter(trained, folder, name) if is_main() else folder / name
+    wait()
     adapter = loaded.add_adapter(target).key
     _say("Measuring base and adapter on both lists …")
     layer = "output" if loaded.whole else loaded.blocks
     evaluations = evaluate_lists(loaded, pairs.pairs, control.pairs, adapter, layer, config.seed)
-    write_card(target, trained.record, evaluations)
-    print(evaluation_table(evaluations))
-    print(f"Saved to {target}")
+    if is_main():
+        write_card(target, trained.record, evaluations)
+    _print(evaluation_table(evaluations))
+    _print(f"Saved to {target}")
     loaded.drop(adapter)
     return evaluations
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from .embeddings import pooled_states
 from .model import LoadedModel, Provenance
 from .pairs import WordPair, normalise, shipped, translation_table
+from .parallel import gathered, own_part, processes
 from .significance import above_chance, bootstrap_weights, interval95
 
 DIRECTIONS = ("sw_en", "en_sw")
@@ -146,9 +147,12 @@ def embed_pairs(
     """Embed every distinct word of the pairs once, with the named adapter on (None: the base)."""
     swahili = list(dict.fromkeys(pair.swahili for pair in pairs))
     english = list(dict.fromkeys(pair.english for pair in pairs))
+    words = swahili + english
+    # Of several processes each embeds its own part of the words.
     with loaded.using(adapter) as model:
-        pooled = pooled_states(model, loaded.tokenizer, swahili + english, pooling, upto)
-    states = pooled.vectors  # (layers, a + b, d)
+        pooled = pooled_states(model, loaded.tokenizer, own_part(words), pooling, upto)
+    states = _gathered(pooled.vectors, len(words), loaded)  # (layers, a + b, d)
+    shares = _gathered(pooled.anchor_share, len(words), loaded)  # (layers, a + b)
     place_sw, place_en = {w: i for i, w in enumerate(swahili)}, {w: i for i, w in enumerate(english)}
     return PairStates(
         tuple(pairs),
@@ -157,8 +161,16 @@ def embed_pairs(
         np.array([place_sw[pair.swahili] for pair in pairs]),
         np.array([place_en[pair.english] for pair in pairs]),
         loaded.layer_names[: states.shape[0]],
-        pooled.anchor_share.double().mean(dim=1).numpy(),
+        shares.double().mean(dim=1).numpy(),
     )
+
+
+def _gathered(part: Tensor, total: int, loaded: LoadedModel) -> Tensor:
+    """All processes' words of (layers, own n, …), on the CPU: (layers, total, …)."""
+    if processes() == 1:
+        return part
+    # Processes exchange what lies on their device.
+    return gathered(part.transpose(0, 1).to(loaded.device), total).transpose(0, 1).cpu()
 
 
 def measure(

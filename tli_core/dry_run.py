@@ -63,7 +63,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
                 for batch in sampled:
                     losses.append(float(data.loss(model, batch, layer, config)))
                     anchors, positives = data.states(model, batch, layer, config.pooling)
-                    same = data.same[batch][:, batch].to(anchors.device)
+                    same = data.same(batch).to(anchors.device)
                     matched = cosine_similarity(anchors, positives, dim=-1)  # (b,)
                     # A hinge whose margin no cosine can meet is open by exactly what right and wrong differ.
                     hardest = hinges(anchors, positives, 2.0, same) - 2.0 + matched  # (b,)

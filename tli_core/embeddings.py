@@ -194,7 +194,7 @@ def pooled_states(
     Raises:
         ValueError: an unknown pooling or layer, or a word without tokens.
     """
-    encoded = encode(tokenizer, words)
+    encoded = encode(tokenizer, words) if words else []
     layers = (block_count(model) if upto is None else upto) + 1
     states = torch.empty(layers, len(words), model.config.hidden_size)  # (layers, n, d)
     shares = torch.zeros(layers, len(words))  # (layers, n)
@@ -218,6 +218,8 @@ def packed(words: Sequence[EncodedWord], pooling: str, device: torch.device) -> 
         ValueError: an unknown pooling.
     """
     weights = [pooling_weights(word, pooling) for word in words]
+    if not words:
+        return iter(())
     return (pack.to(device) for pack in pack_words(words, weights, MAX_BATCH_TOKENS))
 
 

@@ -105,6 +105,11 @@ class LoadedModel:
         return not isinstance(self._model.base_model.norm, torch.nn.Identity)
 
     @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self._model.device
+
+    @property
     def can_generate(self) -> bool:
         """Whether there is an output head; a checkpoint may lack it, a model's first blocks always do."""
         return can_generate(self._model)

@@ -241,6 +241,14 @@ def shipped(split: str) -> tuple[WordPair, ...]:
     return tuple(entry.pair for entry in lexicon() if entry.split == split)
 
 
+def listed_translations(pairs: Iterable[WordPair]) -> dict[str, set[str]]:
+    """Every right translation of each Swahili word, both in normal form."""
+    listed: dict[str, set[str]] = {}
+    for pair in pairs:
+        listed.setdefault(normalise(pair.swahili), set()).update(map(normalise, pair.accepted))
+    return listed
+
+
 def translation_table(rows: Sequence[WordPair], columns: Sequence[str]) -> np.ndarray:
     """Which English strings are right for which Swahili words.
 
@@ -249,9 +257,7 @@ def translation_table(rows: Sequence[WordPair], columns: Sequence[str]) -> np.nd
     Returns:
         A boolean array (len(rows), len(columns)): row i's Swahili may be translated by columns[j].
     """
-    listed: dict[str, set[str]] = {}
-    for pair in rows:
-        listed.setdefault(normalise(pair.swahili), set()).update(map(normalise, pair.accepted))
+    listed = listed_translations(rows)
     column_index: dict[str, list[int]] = {}
     for j, english in enumerate(columns):
         column_index.setdefault(normalise(english), []).append(j)

@@ -17,7 +17,8 @@ from .alignment import best_rank
 from .embeddings import POOLINGS, encode, layer_states
 from .model import LoadedModel
 from .packing import EncodedWord
-from .pairs import WordPair, translation_table
+from .pairs import WordPair, listed_translations, normalise, translation_table
+from .parallel import gathered, own_part, sum_gradients
 
 LOSSES = ("triplet", "contrastive")
 MAX_STEPS = 20_000
@@ -214,11 +215,15 @@ def blocks_read(config: TrainingConfig, blocks: int) -> int:
 
 @dataclass(frozen=True)
 class TrainingPairs:
-    """Pairs ready to train on: both sides' tokens, and `same` (n, n), True where j's English is right for i too."""
+    """Pairs ready to train on: both sides' tokens, and which English strings are right for each Swahili word.
+
+    english_id numbers the distinct English strings; listed[i] are the numbers of those that are right for pair i.
+    """
 
     swahili: tuple[EncodedWord, ...]
     english: tuple[EncodedWord, ...]
-    same: Tensor
+    english_id: tuple[int, ...]
+    listed: tuple[frozenset[int], ...]
 
     @classmethod
     def of(cls, loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConfig) -> "TrainingPairs":
@@ -232,25 +237,48 @@ class TrainingPairs:
                 f"A fine-tune needs at least two pairs, got {len(pairs)}: negatives come from the other pairs."
             )
         pairs = shuffled_translations(pairs, config.seed) if config.shuffled else tuple(pairs)
+        numbers: dict[str, int] = {}
+        english_id = tuple(numbers.setdefault(normalise(pair.english), len(numbers)) for pair in pairs)
+        right = listed_translations(pairs)
+        listed = (right[normalise(pair.swahili)] for pair in pairs)
         return cls(
             tuple(encode(loaded.tokenizer, [pair.swahili for pair in pairs])),
             tuple(encode(loaded.tokenizer, [pair.english for pair in pairs])),
-            torch.from_numpy(translation_table(pairs, [pair.english for pair in pairs])),
+            english_id,
+            tuple(frozenset(numbers[english] for english in words if english in numbers) for words in listed),
         )
 
     def __len__(self) -> int:
         return len(self.swahili)
 
+    def same(self, batch: Sequence[int]) -> Tensor:
+        """(b, b) boolean: True where the English of pair j is a right translation of pair i's Swahili as well."""
+        places: dict[int, list[int]] = {}
+        for column, j in enumerate(batch):
+            places.setdefault(self.english_id[j], []).append(column)
+        table = torch.zeros(len(batch), len(batch), dtype=torch.bool)
+        for row, i in enumerate(batch):
+            for number in self.listed[i]:
+                table[row, places.get(number, [])] = True
+        return table
+
     def states(self, model: PreTrainedModel, batch: Sequence[int], layer: int, pooling: str) -> tuple[Tensor, Tensor]:
-        """Anchors and positives of a batch of b pairs: (b, d) each, with their gradient."""
-        words = [self.swahili[i] for i in batch] + [self.english[i] for i in batch]
-        anchors, positives = layer_states(model, words, layer, pooling).chunk(2)  # (2b, d) -> (b, d), (b, d)
-        return anchors, positives
+        """Anchors and positives of a batch of b pairs: (b, d) each, with their gradient.
+
+        Of several processes each embeds its own part of the batch, and all see the whole.
+        """
+        part = own_part(batch)
+        words = [self.swahili[i] for i in part] + [self.english[i] for i in part]
+        # More processes than pairs: this one has nothing to embed.
+        nothing = torch.zeros(0, model.config.hidden_size, device=model.device)
+        states = layer_states(model, words, layer, pooling) if words else nothing
+        anchors, positives = states[: len(part)], states[len(part) :]
+        return gathered(anchors, len(batch)), gathered(positives, len(batch))
 
     def loss(self, model: PreTrainedModel, batch: Sequence[int], layer: int, config: TrainingConfig) -> Tensor:
         """The loss of a batch, ()."""
         anchors, positives = self.states(model, batch, layer, config.pooling)
-        same = self.same[batch][:, batch].to(anchors.device)  # (b, b)
+        same = self.same(batch).to(anchors.device)
         if config.loss == "triplet":
             return triplet_loss(anchors, positives, config.margin, same)
         return contrastive_loss(anchors, positives, config.temperature, same)
@@ -322,7 +350,9 @@ def train_adapter(
             with loaded.using(key) as model:
                 model.train()
                 loss = data.loss(model, batch, layer, config)
-                loss.backward()
+                if loss.requires_grad:
+                    loss.backward()
+                sum_gradients(parameters)
                 optimizer.step()
                 schedule.step()
                 optimizer.zero_grad(set_to_none=True)
