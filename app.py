@@ -44,16 +44,19 @@ CSS = """
 """
 
 
-def build(model_names: tuple[str, ...] = ("lugha-mini",)) -> gr.Blocks:
+OFFERED = ("lugha-mini", "lugha-llama")
+
+
+def build(model_names: tuple[str, ...] = OFFERED) -> gr.Blocks:
     """The whole page for the bases that this server offers."""
     models = Models(model_names)
     with gr.Blocks(title=TITLE, delete_cache=(3600, 86400), analytics_enabled=False) as demo:
         visitor = gr.State(Visitor(), time_to_live=7200, delete_callback=lambda gone: gone.forget(models))
         gr.Markdown(INTRODUCTION)
-        if "lugha-mini" in model_names:
-            gr.Markdown(MINI_NOTE, elem_classes="hint")
+        note = gr.Markdown(MINI_NOTE, visible=model_names[0] == "lugha-mini", elem_classes="hint", elem_id="mini-note")
         bar = ModelBar(models)
         pickers = AdapterPickers(models)
+        bar.follow(lambda model, visitor: [gr.Markdown(visible=model == "lugha-mini")], [note])
         bar.follow(lambda model, visitor: pickers.updates(visitor, model), pickers.outputs)
         with gr.Tab("Alignment", id="alignment"):
             alignment = alignment_tab.build(models, visitor, bar.model, pickers)
@@ -103,10 +106,12 @@ def launch(demo: gr.Blocks, port: int | None = None, block: bool = True) -> tupl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", action="append", help="a base to offer; repeat for several (default: lugha-mini)")
+    parser.add_argument(
+        "--model", action="append", help=f"a base to offer; repeat for several (default: {', '.join(OFFERED)})"
+    )
     parser.add_argument("--port", type=int, help="the port to serve on (default: 7860 or the next free one)")
     arguments = parser.parse_args()
-    launch(build(tuple(arguments.model or ("lugha-mini",))), arguments.port)
+    launch(build(tuple(arguments.model or OFFERED)), arguments.port)
 
 
 if __name__ == "__main__":

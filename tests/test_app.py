@@ -302,6 +302,7 @@ def test_a_list_is_checked_mended_and_measured(page: Page):
     fixes = page.locator("#fixes")
     expect(fixes).to_contain_text("A note in brackets")
     expect(page.locator("#list-notes")).to_contain_text("counted once")
+    expect(page.locator("#list-summary")).to_contain_text("Pieces a word, for this model: Swahili ")
     fixes.get_by_label("spelt the same in both languages").uncheck()
     page.click("#accept-fixes")
     expect(page.locator("#list-text textarea")).to_have_value("bovu, rotten\nbilauri, glass\nmaji, water\nradio, radio")

@@ -90,6 +90,19 @@ def test_without_a_head_the_model_measures_but_does_not_generate(tmp_path):
         continuations(model, loaded.tokenizer, ["maji"], 3)
 
 
+def test_a_head_can_be_taken_from_a_named_sibling(tmp_path):
+    headless = write(tmp_path / "headless", leave_out=("lm_head.weight",))
+    sibling = write(tmp_path / "sibling", unlisted=("lm_head.weight",))
+    loaded = load_model(str(headless), "cpu", head_from=str(sibling))
+    with loaded.using(None) as model:
+        torch.testing.assert_close(logits(model), logits(tiny_llama()))
+    assert loaded.revision.endswith(f"head from {sibling}") and loaded.can_generate
+    own = load_model(str(sibling), "cpu", head_from=str(headless))
+    assert "head from" not in own.revision
+    with pytest.raises(ValueError, match=r"has no lm_head\.weight either"):
+        load_model(str(headless), "cpu", head_from=str(headless))
+
+
 def test_an_index_that_names_the_wrong_shard_is_not_believed(tmp_path):
     folder = write(tmp_path)
     index = json.loads((folder / INDEX).read_text())

@@ -24,6 +24,9 @@ def _parser() -> _Parser:
     def command(name: str, help: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help, description=help)
         sub.add_argument("--model", default="lugha-mini", help="lugha-mini, lugha-llama, a Hub id or a folder")
+        sub.add_argument(
+            "--head-from", metavar="MODEL", help="a sibling to take the output head from, if there is none"
+        )
         return sub
 
     lint = commands.add_parser(
@@ -130,7 +133,7 @@ def _loaded(arguments: argparse.Namespace, blocks: int | None = None):
         device, blocks = chosen.device, chosen.blocks
     part = f"the first {blocks} blocks of " if blocks else ""
     _say(f"Loading {part}{arguments.model} …")
-    loaded = load_model(arguments.model, device, blocks, _fetching())
+    loaded = load_model(arguments.model, device, blocks, _fetching(), arguments.head_from)
     if loaded.health and loaded.health.noisy:
         _say(f"Warning: {loaded.health.sentence}")
     if adapter is None:

@@ -33,12 +33,16 @@ class DownloadStopped(Exception):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a model's tensors are: `places` maps each tensor to its shard, `commit` pins what was fetched."""
+    """Where a model's tensors are: `places` maps each tensor to its shard, `commit` pins what was fetched.
+
+    head_from is the sibling that the output head comes from, or None where it is the model's own.
+    """
 
     source: str
     commit: str | None
     config: PretrainedConfig
     places: Mapping[str, Path]
+    head_from: str | None = None
 
     @property
     def has_head(self) -> bool:
@@ -69,7 +73,11 @@ def read_config(source: str, revision: str | None = None) -> PretrainedConfig:
 
 
 def open_checkpoint(
-    source: str, blocks: int | None = None, revision: str | None = None, progress: Progress = lambda done, total: None
+    source: str,
+    blocks: int | None = None,
+    revision: str | None = None,
+    progress: Progress = lambda done, total: None,
+    head_from: str | None = None,
 ) -> Checkpoint:
     """Find, and for a Hub id fetch, just the shards that hold the tensors a task needs.
 
@@ -78,6 +86,8 @@ def open_checkpoint(
             into the ordinary cache, where a later full load finds them.
         blocks: the first blocks only; None for the whole model and its head.
         revision: a branch, tag or commit of the Hub repository.
+        head_from: a sibling that the output head is taken from where the checkpoint itself has none; of its shards
+            only the one with the head is fetched.
 
     Raises:
         ValueError: the checkpoint is missing, damaged or of another shape; one sentence says what and how to mend it.
@@ -89,13 +99,18 @@ def open_checkpoint(
         raise ValueError(f"Layer {blocks} is beyond {source}, whose output is layer {last}: choose 1 to {last}.")
     wanted = needed_tensors(config, blocks)
     places = _place(files, wanted, want_head=blocks is None and not config.tie_word_embeddings)
+    borrowed = head_from if blocks is None and not config.tie_word_embeddings and HEAD not in places else None
+    if borrowed:
+        places |= _place(_files(borrowed, None, progress), (), want_head=True)
+        if HEAD not in places:
+            raise ValueError(f"{head_from} has no {HEAD} either: name another sibling, or go on without answers.")
     missing = [name for name in wanted if name not in places]
     if missing:
         raise ValueError(
             f"{source} lacks {len(missing)} of the {len(wanted)} tensors needed, such as {missing[0]}: "
             "fetch it again, or choose another revision."
         )
-    return Checkpoint(source, files.commit, config, places)
+    return Checkpoint(source, files.commit, config, places, borrowed)
 
 
 @dataclass(frozen=True)

@@ -257,7 +257,11 @@ class LoadedModel:
 
 
 def load_model(
-    name: str, device: str | None = None, blocks: int | None = None, progress: Progress = lambda done, total: None
+    name: str,
+    device: str | None = None,
+    blocks: int | None = None,
+    progress: Progress = lambda done, total: None,
+    head_from: str | None = None,
 ) -> LoadedModel:
     """Load a base by its short name, Hub id or folder, from safetensors only and without remote code.
 
@@ -265,13 +269,14 @@ def load_model(
         device: where to put it; the first GPU if there is one, else the CPU.
         blocks: only the first blocks: what a fine-tune at that layer needs, a fraction of the download and memory.
         progress: told (bytes so far, bytes in all) of each file that is fetched.
+        head_from: a sibling to take the output head from, where the checkpoint has none; the revision then says so.
 
     Raises:
         ValueError: there is no such model, or it cannot be read; the message says which.
     """
     source = resolve(name)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    checkpoint = open_checkpoint(source, blocks, progress=progress)
+    checkpoint = open_checkpoint(source, blocks, progress=progress, head_from=head_from and resolve(head_from))
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=checkpoint.commit or "main")
     except (OSError, ValueError) as error:
@@ -280,6 +285,8 @@ def load_model(
         ) from error
     model = read_model(checkpoint, _dtype(checkpoint.config), device, blocks)
     revision = checkpoint.commit or _content_hash(Path(source))
+    if checkpoint.head_from:
+        revision = f"{revision}, head from {checkpoint.head_from}"
     loaded = LoadedModel(model, tokenizer, name if name in KNOWN_MODELS else source, revision)
     if loaded.can_generate:
         loaded.health = check_health(model, tokenizer)

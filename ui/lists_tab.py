@@ -60,8 +60,9 @@ def build(models: Models, model: gr.Dropdown, alignment_text: gr.Textbox, traini
         if len(pairs) > MAX_PAIRS:
             raise ValueError(f"{len(pairs)} pairs are more than {MAX_PAIRS}, the most this page checks: use fewer.")
         tokenizer = models.get(model).tokenizer
-        findings = lint(pairs.pairs, shipped("train") if against else (), lambda word: subwords(tokenizer, word))
-        return _shown(pairs, findings)
+        pieces = {word: subwords(tokenizer, word) for pair in pairs for word in pair[:2]}
+        findings = lint(pairs.pairs, shipped("train") if against else (), pieces.__getitem__)
+        return _shown(pairs, findings, pieces)
 
     check.click(run, [text, against, model], shown, api_visibility="private", show_progress_on=[summary], **MODEL_QUEUE)
 
@@ -91,15 +92,20 @@ def build(models: Models, model: gr.Dropdown, alignment_text: gr.Textbox, traini
         button.click(copied, text, box, queue=False, api_visibility="private")
 
 
-def _shown(pairs: PairList, findings: tuple[Finding, ...]) -> tuple:
+def _shown(pairs: PairList, findings: tuple[Finding, ...], pieces: dict[str, tuple[str, ...]]) -> tuple:
     """The summary, the fixes to tick, and what there is only to know, in the order of the components."""
     offered = tuple(finding for finding in findings if finding.fix)[:MAX_FINDINGS]
     notes = [*pairs.warnings, *(f"{f.kind}: {f.message}" for f in findings if not f.fix)]
     what = f"**{len(pairs)} pairs**, {len(offered)} with something to mend" if offered else f"**{len(pairs)} pairs**"
     ending = "." if offered or notes else ": nothing to mend."
+    counts = [[len(pieces[pair[side]]) for pair in pairs] for side in (0, 1)]
+    split = ", ".join(
+        f"{language} {sum(count) / len(count):.1f} (at most {max(count)})"
+        for language, count in zip(("Swahili", "English"), counts, strict=True)
+    )
     labels = [(f"{finding.message} → {finding.fix}", finding.message) for finding in offered]
     return (
-        what + ending,
+        f"{what}{ending} Pieces a word, for this model: {split}.",
         gr.CheckboxGroup(choices=labels, value=[value for _, value in labels], visible=bool(offered)),
         gr.Button(visible=bool(offered)),
         gr.Markdown(note_list(notes), visible=bool(notes)),
