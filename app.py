@@ -58,18 +58,19 @@ def build(model_names: tuple[str, ...] = OFFERED) -> gr.Blocks:
         pickers = AdapterPickers(models)
         bar.follow(lambda model, visitor: [gr.Markdown(visible=model == "lugha-mini")], [note])
         bar.follow(lambda model, visitor: pickers.updates(visitor, model), pickers.outputs)
-        with gr.Tab("Alignment", id="alignment"):
-            alignment = alignment_tab.build(models, visitor, bar.model, pickers)
-        with gr.Tab("Fine-tune", id="finetune"):
-            typed = finetune_tab.build(models, visitor, bar.model, pickers, alignment)
-        with gr.Tab("Evaluate", id="evaluate"):
-            evaluate_tab.build(models, visitor, bar, pickers)
-        with gr.Tab("Space", id="space"):
-            space_tab.build(models, visitor, bar, pickers)
-        with gr.Tab("Answers", id="compare"):
-            compare_tab.build(models, visitor, bar.model, pickers)
-        with gr.Tab("Word lists", id="lists"):
-            lists_tab.build(models, bar.model, alignment.text, typed)
+        with gr.Tabs() as tabs:
+            with gr.Tab("Alignment", id="alignment"):
+                alignment = alignment_tab.build(models, visitor, bar.model, pickers)
+            with gr.Tab("Fine-tune", id="finetune"):
+                typed = finetune_tab.build(models, visitor, bar.model, pickers, alignment)
+            with gr.Tab("Evaluate", id="evaluate"):
+                evaluate_tab.build(models, visitor, bar, pickers)
+            with gr.Tab("Space", id="space"):
+                space_tab.build(models, visitor, bar, pickers)
+            with gr.Tab("Answers", id="compare"):
+                compare_tab.build(models, visitor, bar.model, pickers)
+            with gr.Tab("Word lists", id="lists"):
+                lists_tab.build(models, bar.model, tabs, alignment, typed)
         bar.wire(demo, visitor, alignment.first_drawing)
     return demo.queue(max_size=20, api_open=False)
 

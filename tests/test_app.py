@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -226,10 +227,10 @@ def test_the_published_protocol_step_by_step_with_its_control(page: Page):
     expect(page.locator("#control-run")).to_be_disabled()
     page.click("#start")
     expect(page.locator("#train-status")).to_contain_text("Done: 2 steps", timeout=60_000)
-    expect(page.locator("#protocol")).to_contain_text("4 · Evaluate at output")
+    expect(page.locator("#protocol")).to_contain_text("3 · Result at output")
     page.click("#control-run")
     expect(page.locator("#train-status")).to_contain_text("Control done: 2 steps", timeout=60_000)
-    expect(page.locator("#protocol")).to_contain_text("5 · Shuffled control")
+    expect(page.locator("#protocol")).to_contain_text("4 · Shuffled control")
     expect(page.locator("#train-curve .legendtext").filter(has_text="as-published-shuffled")).to_have_count(2)
     expect(page.locator("#train-plot .legendtext").filter(has_text="shuffled, held out")).to_have_count(3)
     expect(page.locator("#train-verdict")).to_contain_text("The control, trained on wrong translations")
@@ -266,7 +267,7 @@ def test_the_answers_show_harm_that_cosines_hide(page: Page):
     page.click("#evaluate")
     expect(page.locator("#evaluate-warning")).to_contain_text("also in the trained list", timeout=60_000)
     page.click("#ask")
-    expect(page.locator("#answers-note")).to_contain_text("Translations got worse", timeout=60_000)
+    expect(page.locator("#answers-note")).to_contain_text("Translations to English got worse", timeout=60_000)
     expect(page.locator("#answers-note")).to_contain_text("plain sentences surprise it more")
     expect(page.locator("#answers")).to_contain_text("perplexity on plain Swahili")
     expect(page.locator("#probes")).to_contain_text("Swahili to English")
@@ -306,8 +307,11 @@ def test_a_list_is_checked_mended_and_measured(page: Page):
     fixes.get_by_label("spelt the same in both languages").uncheck()
     page.click("#accept-fixes")
     expect(page.locator("#list-text textarea")).to_have_value("bovu, rotten\nbilauri, glass\nmaji, water\nradio, radio")
+    page.click("#to-training")
+    expect(page.locator("#train-pairs textarea")).to_have_value(re.compile("bilauri, glass"))
+    open_tab(page, "Word lists")
     page.click("#to-alignment")
-    open_tab(page, "Alignment")
+    expect(page.locator("#pair-table")).to_contain_text("bilauri")
     expect(page.locator("#pairs textarea")).to_have_value("bovu, rotten\nbilauri, glass\nmaji, water\nradio, radio")
 
 

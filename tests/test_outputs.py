@@ -64,7 +64,14 @@ def test_the_bundled_model_translates_and_shuffled_training_shows_as_harm():
 def test_probes_are_six_kinds_on_seven_pairs(tiny, pairs):
     answers = probe(tiny, pairs, None)
     assert len(answers) == 42 and len({answer.kind for answer in answers}) == 6
-    assert len({answer.pair for answer in answers}) == 7
+    assert all(len({a.pair for a in answers if a.kind == kind}) == 7 for kind in {a.kind for a in answers})
+
+
+def test_a_probes_sentence_gets_words_that_fit_it(tiny):
+    answers = probe(tiny, shipped("control"), None)
+    verbs = {a.pair.english for a in answers if a.kind == "verb or adjective in mixed speech"}
+    nouns = {a.pair.english for a in answers if a.kind == "noun in mixed speech"}
+    assert all(word.startswith("to ") for word in verbs) and not any(word.startswith("to ") for word in nouns)
     assert all(answer.base == answer.adapted for answer in answers)
 
 

@@ -404,7 +404,7 @@ def _warnings(pairs: Sequence[WordPair], wrong: np.ndarray) -> Iterator[str]:
             "the model knows; leave them out."
         )
     if not wrong.any():
-        yield "There is no wrong pair in this list, so mismatched, gap and AUC are empty; add a second pair."
+        yield "This list has no wrong pair of its own: those shown are the reference pool's. Add a second pair."
 
 
 def verdict(result: LayerAlignment, layer: int) -> str:

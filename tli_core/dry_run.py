@@ -70,7 +70,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
                     apart.append(float((matched - hardest).mean()))
                     if config.loss == "triplet":
                         opened.append(float((hinges(anchors, positives, config.margin, same) > 0).float().mean()))
-            model.train()
+        with loaded.using(key, training=True) as model:
             kept = _Kept(parameters)
             seconds = []
             for batch in (sampled * TIMED_STEPS)[:TIMED_STEPS]:

@@ -83,8 +83,8 @@ class EvaluationReport:
 
     @property
     def provenance(self) -> Provenance:
-        """Of the measurements with the adapter."""
-        return self.evaluations[0].after.provenance
+        """Of the last list's measurement with the adapter: the control list's."""
+        return self.evaluations[-1].after.provenance
 
     @property
     def warnings(self) -> tuple[str, ...]:

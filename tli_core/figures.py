@@ -253,7 +253,7 @@ def _band(figure: go.Figure, layers: list[int], edges, colour: str, opacity: flo
 
 
 def _layer_axis(figure: go.Figure, names: Sequence[str]) -> None:
-    every = max(1, len(names) // 13)
+    every = max(1, -(-len(names) // 8))
     last = len(names) - 1
     ticks = [i for i in range(len(names)) if i % every == 0 and i < len(names) - every / 2] + [last]
     labels = ["out" if names[i] == "output" else str(i) for i in ticks]

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftConfig, set_peft_model_state_dict
+from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -92,6 +93,7 @@ class LoadedModel:
         # The active adapter is state of the one model object, so whoever uses it holds this lock meanwhile.
         self._lock = threading.RLock()
         self.health: Health | None = None
+        self._lora_layers: tuple[BaseTunerLayer, ...] = ()
         self._references: OrderedDict[tuple[str | None, str], Any] = OrderedDict()
 
     @property
@@ -120,8 +122,11 @@ class LoadedModel:
         return layer_names(self.blocks, self.whole)
 
     @contextmanager
-    def using(self, adapter: str | None) -> Iterator[PreTrainedModel]:
+    def using(self, adapter: str | None, training: bool = False) -> Iterator[PreTrainedModel]:
         """The model with the adapter of this key on, or the untouched base for None; the base again afterwards.
+
+        Args:
+            training: whether LoRA's dropout is on; the base has none of its own on, ever.
 
         Raises:
             KeyError: no adapter of that key is in memory.
@@ -130,8 +135,10 @@ class LoadedModel:
             if adapter is not None:
                 if adapter not in self._peft_keys():
                     raise KeyError(f"No adapter {adapter!r} is in memory: add it first.")
-                self._model.set_adapter(adapter)
-                self._model.enable_adapters()
+                for layer in self._lora_layers:
+                    layer.set_adapter(adapter)
+                    layer.enable_adapters(True)
+                    layer.train(training)
             try:
                 yield self._model
             finally:
@@ -208,9 +215,10 @@ class LoadedModel:
         return tuple(getattr(self._model, "peft_config", {}))
 
     def _base_only(self) -> None:
-        if self._peft_keys():
-            self._model.disable_adapters()
-        self._model.eval()
+        # Not transformers' `disable_adapters`: it walks every module of the model, which a training step would notice.
+        for layer in self._lora_layers:
+            layer.enable_adapters(False)
+            layer.eval()
 
     def _check_fit(self, state: dict[str, torch.Tensor], path: Path) -> None:
         hidden, blocks = self._model.config.hidden_size, self.blocks
@@ -250,10 +258,15 @@ class LoadedModel:
         for name, parameter in self._model.named_parameters():
             if f".{key}." in name:
                 parameter.data = parameter.data.float()
+        self._find_lora_layers()
 
     def _take_off(self, key: str) -> None:
         if key in self._peft_keys():
             self._model.delete_adapter(key)
+            self._find_lora_layers()
+
+    def _find_lora_layers(self) -> None:
+        self._lora_layers = tuple(m for m in self._model.modules() if isinstance(m, BaseTunerLayer))
 
 
 def load_model(

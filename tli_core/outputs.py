@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from .embeddings import encode, length_batches
 from .generation import TranslationAccuracy, continuations, word_translation
 from .health import Health, check_health
 from .model import LoadedModel
-from .pairs import WordPair, shipped, translation_table
+from .pairs import WordPair, lexicon, shipped, translation_table
 from .prompts import PROBES, TO_ENGLISH, TO_SWAHILI
 
 MAX_LOGITS = 64_000_000
@@ -143,9 +144,11 @@ def probe(loaded: LoadedModel, pairs: Sequence[WordPair], adapter: str | None) -
     Raises:
         ValueError: the model has no output head.
     """
-    count = min(PROBE_PAIRS, len(pairs))
-    chosen = [pairs[i] for i in np.linspace(0, len(pairs) - 1, count).astype(int)]
-    asked = [(kind, pair, kind.fill(pair.swahili, pair.english)) for kind in PROBES for pair in chosen]
+    asked = [
+        (kind, pair, kind.fill(pair.swahili, pair.english))
+        for kind in PROBES
+        for pair in _spread([pair for pair in pairs if _takes(kind.takes, pair)] or pairs)
+    ]
     answers = []
     for key in (None, adapter):
         with loaded.using(key) as model:
@@ -154,6 +157,24 @@ def probe(loaded: LoadedModel, pairs: Sequence[WordPair], adapter: str | None) -
         ProbeAnswer(kind.name.removeprefix("Probe: "), pair, text, base, adapted)
         for (kind, pair, text), base, adapted in zip(asked, *answers, strict=True)
     )
+
+
+def _takes(kind: str, pair: WordPair) -> bool:
+    """Whether a prompt that takes this kind of word has a place for the pair; the lexicon knows its nouns."""
+    if kind == "noun":
+        return pair.swahili in _nouns()
+    return kind == "any" or pair.english.startswith("to ")
+
+
+@lru_cache(maxsize=1)
+def _nouns() -> frozenset[str]:
+    return frozenset(entry.pair.swahili for entry in lexicon() if entry.pos == "noun")
+
+
+def _spread(pairs: Sequence[WordPair]) -> list[WordPair]:
+    """As many pairs as are probed, spread over the list."""
+    count = min(PROBE_PAIRS, len(pairs))
+    return [pairs[i] for i in np.linspace(0, len(pairs) - 1, count).astype(int)]
 
 
 def _continuation_ids(tokenizer: PreTrainedTokenizerBase, glosses: Sequence[str]) -> list[list[int]]:

@@ -9,11 +9,15 @@ TO_SWAHILI = "English: {english}\nSwahili:"
 
 @dataclass(frozen=True)
 class Template:
-    """A prompt with a place for the pair's Swahili or English side, and what it is meant to show."""
+    """A prompt with a place for the pair's Swahili or English side, and what it is meant to show.
+
+    takes is the kind of word that its sentence has a place for: a `noun`, a `verb`, or `any`.
+    """
 
     name: str
     text: str
     shows: str
+    takes: str = "any"
 
     def fill(self, swahili: str, english: str) -> str:
         """The prompt for one pair, taken literally: braces in a word stay braces."""
@@ -34,11 +38,13 @@ PROBES = (
         "Probe: noun in mixed speech",
         "Jana nilinunua {swahili} sokoni. In English we call it",
         "whether a Swahili noun is understood in a sentence that changes language",
+        takes="noun",
     ),
     Template(
         "Probe: verb or adjective in mixed speech",
         "My friend likes {swahili}. In other words, my friend likes",
         "whether a Swahili verb or adjective is understood inside English",
+        takes="verb",
     ),
     Template("Probe: definition", "Neno: {swahili}\nMaana kwa Kiingereza:", "a definition asked for in Swahili"),
     Template(

@@ -30,13 +30,13 @@ def protocol_rows(done: Protocol) -> list[tuple[str, str, str]]:
     if done.tried:
         rows.append(_dry_run_row(done.tried, done.config))
     if done.trained:
-        rows.append(_training_row(done.trained, done.config))
+        rows.append(_training_row(done.trained))
     if done.control:
         layer = blocks_read(done.config, len(done.control.before.names) - 1)
         places = dict.fromkeys((layer, done.control.layer))
-        rows += [_evaluation_row("4 · Evaluate", _at(done.control, place)) for place in places]
+        rows += [_evaluation_row("3 · Result", _at(done.control, place)) for place in places]
     if done.shuffled:
-        row = _evaluation_row("5 · Shuffled control", done.shuffled)
+        row = _evaluation_row("4 · Shuffled control", done.shuffled)
         rows.append((*row[:2], f"Nothing true was taught. Whatever rose here is no evidence of learning. {row[2]}"))
     return rows
 
@@ -60,13 +60,12 @@ def _dry_run_row(tried: DryRun, config: TrainingConfig) -> tuple[str, str, str]:
     return (
         "2 · Dry run",
         f"First loss {tried.first_loss:.3f} against {idle}, {tried.idle_loss:.3f}; "
-        f"{100 * tried.active:.0f} % of the examples have a gradient.",
-        f"That the gradient is worth much: right and hardest wrong pair are {abs(tried.apart):.3f} apart in cosine, "
-        f"and its norm is {tried.gradient:.2g}.",
+        f"{100 * tried.active:.0f} % of the examples have some gradient; its norm is {tried.gradient:.2g}.",
+        f"That the gradient is worth much: right pair less hardest wrong one is {tried.apart:+.4f} in cosine.",
     )
 
 
-def _training_row(trained: TrainedAdapter, config: TrainingConfig) -> tuple[str, str, str]:
+def _training_row(trained: TrainedAdapter) -> tuple[str, str, str]:
     losses = trained.record["losses"]
     return (
         "3 · Fine-tune",

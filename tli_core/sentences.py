@@ -26,7 +26,7 @@ HARM = 1.1
 
 CHANGES = {
     "improved": "Right pairs moved away from wrong ones",
-    "collapsed": "Collapsed: wrong pairs moved closer as much as right ones, so the rise in cosine says nothing",
+    "collapsed": "Collapsed: wrong pairs came closer as much as right ones or more, so the rise says nothing",
     "worse": "Worse: right pairs are harder to tell from wrong ones than before",
     "no clear change": "No clear change between right and wrong pairs",
 }
@@ -41,14 +41,14 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
     """What one curve means: the best layer and the output against wrong pairs, and whether that tells them apart."""
     best, output = best_layer(result), len(result.names) - 1
     mismatched, band = result.control
-    count = "This pair" if len(result.pairs) == 1 else f"These {len(result.pairs)} pairs"
+    one = len(result.pairs) == 1
+    count, typical = ("This pair ranks", "") if one else (f"These {len(result.pairs)} pairs rank", "typically ")
     rank = int(np.median(result.reference_rank[best]))
     layers = f"{result.names[best]} (layer {best})" if best != output else _last_layer(result)
     text = (
-        f"**{label}.** {count} can be told from wrong ones best at {layers}: "
-        f"cosine {result.matched[best]:.2f} for yours, {mismatched[best]:.2f} for wrong ones "
-        f"(nine in ten between {band[best, 0]:.2f} and {band[best, 1]:.2f}); "
-        f"your English word is typically number {rank} among {result.reference_size} common words."
+        f"**{label}.** {count} best at {layers}, where your English word is {typical}number {rank} among "
+        f"{result.reference_size} common words: cosine {result.matched[best]:.2f} for yours, "
+        f"{mismatched[best]:.2f} for wrong ones (nine in ten between {band[best, 0]:.2f} and {band[best, 1]:.2f})."
     )
     return f"{text} {_reading(result, best)}{_saturation(result)}"
 
@@ -151,27 +151,38 @@ def dry_run_sentence(tried: DryRun, loss: str) -> str:
             "right and wrong pairs look alike, so there is almost no signal to learn from. Check the pooling: BOS "
             "drowns words."
         )
-    return "The loss sees a difference between right and wrong pairs, so there is something to learn from."
+    where = "below" if tried.apart < 0 else "above"
+    return (
+        f"There is something to learn: on average the right pair lies {abs(tried.apart):.3f} {where} its hardest wrong "
+        "one, and the loss tells the two apart."
+    )
 
 
 def outputs_sentence(before: OutputCheck, after: OutputCheck) -> str:
-    """Whether what the model writes got better or worse, in words."""
-    moved = [getattr(after.greedy, way) - getattr(before.greedy, way) for way in ("sw_en", "en_sw")]
-    reads = [getattr(after.health, language) / getattr(before.health, language) for language in ("swahili", "english")]
-    said = (
-        "Translations got worse"
-        if min(moved) <= -TRANSLATED
-        else "Translations got better"
-        if max(moved) >= TRANSLATED
-        else "Translations hardly changed"
+    """Whether what the model writes got better or worse, in words, each direction and language by itself."""
+
+    def moved(change: float) -> str:
+        return "got worse" if change <= -TRANSLATED else "got better" if change >= TRANSLATED else "hardly changed"
+
+    ways = [
+        (name, getattr(before.greedy, way), getattr(after.greedy, way))
+        for way, name in (("sw_en", "English"), ("en_sw", "Swahili"))
+    ]
+    translations = "; ".join(
+        f"translations to {name} {moved(now - was)} ({was:.2f} → {now:.2f} right)" for name, was, now in ways
     )
-    harm = "plain sentences surprise it more than before" if max(reads) >= HARM else "its plain sentences are unharmed"
-    return (
-        f"{said} (right to English {before.greedy.sw_en:.2f} → {after.greedy.sw_en:.2f}, to Swahili "
-        f"{before.greedy.en_sw:.2f} → {after.greedy.en_sw:.2f}), and {harm} (perplexity Swahili "
-        f"{before.health.swahili:,.0f} → {after.health.swahili:,.0f}, English {before.health.english:,.0f} → "
-        f"{after.health.english:,.0f})."
+    reads = [
+        (name, getattr(before.health, name.lower()), getattr(after.health, name.lower()))
+        for name in ("Swahili", "English")
+    ]
+    harm = (
+        "plain sentences surprise it more than before"
+        if any(now >= HARM * was for _, was, now in reads)
+        else ("its plain sentences are unharmed")
     )
+    figures = ", ".join(f"{name} {was:,.0f} → {now:,.0f}" for name, was, now in reads)
+    text = f"{translations}; {harm} (perplexity {figures})."
+    return text[0].upper() + text[1:]
 
 
 def projection_sentence(projection: Projection, labels: Sequence[str]) -> str:

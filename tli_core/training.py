@@ -347,8 +347,7 @@ def train_adapter(
             if stop():
                 break
             learning_rate = schedule.get_last_lr()[0]
-            with loaded.using(key) as model:
-                model.train()
+            with loaded.using(key, training=True) as model:
                 loss = data.loss(model, batch, layer, config)
                 if loss.requires_grad:
                     loss.backward()

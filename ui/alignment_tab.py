@@ -92,6 +92,9 @@ def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: Adapte
                 elem_id="pooling",
             )
             warning = gr.Markdown(visible=False, elem_id="alignment-warning")
+            with gr.Accordion("Why a cosine of 0.99998 can mean nothing", open=False):
+                gr.Markdown(WHY)
+                show_me = gr.Button("Show me, on the control pairs", size="sm", elem_id="show-me")
         with gr.Column(scale=3, min_width=300):
             reading = gr.Markdown(elem_id="reading")
             plot = gr.Plot(label="Cosine by layer", show_label=False, elem_id="curve")
@@ -101,9 +104,6 @@ def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: Adapte
                 "of them inside the pale band. Only the distance between the two means anything.",
                 elem_classes="hint",
             )
-    with gr.Accordion("Why a cosine of 0.99998 can mean nothing", open=False):
-        gr.Markdown(WHY)
-        show_me = gr.Button("Show me, on the control pairs", size="sm", elem_id="show-me")
     table = gr.Dataframe(label="Each pair", interactive=False, max_height=420, elem_id="pair-table")
     download = gr.DownloadButton("Download every number (JSON)", visible=False, elem_id="alignment-json")
 
@@ -131,9 +131,14 @@ def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: Adapte
         run, inputs, outputs, api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE
     )
     show_me.click(
-        lambda: (example_text(CONTROL_EXAMPLE), "all"), None, [text, pooling], queue=False, api_visibility="private"
+        lambda: (example_text(CONTROL_EXAMPLE), "all", CONTROL_EXAMPLE),
+        None,
+        [text, pooling, example],
+        queue=False,
+        api_visibility="private",
     ).then(run, inputs, outputs, api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE)
-    lines.input(redrawn, [shown, lines], plot, queue=False, api_visibility="private")
+    text.input(lambda: None, None, example, queue=False, api_visibility="private")
+    lines.input(redrawn, [shown, lines], plot, api_visibility="private", show_progress="hidden")
 
     return AlignmentTab(text, (run, inputs, outputs))
 
@@ -184,7 +189,7 @@ def pair_table(results: Sequence[tuple[str, LayerAlignment]]) -> dict:
     size = results[0][1].reference_size
     headers = ["Swahili", "English"]
     if len(results) == 1:
-        headers += ["best layer", "cosine", "wrong pairs", f"rank of {size}"]
+        headers += ["best layer", "cosine", "all wrong pairs", f"rank of {size}"]
     else:
         headers += [f"{who} {what}" for who in ("base", "new") for what in ("layer", "cosine", "wrong", f"rank/{size}")]
     data = []

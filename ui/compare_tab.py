@@ -70,6 +70,9 @@ def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: Adapte
     for word in (swahili, english):
         word.change(filled, [template, swahili, english], prompt, queue=False, api_visibility="private")
 
+    for changed in (prompt.change, adapter.input):
+        changed(lambda: ("", ""), None, [base_answer, adapted_answer], queue=False, api_visibility="private")
+
     @explained
     def run(prompt: str, model: str, adapter: str, tokens: float, visitor: Visitor):
         yield from answers(models, visitor, prompt, model, adapter, int(tokens))

@@ -28,6 +28,7 @@ ITS_OWN, TYPED = "what it was trained on", "pairs I type"
 UNSEEN = f"{len(shipped('control'))} control pairs"
 RESERVED = f"{len(shipped('reserved'))} words no training saw"
 MAX_ANSWERED = 200
+AGAIN = "Press **Evaluate** again: what is below is still of the earlier choice."
 PICK_CHOICE = ("pick by the trained list", PICK)
 
 VIEWS = {
@@ -71,7 +72,11 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
             trained = gr.Radio([ITS_OWN, TYPED], value=ITS_OWN, label="Trained pairs", elem_id="evaluate-trained")
             trained_text = gr.Textbox(label="Trained pairs, one a line", lines=5, max_lines=10, visible=False)
             control = gr.Radio(
-                [UNSEEN, RESERVED, TYPED], value=UNSEEN, label="Pairs it has not seen", elem_id="evaluate-control"
+                [UNSEEN, RESERVED, TYPED],
+                value=UNSEEN,
+                label="Pairs it has not seen",
+                info="Control: unseen by the fine-tune, met by the base in dictionary lines. The others nobody saw.",
+                elem_id="evaluate-control",
             )
             control_text = gr.Textbox(
                 label="Unseen pairs, one a line", lines=5, max_lines=10, visible=False, elem_id="evaluate-control-pairs"
@@ -99,10 +104,11 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         gr.Markdown("### The paper's table, with the controls it lacks")
         table = gr.Dataframe(show_label=False, interactive=False, max_height=1000, elem_id="evaluate-table")
         gr.Markdown("### Control pairs that moved most\nWhat a pair's cosine gained over that of its wrong partners.")
-        moved = gr.Dataframe(show_label=False, interactive=False, max_height=420, elem_id="movers")
+        moved = gr.Dataframe(show_label=False, interactive=False, max_height=900, elem_id="movers")
         gr.Markdown(
             "### Does it reach the output?\nThe model is asked to translate every control word, both ways, without and "
-            "with the adapter, to rank the right word among all others, and to read plain sentences. A minute or so."
+            "with the adapter, to rank the right word among all others, and to read plain sentences. A minute or two "
+            "on two CPU cores."
         )
         answers_button = gr.Button("Ask both for translations", elem_id="ask")
         answers_note = gr.Markdown(elem_id="answers-note")
@@ -191,6 +197,9 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         return _shown(held, view)
 
     layer.input(at_layer, [measured, layer, view], shown, queue=False, api_visibility="private")
+
+    for changed in (adapter.input, trained.input, control.input):
+        changed(lambda held: AGAIN if held else gr.skip(), measured, status, queue=False, api_visibility="private")
 
     def look(measured: Measured | None, view: str):
         return (drawn(measured.report, view), gr.Markdown(VIEWS[view])) if measured else (gr.skip(), gr.skip())

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import gradio as gr
 
+from tli_core.alignment import LEAST_CHANGE
 from tli_core.dry_run import dry_run
 from tli_core.embeddings import POOLINGS
 from tli_core.figures import alignment_figure, training_figure
@@ -144,8 +145,14 @@ def build(
         found = run_pilot(loaded, given.pairs(), seed=config.seed)
         now = Progressed(replace(_protocol(done, config), pilot=found))
         figure = alignment_figure([("with BOS", found.with_bos), ("words only", found.words)])
-        chosen = str(found.layer) if given.preset == "published" else gr.skip()
-        return pilot_sentence(found), figure, _steps(now), chosen, now
+        published = given.preset == "published"
+        follows = (
+            f"**The layer that the loss reads is now set to {found.layer}** (under More knobs)."
+            if published
+            else "The corrected preset goes on reading the output."
+        )
+        chosen = str(found.layer) if published else gr.skip()
+        return f"{pilot_sentence(found)}\n\n{follows}", figure, _steps(now), chosen, now
 
     pilot.click(
         try_pilot,
@@ -185,7 +192,7 @@ def build(
         yield (
             "Preparing …",
             training_figure([], config.loss),
-            gr.skip(),
+            "",
             gr.Column(visible=False),
             *unchanged[2:],
         )
@@ -293,8 +300,8 @@ def _ready(done: Progressed | None) -> list[gr.Button]:
 
 
 def _protocol(done: Progressed | None, config) -> Protocol:
-    """The steps so far that still hold: a pilot always, a dry run where the knobs are the same."""
-    if done is None:
+    """The steps so far that still hold: a pilot for the same preset, a dry run where the knobs are the same."""
+    if done is None or done.protocol.config.preset != config.preset:
         return Protocol(config)
     same = done.protocol.config == config
     return Protocol(config, done.protocol.pilot, done.protocol.tried if same else None)
@@ -332,10 +339,9 @@ def _ended(done: Progressed, visitor: Visitor, pickers: AdapterPickers) -> tuple
 def _verdict(first: Finished, control: Finished | None) -> str:
     lines = [f"- {change_sentence(item)}" for item in first.evaluations]
     if control:
-        lines.append(
-            f"- The control, trained on wrong translations: {change_sentence(control.evaluations[0])} What it gained, "
-            "it gained without learning a single translation."
-        )
+        gained = control.evaluations[0].change.matched >= LEAST_CHANGE
+        ending = " What it gained, it gained without learning a single translation." if gained else ""
+        lines.append(f"- The control, trained on wrong translations: {change_sentence(control.evaluations[0])}{ending}")
     if first.config.shuffled:
         lines.append("- This was the control: whatever it gained, it gained from wrong translations.")
     return "\n".join(["### What it did, at the output", *lines])

@@ -5,7 +5,7 @@ import gradio as gr
 from tli_core.embeddings import subwords
 from tli_core.lint import Finding, apply, lint
 from tli_core.pairs import PairList, format_pairs, parse_pairs, read_pairs, shipped
-from ui.alignment_tab import MAX_PAIRS, MODEL_QUEUE, note_list
+from ui.alignment_tab import MAX_PAIRS, MODEL_QUEUE, AlignmentTab, note_list
 from ui.errors import explained
 from ui.visitors import Models
 
@@ -16,7 +16,9 @@ EXAMPLE = (
 MAX_FINDINGS = 200
 
 
-def build(models: Models, model: gr.Dropdown, alignment_text: gr.Textbox, training_text: gr.Textbox) -> None:
+def build(
+    models: Models, model: gr.Dropdown, tabs: gr.Tabs, alignment: AlignmentTab, training_text: gr.Textbox
+) -> None:
     """Lay the tab out and wire it."""
     checked = gr.State(None)
     with gr.Row():
@@ -83,13 +85,21 @@ def build(models: Models, model: gr.Dropdown, alignment_text: gr.Textbox, traini
     accept.click(accepted, [checked, fixes], text, queue=False, api_visibility="private").then(
         run, [text, against, model], shown, api_visibility="private", **MODEL_QUEUE
     )
-    for button, box, where in ((to_alignment, alignment_text, "Alignment"), (to_training, training_text, "Fine-tune")):
-
-        def copied(text: str, where: str = where):
-            gr.Info(f"The list is now in the {where} tab.")
-            return text
-
-        button.click(copied, text, box, queue=False, api_visibility="private")
+    function, inputs, outputs = alignment.first_drawing
+    to_alignment.click(
+        lambda text: (text, gr.Tabs(selected="alignment")),
+        text,
+        [alignment.text, tabs],
+        queue=False,
+        api_visibility="private",
+    ).then(function, inputs, outputs, api_visibility="private", show_progress="hidden", **MODEL_QUEUE)
+    to_training.click(
+        lambda text: (text, gr.Tabs(selected="finetune")),
+        text,
+        [training_text, tabs],
+        queue=False,
+        api_visibility="private",
+    )
 
 
 def _shown(pairs: PairList, findings: tuple[Finding, ...], pieces: dict[str, tuple[str, ...]]) -> tuple:

@@ -16,6 +16,7 @@ from ui.visitors import Models, Visitor
 CONTROL, RESERVED = f"{len(shipped('control'))} control pairs", f"{len(shipped('reserved'))} words no training saw"
 TYPED = "pairs I type"
 MAX_DRAWN = 300
+AGAIN = "Press **Draw the space** again: the picture is of the earlier choice."
 START = "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nkula, to eat\nkunywa, to drink"
 
 
@@ -70,6 +71,17 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
 
     inputs = [model, adapter, source, typed, layer, method, visitor]
     draw.click(show, inputs, [plot, reading], api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE)
+
+    for changed in (adapter.input, layer.input, method.input, source.input):
+        changed(
+            lambda figure: AGAIN if figure else gr.skip(),
+            plot,
+            reading,
+            queue=False,
+            api_visibility="private",
+        )
+    for changed in (adapter.input, layer.input):
+        changed(lambda: ("", gr.Dataframe(visible=False)), None, [found, table], queue=False, api_visibility="private")
 
     @explained
     def neighbours(word: str, language: str, model: str, adapter: str, layer: str, visitor: Visitor):
