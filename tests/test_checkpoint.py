@@ -18,6 +18,7 @@ from tli_core.embeddings import layer_index
 from tli_core.generation import continuations
 from tli_core.model import ROOT, blocks_to_train, load_model
 from tli_core.pairs import shipped
+from tli_core.training import configured, train_adapter
 
 from .conftest import character_tokenizer, tiny_llama
 from .hub import serve
@@ -88,6 +89,12 @@ def test_without_a_head_the_model_measures_but_does_not_generate(tmp_path):
     assert measure(loaded, shipped("control")[:3]).names[-1] == "output"
     with loaded.using(None) as model, pytest.raises(ValueError, match="no output head"):
         continuations(model, loaded.tokenizer, ["maji"], 3)
+
+
+def test_the_first_blocks_have_no_output_to_train_at(tmp_path):
+    part = load_model(str(write(tmp_path / "model")), "cpu", 2)
+    with pytest.raises(ValueError, match="Only the first 2 blocks are loaded, so the loss cannot read the output"):
+        next(train_adapter(part, shipped("train")[:8], configured("corrected")))
 
 
 def test_a_head_can_be_taken_from_a_named_sibling(tmp_path):

@@ -54,6 +54,12 @@ def test_repeats_become_one_pair_with_its_glosses():
     assert apply(pairs, lint(pairs)) == (WordPair("haki", "justice", ("right",)),)
 
 
+def test_a_repeat_of_a_pair_that_is_left_out_stays():
+    pairs = [WordPair("radio", "radio"), WordPair("radio", "wireless")]
+    assert kinds(pairs) == ["same spelling", "several translations"]
+    assert apply(pairs, lint(pairs)) == (pairs[1],)
+
+
 def test_synonyms_are_named_but_nothing_is_lost():
     pairs = [WordPair("gari", "car"), WordPair("motokaa", "car")]
     (finding,) = lint(pairs)

@@ -8,7 +8,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from tli_core.cards import save_adapter
-from tli_core.evaluation import EvaluationReport, evaluate_lists, full_report
+from tli_core.evaluation import EvaluationReport, evaluate_lists, report_of, with_answers
 from tli_core.pairs import WordPair
 from tli_core.report_page import provenance_line, report_html, write_report
 from tli_core.tables import mover_rows, output_rows
@@ -23,7 +23,7 @@ def report(tiny, pairs, tmp_path) -> tuple[EvaluationReport, dict]:
     *_, trained = train_adapter(tiny, pairs[:20], config)
     adapter = tiny.add_adapter(save_adapter(trained, tmp_path, "mine"))
     evaluations = evaluate_lists(tiny, pairs[:20], [*pairs[20:], HOSTILE], adapter.key)
-    return full_report(tiny, evaluations, adapter.key, answers=True), adapter.record
+    return with_answers(tiny, report_of(tiny, evaluations), adapter.key), adapter.record
 
 
 def test_the_folder_holds_every_number_and_the_card(report, tmp_path):

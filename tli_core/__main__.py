@@ -303,7 +303,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         raise ValueError(f"{arguments.report} is already there: give the report a folder of its own.")
     trained, control = _pairs(arguments.trained, "train"), _pairs(arguments.control, "control")
     loaded, adapter = _loaded(arguments)
-    from .evaluation import evaluate_lists, full_report
+    from .evaluation import evaluate_lists, report_of, with_answers
     from .reports import evaluation_json, write_json
     from .sentences import change_sentence
     from .tables import evaluation_table, format_table, output_rows
@@ -317,7 +317,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     evaluations = evaluate_lists(
         loaded, trained.pairs, control.pairs, adapter, arguments.layer, arguments.seed, tell
     )  # fmt: skip
-    report = full_report(loaded, evaluations, adapter, arguments.answers, tell)
+    report = report_of(loaded, evaluations)
+    if arguments.answers:
+        report = with_answers(loaded, report, adapter, tell)
     print(evaluation_table(evaluations))
     for item in evaluations:
         print(change_sentence(item))

@@ -49,7 +49,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
     Raises:
         ValueError: too few pairs, or a layer that the model does not have.
     """
-    layer = blocks_read(config, loaded.blocks)
+    layer = blocks_read(config, loaded.blocks, loaded.whole)
     data = TrainingPairs.of(loaded, pairs, config)
     sampled = [batch for _, batch in batches(len(data), config)][:SAMPLED_BATCHES]
     torch.manual_seed(config.seed)
@@ -61,8 +61,8 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
             losses, opened, apart = [], [], []
             with torch.inference_mode():
                 for batch in sampled:
-                    losses.append(float(data.loss(model, batch, layer, config)))
                     anchors, positives = data.states(model, batch, layer, config.pooling)
+                    losses.append(float(data.loss_of(anchors, positives, batch, config)))
                     same = data.same(batch).to(anchors.device)
                     matched = cosine_similarity(anchors, positives, dim=-1)  # (b,)
                     # A hinge whose margin no cosine can meet is open by exactly what right and wrong differ.

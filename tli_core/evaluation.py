@@ -1,7 +1,7 @@
 """Before and after: lists of pairs under the base and under an adapter, tested at one layer and drawn at all."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -142,29 +142,30 @@ def evaluate_lists(
     return compare_lists(*results, layer=layer, seed=seed)
 
 
-def full_report(
-    loaded: LoadedModel,
-    evaluations: Sequence[Evaluation],
-    adapter: str,
-    answers: bool,
-    tell: Callable[[str], None] = lambda doing: None,
-) -> EvaluationReport:
-    """The evaluations with their words' pieces and, where asked for, what base and adapter write for the control list.
-
-    Raises:
-        ValueError: answers are asked of a model without an output head.
-    """
+def report_of(loaded: LoadedModel, evaluations: Sequence[Evaluation]) -> EvaluationReport:
+    """The evaluations with their words' pieces, and the last list with BOS averaged in."""
     words = dict.fromkeys(word for item in evaluations for pair in item.before.pairs for word in pair[:2])
     pieces = {word: subwords(loaded.tokenizer, word) for word in words}
-    pairs = evaluations[-1].before.pairs
-    with_bos = measure(loaded, pairs, None, "all", evaluations[-1].before.provenance.seed)
-    if not answers:
-        return EvaluationReport(tuple(evaluations), pieces, with_bos)
-    checks = []
-    for who, key in (("base", None), ("adapter", adapter)):
-        checks.append(check_outputs(loaded, pairs, key, lambda doing, who=who: tell(f"{who}: {doing}")))
+    last = evaluations[-1].before
+    with_bos = measure(loaded, last.pairs, None, "all", last.provenance.seed)
+    return EvaluationReport(tuple(evaluations), pieces, with_bos)
+
+
+def with_answers(
+    loaded: LoadedModel, report: EvaluationReport, adapter: str, tell: Callable[[str], None] = lambda doing: None
+) -> EvaluationReport:
+    """The report, and what base and adapter write for its last list.
+
+    Raises:
+        ValueError: the model has no output head.
+    """
+    pairs = report.evaluations[-1].before.pairs
+    base, adapted = (
+        check_outputs(loaded, pairs, key, lambda doing, who=who: tell(f"{who}: {doing}"))
+        for who, key in (("base", None), ("adapter", adapter))
+    )
     tell("the six probes")
-    return EvaluationReport(tuple(evaluations), pieces, with_bos, (checks[0], checks[1]), probe(loaded, pairs, adapter))
+    return replace(report, outputs=(base, adapted), probes=probe(loaded, pairs, adapter))
 
 
 def compare_lists(

@@ -53,13 +53,16 @@ def apply(pairs: Sequence[WordPair], findings: Iterable[Finding]) -> tuple[WordP
             if finding.kind == kind and (row := rows[finding.index]) is not None:
                 rows[finding.index] = rule(row) or row
     for finding in accepted:
-        row = rows[finding.index]
-        if finding.into is not None and row is not None and (first := rows[finding.into]) is not None:
-            glosses = dict.fromkeys((*first.glosses, *row.accepted))
-            glosses.pop(first.english, None)
-            rows[finding.into] = first._replace(glosses=tuple(glosses))
-        if finding.kind not in _RULES:
+        if finding.kind not in _RULES and finding.into is None:
             rows[finding.index] = None
+    for finding in accepted:
+        # A repeat is taken into its first place only while that is there.
+        if finding.into is None or (row := rows[finding.index]) is None or (first := rows[finding.into]) is None:
+            continue
+        glosses = dict.fromkeys((*first.glosses, *row.accepted))
+        glosses.pop(first.english, None)
+        rows[finding.into] = first._replace(glosses=tuple(glosses))
+        rows[finding.index] = None
     return tuple(row for row in rows if row is not None)
 
 

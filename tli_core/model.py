@@ -395,9 +395,7 @@ def _read_adapter(path: Path) -> tuple[PeftConfig, dict[str, torch.Tensor], str]
     if not config_file.is_file():
         raise ValueError(f"{path} has no adapter_config.json: point to a folder that PEFT saved.")
     if not weights_file.is_file():
-        raise ValueError(
-            f"{path.name} has no adapter_model.safetensors: save it again as safetensors, not as a pickle."
-        )
+        raise ValueError(f"{path.name} has no adapter_model.safetensors: save it again as safetensors.")
     try:
         config = PeftConfig.from_pretrained(str(path))
         state = load_file(weights_file)

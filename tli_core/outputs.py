@@ -101,14 +101,13 @@ def rank_glosses(
         way: `sw_en` or `en_sw`.
     """
     known = tuple(pairs) if len(pairs) >= FEW_PAIRS else (*pairs, *shipped("pool"))
-    by_swahili = list({pair.swahili: pair for pair in known}.values())
     if way == "sw_en":
         prompts = [TO_ENGLISH.format(swahili=pair.swahili) for pair in pairs]
         candidates = list(dict.fromkeys(pair.english for pair in known))
         right = translation_table(known, candidates)[: len(pairs)]  # (n, candidates)
     else:
         prompts = [TO_SWAHILI.format(english=pair.english) for pair in pairs]
-        candidates = [pair.swahili for pair in by_swahili]
+        candidates = list(dict.fromkeys(pair.swahili for pair in known))
         listed = translation_table(known, [pair.english for pair in pairs])  # (known, n)
         rows = {pair.swahili: row for pair, row in zip(known, listed, strict=True)}
         right = np.stack([rows[word] for word in candidates], axis=1)  # (n, candidates)

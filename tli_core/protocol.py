@@ -42,7 +42,7 @@ def protocol_rows(done: Protocol) -> list[tuple[str, str, str]]:
 
 
 def _at(item: Evaluation, layer: int) -> Evaluation:
-    return compare(item.name, item.before, item.after, layer)
+    return item if layer == item.layer else compare(item.name, item.before, item.after, layer)
 
 
 def _pilot_row(pilot: Pilot) -> tuple[str, str, str]:

@@ -198,12 +198,20 @@ def shuffled_translations(pairs: Sequence[WordPair], seed: int) -> tuple[WordPai
     return tuple(WordPair(pair.swahili, pairs[following[i]].english) for i, pair in enumerate(pairs))
 
 
-def blocks_read(config: TrainingConfig, blocks: int) -> int:
+def blocks_read(config: TrainingConfig, blocks: int, whole: bool = True) -> int:
     """How many blocks, from the first, the loss reads in a model of that many.
+
+    Args:
+        whole: whether these are all its blocks, so that the last one is its output.
 
     Raises:
         ValueError: the model has no such layer.
     """
+    if config.layer is None and not whole:
+        raise ValueError(
+            f"Only the first {blocks} blocks are loaded, so the loss cannot read the output: give a layer from 1 to "
+            f"{blocks}."
+        )
     if config.layer is None:
         return blocks
     if config.layer > blocks:
@@ -277,7 +285,10 @@ class TrainingPairs:
 
     def loss(self, model: PreTrainedModel, batch: Sequence[int], layer: int, config: TrainingConfig) -> Tensor:
         """The loss of a batch, ()."""
-        anchors, positives = self.states(model, batch, layer, config.pooling)
+        return self.loss_of(*self.states(model, batch, layer, config.pooling), batch, config)
+
+    def loss_of(self, anchors: Tensor, positives: Tensor, batch: Sequence[int], config: TrainingConfig) -> Tensor:
+        """The loss of a batch whose states are known: (b, d), (b, d) -> ()."""
         same = self.same(batch).to(anchors.device)
         if config.loss == "triplet":
             return triplet_loss(anchors, positives, config.margin, same)
@@ -322,7 +333,7 @@ def train_adapter(
     Raises:
         ValueError: too few pairs, too many steps, or a layer that the model does not have.
     """
-    layer = blocks_read(config, loaded.blocks)
+    layer = blocks_read(config, loaded.blocks, loaded.whole)
     data = TrainingPairs.of(loaded, pairs, config)
     steps = total_steps(config, len(pairs))
     if steps > MAX_STEPS:

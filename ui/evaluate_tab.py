@@ -10,7 +10,7 @@ from pathlib import Path
 import gradio as gr
 import plotly.graph_objects as go
 
-from tli_core.evaluation import PICK, EvaluationReport, compare_lists, evaluate_lists, full_report
+from tli_core.evaluation import PICK, EvaluationReport, compare_lists, evaluate_lists, report_of, with_answers
 from tli_core.figures import alignment_figure, differences_figure, distributions_figure, scatter_figure, shares_figure
 from tli_core.pairs import WordPair, parse_pairs, shipped
 from tli_core.report_page import provenance_line, write_report
@@ -20,7 +20,7 @@ from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import MAX_PAIRS, MODEL_QUEUE, note_list
 from ui.cancel import StopRequests
 from ui.errors import explained
-from ui.layers import OUTPUT, last_layer, layer_choices
+from ui.layers import OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.model_bar import ModelBar
 from ui.visitors import Models, Visitor
 
@@ -28,6 +28,7 @@ ITS_OWN, TYPED = "what it was trained on", "pairs I type"
 UNSEEN = f"{len(shipped('control'))} control pairs"
 RESERVED = f"{len(shipped('reserved'))} words no training saw"
 MAX_ANSWERED = 200
+UNFINISHED = "Not finished: what is below, if anything, is from before."
 AGAIN = "Press **Evaluate** again: what is below is still of the earlier choice."
 PICK_CHOICE = ("pick by the trained list", PICK)
 
@@ -153,8 +154,8 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
             pairs = visitor.trained_on(adapter) if trained == ITS_OWN else _typed(trained_text)
             splits = {UNSEEN: "control", RESERVED: "reserved"}
             unseen = shipped(splits[control]) if control in splits else _typed(control_text)
-            evaluations = evaluate_lists(loaded, pairs, unseen, key, _layer(layer), tell=tell)
-            held = Measured(model, adapter, full_report(loaded, evaluations, key, answers=False))
+            evaluations = evaluate_lists(loaded, pairs, unseen, key, chosen_layer(layer), tell=tell)
+            held = Measured(model, adapter, report_of(loaded, evaluations))
         finally:
             stops.end(session)
         yield (*_shown(held, view), "", gr.Dataframe(visible=False), gr.Dataframe(visible=False), gr.skip())
@@ -170,8 +171,10 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         running = button.click(
             lambda: (*busy(True), "Measuring …"), None, [*buttons, place], queue=False, api_visibility="private"
         ).then(function, inputs, outputs, api_visibility="private", show_progress_on=[place], **MODEL_QUEUE)
-        for ended in (running.success, running.failure):
-            ended(lambda: busy(False), None, buttons, queue=False, api_visibility="private")
+        running.success(lambda: busy(False), None, buttons, queue=False, api_visibility="private")
+        running.failure(
+            lambda: (*busy(False), UNFINISHED), None, [*buttons, place], queue=False, api_visibility="private"
+        )
 
     wire(
         go_button,
@@ -192,11 +195,23 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         if measured is None:
             return [gr.skip()] * len(shown)
         lists = measured.report.evaluations
-        evaluations = compare_lists(*(r for item in lists for r in (item.before, item.after)), layer=_layer(layer))
+        evaluations = compare_lists(
+            *(r for item in lists for r in (item.before, item.after)), layer=chosen_layer(layer)
+        )
         held = replace(measured, report=replace(measured.report, evaluations=evaluations))
         return _shown(held, view)
 
-    layer.input(at_layer, [measured, layer, view], shown, queue=False, api_visibility="private")
+    def file_at_layer(measured: Measured | None, visitor: Visitor, request: gr.Request):
+        if measured is None:
+            return gr.skip()
+        loaded, key = models.get(measured.model), visitor.key(models, measured.model, measured.adapter)
+        folder = Path(downloads.name) / str(request.session_hash)
+        return gr.DownloadButton(value=_report_file(measured.report, loaded.adapters[key].record, folder))
+
+    # The report to download is always of the layer on the page.
+    layer.input(at_layer, [measured, layer, view], shown, queue=False, api_visibility="private").success(
+        file_at_layer, [measured, visitor], download, api_visibility="private", show_progress="hidden"
+    )
 
     for changed in (adapter.input, trained.input, control.input):
         changed(lambda held: AGAIN if held else gr.skip(), measured, status, queue=False, api_visibility="private")
@@ -224,7 +239,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
                 raise ValueError(
                     f"{len(pairs)} unseen pairs are more than {MAX_ANSWERED}, the most this page asks for: use fewer."
                 )
-            report = full_report(loaded, measured.report.evaluations, key, answers=True, tell=tell)
+            report = with_answers(loaded, measured.report, key, tell)
         finally:
             stops.end(session)
         held = replace(measured, report=report)
@@ -312,10 +327,6 @@ def _typed(text: str) -> tuple[WordPair, ...]:
     if len(pairs) > MAX_PAIRS:
         raise ValueError(f"{len(pairs)} pairs are more than {MAX_PAIRS}, the most this page measures: use fewer.")
     return pairs
-
-
-def _layer(chosen: str) -> int | str:
-    return int(chosen) if chosen.isdecimal() else chosen
 
 
 def _telling(asked: threading.Event, progress: gr.Progress, steps: int) -> Callable[[str], None]:

@@ -138,6 +138,8 @@ def build(
     preset.input(preset_values, preset, [note, *knobs], queue=False, api_visibility="private")
     inputs = [model, source, typed, uploaded, name, preset, shuffled, *knobs, seed]
 
+    buttons = [start, stop, control_run, pilot, rehearse]
+
     @explained
     def try_pilot(done: Progressed | None, *values):
         given = Knobs(*values)
@@ -161,7 +163,7 @@ def build(
         api_visibility="private",
         show_progress_on=[status],
         **MODEL_QUEUE,
-    )
+    ).success(_ready, done, buttons, queue=False, api_visibility="private")
 
     @explained
     def try_run(done: Progressed | None, *values):
@@ -179,7 +181,7 @@ def build(
         api_visibility="private",
         show_progress_on=[status],
         **MODEL_QUEUE,
-    )
+    ).success(_ready, done, buttons, queue=False, api_visibility="private")
 
     outputs = [status, live, protocol, result, verdict, curve, table, download, visitor, done, *pickers.outputs]
     unchanged = (gr.skip(),) * (len(outputs) - 2)
@@ -188,7 +190,8 @@ def build(
     def run(visitor: Visitor, done: Progressed | None, request: gr.Request, *values):
         given, session = Knobs(*values), str(request.session_hash)
         config, new_name = given.config(), check_name(visitor, given.model, given.name)
-        pairs, control = given.pairs(), given.control()
+        pairs = given.pairs()
+        control = given.control(pairs)
         yield (
             "Preparing …",
             training_figure([], config.loss),
@@ -229,8 +232,6 @@ def build(
                     yield f"Shuffled control: {text}", figure, *unchanged
         finally:
             stops.end(session)
-
-    buttons = [start, stop, control_run, pilot, rehearse]
 
     def wire(button: gr.Button, function: Callable, given: list) -> None:
         running = button.click(

@@ -20,3 +20,8 @@ def layer_choices(models: Models, model: str, *first: tuple[str, str]) -> list[t
 def last_layer(models: Models, model: str) -> str:
     """The value of the last layer there is: the output, or the last block that is loaded."""
     return next(value for _, value in layer_choices(models, model))
+
+
+def chosen_layer(value: str) -> int | str:
+    """What the picker's value means to the core: a number, or a word such as `output`."""
+    return int(value) if value.isdecimal() else value

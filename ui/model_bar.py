@@ -58,7 +58,7 @@ class ModelBar:
                 **MODEL_QUEUE,
             )
 
-        offered = [self._panel, self._about, self._load]
+        offered = [self._panel, self._about, self._load, self._stop]
         demo.load(self._offer, self.model, offered, **quiet)
         demo.load(
             draw_if_ready,
@@ -86,14 +86,16 @@ class ModelBar:
 
     def _offer(self, model: str):
         """The panel for a model that is not loaded; hidden for one that is, or that loads by itself."""
+        stop = gr.Button(interactive=False, visible=True)
         if self._models.is_ready(model):
-            return gr.Column(visible=False), "", gr.Button(visible=True)
+            return gr.Column(visible=False), "", gr.Button(), stop
         try:
             plan = self._models.plan(model)
         except ValueError as error:
-            return gr.Column(visible=True), f"**{model}** cannot be loaded now. {error}", gr.Button(interactive=False)
+            text = f"**{model}** cannot be loaded now. {error}"
+            return gr.Column(visible=True), text, gr.Button(interactive=False, visible=True), stop
         text = f"**{model}** is not loaded. {plan.sentence[0].upper()}{plan.sentence[1:]}"
-        return gr.Column(visible=True), text, gr.Button(f"Load {model}", interactive=plan.fits, visible=True)
+        return gr.Column(visible=True), text, gr.Button(f"Load {model}", interactive=plan.fits, visible=True), stop
 
     def _fetch(
         self,

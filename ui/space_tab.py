@@ -9,7 +9,7 @@ from tli_core.space import LANGUAGES, METHODS, Neighbourhood, nearest_words, pro
 from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import MODEL_QUEUE
 from ui.errors import explained
-from ui.layers import OUTPUT, last_layer, layer_choices
+from ui.layers import OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.model_bar import ModelBar
 from ui.visitors import Models, Visitor
 
@@ -65,7 +65,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     def show(model: str, adapter: str, source: str, typed: str, layer: str, method: str, visitor: Visitor):
         loaded, key = models.get(model), visitor.key(models, model, adapter)
         drawn = {None: model, key: adapter} if key else {None: model}
-        projection = project(loaded, _pairs(source, typed), list(drawn), _layer(layer), method)
+        projection = project(loaded, _pairs(source, typed), list(drawn), chosen_layer(layer), method)
         labels = list(drawn.values())
         return space_figure(projection, labels), projection_sentence(projection, labels)
 
@@ -90,7 +90,8 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         loaded, key = models.get(model), visitor.key(models, model, adapter)
         names = {None: model, key: adapter} if key else {None: model}
         around = {
-            label: nearest_words(loaded, word.strip(), language, one, _layer(layer)) for one, label in names.items()
+            label: nearest_words(loaded, word.strip(), language, one, chosen_layer(layer))
+            for one, label in names.items()
         }
         text = "\n\n".join(neighbours_sentence(word.strip(), label, nearby) for label, nearby in around.items())
         return text, gr.Dataframe(neighbour_table(around), visible=True)
@@ -125,7 +126,3 @@ def _pairs(source: str, typed: str) -> tuple[WordPair, ...]:
     if len(pairs) > MAX_DRAWN:
         raise ValueError(f"{len(pairs)} pairs are more than {MAX_DRAWN}, the most this page draws: shorten the list.")
     return pairs
-
-
-def _layer(chosen: str) -> int | str:
-    return int(chosen) if chosen.isdecimal() else chosen

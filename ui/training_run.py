@@ -13,6 +13,7 @@ import gradio as gr
 
 from tli_core.cards import save_adapter, write_card
 from tli_core.evaluation import CONTROL, TRAINED, Evaluation, evaluate
+from tli_core.lint import leaks
 from tli_core.model import check_adapter_name
 from tli_core.pairs import WordPair, parse_pairs, read_pairs, shipped
 from tli_core.training import TrainedAdapter, TrainingConfig, TrainingStep, configured, train_adapter
@@ -70,11 +71,11 @@ class Knobs:
             gr.Warning(f"{len(read.warnings)} entries were left out, the first at {first}.")
         return read.pairs
 
-    def control(self) -> tuple[WordPair, ...]:
-        """The shipped control pairs that share no word with a visitor's own training pairs."""
-        pairs = () if self.source == SHIPPED else self.pairs()
-        seen = {word.casefold() for pair in pairs for word in (pair.swahili, *pair.accepted)}
-        return tuple(p for p in shipped("control") if not {p.swahili.casefold(), p.english.casefold()} & seen)
+    def control(self, pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:
+        """The shipped control pairs that share no word with the pairs to train on."""
+        control = shipped("control")
+        leaking = {finding.index for finding in leaks(pairs, control)}
+        return tuple(pair for i, pair in enumerate(control) if i not in leaking)
 
     def config(self) -> TrainingConfig:
         """The run's configuration.
