@@ -37,7 +37,6 @@ CSS = """
 .hint, .hint p {font-size: var(--text-sm); color: var(--body-text-color-subdued)}
 .warning, #alignment-warning {border-left: 4px solid #D55E00; padding: 2px 12px; border-radius: 4px;
   background: var(--background-fill-secondary)}
-#model {max-width: 420px}
 #reading p {line-height: 1.5}
 .prose table, .prose th, .prose td {border-color: var(--border-color-primary) !important; vertical-align: top}
 .prose table {display: block; overflow-x: auto}

@@ -1,6 +1,7 @@
 """Every measure on vectors written by hand, and the verdicts on models whose answer is known."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -136,6 +137,14 @@ def test_change_tells_collapse_from_gain():
     assert change(gained, base, 1).verdict == "worse"
     moved = change(base, collapsed, 1)
     assert moved.matched > 0.9 and moved.mismatched > 0.9 and moved.verdict in ("collapsed", "no clear change")
+
+
+def test_a_change_too_small_to_name_is_not_called_worse():
+    base = align(planted("shared"), reference(32), SOURCE)
+    hair = replace(base, cosine=base.cosine - 1e-4, matched=base.matched - 1e-4)
+    assert change(base, hair, 1).gap_ci95[1] < 0 and change(base, hair, 1).verdict == "no clear change"
+    clear = replace(base, cosine=base.cosine - 0.02, matched=base.matched - 0.02)
+    assert change(base, clear, 1).verdict == "worse"
 
 
 def test_measure_gives_every_layer_and_says_where_it_comes_from(tiny, pairs):

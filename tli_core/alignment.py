@@ -435,7 +435,8 @@ def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int 
     """Compare two measurements of the same pairs at a layer.
 
     `collapsed`: matched rose, and mismatched as much or more (the gap did not grow). `improved`: the gap grew beyond
-    chance and by at least LEAST_CHANGE, and P@1 did not fall. `worse`: the gap or P@1 fell. Else `no clear change`.
+    chance and by at least LEAST_CHANGE, and P@1 did not fall. `worse`: the gap or P@1 fell by as much. Else `no clear
+    change`.
 
     Raises:
         ValueError: the two were measured on different pairs.
@@ -452,7 +453,7 @@ def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int 
         said = "collapsed"
     elif gap_low > 0 and gap >= LEAST_CHANGE and p_at_1 >= 0:
         said = "improved"
-    elif gap_high < 0 or (gap <= 0 and p_at_1 < 0):
+    elif (gap_high < 0 and gap <= -LEAST_CHANGE) or (gap <= 0 and p_at_1 <= -LEAST_CHANGE):
         said = "worse"
     else:
         said = "no clear change"
