@@ -1,7 +1,7 @@
 """The published protocol and ours, side by side in one process on one random model of Lugha-Llama's shape.
 
-    python benchmarks/published_vs_ours.py               exact shape, on a GPU
-    python benchmarks/published_vs_ours.py --small       a shape in proportion, on the CPU, in about a minute
+    python benchmarks/published_vs_ours.py               in small and in the exact shape, on a GPU
+    python benchmarks/published_vs_ours.py --small       a shape in proportion; on a CPU in about a minute
     python benchmarks/published_vs_ours.py --two-blocks  five epochs on the exact shape's first two blocks, on the CPU
 
 The published way is written anew from arXiv 2506.15415 and its description: LoRA on every block and every block run,
@@ -21,16 +21,22 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, get_peft_model
-from torch import Tensor
+from peft.utils import get_peft_model_state_dict
+from torch import Tensor, nn
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.gpu_time import copy_bandwidth, kernel_seconds, matrix_rate
 from tli_core.alignment import embed_pairs
+from tli_core.batches import batches
+from tli_core.embeddings import encode
+from tli_core.losses import triplet_loss
 from tli_core.model import KNOWN_MODELS, LoadedModel
 from tli_core.pairs import WordPair, shipped
+from tli_core.presets import PRESETS
 from tli_core.tables import format_table
-from tli_core.training import PRESETS, TrainedAdapter, TrainingStep, batches, train_adapter, triplet_loss
+from tli_core.training import TrainedAdapter, train_adapter
 
 LLAMA = {
     "vocab_size": 128256,
@@ -53,6 +59,9 @@ CONTROL = 63
 PUBLISHED = replace(PRESETS["published"], dropout=0.0)
 STEPS = 12
 WARM = 3
+GRAPHED = 60
+"""By then every shape of batch has its graph."""
+
 GIB = 2**30
 
 
@@ -62,6 +71,23 @@ class Timed:
 
     seconds: float
     peak: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run: what a step took, the losses, and the LoRA weights at its end."""
+
+    step: Timed
+    losses: list[float]
+    state: dict[str, Tensor]
+
+    def apart(self, other: "Trained") -> tuple[float, float]:
+        """Over the steps and blocks that both have: the largest difference of losses, and of weights, relative."""
+        losses = max(abs(a - b) for a, b in zip(self.losses, other.losses, strict=False))
+        ours = {name: tensor for name, tensor in self.state.items() if name in other.state}
+        assert len(ours) == 8, f"The two runs share {len(ours)} LoRA matrices, not 8: {sorted(self.state)}"
+        weights = max(float((t - other.state[n]).norm() / other.state[n].norm()) for n, t in ours.items())
+        return losses, weights
 
 
 def random_model(shape: dict, dtype: torch.dtype, device: str) -> LlamaForCausalLM:
@@ -86,8 +112,16 @@ def padded(tokenizer, words: list[str], device: str) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-def train_published(model: LlamaForCausalLM, tokenizer, pairs: list[WordPair], steps: int) -> tuple[Timed, list[float]]:
-    """Steps with LoRA on every block: the median time of one, and the losses."""
+def first_blocks(model: LlamaForCausalLM, count: int) -> LlamaForCausalLM:
+    """The model cut down, in place, to what `checkpoint.read_model` gives for its first blocks."""
+    model.model.layers = model.model.layers[:count]
+    model.config.num_hidden_layers = count
+    model.model.norm = model.lm_head = nn.Identity()
+    return model
+
+
+def train_published(model: LlamaForCausalLM, tokenizer, pairs: list[WordPair], steps: int) -> Trained:
+    """Steps with LoRA on every block: the median time of one."""
     torch.manual_seed(PUBLISHED.seed)
     lora = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules=["q_proj", "v_proj"], bias="none")
     wrapped = get_peft_model(model, lora).train()
@@ -121,26 +155,24 @@ def train_published(model: LlamaForCausalLM, tokenizer, pairs: list[WordPair], s
         synchronise(model.device)
         seconds.append(time.perf_counter() - began)
     peak = peak_memory(model.device)
+    state = {name: tensor.cpu() for name, tensor in get_peft_model_state_dict(wrapped).items()}
     wrapped.unload()
-    return Timed(statistics.median(seconds[WARM:]), peak), losses
+    return Trained(Timed(statistics.median(seconds[WARM:]), peak), losses, state)
 
 
-def train_ours(loaded: LoadedModel, pairs: list[WordPair], steps: int | None) -> tuple[Timed, list[float]]:
-    """The same steps through the first two blocks only: the median time of one (or of all), and the losses."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    reset_peak(device)
+def train_ours(loaded: LoadedModel, pairs: list[WordPair], steps: int | None) -> Trained:
+    """The same steps (or the whole run) through the first two blocks: the median time of one, batch and report."""
+    reset_peak(loaded.device)
     ends, losses = [], []
-    began = time.perf_counter()
-    for item in train_adapter(loaded, pairs, PUBLISHED):
-        if isinstance(item, TrainedAdapter) or (steps is not None and item.step > steps):
-            break
-        if isinstance(item, TrainingStep) and item.loss is not None:
+    for item in train_adapter(loaded, pairs, PUBLISHED, stop=lambda: len(losses) == steps):
+        if isinstance(item, TrainedAdapter):
+            each = [end - start for start, end in pairwise(ends)]
+            return Trained(
+                Timed(statistics.median(each[len(each) // 4 :]), peak_memory(loaded.device)), losses, item.state
+            )
+        if item.loss is not None:
             losses.append(item.loss)
             ends.append(time.perf_counter())
-    if steps is None:
-        return Timed(time.perf_counter() - began, peak_memory(device)), losses
-    each = [end - start for start, end in pairwise(ends)]
-    return Timed(statistics.median(each[WARM:]), peak_memory(device)), losses
 
 
 @torch.inference_mode()
@@ -165,75 +197,142 @@ def scan_published(model: LlamaForCausalLM, tokenizer, pairs: list[WordPair]) ->
     return Timed((time.perf_counter() - began) / passes, peak_memory(model.device)), torch.stack(rows).cpu()
 
 
-def scan_ours(loaded: LoadedModel, pairs: list[WordPair], rounds: int = 3) -> tuple[Timed, Tensor]:
-    """Every layer of every pair in one batched scan: median seconds, and the cosines (layers, n)."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def scan_ours(loaded: LoadedModel, pairs: list[WordPair], rounds: int = 5) -> tuple[Timed, Tensor]:
+    """Every layer of every pair in one batched scan: median seconds, extra memory, and the cosines (layers, n)."""
     seconds = []
     for _ in range(rounds):
-        reset_peak(device)
-        synchronise(device)
+        reset_peak(loaded.device)
+        before = peak_memory(loaded.device)
+        synchronise(loaded.device)
         began = time.perf_counter()
         states = embed_pairs(loaded, pairs, None, "all")
-        synchronise(device)
         seconds.append(time.perf_counter() - began)
     sides = states.swahili[:, states.swahili_index], states.english[:, states.english_index]
-    return Timed(statistics.median(seconds), peak_memory(device)), torch.nn.functional.cosine_similarity(*sides, dim=-1)
+    cosines = torch.nn.functional.cosine_similarity(*sides, dim=-1)
+    return Timed(statistics.median(seconds), peak_memory(loaded.device) - before), cosines
 
 
-def side_by_side(shape: dict, dtype: torch.dtype, device: str, tokenizer, sampled: int) -> list[tuple[str, ...]]:
+def side_by_side(
+    shape: dict, dtype: torch.dtype, device: str, tokenizer, sampled: int, steps: int | None
+) -> list[list[str]]:
     """Both ways on one model; the rows of the table.
+
+    Args:
+        sampled: pairs that the published scan is timed on.
+        steps: training steps of ours, None for the whole run; the published way takes a dozen.
 
     Raises:
         AssertionError: the two ways disagree.
     """
-    loaded = LoadedModel(random_model(shape, dtype, device), tokenizer, "random", None)
     pairs, words = list(shipped("train")[:PAIRS]), list(shipped("train")[: PAIRS + CONTROL])
-    tolerance = 1e-4 if dtype == torch.float32 else 0.02
+    exact = dtype == torch.float32
 
-    ours_step, ours_losses = train_ours(loaded, pairs, STEPS)
+    # The same seed gives the same weights, so each way has the machine to itself.
+    first = LoadedModel(first_blocks(random_model(shape, dtype, device), 2), tokenizer, "random", None)
+    short = train_ours(first, pairs, STEPS)
+    ours = train_ours(first, pairs, steps)
+    where = time_of_steps(first, pairs, ours.step) if device == "cuda" else []
+    del first
+    loaded = LoadedModel(random_model(shape, dtype, device), tokenizer, "random", None)
     ours_scan, ours_cosines = scan_ours(loaded, words)
-    del loaded
-    model, few = random_model(shape, dtype, device), words[:sampled]
-    theirs_pass, theirs_cosines = scan_published(model, tokenizer, few)
-    apart = float((ours_cosines[:-1, :sampled] - theirs_cosines).abs().max())
-    assert apart < tolerance, f"The two scans differ by {apart}."
-    theirs_step, theirs_losses = train_published(model, tokenizer, pairs, STEPS)
-    losses_apart = max(abs(a - b) for a, b in zip(ours_losses, theirs_losses, strict=True))
-    assert losses_apart < tolerance, f"The two trainings' losses differ by {losses_apart}."
+    if device == "cuda":
+        where += time_of_scan(loaded, words, ours_scan)
+    with loaded.using(None) as model:
+        theirs_pass, theirs_cosines = scan_published(model, tokenizer, words[:sampled])
+        cosines_apart = float((ours_cosines[:-1, :sampled] - theirs_cosines).abs().max())
+        assert cosines_apart < (1e-4 if exact else 0.02), f"The two scans differ by {cosines_apart}."
+        theirs = train_published(model, tokenizer, pairs, STEPS)
+    losses_apart, weights_apart = short.apart(theirs)
+    assert losses_apart < (1e-4 if exact else 0.02), f"The two trainings' losses differ by {losses_apart}."
+    assert not exact or weights_apart < 1e-3, f"The two trainings' adapters differ by {weights_apart}."
 
     passes = 2 * len(words) * shape["num_hidden_layers"]
     slow = theirs_pass.seconds * passes
     return [
-        ("work", "published", "ours", "ratio"),
-        (
+        ["work", "published", "ours", "ratio"],
+        [
             f"training step, batch {PUBLISHED.batch_size}, layer 2",
-            f"{1000 * theirs_step.seconds:.1f} ms, {theirs_step.peak / GIB:.2f} GiB",
-            f"{1000 * ours_step.seconds:.2f} ms, {ours_step.peak / GIB:.2f} GiB",
-            f"{theirs_step.seconds / ours_step.seconds:.1f} ×",
-        ),
-        (
+            f"{1000 * theirs.step.seconds:.1f} ms, {theirs.step.peak / GIB:.2f} GiB",
+            f"{1000 * ours.step.seconds:.2f} ms, {ours.step.peak / GIB:.2f} GiB",
+            f"{theirs.step.seconds / ours.step.seconds:.1f} ×",
+        ],
+        [
             f"scan of {2 * len(words)} words, every layer",
             f"{slow:.0f} s ({passes} passes, {2 * sampled * shape['num_hidden_layers']} timed)",
-            f"{ours_scan.seconds:.2f} s",
+            f"{1000 * ours_scan.seconds:.0f} ms"
+            + (f", {ours_scan.peak / GIB:.2f} GiB extra" if device == "cuda" else ""),
             f"{slow / ours_scan.seconds:.0f} ×",
-        ),
-        ("largest difference: cosines, losses", f"{apart:.1e}", f"{losses_apart:.1e}", ""),
+        ],
+        [
+            "largest difference",
+            f"cosines {cosines_apart:.1e}",
+            f"losses {losses_apart:.1e}",
+            f"adapters {weights_apart:.1e}",
+        ],
+        *([*row, "", ""][:4] for row in where),
     ]
 
 
-def two_blocks(tokenizer) -> list[tuple[str, ...]]:
+def time_of_steps(loaded: LoadedModel, pairs: list[WordPair], step: Timed) -> list[list[str]]:
+    """What the GPU does in a training step, and the least that it could take."""
+    run = train_adapter(loaded, pairs, PUBLISHED)
+    for item in run:
+        if item.step == GRAPHED:
+            break
+
+    def more() -> None:
+        for item in run:
+            if item.step == 2 * GRAPHED:
+                break
+
+    rows = _time_rows("a training step", kernel_seconds(more), GRAPHED, step.seconds)
+    run.close()
+    with loaded.using(None) as model:
+        weights = sum(p.numel() * p.element_size() for p in model.base_model.layers.parameters())
+    rate = copy_bandwidth()
+    floor = 2 * weights / rate
+    return [
+        *rows,
+        [f"floor: {2 * weights / 1e9:.2f} GB of weights at {rate / 1e12:.1f} TB/s", f"{1000 * floor:.2f} ms"],
+    ]
+
+
+def time_of_scan(loaded: LoadedModel, pairs: list[WordPair], scan: Timed) -> list[list[str]]:
+    """What the GPU does in a scan, and the least that it could take."""
+    rows = _time_rows("a scan", kernel_seconds(lambda: embed_pairs(loaded, pairs, None, "all")), 1, scan.seconds)
+    words = encode(loaded.tokenizer, sorted({word for pair in pairs for word in pair[:2]}))
+    tokens, apart = sum(len(word.ids) - 1 for word in words), sum(len(word.ids) for word in words)
+    with loaded.using(None) as model:
+        operations = 2 * sum(p.numel() for p in model.base_model.layers.parameters())
+    rate = matrix_rate()
+    return [
+        *rows,
+        [f"floor: {tokens} tokens at {rate / 1e12:.0f} TFLOP/s", f"{1000 * tokens * operations / rate:.0f}"],
+        [f"the same with a BOS for every word: {apart} tokens", f"{1000 * apart * operations / rate:.0f}"],
+    ]
+
+
+def _time_rows(what: str, kinds: dict[str, tuple[float, int]], count: int, wall: float) -> list[list[str]]:
+    rows = [[f"where the time of {what} goes", "ms", "kernels"]]
+    rows += [[kind, f"{1000 * t / count:.2f}", f"{n / count:.0f}"] for kind, (t, n) in kinds.items()]
+    idle = wall - sum(t for t, _ in kinds.values()) / count
+    return [*rows, ["no kernel running", f"{1000 * idle:.2f}", ""], ["in all", f"{1000 * wall:.2f}", ""]]
+
+
+def two_blocks(tokenizer) -> list[list[str]]:
     """Five epochs of the published fine-tune on the exact shape's first two blocks, bf16, on the CPU."""
     model = random_model(LLAMA | {"num_hidden_layers": 2, "tie_word_embeddings": True}, torch.bfloat16, "cpu")
-    loaded = LoadedModel(model, tokenizer, "random", None)
-    timed, losses = train_ours(loaded, list(shipped("train")[:PAIRS]), None)
+    began = time.perf_counter()
+    trained = train_ours(LoadedModel(model, tokenizer, "random", None), list(shipped("train")[:PAIRS]), None)
+    losses = trained.losses
     return [
-        ("work", "seconds", "resident at most"),
-        (f"{PUBLISHED.epochs} epochs of {PAIRS} pairs", f"{timed.seconds:.0f}", f"{timed.peak / GIB:.2f} GiB"),
-        (
-            f"{len(losses)} steps, loss {losses[0]:.3f} to {losses[-1]:.3f}",
-            f"{timed.seconds / len(losses):.3f} each",
-            "",
-        ),
+        ["work", "seconds", "resident at most"],
+        [
+            f"{PUBLISHED.epochs} epochs of {PAIRS} pairs",
+            f"{time.perf_counter() - began:.0f}",
+            f"{trained.step.peak / GIB:.2f} GiB",
+        ],
+        [f"{len(losses)} steps, loss {losses[0]:.3f} to {losses[-1]:.3f}", f"{trained.step.seconds:.3f} each", ""],
     ]
 
 
@@ -262,15 +361,20 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(KNOWN_MODELS["lugha-mini"])
     if arguments.two_blocks:
         rows = two_blocks(tokenizer)
-    elif arguments.small:
-        rows = side_by_side(SMALL, torch.float32, "cpu", tokenizer, sampled=2)
-    elif torch.cuda.is_available():
-        rows = side_by_side(LLAMA, torch.bfloat16, "cuda", tokenizer, sampled=10)
+    elif arguments.small or torch.cuda.is_available():
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        few = STEPS if device == "cpu" else None
+        rows = side_by_side(SMALL, torch.float32, device, tokenizer, sampled=2, steps=few)
+        if not arguments.small:
+            print("Shape in small, float32:")
+            print(format_table(rows))
+            print("Exact shape, bf16:")
+            rows = side_by_side(LLAMA, torch.bfloat16, device, tokenizer, sampled=10, steps=None)
     else:
         parser.error("the exact shape needs a GPU; use --small or --two-blocks here")
     print(format_table(rows))
     where = f"CPU, {platform.machine()}, {torch.get_num_threads()} threads"
-    if torch.cuda.is_available() and not (arguments.small or arguments.two_blocks):
+    if torch.cuda.is_available() and not arguments.two_blocks:
         where = torch.cuda.get_device_name()
     print(f"{where}, torch {torch.__version__}")
 

@@ -18,7 +18,8 @@ from tli_core.embeddings import layer_index
 from tli_core.generation import continuations
 from tli_core.model import ROOT, blocks_to_train, load_model
 from tli_core.pairs import shipped
-from tli_core.training import configured, train_adapter
+from tli_core.presets import configured
+from tli_core.training import train_adapter
 
 from .conftest import character_tokenizer, tiny_llama
 from .hub import serve

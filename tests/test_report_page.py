@@ -10,9 +10,10 @@ from plotly.offline import get_plotlyjs
 from tli_core.cards import save_adapter
 from tli_core.evaluation import EvaluationReport, evaluate_lists, report_of, with_answers
 from tli_core.pairs import WordPair
+from tli_core.presets import configured
 from tli_core.report_page import provenance_line, report_html, write_report
 from tli_core.tables import mover_rows, output_rows
-from tli_core.training import configured, train_adapter
+from tli_core.training import train_adapter
 
 HOSTILE = WordPair("<script>alert(1)</script>", "=HYPERLINK(1)")
 

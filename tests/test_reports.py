@@ -12,10 +12,11 @@ from tli_core.cards import save_adapter
 from tli_core.evaluation import EvaluationReport, compare, evaluate
 from tli_core.figures import alignment_figure, training_figure
 from tli_core.pairs import WordPair
+from tli_core.presets import configured
 from tli_core.reports import alignment_json, evaluation_json, write_json
 from tli_core.sentences import change_sentence, curve_sentence
 from tli_core.tables import alignment_table, evaluation_table
-from tli_core.training import TrainedAdapter, configured, train_adapter
+from tli_core.training import TrainedAdapter, train_adapter
 
 QUICK = configured("corrected", layer=2, batch_size=10, epochs=3, learning_rate=5e-3)
 

@@ -6,19 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tli_core.batches import shuffled_translations, total_steps
+from tli_core.losses import contrastive_loss, triplet_loss
 from tli_core.model import LoadedModel
 from tli_core.pairs import WordPair
-from tli_core.training import (
-    PRESETS,
-    TrainedAdapter,
-    TrainingStep,
-    configured,
-    contrastive_loss,
-    shuffled_translations,
-    total_steps,
-    train_adapter,
-    triplet_loss,
-)
+from tli_core.presets import PRESETS, configured
+from tli_core.training import TrainedAdapter, TrainingStep, train_adapter
 
 from .conftest import character_tokenizer, tiny_llama
 
@@ -114,7 +107,7 @@ def test_the_short_cut_gives_the_adapter_of_the_full_run(pairs):
     from peft import LoraConfig, get_peft_model
     from transformers import get_linear_schedule_with_warmup
 
-    from tli_core.training import batches
+    from tli_core.batches import batches
 
     config = replace(PRESETS["published"], epochs=3, warmup_steps=5, dropout=0.0, learning_rate=1e-2)
     loaded = LoadedModel(tiny_llama(), character_tokenizer(), "tiny", None)

@@ -199,7 +199,7 @@ def _measure(arguments: argparse.Namespace) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     from .model import ADAPTERS, blocks_to_train, check_adapter_name
-    from .training import configured
+    from .presets import configured
 
     folder = arguments.adapters or ADAPTERS
     if not 1 <= arguments.seeds <= 100:

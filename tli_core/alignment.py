@@ -161,7 +161,7 @@ def embed_pairs(
         np.array([place_sw[pair.swahili] for pair in pairs]),
         np.array([place_en[pair.english] for pair in pairs]),
         loaded.layer_names[: states.shape[0]],
-        shares.double().mean(dim=1).numpy(),
+        shares.numpy().mean(axis=1, dtype=np.float64),
     )
 
 

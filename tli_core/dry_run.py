@@ -4,14 +4,18 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from .batches import TrainingPairs, batches, total_steps
+from .losses import hinges
 from .model import LoadedModel
 from .pairs import WordPair
-from .training import TrainingConfig, TrainingPairs, batches, blocks_read, hinges, lora_config, total_steps
+from .presets import TrainingConfig
+from .training import blocks_read, lora_config
 
 SAMPLED_BATCHES = 12
 TIMED_STEPS = 2
@@ -51,7 +55,8 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
     """
     layer = blocks_read(config, loaded.blocks, loaded.whole)
     data = TrainingPairs.of(loaded, pairs, config)
-    sampled = [batch for _, batch in batches(len(data), config)][:SAMPLED_BATCHES]
+    first = islice(batches(len(data), config), SAMPLED_BATCHES)
+    sampled = [data.batch(indices, config.pooling, loaded.device) for _, indices in first]
     torch.manual_seed(config.seed)
     key = loaded.new_adapter(lora_config(config, layer))
     try:
@@ -61,22 +66,22 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
             losses, opened, apart = [], [], []
             with torch.inference_mode():
                 for batch in sampled:
-                    anchors, positives = data.states(model, batch, layer, config.pooling)
-                    losses.append(float(data.loss_of(anchors, positives, batch, config)))
-                    same = data.same(batch).to(anchors.device)
+                    anchors, positives = batch.states(model, layer)
+                    losses.append(float(batch.loss(anchors, positives, config)))
                     matched = cosine_similarity(anchors, positives, dim=-1)  # (b,)
                     # A hinge whose margin no cosine can meet is open by exactly what right and wrong differ.
-                    hardest = hinges(anchors, positives, 2.0, same) - 2.0 + matched  # (b,)
+                    hardest = hinges(anchors, positives, 2.0, batch.same) - 2.0 + matched  # (b,)
                     apart.append(float((matched - hardest).mean()))
                     if config.loss == "triplet":
-                        opened.append(float((hinges(anchors, positives, config.margin, same) > 0).float().mean()))
+                        closed = hinges(anchors, positives, config.margin, batch.same) == 0
+                        opened.append(1 - float(closed.float().mean()))
         with loaded.using(key, training=True) as model:
             kept = _Kept(parameters)
             seconds = []
             for batch in (sampled * TIMED_STEPS)[:TIMED_STEPS]:
                 began = time.perf_counter()
                 with torch.autograd.graph.saved_tensors_hooks(kept.count, lambda tensor: tensor):
-                    loss = data.loss(model, batch, layer, config)
+                    loss = batch.loss(*batch.states(model, layer), config)
                 loss.backward()
                 gradient = math.sqrt(sum(float(p.grad.square().sum()) for p in parameters))
                 for parameter in parameters:

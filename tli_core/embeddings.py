@@ -196,31 +196,60 @@ def pooled_states(
     """
     encoded = encode(tokenizer, words) if words else []
     layers = (block_count(model) if upto is None else upto) + 1
-    states = torch.empty(layers, len(words), model.config.hidden_size)  # (layers, n, d)
-    shares = torch.zeros(layers, len(words))  # (layers, n)
-    for pack in packed(encoded, pooling, model.device):
+    # Page-locked and on a stream of their own, so that a GPU computes while its vectors are on their way.
+    on_gpu = model.device.type == "cuda"
+    states = torch.empty(layers, len(words), model.config.hidden_size, pin_memory=on_gpu)  # (layers, n, d)
+    shares = torch.zeros(layers, len(words), pin_memory=on_gpu)  # (layers, n)
+    sending = torch.cuda.Stream(model.device) if on_gpu else None
 
-        def pool(layer: int, hidden: Tensor, pack: Pack = pack) -> None:
+    def bring(tensor: Tensor, place: Tensor) -> None:
+        if sending is None:
+            place.copy_(tensor)
+            return
+        sending.wait_stream(torch.cuda.current_stream(model.device))
+        with torch.cuda.stream(sending):
+            place.copy_(tensor, non_blocking=True)
+        tensor.record_stream(sending)
+
+    begin = 0
+    for pack in packed(encoded, pooling, model.device):
+        end = begin + len(pack.slots)
+
+        def pool(layer: int, hidden: Tensor, pack: Pack = pack, part: slice = slice(begin, end)) -> None:
+            hidden = hidden.float()
             pooled = pack.pool(hidden, pack.weights)  # (b, d)
-            states[layer, pack.indices] = pooled.cpu()
+            bring(pooled, states[layer, part])
             if pooling == "all":
-                part = (pack.pool(hidden, pack.anchors) * pooled).sum(dim=1) / pooled.square().sum(dim=1)  # (b,)
-                shares[layer, pack.indices] = part.cpu()
+                anchor = (pack.pool(hidden, pack.anchors) * pooled).sum(dim=1) / pooled.square().sum(dim=1)  # (b,)
+                bring(anchor, shares[layer, part])
 
         visit_layers(model, pack.inputs(model.dtype), pool, upto)
+        begin = end
+    if sending is not None:
+        sending.synchronize()
     return PooledStates(states, shares)
 
 
 def packed(words: Sequence[EncodedWord], pooling: str, device: torch.device) -> Iterator[Pack]:
-    """The words in packs on a device, with their pooling weights.
+    """The words in packs on a device, with their pooling weights, the packs in the words' order.
 
     Raises:
         ValueError: an unknown pooling.
     """
-    weights = [pooling_weights(word, pooling) for word in words]
     if not words:
         return iter(())
-    return (pack.to(device) for pack in pack_words(words, weights, MAX_BATCH_TOKENS))
+    return (pack.to(device) for pack in pack_words(words, all_weights(words, pooling), MAX_BATCH_TOKENS))
+
+
+def all_weights(words: Sequence[EncodedWord], pooling: str) -> list[np.ndarray]:
+    """`pooling_weights` of every word; most share a pattern, so each pattern is worked out once.
+
+    Raises:
+        ValueError: an unknown pooling.
+    """
+    known = {word.special: word for word in words}
+    weights = {special: pooling_weights(word, pooling) for special, word in known.items()}
+    return [weights[word.special] for word in words]
 
 
 def layer_states(model: PreTrainedModel, words: Sequence[EncodedWord], layer: int, pooling: str) -> Tensor:
@@ -228,15 +257,16 @@ def layer_states(model: PreTrainedModel, words: Sequence[EncodedWord], layer: in
 
     Runs the blocks up to that layer and no further.
     """
+    return torch.cat([pack_states(model, pack, layer) for pack in packed(words, pooling, model.device)])
+
+
+def pack_states(model: PreTrainedModel, pack: Pack, layer: int) -> Tensor:
+    """The pooled vectors of a pack's words at one layer, (n, d), as `layer_states`."""
     found: list[Tensor] = []
-    order: list[int] = []
-    for pack in packed(words, pooling, model.device):
 
-        def keep(at: int, hidden: Tensor, pack: Pack = pack) -> None:
-            if at == layer:
-                found.append(pack.pool(hidden, pack.weights))  # (b, d)
+    def keep(at: int, hidden: Tensor) -> None:
+        if at == layer:
+            found.append(pack.pool(hidden.float(), pack.weights))
 
-        visit_layers(model, pack.inputs(model.dtype), keep, upto=layer)
-        order += pack.indices
-    places = torch.tensor(order, device=model.device).argsort()
-    return torch.cat(found)[places]
+    visit_layers(model, pack.inputs(model.dtype), keep, upto=layer)
+    return found[0]

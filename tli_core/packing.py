@@ -6,6 +6,7 @@ each word see BOS and its own past, and positions begin anew with every word: ea
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 
 import numpy as np
 import torch
@@ -28,10 +29,11 @@ class EncodedWord:
 
 @dataclass(frozen=True)
 class Pack:
-    """r rows of t tokens with up to k words each; `indices` are the n words' places in the list, in order of `slots`.
+    """r rows of t tokens with up to k words each: n neighbours of a list, laid out in whatever order fills the rows.
 
     ids and positions are (r, t), mask (r, t, t) is True where a token sees another. weights and anchors (r, k, t) are
-    each token's part in a word's vector, and that of special tokens alone; slots (n,) are the words' places in (r · k).
+    each token's part in a word's vector, and that of special tokens alone; slots (n,) are the words' places in (r · k),
+    in the order of the list.
     """
 
     ids: Tensor
@@ -40,12 +42,14 @@ class Pack:
     weights: Tensor
     anchors: Tensor
     slots: Tensor
-    indices: tuple[int, ...]
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Its parts, in order."""
+        return self.ids, self.positions, self.mask, self.weights, self.anchors, self.slots
 
     def to(self, device: torch.device) -> "Pack":
         """The same on a device."""
-        tensors = (self.ids, self.positions, self.mask, self.weights, self.anchors, self.slots)
-        return Pack(*(tensor.to(device) for tensor in tensors), self.indices)
+        return Pack(*(tensor.to(device, non_blocking=True) for tensor in self.tensors()))
 
     def inputs(self, dtype: torch.dtype) -> dict[str, Tensor]:
         """What the decoder takes: its mask is additive, in its own dtype."""
@@ -54,74 +58,86 @@ class Pack:
         return {"input_ids": self.ids, "position_ids": self.positions, "attention_mask": hidden[:, None]}
 
     def pool(self, hidden: Tensor, weights: Tensor) -> Tensor:
-        """Weighted sums over tokens in float32: hidden (r, t, d) and weights (r, k, t) -> (n, d)."""
-        return torch.bmm(weights, hidden.float()).flatten(0, 1)[self.slots]
+        """Weighted sums over tokens: hidden (r, t, d) in float32 and weights (r, k, t) -> (n, d)."""
+        return torch.bmm(weights, hidden).flatten(0, 1).index_select(0, self.slots)
 
 
 def pack_words(
-    words: Sequence[EncodedWord], weights: Sequence[np.ndarray], max_tokens: int, row_tokens: int = ROW_TOKENS
+    words: Sequence[EncodedWord],
+    weights: Sequence[np.ndarray],
+    max_tokens: int | None = None,
+    row_tokens: int = ROW_TOKENS,
+    round_to: tuple[int, int] = (_MULTIPLE, 1),
 ) -> Iterator[Pack]:
-    """Lay words out in packs of at most max_tokens tokens (more only where a single row has more).
+    """Lay words out in packs, each of the next words of the list.
 
     Args:
         weights: each word's pooling weights, one a token of it.
+        max_tokens: about how many tokens a pack has at most; None makes one pack of all.
+        round_to: rows are padded to a multiple of the first, words in a row to one of the second.
     """
     shared = _shared_prefix(words)
     capacity = max(row_tokens, max(len(word.ids) for word in words))
-    # Longest first, so that what is left at the end of a row is no more than a short word.
-    order = sorted(range(len(words)), key=lambda i: -len(words[i].ids))
-    rows: list[list[int]] = []
-    used = capacity
-    for i in order:
-        own = len(words[i].ids) - shared
-        if used + own > capacity:
-            rows.append([])
-            used = shared
-        rows[-1].append(i)
-        used += own
-    per_pack = max(1, max_tokens // capacity)
-    for start in range(0, len(rows), per_pack):
-        yield _pack(rows[start : start + per_pack], words, weights, shared)
+    own = np.fromiter((len(word.ids) - shared for word in words), dtype=np.int64, count=len(words))
+    room = own.sum() if max_tokens is None else max(1, max_tokens // capacity) * (capacity - shared)
+    stretch = np.maximum(own.cumsum() - 1, 0) // max(1, room)  # which pack each word goes to
+    edges = [0, *(np.flatnonzero(np.diff(stretch)) + 1).tolist(), len(words)]
+    for begin, end in pairwise(edges):
+        yield _pack(words[begin:end], weights[begin:end], own[begin:end], shared, capacity, round_to)
 
 
 def _pack(
-    rows: Sequence[Sequence[int]], words: Sequence[EncodedWord], weights: Sequence[np.ndarray], shared: int
+    words: Sequence[EncodedWord],
+    weights: Sequence[np.ndarray],
+    own: np.ndarray,
+    shared: int,
+    capacity: int,
+    round_to: tuple[int, int],
 ) -> Pack:
-    lengths = [shared + sum(len(words[i].ids) - shared for i in row) for row in rows]
-    r, k = len(rows), max(map(len, rows))
-    t = -(-max(lengths) // _MULTIPLE) * _MULTIPLE
+    n = len(words)
+    row, slot, begin = _rows(own, shared, capacity)
+    r = int(row.max()) + 1
+    t, k = _rounded((begin + own).max(), round_to[0]), _rounded(slot.max() + 1, round_to[1])
     ids, positions = np.zeros((r, t), dtype=np.int64), np.zeros((r, t), dtype=np.int64)
     segment = np.full((r, t), -1)  # 0: the shared prefix; from 1: the words; −1: padding
     pooled, anchors = np.zeros((r, k, t), dtype=np.float32), np.zeros((r, k, t), dtype=np.float32)
-    slots, indices = [], []
-    for at, row in enumerate(rows):
-        ids[at, :shared] = words[row[0]].ids[:shared]
-        positions[at, :shared] = range(shared)
-        segment[at, :shared] = 0
-        begin = shared
-        for slot, i in enumerate(row):
-            word, end = words[i], begin + len(words[i].ids) - shared
-            ids[at, begin:end] = word.ids[shared:]
-            positions[at, begin:end] = range(shared, len(word.ids))
-            segment[at, begin:end] = slot + 1
-            special = weights[i] * np.asarray(word.special)
-            for table, parts in ((pooled, weights[i]), (anchors, special)):
-                table[at, slot, :shared] = parts[:shared]
-                table[at, slot, begin:end] = parts[shared:]
-            slots.append(at * k + slot)
-            indices.append(i)
-            begin = end
-    own = segment[:, :, None] == segment[:, None, :]
-    mask = (own | (segment[:, None, :] == 0)) & np.tri(t, dtype=bool)  # (r, t, t)
-    return Pack(
-        torch.from_numpy(ids),
-        torch.from_numpy(positions),
-        torch.from_numpy(mask),
-        torch.from_numpy(pooled),
-        torch.from_numpy(anchors),
-        torch.tensor(slots),
-        tuple(indices),
-    )
+    ids[:, :shared], positions[:, :shared], segment[:, :shared] = words[0].ids[:shared], range(shared), 0
+
+    # Every word's own tokens, one after another: which word, and the how manyth token of its own.
+    word = np.repeat(np.arange(n), own)
+    within = np.arange(len(word)) - np.repeat(own.cumsum() - own, own)
+    at = row[word], begin[word] + within
+    ids[at] = np.fromiter(chain.from_iterable(w.ids[shared:] for w in words), dtype=np.int64, count=len(word))
+    positions[at] = shared + within
+    segment[at] = slot[word] + 1
+    special = np.fromiter(chain.from_iterable(w.special[shared:] for w in words), dtype=bool, count=len(word))
+    parts = np.concatenate([part[shared:] for part in weights])
+    pooled[at[0], slot[word], at[1]] = parts
+    anchors[at[0], slot[word], at[1]] = parts * special
+    prefix = np.stack([part[:shared] for part in weights])  # (n, shared); special tokens, all of them
+    pooled[row, slot, :shared] = anchors[row, slot, :shared] = prefix
+
+    seen = segment[:, :, None] == segment[:, None, :]
+    mask = (seen | (segment[:, None, :] == 0)) & np.tri(t, dtype=bool)  # (r, t, t)
+    return Pack(*map(torch.from_numpy, (ids, positions, mask, pooled, anchors, row * k + slot)))
+
+
+def _rounded(count: int, unit: int) -> int:
+    return -(-int(count) // unit) * unit
+
+
+def _rows(own: np.ndarray, shared: int, capacity: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each word's row, its place among the row's words, and its first token there: (n,) each."""
+    row, slot, begin = (np.empty(len(own), dtype=np.int64) for _ in range(3))
+    at, count, used = -1, 0, capacity
+    # Longest first, so that what is left at the end of a row is no more than a short word.
+    for i in np.argsort(-own, kind="stable").tolist():
+        length = int(own[i])
+        if used + length > capacity:
+            at, count, used = at + 1, 0, shared
+        row[i], slot[i], begin[i] = at, count, used
+        count, used = count + 1, used + length
+    return row, slot, begin
 
 
 def _shared_prefix(words: Sequence[EncodedWord]) -> int:

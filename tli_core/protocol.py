@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from .dry_run import DryRun
 from .evaluation import Evaluation, compare
 from .pilot import Pilot
-from .training import TrainedAdapter, TrainingConfig, blocks_read
+from .presets import TrainingConfig
+from .training import TrainedAdapter, blocks_read
 
 HEAD = ("step", "what it gives here", "what it does not show")
 

@@ -10,10 +10,10 @@ from tli_core.dry_run import dry_run
 from tli_core.embeddings import POOLINGS
 from tli_core.figures import alignment_figure, training_figure
 from tli_core.pilot import run_pilot
+from tli_core.presets import LOSSES, PRESETS
 from tli_core.protocol import Protocol, protocol_rows
 from tli_core.sentences import change_sentence, dry_run_sentence, pilot_sentence
 from tli_core.tables import dry_run_rows, evaluation_rows, markdown_table
-from tli_core.training import LOSSES, PRESETS
 from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import MODEL_QUEUE, AlignmentTab
 from ui.cancel import StopRequests

@@ -16,7 +16,8 @@ from tli_core.evaluation import CONTROL, TRAINED, Evaluation, evaluate
 from tli_core.lint import leaks
 from tli_core.model import check_adapter_name
 from tli_core.pairs import WordPair, parse_pairs, read_pairs, shipped
-from tli_core.training import TrainedAdapter, TrainingConfig, TrainingStep, configured, train_adapter
+from tli_core.presets import TrainingConfig, configured
+from tli_core.training import TrainedAdapter, TrainingStep, train_adapter
 from ui.visitors import Models, OwnAdapter, Visitor
 
 SHIPPED, TYPED, UPLOADED = "the shipped lexicon", "pairs I type", "a file I upload"

@@ -1,0 +1,63 @@
+"""The optimiser's steps: the schedule, and CUDA graphs that do what single launches do."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import tli_core.steps
+from tli_core.batches import TrainingPairs
+from tli_core.model import LoadedModel
+from tli_core.presets import PRESETS
+from tli_core.steps import Steps, learning_rates
+from tli_core.training import lora_config, train_adapter
+
+from .conftest import character_tokenizer, tiny_llama
+
+
+def test_the_rate_warms_up_and_falls_towards_zero():
+    rates = learning_rates(replace(PRESETS["published"], warmup_steps=4, learning_rate=1e-3), 12)
+    assert rates[:5] == pytest.approx([0, 0.25e-3, 0.5e-3, 0.75e-3, 1e-3])
+    assert rates[4:] == pytest.approx([1e-3 * (12 - i) / 8 for i in range(4, 12)])
+
+
+def test_a_warm_up_never_takes_more_than_half_a_short_run():
+    rates = learning_rates(replace(PRESETS["published"], warmup_steps=50), 6)
+    assert max(rates) == rates[3] == PRESETS["published"].learning_rate
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="graphs need a GPU")
+@pytest.mark.parametrize("preset", ["published", "corrected"])
+def test_graphs_give_the_adapter_of_single_launches(pairs, monkeypatch, preset):
+    def trained():
+        config = replace(PRESETS[preset], layer=2, batch_size=8, epochs=6, learning_rate=1e-2, dropout=0.0)
+        loaded = LoadedModel(tiny_llama().to("cuda"), character_tokenizer(), "tiny", None)
+        *steps, adapter = train_adapter(loaded, pairs, config, pairs[:6])
+        return [step.loss for step in steps[1:]], adapter.state
+
+    replayed = []
+    real = torch.cuda.CUDAGraph.replay
+    monkeypatch.setattr(torch.cuda.CUDAGraph, "replay", lambda graph: replayed.append(1) or real(graph))
+    losses, state = trained()
+    assert len(replayed) > len(losses) / 2
+    monkeypatch.setattr(tli_core.steps, "processes", lambda: 2)  # then steps are launched one by one
+    monkeypatch.setattr(tli_core.steps, "sum_gradients", lambda parameters: None)
+    launched_losses, launched = trained()
+    assert losses == pytest.approx(launched_losses, abs=1e-5)
+    for name in state:
+        assert (state[name] - launched[name]).norm() / launched[name].norm() < 1e-4, name
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="graphs need a GPU")
+def test_dropout_is_drawn_anew_in_every_replay(pairs):
+    config = replace(PRESETS["published"], learning_rate=1e-12, dropout=0.5)
+    loaded = LoadedModel(tiny_llama().to("cuda"), character_tokenizer(), "tiny", None)
+    key = loaded.new_adapter(lora_config(config, 2))
+    batch = TrainingPairs.of(loaded, pairs, config).batch(range(8), "words", loaded.device)
+    with loaded.using(key, training=True) as model:
+        parameters = [p for name, p in model.named_parameters() if f".{key}." in name]
+        for parameter in parameters:
+            torch.nn.init.normal_(parameter)
+        steps = Steps(model, parameters, config, 2, 8)
+        losses = [float(steps.take(batch)) for _ in range(8)]
+    assert len(set(losses)) == 8

@@ -1,0 +1,149 @@
+"""Pairs → tokens → batches, in the order of a run and ready for a step on its device."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from .embeddings import all_weights, encode, pack_states
+from .losses import contrastive_loss, triplet_loss
+from .model import LoadedModel
+from .packing import EncodedWord, Pack, pack_words
+from .pairs import WordPair, listed_translations, normalise
+from .parallel import gathered, own_part
+from .presets import TrainingConfig
+
+GPU_ROUNDS_TO = (32, 8)
+"""On a GPU, packs are padded to few sizes, since each size needs a graph of its own; the padding costs it nothing."""
+
+
+def shuffled_translations(pairs: Sequence[WordPair], seed: int) -> tuple[WordPair, ...]:
+    """The control: the same words, every Swahili word with the English of another pair.
+
+    Raises:
+        ValueError: fewer than two distinct translations, so that nothing can be shuffled.
+    """
+    if len({pair.english for pair in pairs}) < 2:
+        raise ValueError("Shuffling needs at least two different translations: add pairs.")
+    order = list(range(len(pairs)))
+    random.Random(seed).shuffle(order)
+    # Each pair takes the English of the next in a random cycle, so that none keeps its own.
+    following = dict(zip(order, order[1:] + order[:1], strict=True))
+    return tuple(WordPair(pair.swahili, pairs[following[i]].english) for i, pair in enumerate(pairs))
+
+
+def _batch_slices(n: int, batch_size: int) -> list[slice]:
+    """Slices of a shuffled epoch; a last batch of one pair has no negative and is left out."""
+    starts = range(0, n, batch_size)
+    return [slice(start, start + batch_size) for start in starts if min(n, start + batch_size) - start >= 2]
+
+
+def batches(n: int, config: TrainingConfig) -> Iterator[tuple[int, list[int]]]:
+    """The run's batches in order: (epoch, indices of pairs), shuffled anew each epoch from the seed."""
+    shuffler = random.Random(config.seed)
+    for epoch in range(1, config.epochs + 1):
+        order = list(range(n))
+        shuffler.shuffle(order)
+        for part in _batch_slices(n, config.batch_size):
+            yield epoch, order[part]
+
+
+def total_steps(config: TrainingConfig, n: int) -> int:
+    """Optimiser steps of a run over n pairs."""
+    return config.epochs * len(_batch_slices(n, config.batch_size))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of b pairs on its device.
+
+    pack holds the p Swahili words of this process's part of it and then their p English ones, None where that part is
+    empty; same (b, b) is True where the English of pair j is a right translation of pair i's Swahili as well.
+    """
+
+    pack: Pack | None
+    same: Tensor
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Its parts, in order."""
+        return (*(self.pack.tensors() if self.pack else ()), self.same)
+
+    def states(self, model: PreTrainedModel, layer: int) -> tuple[Tensor, Tensor]:
+        """Anchors and positives, (b, d) each, with the gradient of this process's part."""
+        if self.pack is None:
+            # More processes than pairs: this one has nothing to embed.
+            states = torch.zeros(0, model.config.hidden_size, device=model.device)
+        else:
+            states = pack_states(model, self.pack, layer)  # (2p, d)
+        anchors, positives = states.chunk(2) if len(states) else (states, states)
+        return gathered(anchors, len(self.same)), gathered(positives, len(self.same))
+
+    def loss(self, anchors: Tensor, positives: Tensor, config: TrainingConfig) -> Tensor:
+        """The loss of the whole batch: (b, d), (b, d) -> ()."""
+        if config.loss == "triplet":
+            return triplet_loss(anchors, positives, config.margin, self.same)
+        return contrastive_loss(anchors, positives, config.temperature, self.same)
+
+
+@dataclass(frozen=True)
+class TrainingPairs:
+    """Pairs ready to train on: both sides' tokens, and which English strings are right for each Swahili word.
+
+    english_id numbers the distinct English strings; listed[i] are the numbers of those that are right for pair i.
+    """
+
+    swahili: tuple[EncodedWord, ...]
+    english: tuple[EncodedWord, ...]
+    english_id: tuple[int, ...]
+    listed: tuple[frozenset[int], ...]
+
+    @classmethod
+    def of(cls, loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConfig) -> "TrainingPairs":
+        """Tokenise the pairs, shuffled first where the config says so.
+
+        Raises:
+            ValueError: fewer than two pairs.
+        """
+        if len(pairs) < 2:
+            raise ValueError(
+                f"A fine-tune needs at least two pairs, got {len(pairs)}: negatives come from the other pairs."
+            )
+        pairs = shuffled_translations(pairs, config.seed) if config.shuffled else tuple(pairs)
+        numbers: dict[str, int] = {}
+        english_id = tuple(numbers.setdefault(normalise(pair.english), len(numbers)) for pair in pairs)
+        right = listed_translations(pairs)
+        listed = (right[normalise(pair.swahili)] for pair in pairs)
+        return cls(
+            tuple(encode(loaded.tokenizer, [pair.swahili for pair in pairs])),
+            tuple(encode(loaded.tokenizer, [pair.english for pair in pairs])),
+            english_id,
+            tuple(frozenset(numbers[english] for english in words if english in numbers) for words in listed),
+        )
+
+    def __len__(self) -> int:
+        return len(self.swahili)
+
+    def batch(self, indices: Sequence[int], pooling: str, device: torch.device) -> Batch:
+        """The pairs of these indices on a device; of several processes each gets the tokens of its own part."""
+        part = own_part(indices)
+        words = [self.swahili[i] for i in part] + [self.english[i] for i in part]
+        same = self._same(indices).to(device, non_blocking=True)
+        if not words:
+            return Batch(None, same)
+        sizes = {"round_to": GPU_ROUNDS_TO} if device.type == "cuda" else {}
+        # One pack: the gradient needs the whole batch at once in any case.
+        (pack,) = pack_words(words, all_weights(words, pooling), **sizes)
+        return Batch(pack.to(device), same)
+
+    def _same(self, batch: Sequence[int]) -> Tensor:
+        places: dict[int, list[int]] = {}
+        for column, j in enumerate(batch):
+            places.setdefault(self.english_id[j], []).append(column)
+        table = torch.zeros(len(batch), len(batch), dtype=torch.bool)
+        for row, i in enumerate(batch):
+            for number in self.listed[i]:
+                table[row, places.get(number, [])] = True
+        return table
