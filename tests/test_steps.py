@@ -54,10 +54,10 @@ def test_dropout_is_drawn_anew_in_every_replay(pairs):
     loaded = LoadedModel(tiny_llama().to("cuda"), character_tokenizer(), "tiny", None)
     key = loaded.new_adapter(lora_config(config, 2))
     batch = TrainingPairs.of(loaded, pairs, config).batch(range(8), "words", loaded.device)
-    with loaded.using(key, training=True) as model:
-        parameters = [p for name, p in model.named_parameters() if f".{key}." in name]
-        for parameter in parameters:
-            torch.nn.init.normal_(parameter)
-        steps = Steps(model, parameters, config, 2, 8)
-        losses = [float(steps.take(batch)) for _ in range(8)]
+    with loaded.using(key) as model:
+        for name, parameter in model.named_parameters():
+            if f".{key}." in name:
+                torch.nn.init.normal_(parameter)
+    steps = Steps(loaded, key, config, 2, 8)
+    losses = [steps.take(batch).wait() for _ in range(8)]
     assert len(set(losses)) == 8

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -139,11 +140,9 @@ class TrainingPairs:
         return Batch(pack.to(device), same)
 
     def _same(self, batch: Sequence[int]) -> Tensor:
-        places: dict[int, list[int]] = {}
-        for column, j in enumerate(batch):
-            places.setdefault(self.english_id[j], []).append(column)
-        table = torch.zeros(len(batch), len(batch), dtype=torch.bool)
+        english = np.array([self.english_id[j] for j in batch])  # (b,)
+        table = english[:, None] == english  # (b, b); most words have one right translation, their own
         for row, i in enumerate(batch):
-            for number in self.listed[i]:
-                table[row, places.get(number, [])] = True
-        return table
+            if len(self.listed[i]) > 1:
+                table[row] = np.isin(english, list(self.listed[i]))
+        return torch.from_numpy(table)

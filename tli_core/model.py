@@ -25,6 +25,7 @@ from .checkpoint import Progress, open_checkpoint, read_config, read_model
 from .embeddings import layer_names
 from .generation import can_generate
 from .health import Health, check_health
+from .kernels import fuse_norms
 
 ROOT = Path(__file__).resolve().parent.parent
 ADAPTERS = ROOT / "adapters"
@@ -90,6 +91,8 @@ class LoadedModel:
         self.revision = revision
         self.adapters: dict[str, Adapter] = {}
         self._model = model.eval().requires_grad_(False)
+        if model.device.type == "cuda":
+            fuse_norms(model)
         # The active adapter is state of the one model object, so whoever uses it holds this lock meanwhile.
         self._lock = threading.RLock()
         self.health: Health | None = None

@@ -4,13 +4,16 @@ A step on a batch of words is some three hundred kernels that each run for micro
 costs several times their work. A graph launches all of them at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 
 import torch
-from torch import Tensor, nn
-from transformers import PreTrainedModel, get_linear_schedule_with_warmup
+from torch import Tensor
+from transformers import get_linear_schedule_with_warmup
 
 from .batches import Batch
+from .model import LoadedModel
 from .parallel import processes, sum_gradients
 from .presets import TrainingConfig
 
@@ -22,73 +25,107 @@ def learning_rates(config: TrainingConfig, steps: int) -> list[float]:
     return [config.learning_rate * schedule.lr_lambdas[0](step) for step in range(steps)]
 
 
+@dataclass(frozen=True)
+class PendingLoss:
+    """A step's loss, perhaps still on its way from the device."""
+
+    tensor: Tensor
+    done: torch.cuda.Event | None
+
+    def wait(self) -> float:
+        """The loss, once it is there."""
+        if self.done:
+            self.done.synchronize()
+        return float(self.tensor)
+
+
 class Steps:
     """The optimiser of a run; `take` moves the LoRA weights by one step and gives the loss before it."""
 
-    def __init__(
-        self, model: PreTrainedModel, parameters: Sequence[nn.Parameter], config: TrainingConfig, layer: int, steps: int
-    ):
+    def __init__(self, loaded: LoadedModel, key: str, config: TrainingConfig, layer: int, steps: int):
         self.rates = learning_rates(config, steps)
-        self._model = model
-        self._parameters = tuple(parameters)
+        self._loaded = loaded
+        self._key = key
+        with loaded.using(key) as model:
+            self._parameters = tuple(p for name, p in model.named_parameters() if f".{key}." in name)
         self._config = config
         self._layer = layer
         self._taken = 0
-        on_gpu = model.device.type == "cuda"
-        # On a GPU the rate is a number in its memory, so that a graph finds the present one there.
-        self._rate = torch.zeros((), device=model.device) if on_gpu else 0.0
-        self._table = torch.tensor(self.rates, device=model.device) if on_gpu else self.rates
-        self._optimizer = torch.optim.AdamW(
-            parameters, lr=self._rate, weight_decay=config.weight_decay, capturable=on_gpu, fused=on_gpu or None
-        )
-        # Gradients are summed over several processes by calls that a graph cannot hold.
-        self._graphs = _Graphs(self._step, model.device) if on_gpu and processes() == 1 else None
-
-    def take(self, batch: Batch) -> Tensor:
-        """The next step; returns its loss, (), which a GPU may still be working on."""
-        rate = self._table[self._taken]
-        self._taken += 1
-        if isinstance(self._rate, Tensor):
-            self._rate.copy_(rate)
+        self._graphs = None
+        # How many steps may be under way before the loss of the first is read: a GPU need not wait to be told the next.
+        self._on_gpu = loaded.device.type == "cuda"
+        self.ahead = 1 if self._on_gpu else 0
+        if self._on_gpu:
+            # The rate is a number in the GPU's memory, so that a graph finds the present one there.
+            self._rate = torch.zeros((), device=loaded.device)
+            self._table = torch.tensor(self.rates, device=loaded.device)
+            self._losses = torch.empty(steps, pin_memory=True)
+            self._optimizer = torch.optim.AdamW(
+                self._parameters, lr=self._rate, weight_decay=config.weight_decay, capturable=True, fused=True
+            )
+            # Gradients are summed over several processes by calls that a graph cannot hold.
+            self._graphs = _Graphs(loaded.device) if processes() == 1 else None
         else:
-            self._optimizer.param_groups[0]["lr"] = rate
-        return self._graphs.run(batch) if self._graphs else self._step(batch)
+            self._optimizer = torch.optim.AdamW(self._parameters, lr=0.0, weight_decay=config.weight_decay)
+
+    def take(self, batch: Batch) -> "PendingLoss":
+        """The next step; a GPU is still at work on it when this returns."""
+        number = self._taken
+        self._taken += 1
+        if not self._on_gpu:
+            self._optimizer.param_groups[0]["lr"] = self.rates[number]
+            return PendingLoss(self._step(batch), None)
+        self._rate.copy_(self._table[number])
+        loss = self._graphs.run(self._step, batch) if self._graphs else self._step(batch)
+        # Page-locked and with an event of its own: reading it waits for this step, not for those launched after it.
+        there = self._losses[number].copy_(loss, non_blocking=True)
+        done = torch.cuda.Event()
+        done.record()
+        return PendingLoss(there, done)
 
     def _step(self, batch: Batch) -> Tensor:
-        loss = batch.loss(*batch.states(self._model, self._layer), self._config)
-        if loss.requires_grad:
-            loss.backward()
-        sum_gradients(self._parameters)
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        with self._loaded.using(self._key, training=True) as model:
+            loss = batch.loss(*batch.states(model, self._layer), self._config)
+            if loss.requires_grad:
+                loss.backward()
+            sum_gradients(self._parameters)
+            self._optimizer.step()
+            self._optimizer.zero_grad(set_to_none=True)
         return loss.detach()
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """The stream that graphs are made on: one for all runs, as cuBLAS keeps 32 MiB for every stream it has seen."""
+    return torch.cuda.Stream(device)
 
 
 class _Graphs:
     """A step's CUDA graphs, one for each shape of batch.
 
     The first batch of a shape runs as it is, which also sets up what a graph may not: the optimiser's moments, the
-    libraries' workspaces. The second is captured, and from then on batches are copied to where the graph reads.
+    libraries' workspaces. The second is captured, and from then on batches are copied to where the graph reads. A graph
+    has the adapter on inside it, whatever is active on the model when it runs.
     """
 
-    def __init__(self, step, device: torch.device):
-        self._step = step
-        self._stream = torch.cuda.Stream(device)
+    def __init__(self, device: torch.device):
+        self._stream = _stream(device)
         self._pool = torch.cuda.graph_pool_handle()
         self._seen: set[tuple] = set()
         self._captured: dict[tuple, tuple[torch.cuda.CUDAGraph, Batch, Tensor]] = {}
 
-    def run(self, batch: Batch) -> Tensor:
+    def run(self, step: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
+        """Take a step, launched one by one or from a graph; its loss, ()."""
         shapes = tuple(tensor.shape for tensor in batch.tensors())
         current = torch.cuda.current_stream(self._stream.device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
             if shapes not in self._seen:
                 self._seen.add(shapes)
-                loss = self._step(batch)
+                loss = step(batch)
             else:
                 if shapes not in self._captured:
-                    self._captured[shapes] = self._capture(batch)
+                    self._captured[shapes] = self._capture(step, batch)
                 graph, reads, loss = self._captured[shapes]
                 for place, tensor in zip(reads.tensors(), batch.tensors(), strict=True):
                     place.copy_(tensor)
@@ -97,9 +134,9 @@ class _Graphs:
         current.wait_stream(self._stream)
         return loss
 
-    def _capture(self, batch: Batch) -> tuple[torch.cuda.CUDAGraph, Batch, Tensor]:
+    def _capture(self, step: Callable[[Batch], Tensor], batch: Batch) -> tuple[torch.cuda.CUDAGraph, Batch, Tensor]:
         graph = torch.cuda.CUDAGraph()
         # Other threads may use the GPU meanwhile, such as for another visitor's answer.
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
-            loss = self._step(batch)
+            loss = step(batch)
         return graph, batch, loss

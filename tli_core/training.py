@@ -1,6 +1,7 @@
 """Targeted Lexical Injection: a contrastive loss on word pairs, and LoRA on the blocks that the loss reads."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from .model import LoadedModel
 from .packing import EncodedWord
 from .pairs import WordPair, translation_table
 from .presets import TrainingConfig
-from .steps import Steps
+from .steps import PendingLoss, Steps
 
 MAX_STEPS = 20_000
 CHECKS = 25
@@ -107,7 +108,8 @@ def train_adapter(
 
     Args:
         control: held-out pairs, measured now and then at the trained layer and never trained on.
-        stop: asked before every step; once it says True the run ends early and keeps what it has learned.
+        stop: asked before every step; once it says True the run ends early and keeps what it has learned. A GPU is
+            one step further than what has been told, and keeps that step, too.
 
     Raises:
         ValueError: too few pairs, too many steps, or a layer that the model does not have.
@@ -125,29 +127,32 @@ def train_adapter(
     began = time.perf_counter()
     history: list[TrainingStep] = []
     try:
-        with loaded.using(key) as model:
-            parameters = [p for name, p in model.named_parameters() if f".{key}." in name]
-            run = Steps(model, parameters, config, layer, steps)
+        run = Steps(loaded, key, config, layer, steps)
         check_every = max(1, steps // CHECKS)
         start = TrainingStep(0, steps, 0, None, 0.0, 0.0, _held_out(loaded, key, control, layer))
         history.append(start)
         yield start
-        ready = ((epoch, data.batch(part, config.pooling, loaded.device)) for epoch, part in batches(len(data), config))
-        epoch, batch = next(ready)
-        for number in range(1, steps + 1):
+        launched: deque[tuple[int, int, PendingLoss]] = deque()
+
+        def landed(pending: int, check: HeldOutCheck | None = None) -> Iterator[TrainingStep]:
+            while len(launched) > pending:
+                number, epoch, loss = launched.popleft()
+                last = check if not launched else None
+                seconds = time.perf_counter() - began
+                history.append(TrainingStep(number, steps, epoch, loss.wait(), run.rates[number - 1], seconds, last))
+                yield history[-1]
+
+        for number, (epoch, part) in enumerate(batches(len(data), config), 1):
             if stop():
                 break
-            with loaded.using(key, training=True):
-                loss = run.take(batch)
-            # A GPU is still at the step while the next batch is made ready.
-            following = next(ready, None)
-            check = _held_out(loaded, key, control, layer) if number % check_every == 0 or number == steps else None
-            step = TrainingStep(
-                number, steps, epoch, float(loss), run.rates[number - 1], time.perf_counter() - began, check
-            )
-            history.append(step)
-            yield step
-            epoch, batch = following or (epoch, batch)
+            # A GPU is still at the last step while this batch is made ready.
+            batch = data.batch(part, config.pooling, loaded.device)
+            launched.append((number, epoch, run.take(batch)))
+            if number % check_every == 0 or number == steps:
+                yield from landed(0, _held_out(loaded, key, control, layer))
+            else:
+                yield from landed(run.ahead)
+        yield from landed(0)
         with loaded.using(key) as model:
             state = get_peft_model_state_dict(model, adapter_name=key)
             state = {f"base_model.model.{name}": tensor.detach().cpu().contiguous() for name, tensor in state.items()}
