@@ -16,7 +16,7 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 import torch
@@ -34,7 +34,7 @@ from tli_core.embeddings import encode
 from tli_core.losses import triplet_loss
 from tli_core.model import KNOWN_MODELS, LoadedModel
 from tli_core.pairs import WordPair, shipped
-from tli_core.presets import PRESETS
+from tli_core.presets import PRESETS, TrainingConfig
 from tli_core.tables import format_table
 from tli_core.training import TrainedAdapter, train_adapter
 
@@ -55,8 +55,10 @@ SMALL = LLAMA | {
     "num_key_value_heads": 1,
 }
 PAIRS = 623
-CONTROL = 63
-PUBLISHED = replace(PRESETS["published"], dropout=0.0)
+PUBLISHED = PRESETS["published"]
+STILL = replace(PUBLISHED, dropout=0.0)
+"""For comparing results: dropout draws other random numbers where other blocks have it, too."""
+
 STEPS = 12
 WARM = 3
 GRAPHED = 60
@@ -120,10 +122,12 @@ def first_blocks(model: LlamaForCausalLM, count: int) -> LlamaForCausalLM:
     return model
 
 
-def train_published(model: LlamaForCausalLM, tokenizer, pairs: list[WordPair], steps: int) -> Trained:
-    """Steps with LoRA on every block: the median time of one."""
+def train_published(model: LlamaForCausalLM, tokenizer, pairs: list[WordPair], config: TrainingConfig) -> Trained:
+    """A dozen steps with LoRA on every block: the median time of one."""
     torch.manual_seed(PUBLISHED.seed)
-    lora = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules=["q_proj", "v_proj"], bias="none")
+    lora = LoraConfig(
+        r=16, lora_alpha=32, lora_dropout=config.dropout, target_modules=["q_proj", "v_proj"], bias="none"
+    )
     wrapped = get_peft_model(model, lora).train()
     for parameter in wrapped.parameters():
         if parameter.requires_grad:
@@ -138,7 +142,7 @@ def train_published(model: LlamaForCausalLM, tokenizer, pairs: list[WordPair], s
     reset_peak(model.device)
     seconds, losses = [], []
     for number, (_, batch) in enumerate(batches(len(pairs), PUBLISHED)):
-        if number == steps:
+        if number == STEPS:
             break
         synchronise(model.device)
         began = time.perf_counter()
@@ -160,11 +164,14 @@ def train_published(model: LlamaForCausalLM, tokenizer, pairs: list[WordPair], s
     return Trained(Timed(statistics.median(seconds[WARM:]), peak), losses, state)
 
 
-def train_ours(loaded: LoadedModel, pairs: list[WordPair], steps: int | None) -> Trained:
+def train_ours(
+    loaded: LoadedModel, pairs: list[WordPair], steps: int | None, config: TrainingConfig = PUBLISHED
+) -> Trained:
     """The same steps (or the whole run) through the first two blocks: the median time of one, batch and report."""
     reset_peak(loaded.device)
-    ends, losses = [], []
-    for item in train_adapter(loaded, pairs, PUBLISHED, stop=lambda: len(losses) == steps):
+    ends, losses, asked = [], [], count()
+    # Asked before every step; on a GPU the losses are told a step later.
+    for item in train_adapter(loaded, pairs, config, stop=lambda: next(asked) == steps):
         if isinstance(item, TrainedAdapter):
             each = [end - start for start, end in pairwise(ends)]
             return Trained(
@@ -224,29 +231,30 @@ def side_by_side(
     Raises:
         AssertionError: the two ways disagree.
     """
-    pairs, words = list(shipped("train")[:PAIRS]), list(shipped("train")[: PAIRS + CONTROL])
+    pairs = list(shipped("train")[:PAIRS])
     exact = dtype == torch.float32
 
     # The same seed gives the same weights, so each way has the machine to itself.
     first = LoadedModel(first_blocks(random_model(shape, dtype, device), 2), tokenizer, "random", None)
-    short = train_ours(first, pairs, STEPS)
+    still = train_ours(first, pairs, STEPS, STILL)
     ours = train_ours(first, pairs, steps)
     where = time_of_steps(first, pairs, ours.step) if device == "cuda" else []
     del first
-    loaded = LoadedModel(random_model(shape, dtype, device), tokenizer, "random", None)
-    ours_scan, ours_cosines = scan_ours(loaded, words)
+    model = random_model(shape, dtype, device)
+    theirs_pass, theirs_cosines = scan_published(model, tokenizer, pairs[:sampled])
+    theirs_still, theirs = (train_published(model, tokenizer, pairs, config) for config in (STILL, PUBLISHED))
+    loaded = LoadedModel(model, tokenizer, "random", None)
+    ours_scan, ours_cosines = scan_ours(loaded, pairs)
     if device == "cuda":
-        where += time_of_scan(loaded, words, ours_scan)
-    with loaded.using(None) as model:
-        theirs_pass, theirs_cosines = scan_published(model, tokenizer, words[:sampled])
-        cosines_apart = float((ours_cosines[:-1, :sampled] - theirs_cosines).abs().max())
-        assert cosines_apart < (1e-4 if exact else 0.02), f"The two scans differ by {cosines_apart}."
-        theirs = train_published(model, tokenizer, pairs, STEPS)
-    losses_apart, weights_apart = short.apart(theirs)
+        where += time_of_scan(loaded, pairs, ours_scan)
+    cosines_apart = float((ours_cosines[:-1, :sampled] - theirs_cosines).abs().max())
+    assert cosines_apart < (1e-4 if exact else 0.02), f"The two scans differ by {cosines_apart}."
+    losses_apart, weights_apart = still.apart(theirs_still)
     assert losses_apart < (1e-4 if exact else 0.02), f"The two trainings' losses differ by {losses_apart}."
     assert not exact or weights_apart < 1e-3, f"The two trainings' adapters differ by {weights_apart}."
 
-    passes = 2 * len(words) * shape["num_hidden_layers"]
+    extra = f", {ours_scan.peak / GIB:.2f} GiB extra" if device == "cuda" else ""
+    passes = 2 * len(pairs) * shape["num_hidden_layers"]
     slow = theirs_pass.seconds * passes
     return [
         ["work", "published", "ours", "ratio"],
@@ -257,10 +265,9 @@ def side_by_side(
             f"{theirs.step.seconds / ours.step.seconds:.1f} ×",
         ],
         [
-            f"scan of {2 * len(words)} words, every layer",
+            f"scan of {2 * len(pairs)} words, every layer",
             f"{slow:.0f} s ({passes} passes, {2 * sampled * shape['num_hidden_layers']} timed)",
-            f"{1000 * ours_scan.seconds:.0f} ms"
-            + (f", {ours_scan.peak / GIB:.2f} GiB extra" if device == "cuda" else ""),
+            f"{1000 * ours_scan.seconds:.0f} ms{extra}",
             f"{slow / ours_scan.seconds:.0f} ×",
         ],
         [
