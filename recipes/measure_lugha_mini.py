@@ -20,6 +20,7 @@ from tli_core.evaluation import Evaluation, evaluate
 from tli_core.generation import word_translation
 from tli_core.model import KNOWN_MODELS, find_adapter, load_model
 from tli_core.pairs import shipped
+from tli_core.placement import Placement
 from tli_core.tables import format_table
 
 CARD = Path(KNOWN_MODELS["lugha-mini"]) / "README.md"
@@ -28,7 +29,7 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 def rows(data: Path, device: str) -> list[tuple[str, str, str]]:
     """What is measured, the figure, and the bar it is held to."""
-    loaded, control = load_model("lugha-mini", device), shipped("control")
+    loaded, control = load_model("lugha-mini", Placement(device)), shipped("control")
     with loaded.using(None) as model:
         losses = dev_losses(model, loaded.tokenizer, read_sentences(data / "parallel_dev.tsv"))
         words = word_translation(model, loaded.tokenizer, control)

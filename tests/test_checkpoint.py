@@ -13,16 +13,20 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from tli_core.alignment import measure
-from tli_core.checkpoint import INDEX, header, needed_tensors, open_checkpoint, read_model
+from tli_core.checkpoint import INDEX, header, needed_tensors, open_checkpoint
 from tli_core.embeddings import layer_index
 from tli_core.generation import continuations
 from tli_core.model import ROOT, blocks_to_train, load_model
 from tli_core.pairs import shipped
+from tli_core.placement import Placement
 from tli_core.presets import configured
+from tli_core.reading import read_model
 from tli_core.training import train_adapter
 
 from .conftest import character_tokenizer, tiny_llama
 from .hub import serve
+
+CPU = Placement("cpu")
 
 HEAD_SHARD = "model-00003-of-00003.safetensors"
 
@@ -59,16 +63,16 @@ def logits(model) -> torch.Tensor:
 
 def test_a_whole_checkpoint_is_read_as_transformers_reads_it(tmp_path):
     folder = write(tmp_path)
-    ours = read_model(open_checkpoint(str(folder)), torch.float32)
+    ours = read_model(open_checkpoint(str(folder)), torch.float32, CPU)
     assert torch.equal(logits(ours), logits(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)))
 
 
 def test_the_first_blocks_need_one_shard_and_give_the_same_layers(tmp_path):
     folder = write(tmp_path)
-    whole = load_model(str(folder), "cpu")
+    whole = load_model(str(folder), CPU)
     (folder / HEAD_SHARD).unlink()
     (folder / "model-00002-of-00003.safetensors").unlink()
-    first = load_model(str(folder), "cpu", blocks=2)
+    first = load_model(str(folder), Placement("cpu", 2))
     assert first.blocks == 2 and not first.whole
     assert first.layer_names == ("embeddings", "block 1", "block 2")
     full, part = measure(whole, shipped("control")[:3]), measure(first, shipped("control")[:3])
@@ -80,12 +84,12 @@ def test_the_first_blocks_need_one_shard_and_give_the_same_layers(tmp_path):
 def test_a_head_that_the_index_does_not_list_is_found(tmp_path):
     """Lugha-Llama's own history: saved as a classifier, the head added to a shard later, the index never renewed."""
     folder = write(tmp_path, unlisted=("lm_head.weight",), architectures=["LlamaForSequenceClassification"])
-    ours = read_model(open_checkpoint(str(folder)), torch.float32)
+    ours = read_model(open_checkpoint(str(folder)), torch.float32, CPU)
     assert torch.equal(logits(ours), logits(tiny_llama()))
 
 
 def test_without_a_head_the_model_measures_but_does_not_generate(tmp_path):
-    loaded = load_model(str(write(tmp_path, leave_out=("lm_head.weight",))), "cpu")
+    loaded = load_model(str(write(tmp_path, leave_out=("lm_head.weight",))), CPU)
     assert loaded.whole
     assert measure(loaded, shipped("control")[:3]).names[-1] == "output"
     with loaded.using(None) as model, pytest.raises(ValueError, match="no output head"):
@@ -93,7 +97,7 @@ def test_without_a_head_the_model_measures_but_does_not_generate(tmp_path):
 
 
 def test_the_first_blocks_have_no_output_to_train_at(tmp_path):
-    part = load_model(str(write(tmp_path / "model")), "cpu", 2)
+    part = load_model(str(write(tmp_path / "model")), Placement("cpu", 2))
     with pytest.raises(ValueError, match="Only the first 2 blocks are loaded, so the loss cannot read the output"):
         next(train_adapter(part, shipped("train")[:8], configured("corrected")))
 
@@ -101,14 +105,14 @@ def test_the_first_blocks_have_no_output_to_train_at(tmp_path):
 def test_a_head_can_be_taken_from_a_named_sibling(tmp_path):
     headless = write(tmp_path / "headless", leave_out=("lm_head.weight",))
     sibling = write(tmp_path / "sibling", unlisted=("lm_head.weight",))
-    loaded = load_model(str(headless), "cpu", head_from=str(sibling))
+    loaded = load_model(str(headless), CPU, head_from=str(sibling))
     with loaded.using(None) as model:
         torch.testing.assert_close(logits(model), logits(tiny_llama()))
     assert loaded.revision.endswith(f"head from {sibling}") and loaded.can_generate
-    own = load_model(str(sibling), "cpu", head_from=str(headless))
+    own = load_model(str(sibling), CPU, head_from=str(headless))
     assert "head from" not in own.revision
     with pytest.raises(ValueError, match=r"has no lm_head\.weight either"):
-        load_model(str(headless), "cpu", head_from=str(headless))
+        load_model(str(headless), CPU, head_from=str(headless))
 
 
 def test_an_index_that_names_the_wrong_shard_is_not_believed(tmp_path):
@@ -116,14 +120,14 @@ def test_an_index_that_names_the_wrong_shard_is_not_believed(tmp_path):
     index = json.loads((folder / INDEX).read_text())
     index["weight_map"]["model.layers.2.mlp.up_proj.weight"] = "model-00001-of-00003.safetensors"
     (folder / INDEX).write_text(json.dumps(index))
-    ours = read_model(open_checkpoint(str(folder)), torch.float32)
+    ours = read_model(open_checkpoint(str(folder)), torch.float32, CPU)
     assert torch.equal(logits(ours), logits(tiny_llama()))
 
 
 def test_no_index_at_all_is_no_obstacle(tmp_path):
     folder = write(tmp_path)
     (folder / INDEX).unlink()
-    assert torch.equal(logits(read_model(open_checkpoint(str(folder)), torch.float32)), logits(tiny_llama()))
+    assert torch.equal(logits(read_model(open_checkpoint(str(folder)), torch.float32, CPU)), logits(tiny_llama()))
 
 
 def cut_short(folder: Path) -> None:
@@ -165,7 +169,7 @@ def test_damage_is_one_clear_sentence(tmp_path, damage, says):
     folder = write(tmp_path)
     damage(folder)
     with pytest.raises(ValueError, match=says) as caught:
-        read_model(open_checkpoint(str(folder)), torch.float32)
+        read_model(open_checkpoint(str(folder)), torch.float32, CPU)
     assert "\n" not in str(caught.value)
 
 
@@ -180,14 +184,14 @@ def test_llama_3_rope_is_loaded_as_written(tmp_path):
             "high_freq_factor": 4.0, "original_max_position_embeddings": 64}  # fmt: skip
     folder = write(tmp_path, rope_parameters=rope)
     checkpoint = open_checkpoint(str(folder), blocks=2)
-    model = read_model(checkpoint, torch.float32, blocks=2)
+    model = read_model(checkpoint, torch.float32, Placement("cpu", 2))
     theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     assert checkpoint.config.num_hidden_layers == 3 and model.config.rope_parameters["rope_type"] == "llama3"
     assert torch.equal(model.model.rotary_emb.inv_freq, theirs.model.rotary_emb.inv_freq)
 
 
 def test_tensors_are_cast_as_they_are_read(tmp_path):
-    model = read_model(open_checkpoint(str(write(tmp_path)), 1), torch.bfloat16, blocks=1)
+    model = read_model(open_checkpoint(str(write(tmp_path)), 1), torch.bfloat16, Placement("cpu", 1))
     assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
     assert not any(p.is_meta for p in model.parameters())
 
@@ -220,11 +224,12 @@ def run(script: str, served, home: Path, **environment: str) -> subprocess.Compl
 LOADS = """
 from tli_core.generation import can_generate
 from tli_core.model import load_model
+from tli_core.placement import Placement
 
 def load(name, blocks=None):
     told = []
     try:
-        loaded = load_model(name, "cpu", blocks, progress=lambda done, total: told.append(total))
+        loaded = load_model(name, Placement("cpu", blocks), progress=lambda done, total: told.append(total))
         with loaded.using(None) as model:
             print(loaded.blocks, can_generate(model), sum(set(told)), flush=True)
     except ValueError as error:
@@ -273,15 +278,16 @@ def test_a_download_that_breaks_off_goes_on_from_where_it_was(tmp_path):
 STOPS = """
 from tli_core.checkpoint import DownloadStopped
 from tli_core.model import load_model
+from tli_core.placement import Placement
 
 def stop(done, total):
     raise DownloadStopped
 
 try:
-    load_model("owner/stopped", "cpu", 2, stop)
+    load_model("owner/stopped", Placement("cpu", 2), stop)
 except DownloadStopped:
     print("stopped", flush=True)
-print(load_model("owner/stopped", "cpu", 2).blocks, flush=True)
+print(load_model("owner/stopped", Placement("cpu", 2)).blocks, flush=True)
 """
 
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from tli_core.embeddings import encode, layer_names, layer_states, length_batches, pooled_states, visit_layers
+import tli_core.embeddings
+from tli_core.embeddings import encode, layer_names, layer_states, length_batches, pooled_states
 
 WORDS = ["maji", "moto", "ng'ombe", "a", "haba na haba"]
 
@@ -53,14 +54,13 @@ def test_layer_states_of_a_padded_batch_equal_the_pooled_states(tiny):
             torch.testing.assert_close(layer_states(model, encoded, layer, "words"), full[layer], rtol=1e-5, atol=1e-6)
 
 
-def test_hooks_are_gone_after_a_pass_that_fails(tiny):
-    def fails(layer, hidden):
-        raise RuntimeError("stop here")
-
+def test_blocks_are_told_as_they_are_done_over_all_packs(tiny, monkeypatch):
+    monkeypatch.setattr(tli_core.embeddings, "MAX_BATCH_TOKENS", 128)
+    told = []
     with tiny.using(None) as model:
-        with pytest.raises(RuntimeError, match="stop here"):
-            visit_layers(model, {"input_ids": torch.tensor([[0, 5]])}, fails)
-        assert all(not module._forward_hooks for module in model.modules())
+        pooled_states(model, tiny.tokenizer, WORDS * 20, tell=lambda done, blocks: told.append((done, blocks)))
+    packs = len(told) // 3
+    assert packs > 1 and told == [(i, 3 * packs) for i in range(1, 3 * packs + 1)]
 
 
 def test_batches_hold_words_of_one_length(tiny):

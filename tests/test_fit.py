@@ -7,9 +7,13 @@ import sys
 
 import pytest
 
+import tli_core.fit
+from tli_core.__main__ import LOADS
 from tli_core.checkpoint import weigh
-from tli_core.fit import Machine, Plan, gigabytes, plan
+from tli_core.fit import WAYS, Machine, Plan, gigabytes, plan
 from tli_core.model import KNOWN_MODELS, ROOT
+from tli_core.placement import Placement
+from tli_core.quantise import NAMES
 
 from .hub import serve
 
@@ -25,24 +29,56 @@ def test_the_weights_of_a_folder_are_counted_without_reading_them():
 
 
 @pytest.mark.parametrize(
-    ("machine", "device", "blocks", "says"),
+    ("machine", "placement", "says"),
     [
-        (Machine(PLENTY, PLENTY, (5_000_000, PLENTY)), "cuda:1", None, "It fits the GPU"),
-        (Machine(PLENTY, PLENTY, (5_000_000,)), "cpu", None, "No GPU here can hold it"),
-        (Machine(PLENTY, PLENTY), "cpu", None, "There is no GPU"),
-        (Machine(20_000_000, PLENTY), "cpu", 2, "only its first 2 blocks are loaded"),
-        (Machine(20_000_000, PLENTY, (20_000_000,)), "cuda:0", 2, "only its first 2 blocks are loaded"),
+        (Machine(PLENTY, PLENTY, (5_000_000, PLENTY)), Placement("cuda:1"), "It fits the GPU"),
+        (
+            Machine(PLENTY, PLENTY, (15_000_000, 20_000_000)),
+            Placement("cuda:0", limits={0: 12_000_000, 1: 16_000_000}),
+            "spread over 2 GPUs",
+        ),
+        (
+            Machine(PLENTY, PLENTY, (5_000_000,)),
+            Placement("cuda:0", limits={0: 4_000_000, "cpu": int(PLENTY / 1.25)}),
+            "stays in memory, and a scan fetches each block once",
+        ),
+        (Machine(PLENTY, PLENTY), Placement("cpu"), "There is no GPU"),
+        (Machine(20_000_000, PLENTY), Placement("cpu", 2), "only its first 2 blocks are loaded"),
+        (Machine(20_000_000, 10_000_000_000), Placement("cpu", 2), "only its first 2 blocks are loaded"),
     ],
 )
-def test_the_choice_follows_the_machine_and_says_why(machine, device, blocks, says):
+def test_the_choice_follows_the_machine_and_says_why(machine, placement, says, monkeypatch):
+    monkeypatch.setattr(tli_core.fit, "can_quantise", lambda: False)
     chosen = plan(MINI, machine)
-    assert (chosen.device, chosen.blocks, chosen.fits) == (device, blocks, True)
+    assert chosen.placement == placement and chosen.fits
     assert says in chosen.reason and "nothing to download" in chosen.sentence
+
+
+@pytest.mark.parametrize(("free", "bits"), [(20_000_000, 8), (12_000_000, 4)])
+def test_a_gpu_that_is_too_small_gets_fewer_bits_where_bitsandbytes_is_installed(free, bits, monkeypatch):
+    monkeypatch.setattr(tli_core.fit, "can_quantise", lambda: True)
+    chosen = plan(MINI, Machine(PLENTY, PLENTY, (free,)))
+    assert chosen.placement == Placement("cuda:0", bits=bits)
+    assert chosen.reason.endswith(f"{NAMES[bits]} it fits: figures are those of the {NAMES[bits]} model.")
+
+
+def test_a_way_can_be_asked_for_and_is_refused_where_it_does_not_fit():
+    small = Machine(20_000_000, PLENTY)
+    assert plan(MINI, small, "offload").placement == Placement("cpu", limits={"cpu": 16_000_000})
+    assert plan(MINI, Machine(PLENTY, PLENTY), "first-blocks").placement == Placement("cpu", 2)
+    with pytest.raises(ValueError, match="cannot be loaded gpu here: GPUs have nothing free, memory 20 MB; leave"):
+        plan(MINI, small, "gpu")
+    with pytest.raises(ValueError, match=r"8-bit here.*and the package bitsandbytes"):
+        plan(MINI, small, "8-bit")
 
 
 def test_a_machine_that_is_too_small_is_told_so():
     chosen = plan(MINI, Machine(1_000_000, PLENTY))
     assert not chosen.fits and "use a machine with more, or lugha-mini" in chosen.sentence
+
+
+def test_the_command_line_offers_the_ways_that_there_are():
+    assert ("auto", *WAYS, "first-blocks") == LOADS
 
 
 def test_this_machine_can_be_asked():

@@ -8,13 +8,14 @@ from tli_core.evaluation import evaluate
 from tli_core.generation import continuations
 from tli_core.model import KNOWN_MODELS, LoadedModel, find_adapter, load_model, shipped_adapters
 from tli_core.pairs import shipped
+from tli_core.placement import Placement
 
 FOLDER = KNOWN_MODELS["lugha-mini"]
 
 
 @pytest.fixture(scope="module")
 def mini() -> LoadedModel:
-    return load_model("lugha-mini", "cpu")
+    return load_model("lugha-mini", Placement("cpu"))
 
 
 def test_plain_transformers_loads_it_whole():

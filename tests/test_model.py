@@ -9,6 +9,7 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from tli_core.model import LoadedModel, check_adapter_name, find_adapter, load_model, shipped_adapters
+from tli_core.placement import Placement
 
 from .conftest import character_tokenizer, tiny_llama
 
@@ -117,7 +118,7 @@ def test_pickles_and_broken_folders_are_refused(tiny, tmp_path):
 
 
 def test_a_folder_loads_as_it_was_saved(tiny, tiny_folder):
-    loaded = load_model(str(tiny_folder), "cpu")
+    loaded = load_model(str(tiny_folder), Placement("cpu"))
     assert torch.equal(logits(loaded, None), logits(tiny, None))
     assert loaded.revision.startswith("sha256:") and loaded.blocks == 3
 
@@ -128,7 +129,9 @@ def test_the_revision_follows_the_weights(tiny_folder, tmp_path):
     character_tokenizer().save_pretrained(other)
     copy = tmp_path / "copy"
     shutil.copytree(tiny_folder, copy)
-    first, same, different = (load_model(str(folder), "cpu").revision for folder in (tiny_folder, copy, other))
+    first, same, different = (
+        load_model(str(folder), Placement("cpu")).revision for folder in (tiny_folder, copy, other)
+    )
     assert first == same != different
 
 
@@ -144,7 +147,7 @@ def test_a_broken_checkpoint_is_one_sentence(tiny_folder, tmp_path):
     shutil.copytree(tiny_folder, broken)
     (broken / "model.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(ValueError, match="is no safetensors file, or is damaged") as caught:
-        load_model(str(broken), "cpu")
+        load_model(str(broken), Placement("cpu"))
     assert "\n" not in str(caught.value)
 
 

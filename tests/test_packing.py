@@ -84,7 +84,7 @@ def test_without_bos_or_with_different_beginnings_nothing_is_shared():
 def test_weights_of_every_word_sum_to_one(tiny):
     encoded = encode(tiny.tokenizer, WORDS)
     for pooling in ("words", "all", "last"):
-        for pack in packed(encoded, pooling, torch.device("cpu")):
+        for pack in packed(encoded, pooling):
             sums = pack.weights.sum(dim=2).flatten()[pack.slots]
             assert sums.numpy() == pytest.approx(np.ones(len(WORDS)))
             assert bool(pack.anchors.any()) == (pooling == "all")

@@ -18,15 +18,21 @@ def as_one(*arguments: str) -> None:
     assert main(arguments) == 0
 
 
-def as_two(*arguments: str) -> None:
-    """Run the command line as `accelerate launch` does, on two CPU processes."""
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    options = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "tli_core"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+def launched(*program: str) -> subprocess.CompletedProcess:
+    """Launch a program twice over; Accelerate's own --cpu would start one process only, whatever it is told."""
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    options = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [*launcher, *options, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+        [*launcher, *options, *program], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
+    return done
+
+
+def as_two(*arguments: str) -> None:
+    """Run the command line with `accelerate launch`, in two processes on the CPU."""
+    assert "2 processes work together" in launched("-m", "tli_core", *arguments).stderr
 
 
 @pytest.fixture
@@ -60,3 +66,22 @@ def test_two_processes_measure_what_one_measures(tiny_folder, lists, tmp_path):
         assert after["matched"] == pytest.approx(before["matched"], abs=1e-6)
         assert after["verdict"] == before["verdict"]
     assert len(two["pairs"]) == 21
+
+
+def test_two_processes_share_the_parts_of_a_long_list(lists, tmp_path):
+    """As `measure` does with more than PART pairs, here with parts of five."""
+    script = (
+        "import json, sys, tli_core.alignment as a; a.PART = 5\n"
+        "from tli_core.model import load_model; from tli_core.pairs import read_pairs\n"
+        "from tli_core.parallel import is_main, join, processes; from tli_core.placement import Placement\n"
+        "join(); r = a.measure(load_model('lugha-mini', Placement('cpu')), read_pairs(sys.argv[1]).pairs)\n"
+        "is_main() and print(json.dumps([processes(), len(r.pairs), r.matched.tolist(), r.mexa.tolist()]))\n"
+    )
+    (tmp_path / "long.py").write_text(script)
+    program = [str(tmp_path / "long.py"), lists[0]]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    alone = subprocess.run([sys.executable, *program], env=environment, capture_output=True, text=True, timeout=300)
+    one, two = (json.loads(done.stdout) for done in (alone, launched(*program)))
+    assert one[:2] == [1, 21] and two[:2] == [2, 21]
+    for before, after in zip(one[2:], two[2:], strict=True):
+        assert after == pytest.approx(before, abs=1e-6)

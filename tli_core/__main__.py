@@ -9,6 +9,9 @@ from pathlib import Path
 
 from .pairs import PairList, read_pairs, shipped
 
+LOADS = ("auto", "gpu", "gpus", "8-bit", "4-bit", "offload", "cpu", "first-blocks")
+"""The names of `fit.WAYS`, written out so that --help need not load PyTorch."""
+
 
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose complaint is one line, with the way to help."""
@@ -26,6 +29,9 @@ def _parser() -> _Parser:
         sub.add_argument("--model", default="lugha-mini", help="lugha-mini, lugha-llama, a Hub id or a folder")
         sub.add_argument(
             "--head-from", metavar="MODEL", help="a sibling to take the output head from, if there is none"
+        )
+        sub.add_argument(
+            "--load", choices=LOADS, default="auto", help="how a large model is kept; auto takes what fits this machine"
         )
         return sub
 
@@ -121,19 +127,24 @@ def _loaded(arguments: argparse.Namespace, blocks: int | None = None):
     # Imported here so that --help and a bad argument answer at once.
     from .fit import plan
     from .model import find_adapter, is_small, load_model, resolve
-    from .parallel import join
+    from .parallel import join, processes
+    from .placement import Placement
 
     adapter = find_adapter(arguments.adapter) if getattr(arguments, "adapter", None) else None
     device = join()
-    if device is None and blocks is None and not is_small(arguments.model):
-        chosen = plan(resolve(arguments.model))
+    if processes() > 1:
+        _say(f"{processes()} processes work together.")
+    if device is None and blocks is None and (arguments.load != "auto" or not is_small(arguments.model)):
+        chosen = plan(resolve(arguments.model), way=arguments.load)
         _say(f"{arguments.model}: {chosen.sentence}")
         if not chosen.fits:
             raise ValueError(f"{arguments.model} does not fit this machine.")
-        device, blocks = chosen.device, chosen.blocks
-    part = f"the first {blocks} blocks of " if blocks else ""
+        placement = chosen.placement
+    else:
+        placement = Placement(device, blocks) if device else Placement.default(blocks)
+    part = f"the first {placement.blocks} blocks of " if placement.blocks else ""
     _say(f"Loading {part}{arguments.model} …")
-    loaded = load_model(arguments.model, device, blocks, _fetching(), arguments.head_from)
+    loaded = load_model(arguments.model, placement, _fetching(), arguments.head_from)
     if loaded.health and loaded.health.noisy:
         _say(f"Warning: {loaded.health.sentence}")
     if adapter is None:

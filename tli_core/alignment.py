@@ -4,7 +4,7 @@ Every number is defined here once. S and E are the Swahili and English vectors o
 and c_ij = cos(S_i, E_j).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from .embeddings import pooled_states
 from .model import LoadedModel, Provenance
 from .pairs import WordPair, normalise, shipped, translation_table
-from .parallel import gathered, own_part, processes
+from .parallel import gathered, gathered_objects, own_part, processes
 from .significance import above_chance, bootstrap_weights, interval95
 
 DIRECTIONS = ("sw_en", "en_sw")
@@ -29,6 +29,9 @@ LARGE_SHARE = 0.5
 ROGUE_DIMENSIONS = 3
 BAND = [5, 95]
 """The percentiles between which nine in ten wrong pairs lie."""
+
+PART = 2000
+"""The most pairs that are all compared with each other: every layer of them takes 16 MB a table."""
 
 FEW_PAIRS = 20
 """Below this many pairs their own wrong partners are too few for a band, and the reference pool's serve in the app."""
@@ -142,17 +145,27 @@ class LayerAlignment:
 
 
 def embed_pairs(
-    loaded: LoadedModel, pairs: Sequence[WordPair], adapter: str | None, pooling: str, upto: int | None = None
+    loaded: LoadedModel,
+    pairs: Sequence[WordPair],
+    adapter: str | None,
+    pooling: str,
+    tell: Callable[[int, int], None] = lambda done, blocks: None,
+    alone: bool = False,
 ) -> PairStates:
-    """Embed every distinct word of the pairs once, with the named adapter on (None: the base)."""
+    """Embed every distinct word of the pairs once, with the named adapter on (None: the base).
+
+    Args:
+        tell: told (blocks done, blocks in all).
+        alone: whether this process embeds all of them; otherwise several processes share the words out.
+    """
     swahili = list(dict.fromkeys(pair.swahili for pair in pairs))
     english = list(dict.fromkeys(pair.english for pair in pairs))
     words = swahili + english
-    # Of several processes each embeds its own part of the words.
     with loaded.using(adapter) as model:
-        pooled = pooled_states(model, loaded.tokenizer, own_part(words), pooling, upto)
-    states = _gathered(pooled.vectors, len(words), loaded)  # (layers, a + b, d)
-    shares = _gathered(pooled.anchor_share, len(words), loaded)  # (layers, a + b)
+        pooled = pooled_states(model, loaded.tokenizer, words if alone else own_part(words), pooling, tell=tell)
+    states, shares = pooled.vectors, pooled.anchor_share  # (layers, a + b, d) and (layers, a + b)
+    if not alone:
+        states, shares = (_gathered(part, len(words), loaded) for part in (states, shares))
     place_sw, place_en = {w: i for i, w in enumerate(swahili)}, {w: i for i, w in enumerate(english)}
     return PairStates(
         tuple(pairs),
@@ -179,20 +192,86 @@ def measure(
     adapter: str | None = None,
     pooling: str = "words",
     seed: int = 0,
+    tell: Callable[[int, int], None] = lambda done, steps: None,
 ) -> LayerAlignment:
     """Every measure of a list of pairs at every layer, with the named adapter on (None: the base).
+
+    A list of more than PART pairs is measured in parts, so that memory does not grow with its square; several processes
+    share the parts out.
+
+    Args:
+        tell: told (steps done, steps in all): blocks, over all parts of this process.
 
     Raises:
         ValueError: no pairs, an unknown pooling, or a word without tokens.
     """
     if not pairs:
         raise ValueError("There are no pairs to measure: add at least one, such as maji, water.")
-    states = embed_pairs(loaded, pairs, adapter, pooling)
     reference = loaded.reference(adapter, pooling, lambda: embed_pairs(loaded, shipped("pool"), adapter, pooling))
-    result = align(states, reference, loaded.provenance(adapter, pooling, len(pairs), seed), seed)
+    parts = [pairs[i : i + PART] for i in range(0, len(pairs), PART)]
+    provenance = loaded.provenance(adapter, pooling, len(pairs), seed)
+    if len(parts) == 1:
+        result = align(embed_pairs(loaded, pairs, adapter, pooling, tell), reference, provenance, seed)
+    else:
+        own = own_part(parts)
+        measured = []
+        for number, part in enumerate(own):
+
+            def told(done: int, blocks: int, number: int = number) -> None:
+                tell(number * blocks + done, len(own) * blocks)
+
+            states = embed_pairs(loaded, part, adapter, pooling, told, alone=True)
+            measured.append(align(states, reference, provenance, seed))
+        result = joined(gathered_objects(measured))
     if loaded.health and loaded.health.noisy:
         return replace(result, warnings=(loaded.health.sentence, *result.warnings))
     return result
+
+
+def joined(parts: Sequence[LayerAlignment]) -> LayerAlignment:
+    """One result of the parts of a long list: wrong pairs and ranks are those within a part.
+
+    Means are over pairs, shares and percentiles over parts by their size, and intervals of the list's size rest on its
+    own scatter (normal, rather than a bootstrap of so many pairs).
+    """
+    first = parts[0]
+    sizes = np.array([len(part.pairs) for part in parts]) / sum(len(part.pairs) for part in parts)
+
+    def mean(field: str) -> np.ndarray:
+        return np.tensordot(sizes, np.stack([getattr(part, field) for part in parts]), axes=1)
+
+    def retrieval(way: str) -> Retrieval:
+        of = [part.retrieval[way] for part in parts]
+        by_csls = np.tensordot(sizes, np.stack([one.csls_p_at_1 for one in of]), axes=1)
+        return _retrieval(np.concatenate([one.rank for one in of], axis=1), by_csls)
+
+    cosine = np.concatenate([part.cosine for part in parts])
+    wrong_cosine = np.concatenate([part.wrong_cosine for part in parts])
+    means = ("mismatched", "wrong_quantiles", "auc", "centred", "mexa", "anchor_share", "rogue_share")
+    averaged = {field: mean(field) for field in (*means, "reference_mismatched", "reference_band")}
+    count = f"{len(cosine)} pairs are measured in parts of {PART}: wrong pairs and ranks are those within a part."
+    return replace(
+        first,
+        **averaged,
+        pairs=tuple(pair for part in parts for pair in part.pairs),
+        matched=cosine.mean(axis=0),
+        matched_ci95=_normal95(cosine),
+        gap=cosine.mean(axis=0) - averaged["mismatched"],
+        gap_ci95=_normal95(cosine - wrong_cosine),
+        retrieval={way: retrieval(way) for way in DIRECTIONS},
+        cosine=cosine,
+        wrong_cosine=wrong_cosine,
+        reference_rank=np.concatenate([part.reference_rank for part in parts], axis=1),
+        pool_size=max(part.pool_size for part in parts),
+        chance=float(sizes @ [part.chance for part in parts]),
+        warnings=(count, *dict.fromkeys(warning for part in parts for warning in part.warnings)),
+    )
+
+
+def _normal95(values: np.ndarray) -> np.ndarray:
+    """The mean's 95 % interval over many pairs: (n, layers) -> (layers, 2)."""
+    error = 1.96 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    return np.stack([values.mean(axis=0) - error, values.mean(axis=0) + error], axis=1)
 
 
 def align(states: PairStates, reference: PairStates, provenance: Provenance, seed: int = 0) -> LayerAlignment:
@@ -248,7 +327,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         gap_ci95=interval95(weights @ (diagonal - wrong_mean).T / n),
         auc=stacked["auc"],
         centred=stacked["centred"],
-        retrieval={way: _retrieval(stacked[way], stacked[f"{way} csls"]) for way in DIRECTIONS},
+        retrieval={way: _retrieval(stacked[way], (stacked[f"{way} csls"] == 1).mean(axis=1)) for way in DIRECTIONS},
         mexa=stacked["mexa"],
         cosine=diagonal.T,
         wrong_cosine=wrong_mean.T,
@@ -336,13 +415,13 @@ def _mean_of_best(scores: np.ndarray, k: int) -> np.ndarray:
 
 
 def _retrieval(rank: np.ndarray, by_csls: np.ndarray) -> Retrieval:
-    """Shares and means of ranks (layers, n), by cosine and by CSLS."""
+    """Shares and means of ranks by cosine (layers, n), beside the P@1 by CSLS (layers,)."""
     return Retrieval(
         rank=rank,
         p_at_1=(rank == 1).mean(axis=1),
         p_at_5=(rank <= 5).mean(axis=1),
         mrr=(1 / rank).mean(axis=1),
-        csls_p_at_1=(by_csls == 1).mean(axis=1),
+        csls_p_at_1=by_csls,
     )
 
 

@@ -15,6 +15,7 @@ from .model import LoadedModel
 from .packing import EncodedWord, Pack, pack_words
 from .pairs import WordPair, listed_translations, normalise
 from .parallel import gathered, own_part
+from .placement import input_device
 from .presets import TrainingConfig
 
 GPU_ROUNDS_TO = (32, 8)
@@ -76,7 +77,7 @@ class Batch:
         """Anchors and positives, (b, d) each, with the gradient of this process's part."""
         if self.pack is None:
             # More processes than pairs: this one has nothing to embed.
-            states = torch.zeros(0, model.config.hidden_size, device=model.device)
+            states = torch.zeros(0, model.config.hidden_size, device=input_device(model))
         else:
             states = pack_states(model, self.pack, layer)  # (2p, d)
         anchors, positives = states.chunk(2) if len(states) else (states, states)
@@ -84,9 +85,10 @@ class Batch:
 
     def loss(self, anchors: Tensor, positives: Tensor, config: TrainingConfig) -> Tensor:
         """The loss of the whole batch: (b, d), (b, d) -> ()."""
+        same = self.same.to(anchors.device)
         if config.loss == "triplet":
-            return triplet_loss(anchors, positives, config.margin, self.same)
-        return contrastive_loss(anchors, positives, config.temperature, self.same)
+            return triplet_loss(anchors, positives, config.margin, same)
+        return contrastive_loss(anchors, positives, config.temperature, same)
 
 
 @dataclass(frozen=True)

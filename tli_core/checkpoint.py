@@ -1,21 +1,19 @@
-"""Which tensors a task needs; fetch and read only those, trusting the shards' own headers over the index."""
+"""Which tensors a task needs; find and fetch only those, trusting the shards' own headers over the index."""
 
 import json
 import os
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import init_empty_weights
 from huggingface_hub import HfApi, hf_hub_download, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-from safetensors import SafetensorError, safe_open
 from torch import nn
 from tqdm import tqdm
-from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
@@ -57,7 +55,7 @@ def needed_tensors(config: PretrainedConfig, blocks: int | None) -> tuple[str, .
     """
     count = config.num_hidden_layers if blocks is None else blocks
     with init_empty_weights():
-        one = AutoModelForCausalLM.from_config(_with_blocks(config, 1))
+        one = AutoModelForCausalLM.from_config(with_blocks(config, 1))
     inside = [name.removeprefix("model.layers.0.") for name in one.state_dict() if name.startswith("model.layers.0.")]
     names = [EMBEDDINGS, *(f"model.layers.{block}.{name}" for block in range(count) for name in inside)]
     return (*names, "model.norm.weight") if blocks is None else tuple(names)
@@ -115,11 +113,15 @@ def open_checkpoint(
 
 @dataclass(frozen=True)
 class Weights:
-    """What a load will take: bytes of the shards it needs, bytes of those that are here already, and parameters."""
+    """What a load will take: bytes of the shards it needs, bytes of those that are here already, and parameters.
+
+    in_blocks counts those parameters that are the blocks' matrices, which can be kept in fewer bits.
+    """
 
     download: int
     cached: int
     parameters: int
+    in_blocks: int
 
 
 def weigh(source: str, blocks: int | None = None, revision: str | None = None) -> Weights:
@@ -134,7 +136,7 @@ def weigh(source: str, blocks: int | None = None, revision: str | None = None) -
     files = _files(source, revision, lambda done, total: None)
     config = _read_config(files)
     with init_empty_weights():
-        model = AutoModelForCausalLM.from_config(_with_blocks(config, blocks))
+        model = AutoModelForCausalLM.from_config(with_blocks(config, blocks))
     # A tied head is the embeddings over again.
     if blocks is not None or config.tie_word_embeddings:
         model.lm_head = nn.Identity()
@@ -143,75 +145,16 @@ def weigh(source: str, blocks: int | None = None, revision: str | None = None) -
     # Without an index, or for the head that an index may forget, every shard may be needed.
     shards = {index[name] for name in wanted if name in index} if index and blocks is not None else set(sizes)
     here = sum(sizes[shard] for shard in shards if shard in sizes and files.is_here(shard))
-    return Weights(sum(sizes.get(shard, 0) for shard in shards), here, sum(p.numel() for p in model.parameters()))
-
-
-def read_model(
-    checkpoint: Checkpoint, dtype: torch.dtype, device: str = "cpu", blocks: int | None = None
-) -> PreTrainedModel:
-    """Build the model and read it tensor by tensor, cast as it is read, so that two copies are never held.
-
-    With `blocks`, only the first blocks are there; the final norm and head are replaced by nothing, so the last layer
-    is the last block's own output. Without a head the model measures and trains but cannot generate.
-
-    Raises:
-        ValueError: a tensor has another shape than the config says, or its shard is damaged.
-    """
-    with init_empty_weights(include_buffers=False):
-        model = AutoModelForCausalLM.from_config(_with_blocks(checkpoint.config, blocks))
-    if blocks is not None:
-        model.model.norm = nn.Identity()
-    if blocks is not None or not checkpoint.has_head:
-        model.lm_head = nn.Identity()
-    parameters = dict(model.named_parameters(remove_duplicate=False))
-    for name, tensor in _tensors(checkpoint, parameters):
-        _assign(model, name, tensor, parameters[name].shape, checkpoint.source, dtype, device)
-        del tensor
-    if HEAD in parameters and HEAD not in checkpoint.places:
-        model.lm_head.weight = model.model.embed_tokens.weight
-    return model.to(device).eval()
-
-
-def _tensors(checkpoint: Checkpoint, parameters: Mapping[str, nn.Parameter]) -> Iterator[tuple[str, torch.Tensor]]:
-    """Every tensor that the model has a place for, shard by shard, one in memory at a time."""
-    shards: dict[Path, list[str]] = {}
-    for name, shard in checkpoint.places.items():
-        if name in parameters:
-            shards.setdefault(shard, []).append(name)
-    for shard, names in shards.items():
-        try:
-            for name in names:
-                # Opened anew for each tensor: pages of the file that were read count as resident until it is closed.
-                with safe_open(shard, framework="pt") as opened:
-                    yield name, opened.get_tensor(name)
-        except SafetensorError as error:
-            raise ValueError(f"{shard.name} is damaged ({error}): delete it and fetch it again.") from error
-
-
-def _assign(
-    model: PreTrainedModel,
-    name: str,
-    tensor: torch.Tensor,
-    shape: torch.Size,
-    source: str,
-    dtype: torch.dtype,
-    device: str,
-) -> None:
-    if tensor.shape != shape:
-        raise ValueError(
-            f"{name} in {source} has shape {tuple(tensor.shape)}, but the config says {tuple(shape)}: "
-            "config and weights are of different models."
-        )
-    *path, leaf = name.split(".")
-    module = model.get_submodule(".".join(path))
-    setattr(module, leaf, nn.Parameter(tensor.to(device=device, dtype=dtype), requires_grad=False))
+    in_blocks = sum(p.numel() for p in model.model.layers.parameters() if p.dim() == 2)
+    parameters = sum(p.numel() for p in model.parameters())
+    return Weights(sum(sizes.get(shard, 0) for shard in shards), here, parameters, in_blocks)
 
 
 def _files(source: str, revision: str | None, progress: Progress) -> "_LocalFiles | _HubFiles":
     return _LocalFiles(Path(source)) if Path(source).is_dir() else _HubFiles(source, revision, progress)
 
 
-def _with_blocks(config: PretrainedConfig, blocks: int | None) -> PretrainedConfig:
+def with_blocks(config: PretrainedConfig, blocks: int | None) -> PretrainedConfig:
     """The config as it is, or for its first blocks only; nothing else of it changes."""
     if blocks is None:
         return config

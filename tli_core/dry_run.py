@@ -68,12 +68,13 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
                 for batch in sampled:
                     anchors, positives = batch.states(model, layer)
                     losses.append(float(batch.loss(anchors, positives, config)))
+                    same = batch.same.to(anchors.device)
                     matched = cosine_similarity(anchors, positives, dim=-1)  # (b,)
                     # A hinge whose margin no cosine can meet is open by exactly what right and wrong differ.
-                    hardest = hinges(anchors, positives, 2.0, batch.same) - 2.0 + matched  # (b,)
+                    hardest = hinges(anchors, positives, 2.0, same) - 2.0 + matched  # (b,)
                     apart.append(float((matched - hardest).mean()))
                     if config.loss == "triplet":
-                        closed = hinges(anchors, positives, config.margin, batch.same) == 0
+                        closed = hinges(anchors, positives, config.margin, same) == 0
                         opened.append(1 - float(closed.float().mean()))
         with loaded.using(key, training=True) as model:
             kept = _Kept(parameters)

@@ -1,8 +1,8 @@
 """Words → tokens → pooled hidden states per layer. The only place in the project that pools."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .packing import EncodedWord, Pack, pack_words
+from .placement import input_device, is_offloaded, resident
 
 POOLINGS = ("words", "all", "last")
 """`words`: mean over tokens that are not special. `all`: over every token, BOS included. `last`: the last one."""
@@ -130,48 +131,48 @@ def length_batches(words: Sequence[EncodedWord], max_tokens: int = MAX_BATCH_TOK
     return batches
 
 
-class _StopForward(Exception):
-    """Raised by a hook once the last layer that is wanted has been seen."""
-
-
-@contextmanager
-def _hooks(handles: list):
-    try:
-        yield
-    except _StopForward:
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
 def visit_layers(
-    model: PreTrainedModel, inputs: Mapping[str, Tensor], visit: Callable[[int, Tensor], None], upto: int | None = None
+    model: PreTrainedModel,
+    packs: Sequence[Pack],
+    visit: Callable[[int, int, Tensor], None],
+    upto: int | None = None,
+    tell: Callable[[int, int], None] = lambda done, blocks: None,
 ) -> None:
-    """Run the blocks on the decoder's inputs and call visit(layer, hidden) with hidden (b, t, d) as each layer appears.
+    """Run the blocks on packs of words and call visit(layer, i, hidden) with hidden (r, t, d) of pack i.
 
     Layers are numbered as in `measures`: 0 the token embeddings, i the output of block i before the final norm, and
-    the last one the last block after the final norm. Nothing is kept: the visitor pools and lets go.
-    With upto=k the pass ends right after block k, so later blocks cost nothing. Gradients flow where they are on.
+    the last one the last block after the final norm. Nothing is kept: the visitor pools and lets go. All packs go
+    through a block before any goes through the next, so that a block's weights are fetched once where they are
+    offloaded. With upto=k the pass ends right after block k. Gradients flow where they are on.
+
+    Args:
+        tell: told (blocks done, blocks in all).
+
+    Raises:
+        ValueError: there is no layer `upto`.
     """
     decoder = model.base_model
     blocks = block_count(model)
     last = blocks if upto is None else upto
     if not 0 <= last <= blocks:
         raise ValueError(f"There is no layer {last}: this model has layers 0 to {blocks}.")
-
-    def hook(layer: int):
-        def seen(_module, _args, output):
-            visit(layer, output[0] if isinstance(output, tuple) else output)
-            if layer == last:
-                raise _StopForward
-
-        return seen
-
-    modules = {0: decoder.embed_tokens, blocks: decoder.norm} | {i: decoder.layers[i - 1] for i in range(1, blocks)}
-    handles = [modules[layer].register_forward_hook(hook(layer)) for layer in range(last + 1)]
-    with _hooks(handles):
-        decoder(**inputs, use_cache=False)
+    hidden = [decoder.embed_tokens(pack.ids) for pack in packs]
+    for i in range(len(packs)):
+        visit(0, i, hidden[i])
+    rest = [
+        {
+            "attention_mask": pack.additive_mask(model.dtype),
+            "position_ids": pack.positions,
+            "position_embeddings": decoder.rotary_emb(states, position_ids=pack.positions),
+        }
+        for pack, states in zip(packs, hidden, strict=True)
+    ]
+    for layer, block in enumerate(decoder.layers[:last], 1):
+        with resident(block):
+            for i in range(len(packs)):
+                hidden[i] = block(hidden[i], use_cache=False, **rest[i])
+                visit(layer, i, decoder.norm(hidden[i]) if layer == blocks else hidden[i])
+        tell(layer, last)
 
 
 @torch.inference_mode()
@@ -181,12 +182,14 @@ def pooled_states(
     words: Sequence[str],
     pooling: str = "words",
     upto: int | None = None,
+    tell: Callable[[int, int], None] = lambda done, blocks: None,
 ) -> PooledStates:
     """Each word's vector at every layer, pooled inside the forward pass.
 
     Args:
         pooling: one of POOLINGS.
         upto: stop after this layer; None runs all.
+        tell: told (blocks done, blocks in all), over all words.
 
     Returns:
         layers = blocks + 1, or upto + 1.
@@ -196,49 +199,58 @@ def pooled_states(
     """
     encoded = encode(tokenizer, words) if words else []
     layers = (block_count(model) if upto is None else upto) + 1
+    device = input_device(model)
     # Page-locked and on a stream of their own, so that a GPU computes while its vectors are on their way.
-    on_gpu = model.device.type == "cuda"
+    on_gpu = device.type == "cuda"
     states = torch.empty(layers, len(words), model.config.hidden_size, pin_memory=on_gpu)  # (layers, n, d)
     shares = torch.zeros(layers, len(words), pin_memory=on_gpu)  # (layers, n)
-    sending = torch.cuda.Stream(model.device) if on_gpu else None
+    sending: dict[torch.device, torch.cuda.Stream] = {}
 
     def bring(tensor: Tensor, place: Tensor) -> None:
-        if sending is None:
+        if not tensor.is_cuda:
             place.copy_(tensor)
             return
-        sending.wait_stream(torch.cuda.current_stream(model.device))
-        with torch.cuda.stream(sending):
+        if tensor.device not in sending:
+            sending[tensor.device] = torch.cuda.Stream(tensor.device)
+        stream = sending[tensor.device]
+        stream.wait_stream(torch.cuda.current_stream(tensor.device))
+        with torch.cuda.stream(stream):
             place.copy_(tensor, non_blocking=True)
-        tensor.record_stream(sending)
+        tensor.record_stream(stream)
 
+    packs = packed(encoded, pooling)
+    # Offloaded blocks are fetched once for all words; otherwise a pack at a time takes the least memory.
+    groups = [packs] if is_offloaded(model) else [[pack] for pack in packs]
     begin = 0
-    for pack in packed(encoded, pooling, model.device):
-        end = begin + len(pack.slots)
+    for number, group in enumerate(groups):
+        group = [pack.to(device) for pack in group]
+        edges = [begin, *(begin + end for end in accumulate(len(pack.slots) for pack in group))]
 
-        def pool(layer: int, hidden: Tensor, pack: Pack = pack, part: slice = slice(begin, end)) -> None:
-            hidden = hidden.float()
+        def pool(layer: int, i: int, hidden: Tensor, group: list[Pack] = group, edges: list[int] = edges) -> None:
+            part, pack, hidden = slice(edges[i], edges[i + 1]), group[i].to(hidden.device), hidden.float()
             pooled = pack.pool(hidden, pack.weights)  # (b, d)
             bring(pooled, states[layer, part])
             if pooling == "all":
                 anchor = (pack.pool(hidden, pack.anchors) * pooled).sum(dim=1) / pooled.square().sum(dim=1)  # (b,)
                 bring(anchor, shares[layer, part])
 
-        visit_layers(model, pack.inputs(model.dtype), pool, upto)
-        begin = end
-    if sending is not None:
-        sending.synchronize()
+        def told(done: int, blocks: int, number: int = number) -> None:
+            tell(number * blocks + done, len(groups) * blocks)
+
+        visit_layers(model, group, pool, upto, told)
+        begin = edges[-1]
+    for stream in sending.values():
+        stream.synchronize()
     return PooledStates(states, shares)
 
 
-def packed(words: Sequence[EncodedWord], pooling: str, device: torch.device) -> Iterator[Pack]:
-    """The words in packs on a device, with their pooling weights, the packs in the words' order.
+def packed(words: Sequence[EncodedWord], pooling: str) -> list[Pack]:
+    """The words in packs, with their pooling weights, the packs in the words' order.
 
     Raises:
         ValueError: an unknown pooling.
     """
-    if not words:
-        return iter(())
-    return (pack.to(device) for pack in pack_words(words, all_weights(words, pooling), MAX_BATCH_TOKENS))
+    return list(pack_words(words, all_weights(words, pooling), MAX_BATCH_TOKENS)) if words else []
 
 
 def all_weights(words: Sequence[EncodedWord], pooling: str) -> list[np.ndarray]:
@@ -257,16 +269,18 @@ def layer_states(model: PreTrainedModel, words: Sequence[EncodedWord], layer: in
 
     Runs the blocks up to that layer and no further.
     """
-    return torch.cat([pack_states(model, pack, layer) for pack in packed(words, pooling, model.device)])
+    device = input_device(model)
+    return torch.cat([pack_states(model, pack.to(device), layer) for pack in packed(words, pooling)])
 
 
 def pack_states(model: PreTrainedModel, pack: Pack, layer: int) -> Tensor:
     """The pooled vectors of a pack's words at one layer, (n, d), as `layer_states`."""
     found: list[Tensor] = []
 
-    def keep(at: int, hidden: Tensor) -> None:
+    def keep(at: int, _: int, hidden: Tensor) -> None:
         if at == layer:
-            found.append(pack.pool(hidden.float(), pack.weights))
+            own = pack.to(hidden.device)
+            found.append(own.pool(hidden.float(), own.weights))
 
-    visit_layers(model, pack.inputs(model.dtype), keep, upto=layer)
+    visit_layers(model, [pack], keep, upto=layer)
     return found[0]

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import psutil
 import torch
 
 from .checkpoint import Weights, weigh
+from .placement import Placement
+from .quantise import BYTES, NAMES, can_quantise
 
 BYTES_BF16 = 2
 HEADROOM = 1.25
@@ -38,13 +41,12 @@ class Machine:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a base is loaded here: `device` and `blocks` are what `load_model` takes, `reason` says why in one sentence.
+    """How a base is loaded here: `placement` is what `load_model` takes, `reason` says why in one sentence.
 
     fits is False where even the smallest way is too much for this machine.
     """
 
-    device: str
-    blocks: int | None
+    placement: Placement
     fits: bool
     weights: Weights
     reason: str
@@ -55,43 +57,118 @@ class Plan:
         fetched = self.weights.download - self.weights.cached
         download = f"{gigabytes(fetched)} to download" if fetched else "nothing to download"
         have = f" ({gigabytes(self.weights.cached)} are here already)" if fetched and self.weights.cached else ""
-        memory = gigabytes(self.weights.parameters * BYTES_BF16)
-        return f"{download}{have}, {memory} of memory in bf16. {self.reason}"
+        kept = NAMES[self.placement.bits] if self.placement.bits else "bf16"
+        memory = gigabytes(weights_bytes(self.weights, self.placement.bits))
+        return f"{download}{have}, {memory} of memory in {kept}. {self.reason}"
 
 
-def plan(source: str, machine: Machine | None = None) -> Plan:
-    """Choose how to load a base: whole on a GPU, whole on the CPU, or its first blocks only.
+def weights_bytes(weights: Weights, bits: int | None = None) -> float:
+    """The bytes that weights take in bf16, or with the blocks' matrices in 8 or 4 bits."""
+    inside = weights.in_blocks * (BYTES[bits] if bits else BYTES_BF16)
+    return inside + (weights.parameters - weights.in_blocks) * BYTES_BF16
+
+
+def plan(source: str, machine: Machine | None = None, way: str = "auto") -> Plan:
+    """Choose how to load a base: the first of WAYS that fits the machine, or the way that is asked for.
 
     Raises:
-        ValueError: there is no such model, or its files cannot be asked for.
+        ValueError: there is no such model, its files cannot be asked for, or the way asked for does not fit.
     """
     machine = machine or Machine.here()
     whole = weigh(source)
-    room = HEADROOM * whole.parameters * BYTES_BF16
     missing = whole.download - whole.cached
-    if missing > machine.disk:
+    if missing > machine.disk and way == "auto":
         return _first_blocks(source, machine, f"The disk has {gigabytes(machine.disk)} free, too little for all of it")
-    if machine.gpus and room <= max(machine.gpus):
-        best = machine.gpus.index(max(machine.gpus))
-        reason = f"It fits the GPU, which has {gigabytes(machine.gpus[best])} free: the whole model goes there."
-        return Plan(f"cuda:{best}", None, True, whole, reason)
-    if room <= machine.ram:
-        gpu = "No GPU here can hold it" if machine.gpus else "There is no GPU"
-        reason = f"{gpu}; memory has {gigabytes(machine.ram)} free: the whole model runs on the CPU, slowly."
-        return Plan("cpu", None, True, whole, reason)
+    if way == "first-blocks":
+        return _first_blocks(source, machine, "As asked")
+    # Without a GPU, a scan would read all of it from the disk, and nobody waits for that unasked.
+    unasked = [name for name in WAYS if name != "offload" or machine.gpus]
+    for name in unasked if way == "auto" else (way,):
+        if chosen := WAYS[name](whole, machine):
+            return Plan(chosen[0], True, whole, chosen[1])
+    if way != "auto":
+        needs = " (and the package bitsandbytes)" if way in ("8-bit", "4-bit") else ""
+        raise ValueError(
+            f"{source} cannot be loaded {way} here: GPUs have {', '.join(map(gigabytes, machine.gpus)) or 'nothing'} "
+            f"free, memory {gigabytes(machine.ram)}{needs}; leave the choice open, or use another machine."
+        )
     return _first_blocks(source, machine, f"Memory has {gigabytes(machine.ram)} free, too little for all of it")
+
+
+def _one_gpu(whole: Weights, machine: Machine) -> tuple[Placement, str] | None:
+    gpu = _best_gpu(machine, HEADROOM * weights_bytes(whole))
+    if gpu is None:
+        return None
+    free = gigabytes(machine.gpus[gpu])
+    return Placement(f"cuda:{gpu}"), f"It fits the GPU, which has {free} free: the whole model goes there."
+
+
+def _several_gpus(whole: Weights, machine: Machine) -> tuple[Placement, str] | None:
+    if len(machine.gpus) < 2 or HEADROOM * weights_bytes(whole) > sum(machine.gpus):
+        return None
+    limits = {gpu: int(free / HEADROOM) for gpu, free in enumerate(machine.gpus)}
+    return Placement("cuda:0", limits=limits), f"No GPU holds it alone: it is spread over {len(machine.gpus)} GPUs."
+
+
+def _few_bits(bits: int) -> "Way":
+    def way(whole: Weights, machine: Machine) -> tuple[Placement, str] | None:
+        gpu = _best_gpu(machine, HEADROOM * weights_bytes(whole, bits)) if can_quantise() else None
+        if gpu is None:
+            return None
+        free = gigabytes(machine.gpus[gpu])
+        reason = f"In bf16 it is too much for the GPU, which has {free} free, in {NAMES[bits]} it fits: figures are "
+        return Placement(f"cuda:{gpu}", bits=bits), reason + f"those of the {NAMES[bits]} model."
+
+    return way
+
+
+def _offloaded(whole: Weights, machine: Machine) -> tuple[Placement, str] | None:
+    """Blocks beyond the GPU's memory in RAM, and beyond that on disk."""
+    gpu = _best_gpu(machine, 0)
+    limits: dict[int | str, int] = {} if gpu is None else {gpu: int(machine.gpus[gpu] / HEADROOM)}
+    limits["cpu"] = int(machine.ram / HEADROOM)
+    free = f"memory has {gigabytes(machine.ram)}" if gpu is None else f"the GPU has {gigabytes(machine.gpus[gpu])}"
+    where = "memory" if weights_bytes(whole) <= sum(limits.values()) else "memory and on disk"
+    reason = f"What does not fit ({free} free) stays in {where}, and a scan fetches each block once."
+    return Placement("cpu" if gpu is None else f"cuda:{gpu}", limits=limits), reason
+
+
+def _cpu(whole: Weights, machine: Machine) -> tuple[Placement, str] | None:
+    if HEADROOM * weights_bytes(whole) > machine.ram:
+        return None
+    gpu = "No GPU here can hold it" if machine.gpus else "There is no GPU"
+    reason = f"{gpu}; memory has {gigabytes(machine.ram)} free: the whole model runs on the CPU, slowly."
+    return Placement("cpu"), reason
+
+
+Way = Callable[[Weights, Machine], tuple[Placement, str] | None]
+WAYS: dict[str, Way] = {
+    "gpu": _one_gpu,
+    "gpus": _several_gpus,
+    "8-bit": _few_bits(8),
+    "4-bit": _few_bits(4),
+    "offload": _offloaded,
+    "cpu": _cpu,
+}
+"""Ways to load a whole model, the first that fits being chosen; where none does, its first blocks are."""
+
+
+def _best_gpu(machine: Machine, room: float) -> int | None:
+    fitting = [gpu for gpu, free in enumerate(machine.gpus) if room <= free]
+    return max(fitting, key=lambda gpu: machine.gpus[gpu], default=None)
 
 
 def _first_blocks(source: str, machine: Machine, why: str) -> Plan:
     first = weigh(source, FIRST_BLOCKS)
-    room = HEADROOM * first.parameters * BYTES_BF16
-    device, free = ("cuda:0", machine.gpus[0]) if machine.gpus and room <= machine.gpus[0] else ("cpu", machine.ram)
+    room = HEADROOM * weights_bytes(first)
+    gpu = _best_gpu(machine, room)
+    device, free = ("cpu", machine.ram) if gpu is None else (f"cuda:{gpu}", machine.gpus[gpu])
     fits = room <= free and first.download - first.cached <= machine.disk
     if fits:
         what = f"only its first {FIRST_BLOCKS} blocks are loaded, which measure and train up to layer {FIRST_BLOCKS}"
-        return Plan(device, FIRST_BLOCKS, True, first, f"{why}: {what}, without answers.")
+        return Plan(Placement(device, FIRST_BLOCKS), True, first, f"{why}: {what}, without answers.")
     reason = f"{why}, and for its first {FIRST_BLOCKS} blocks as well: use a machine with more, or lugha-mini."
-    return Plan(device, FIRST_BLOCKS, False, first, reason)
+    return Plan(Placement(device, FIRST_BLOCKS), False, first, reason)
 
 
 def gigabytes(count: float) -> str:

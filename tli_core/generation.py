@@ -8,6 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .embeddings import encode, length_batches
 from .pairs import WordPair, normalise
+from .placement import input_device
 from .prompts import TO_ENGLISH, TO_SWAHILI
 
 MAX_NEW_TOKENS = 256
@@ -51,7 +52,7 @@ def continuations(
     encoded = encode(tokenizer, prompts)
     answers = [""] * len(prompts)
     for indices in length_batches(encoded):
-        input_ids = torch.tensor([encoded[i].ids for i in indices], device=model.device)  # (b, t)
+        input_ids = torch.tensor([encoded[i].ids for i in indices], device=input_device(model))  # (b, t)
         output = model.generate(
             input_ids,
             attention_mask=torch.ones_like(input_ids),

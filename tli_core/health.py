@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .embeddings import encode, padded_ids
+from .placement import input_device
 
 NOISY_SHARE = 0.75
 """A model whose loss is above this share of a uniform guess's is noise, or was not loaded whole."""
@@ -78,9 +79,9 @@ def perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts
     Source: the usual definition, as in the perplexity page of the transformers documentation, without a window.
     """
     encoded = encode(tokenizer, texts)
-    ids = padded_ids(encoded).to(model.device)  # (n, t)
-    lengths = torch.tensor([len(text.ids) for text in encoded], device=model.device)
+    ids = padded_ids(encoded).to(input_device(model))  # (n, t)
+    lengths = torch.tensor([len(text.ids) for text in encoded], device=ids.device)
     logits: Tensor = model(input_ids=ids, use_cache=False).logits[:, :-1].float()  # (n, t − 1, vocabulary)
     losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")  # (n, t − 1)
-    real = torch.arange(1, ids.shape[1], device=model.device) < lengths[:, None]
+    real = torch.arange(1, ids.shape[1], device=ids.device) < lengths[:, None]
     return float(losses[real].mean().exp())

@@ -21,11 +21,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from .checkpoint import Progress, open_checkpoint, read_config, read_model
+from .checkpoint import Progress, open_checkpoint, read_config
 from .embeddings import layer_names
 from .generation import can_generate
 from .health import Health, check_health
 from .kernels import fuse_norms
+from .placement import Placement, computes_on, input_device, is_dispatched, is_offloaded
+from .quantise import NAMES
+from .reading import read_model
 
 ROOT = Path(__file__).resolve().parent.parent
 ADAPTERS = ROOT / "adapters"
@@ -85,13 +88,21 @@ class Adapter:
 class LoadedModel:
     """A base model, its tokenizer, and any number of adapters; the base is active unless `using` says otherwise."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, revision: str | None):
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        name: str,
+        revision: str | None,
+        bits: int | None = None,
+    ):
+        self.precision = NAMES[bits] if bits else str(model.dtype).removeprefix("torch.")
         self.tokenizer = tokenizer
         self.name = name
         self.revision = revision
         self.adapters: dict[str, Adapter] = {}
         self._model = model.eval().requires_grad_(False)
-        if model.device.type == "cuda":
+        if self.device.type == "cuda":
             fuse_norms(model)
         # The active adapter is state of the one model object, so whoever uses it holds this lock meanwhile.
         self._lock = threading.RLock()
@@ -111,8 +122,19 @@ class LoadedModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
-        return self._model.device
+        """Where the model takes its input."""
+        return input_device(self._model)
+
+    @property
+    def resident_blocks(self) -> int:
+        """How many first blocks have their weights where they compute, none of them fetched for every run."""
+        blocks = self._model.base_model.layers
+        return next((i for i, block in enumerate(blocks) if is_offloaded(block)), len(blocks))
+
+    @property
+    def plain(self) -> bool:
+        """Whether all of it is on one device at its own precision."""
+        return not is_dispatched(self._model) and self.precision not in NAMES.values()
 
     @property
     def can_generate(self) -> bool:
@@ -205,7 +227,7 @@ class LoadedModel:
         return Provenance(
             model=self.name,
             revision=self.revision,
-            dtype=str(self._model.dtype).removeprefix("torch."),
+            dtype=self.precision,
             adapter=info.name if info else adapter,
             adapter_sha256=info.sha256 if info else None,
             pooling=pooling,
@@ -257,11 +279,20 @@ class LoadedModel:
 
     def _attach(self, key: str, config: PeftConfig) -> None:
         self._model.add_adapter(config, adapter_name=key)
-        # PEFT gives LoRA the base's dtype; a step of 2e-4 is lost in bf16, so adapters are float32 on every base.
-        for name, parameter in self._model.named_parameters():
-            if f".{key}." in name:
-                parameter.data = parameter.data.float()
         self._find_lora_layers()
+        # PEFT gives LoRA the base's dtype; a step of 2e-4 is lost in bf16, so adapters are float32 on every base.
+        # Beside an offloaded matrix it makes LoRA without data, which is only ever filled from a file.
+        for layer in self._lora_layers:
+            device = computes_on(layer.get_base_layer())
+            for name, parameter in layer.named_parameters():
+                if f".{key}." not in name:
+                    continue
+                if parameter.is_meta:
+                    path, _, leaf = name.rpartition(".")
+                    filled = torch.nn.Parameter(torch.zeros(parameter.shape, device=device), parameter.requires_grad)
+                    setattr(layer.get_submodule(path), leaf, filled)
+                else:
+                    parameter.data = parameter.data.to(device, torch.float32)
 
     def _take_off(self, key: str) -> None:
         if key in self._peft_keys():
@@ -274,16 +305,14 @@ class LoadedModel:
 
 def load_model(
     name: str,
-    device: str | None = None,
-    blocks: int | None = None,
+    placement: Placement | None = None,
     progress: Progress = lambda done, total: None,
     head_from: str | None = None,
 ) -> LoadedModel:
     """Load a base by its short name, Hub id or folder, from safetensors only and without remote code.
 
     Args:
-        device: where to put it; the first GPU if there is one, else the CPU.
-        blocks: only the first blocks: what a fine-tune at that layer needs, a fraction of the download and memory.
+        placement: what of it, where and in how many bits; by default all of it on the first GPU, or on the CPU.
         progress: told (bytes so far, bytes in all) of each file that is fetched.
         head_from: a sibling to take the output head from, where the checkpoint has none; the revision then says so.
 
@@ -291,21 +320,24 @@ def load_model(
         ValueError: there is no such model, or it cannot be read; the message says which.
     """
     source = resolve(name)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    checkpoint = open_checkpoint(source, blocks, progress=progress, head_from=head_from and resolve(head_from))
+    placement = placement or Placement.default()
+    checkpoint = open_checkpoint(
+        source, placement.blocks, progress=progress, head_from=head_from and resolve(head_from)
+    )  # fmt: skip
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=checkpoint.commit or "main")
     except (OSError, ValueError) as error:
         raise ValueError(
             f"The tokenizer of {name} could not be loaded: {str(error).strip().splitlines()[0]}"
         ) from error
-    model = read_model(checkpoint, _dtype(checkpoint.config), device, blocks)
+    model = read_model(checkpoint, _dtype(checkpoint.config), placement)
     revision = checkpoint.commit or _content_hash(Path(source))
     if checkpoint.head_from:
         revision = f"{revision}, head from {checkpoint.head_from}"
-    loaded = LoadedModel(model, tokenizer, name if name in KNOWN_MODELS else source, revision)
+    loaded = LoadedModel(model, tokenizer, name if name in KNOWN_MODELS else source, revision, placement.bits)
     if loaded.can_generate:
-        loaded.health = check_health(model, tokenizer)
+        with loaded.using(None) as base:
+            loaded.health = check_health(base, tokenizer)
     return loaded
 
 

@@ -15,6 +15,7 @@ from .generation import TranslationAccuracy, continuations, word_translation
 from .health import Health, check_health
 from .model import LoadedModel
 from .pairs import WordPair, lexicon, shipped, translation_table
+from .placement import input_device
 from .prompts import PROBES, TO_ENGLISH, TO_SWAHILI
 
 MAX_LOGITS = 64_000_000
@@ -133,7 +134,7 @@ def gloss_log_probabilities(
         for start in range(0, len(group), rows):
             indices = group[start : start + rows]
             ids = torch.tensor([encoded[i].ids for i in indices])  # (b, t)
-            scores[indices] = tree.score(model, ids.to(model.device)).cpu()
+            scores[indices] = tree.score(model, ids.to(input_device(model))).cpu()
     return scores
 
 

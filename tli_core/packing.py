@@ -51,11 +51,10 @@ class Pack:
         """The same on a device."""
         return Pack(*(tensor.to(device, non_blocking=True) for tensor in self.tensors()))
 
-    def inputs(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        """What the decoder takes: its mask is additive, in its own dtype."""
+    def additive_mask(self, dtype: torch.dtype) -> Tensor:
+        """The mask as blocks take it: (r, 1, t, t), added to the scores."""
         hidden = torch.zeros(self.mask.shape, dtype=dtype, device=self.mask.device)
-        hidden = hidden.masked_fill(~self.mask, torch.finfo(dtype).min)
-        return {"input_ids": self.ids, "position_ids": self.positions, "attention_mask": hidden[:, None]}
+        return hidden.masked_fill(~self.mask, torch.finfo(dtype).min)[:, None]
 
     def pool(self, hidden: Tensor, weights: Tensor) -> Tensor:
         """Weighted sums over tokens: hidden (r, t, d) in float32 and weights (r, k, t) -> (n, d)."""

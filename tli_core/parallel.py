@@ -61,6 +61,15 @@ def gathered(part: Tensor, total: int) -> Tensor:
     return torch.cat(parts)
 
 
+def gathered_objects(part: list) -> list:
+    """All processes' items in order: what each holds of a list that `own_part` shared out."""
+    if processes() == 1:
+        return part
+    parts: list = [None] * processes()
+    dist.all_gather_object(parts, part)
+    return [item for items in parts for item in items]
+
+
 def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Add up every process's gradients, in place; a process whose part was empty adds nothing."""
     if processes() == 1:

@@ -63,8 +63,8 @@ class Steps:
             self._optimizer = torch.optim.AdamW(
                 self._parameters, lr=self._rate, weight_decay=config.weight_decay, capturable=True, fused=True
             )
-            # Gradients are summed over several processes by calls that a graph cannot hold.
-            self._graphs = _Graphs(loaded.device) if processes() == 1 else None
+            # Sums over processes, weights that are fetched and bitsandbytes' outliers are what a graph cannot hold.
+            self._graphs = _Graphs(loaded.device) if processes() == 1 and loaded.plain else None
         else:
             self._optimizer = torch.optim.AdamW(self._parameters, lr=0.0, weight_decay=config.weight_decay)
 

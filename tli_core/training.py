@@ -115,6 +115,11 @@ def train_adapter(
         ValueError: too few pairs, too many steps, or a layer that the model does not have.
     """
     layer = blocks_read(config, loaded.blocks, loaded.whole)
+    if layer > loaded.resident_blocks:
+        raise ValueError(
+            f"The loss at layer {layer} reads {layer} blocks, but only the first {loaded.resident_blocks} are kept in "
+            "memory: choose a lower layer, or load the model in fewer bits."
+        )
     data = TrainingPairs.of(loaded, pairs, config)
     steps = total_steps(config, len(pairs))
     if steps > MAX_STEPS:

@@ -62,7 +62,7 @@ class Models:
         """Load a base as planned; one visitor's load serves all."""
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = load_model(name, chosen.device, chosen.blocks, progress)
+                self._loaded[name] = load_model(name, chosen.placement, progress)
             return self._loaded[name]
 
     def layer_names(self, name: str) -> tuple[str, ...]:

@@ -1,0 +1,55 @@
+"""Blocks' matrices in 8 or 4 bits, through bitsandbytes where it is installed."""
+
+from importlib.util import find_spec
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+BYTES = {8: 1.0, 4: 0.52}
+"""Bytes a parameter; at 4 bits with the scale that every 64 of them share."""
+
+NAMES = {8: "8-bit", 4: "4-bit NF4"}
+
+
+def can_quantise() -> bool:
+    """Whether bitsandbytes is installed."""
+    return find_spec("bitsandbytes") is not None
+
+
+def replace_matrices(model: PreTrainedModel, bits: int, dtype: torch.dtype) -> None:
+    """Put bitsandbytes' layers in place of the blocks' linear ones, on the meta device; the head stays as it is.
+
+    Raises:
+        ValueError: bitsandbytes is not installed.
+    """
+    if not can_quantise():
+        raise ValueError(f"{NAMES[bits]} needs the package bitsandbytes: install it, or load another way.")
+    from bitsandbytes.nn import Linear4bit, Linear8bitLt
+
+    for block in model.model.layers:
+        for name, module in list(block.named_modules()):
+            if type(module) is not nn.Linear:
+                continue
+            sizes = module.in_features, module.out_features, module.bias is not None
+            with torch.device("meta"):
+                if bits == 8:
+                    matrix = Linear8bitLt(*sizes, has_fp16_weights=False, threshold=6.0)
+                else:
+                    matrix = Linear4bit(*sizes, compute_dtype=dtype, quant_type="nf4")
+            parent, _, leaf = name.rpartition(".")
+            setattr(block.get_submodule(parent), leaf, matrix)
+    # PEFT asks for these to choose its layers.
+    model.is_loaded_in_8bit, model.is_loaded_in_4bit = bits == 8, bits == 4
+
+
+def parameter(module: nn.Module, tensor: torch.Tensor, dtype: torch.dtype, device: str) -> nn.Parameter:
+    """A tensor as its module keeps it: in few bits in the layers of `replace_matrices`, in `dtype` elsewhere."""
+    if type(module).__module__.startswith("bitsandbytes."):
+        from bitsandbytes.nn import Int8Params, Linear8bitLt, Params4bit
+
+        if isinstance(module, Linear8bitLt):
+            # LLM.int8 quantises from half precision.
+            return Int8Params(tensor.half(), requires_grad=False, has_fp16_weights=False).to(device)
+        return Params4bit(tensor.to(dtype), requires_grad=False, quant_type="nf4", module=module).to(device)
+    return nn.Parameter(tensor.to(device=device, dtype=dtype), requires_grad=False)
