@@ -82,6 +82,7 @@ def main() -> None:
         to_train = LoadedModel(model, tokenizer, "random", None)
     rows = [["work", "seconds", "pairs a second", "all processes"]]
     rows.append(["reading the list", f"{read:.1f}", f"{len(pairs) / read:,.0f}", ""])
+    _peak()
     # A first short run sets up what is set up once.
     train_seconds(to_train, pairs[:1000])
     seconds = train_seconds(to_train, pairs)

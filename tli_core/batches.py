@@ -2,17 +2,17 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .embeddings import all_weights, encode, pack_states
 from .losses import contrastive_loss, triplet_loss
 from .model import LoadedModel
-from .packing import EncodedWord, Pack, pack_words
+from .packing import EncodedWord, Pack, pack_words, sent
 from .pairs import WordPair, listed_translations, normalise
 from .parallel import gathered, own_part
 from .placement import input_device
@@ -93,19 +93,21 @@ class Batch:
 
 @dataclass(frozen=True)
 class TrainingPairs:
-    """Pairs ready to train on: both sides' tokens, and which English strings are right for each Swahili word.
+    """Pairs ready to train on, and which English strings are right for each Swahili word.
 
-    english_id numbers the distinct English strings; listed[i] are the numbers of those that are right for pair i.
+    english_id numbers the distinct English strings; listed[i] are the numbers of those that are right for pair i. Words
+    are tokenised when their batch first comes, while a GPU is at the one before, so that a long list starts at once.
     """
 
-    swahili: tuple[EncodedWord, ...]
-    english: tuple[EncodedWord, ...]
+    pairs: tuple[WordPair, ...]
     english_id: tuple[int, ...]
     listed: tuple[frozenset[int], ...]
+    tokenizer: PreTrainedTokenizerBase
+    _encoded: dict[int, tuple[EncodedWord, EncodedWord]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConfig) -> "TrainingPairs":
-        """Tokenise the pairs, shuffled first where the config says so.
+        """The pairs, shuffled where the config says so.
 
         Raises:
             ValueError: fewer than two pairs.
@@ -120,26 +122,35 @@ class TrainingPairs:
         right = listed_translations(pairs)
         listed = (right[normalise(pair.swahili)] for pair in pairs)
         return cls(
-            tuple(encode(loaded.tokenizer, [pair.swahili for pair in pairs])),
-            tuple(encode(loaded.tokenizer, [pair.english for pair in pairs])),
+            pairs,
             english_id,
             tuple(frozenset(numbers[english] for english in words if english in numbers) for words in listed),
+            loaded.tokenizer,
         )
 
     def __len__(self) -> int:
-        return len(self.swahili)
+        return len(self.pairs)
 
     def batch(self, indices: Sequence[int], pooling: str, device: torch.device) -> Batch:
         """The pairs of these indices on a device; of several processes each gets the tokens of its own part."""
         part = own_part(indices)
-        words = [self.swahili[i] for i in part] + [self.english[i] for i in part]
-        same = self._same(indices).to(device, non_blocking=True)
+        swahili, english = self._words(part)
+        words = [*swahili, *english]
+        same = sent(self._same(indices), device)
         if not words:
             return Batch(None, same)
         sizes = {"round_to": GPU_ROUNDS_TO} if device.type == "cuda" else {}
         # One pack: the gradient needs the whole batch at once in any case.
         (pack,) = pack_words(words, all_weights(words, pooling), **sizes)
         return Batch(pack.to(device), same)
+
+    def _words(self, part: Sequence[int]) -> tuple[list[EncodedWord], list[EncodedWord]]:
+        new = [i for i in part if i not in self._encoded]
+        if new:
+            words = [self.pairs[i].swahili for i in new] + [self.pairs[i].english for i in new]
+            encoded = encode(self.tokenizer, words)
+            self._encoded.update(zip(new, zip(encoded[: len(new)], encoded[len(new) :], strict=True), strict=True))
+        return [self._encoded[i][0] for i in part], [self._encoded[i][1] for i in part]
 
     def _same(self, batch: Sequence[int]) -> Tensor:
         english = np.array([self.english_id[j] for j in batch])  # (b,)

@@ -13,7 +13,9 @@ def fuse_norms(model: PreTrainedModel) -> None:
     """Replace every norm's arithmetic in place; it rounds to the model's dtype once, where transformers does twice."""
     for module in model.modules():
         if isinstance(module, LlamaRMSNorm):
-            module.forward = MethodType(_fused, module)
+            # Accelerate has put a forward of its own around the norm's where its weight is fetched first.
+            forward = "_old_forward" if hasattr(module, "_old_forward") else "forward"
+            setattr(module, forward, MethodType(_fused, module))
 
 
 def _fused(norm: LlamaRMSNorm, hidden: torch.Tensor) -> Tensor:

@@ -48,8 +48,8 @@ class Pack:
         return self.ids, self.positions, self.mask, self.weights, self.anchors, self.slots
 
     def to(self, device: torch.device) -> "Pack":
-        """The same on a device."""
-        return Pack(*(tensor.to(device, non_blocking=True) for tensor in self.tensors()))
+        """The same on a device; a GPU fetches it while the CPU goes on."""
+        return Pack(*(sent(tensor, device) for tensor in self.tensors()))
 
     def additive_mask(self, dtype: torch.dtype) -> Tensor:
         """The mask as blocks take it: (r, 1, t, t), added to the scores."""
@@ -59,6 +59,13 @@ class Pack:
     def pool(self, hidden: Tensor, weights: Tensor) -> Tensor:
         """Weighted sums over tokens: hidden (r, t, d) in float32 and weights (r, k, t) -> (n, d)."""
         return torch.bmm(weights, hidden).flatten(0, 1).index_select(0, self.slots)
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor on a device; from page-locked memory, as a copy from any other would wait for the GPU to be idle."""
+    if device.type == "cuda" and not tensor.is_cuda:
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def pack_words(

@@ -37,6 +37,7 @@ class Placement:
 
 def place_parts(model: PreTrainedModel, dtype: torch.dtype, limits: Mapping[int | str, int]) -> DeviceMap:
     """Fill the devices in order with whole blocks of a model that has no weights yet."""
+    model.tie_weights()
     return infer_auto_device_map(
         model, max_memory=dict(limits), no_split_module_classes=model._no_split_modules, dtype=dtype
     )

@@ -1,5 +1,6 @@
 """Blocks' matrices in 8 or 4 bits, through bitsandbytes where it is installed."""
 
+import logging
 from importlib.util import find_spec
 
 import torch
@@ -27,6 +28,8 @@ def replace_matrices(model: PreTrainedModel, bits: int, dtype: torch.dtype) -> N
         raise ValueError(f"{NAMES[bits]} needs the package bitsandbytes: install it, or load another way.")
     from bitsandbytes.nn import Linear4bit, Linear8bitLt
 
+    # It says once a matrix that LLM.int8 rounds to half precision first, as it always does.
+    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
     for block in model.model.layers:
         for name, module in list(block.named_modules()):
             if type(module) is not nn.Linear:
