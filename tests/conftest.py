@@ -1,6 +1,11 @@
 """A tiny random Llama and a character tokenizer, so that no test downloads or waits."""
 
+import os
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each worker has a core; more threads would only push each other aside. Read when PyTorch is imported.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch
@@ -58,7 +63,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pairs() -> tuple[WordPair, ...]:
     """Thirty short pairs, each word once."""
     swahili = (

@@ -42,7 +42,7 @@ def test_gradients_flow_through_a_shared_bos_as_through_separate_ones(tiny):
         alone = torch.cat([layer_states(model, [word], 2, "all") for word in encoded])
         (separate,) = torch.autograd.grad(alone.square().sum(), weight)
         weight.requires_grad_(False)
-    torch.testing.assert_close(shared, separate, rtol=1e-4, atol=1e-6)
+    assert (shared - separate).norm() / separate.norm() < 1e-5
 
 
 def test_bos_is_there_once_a_row_and_little_is_padded():

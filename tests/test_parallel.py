@@ -10,78 +10,102 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import tli_core.alignment
 from tli_core.__main__ import main
-from tli_core.model import ROOT
+from tli_core.alignment import measure
+from tli_core.model import ROOT, load_model
+from tli_core.pairs import read_pairs
+from tli_core.placement import Placement
+
+PART = 5
+LAUNCHED = """
+import json, sys
+from pathlib import Path
+import tli_core.alignment
+from tli_core.__main__ import main
+from tli_core.alignment import measure
+from tli_core.model import load_model
+from tli_core.pairs import read_pairs
+from tli_core.parallel import is_main
+from tli_core.placement import Placement
+
+model, pairs, folder, commands = json.loads(sys.argv[1])
+for command in commands:
+    assert main(command) == 0, command
+tli_core.alignment.PART = 5
+long = measure(load_model(model, Placement("cpu")), read_pairs(pairs).pairs)
+if is_main():
+    Path(folder, "long.json").write_text(json.dumps([len(long.pairs), long.matched.tolist(), long.mexa.tolist()]))
+"""
 
 
-def as_one(*arguments: str) -> None:
-    assert main(arguments) == 0
+def commands(model: Path, lists: tuple[str, str], folder: Path) -> list[list[str]]:
+    """Both presets trained, and a list measured, into a folder."""
+    knobs = ["--epochs", "2", "--dropout", "0", "--batch-size", "8", "--adapters", str(folder)]
+    train = ["train", "--model", str(model), "--pairs", lists[0], "--control", lists[1], *knobs]
+    return [
+        *([*train, "--preset", preset, "--name", preset] for preset in ("published", "corrected")),
+        ["measure", "--model", str(model), "--pairs", lists[0], "--out", str(folder / "measured.json")],
+    ]
 
 
-def launched(*program: str) -> subprocess.CompletedProcess:
-    """Launch a program twice over; Accelerate's own --cpu would start one process only, whatever it is told."""
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    options = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [*launcher, *options, *program], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    return done
-
-
-def as_two(*arguments: str) -> None:
-    """Run the command line with `accelerate launch`, in two processes on the CPU."""
-    assert "2 processes work together" in launched("-m", "tli_core", *arguments).stderr
-
-
-@pytest.fixture
-def lists(tmp_path: Path, pairs) -> tuple[str, str]:
-    train, control = tmp_path / "train.csv", tmp_path / "control.csv"
+@pytest.fixture(scope="module")
+def lists(tmp_path_factory, pairs) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("lists")
+    train, control = folder / "train.csv", folder / "control.csv"
     # 21 pairs in batches of 8: parts of unequal size, and a last batch of five.
     train.write_text("\n".join(f"{p.swahili}, {p.english}" for p in pairs[:21]))
     control.write_text("\n".join(f"{p.swahili}, {p.english}" for p in pairs[21:]))
     return str(train), str(control)
 
 
+@pytest.fixture(scope="module")
+def one(tmp_path_factory, tiny_folder, lists) -> Path:
+    """What one process gives."""
+    folder = tmp_path_factory.mktemp("one")
+    for command in commands(tiny_folder, lists, folder):
+        assert main(command) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory, tiny_folder, lists) -> Path:
+    """What two processes give together. Accelerate's own --cpu would start only one, whatever it is told."""
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "both.py").write_text(LAUNCHED)
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    options = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    asked = json.dumps([str(tiny_folder), lists[0], str(folder), commands(tiny_folder, lists, folder)])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}
+    program = [*launcher, *options, str(folder / "both.py"), asked]
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "2 processes work together" in done.stderr
+    return folder
+
+
 @pytest.mark.parametrize("preset", ["published", "corrected"])
-def test_two_processes_train_the_adapter_of_one(tiny_folder, lists, tmp_path, preset):
-    asked = ["train", "--model", str(tiny_folder), "--pairs", lists[0], "--control", lists[1], "--preset", preset]
-    asked += ["--epochs", "2", "--dropout", "0", "--batch-size", "8", "--name", "mine", "--adapters"]
-    as_one(*asked, str(tmp_path / "1"))
-    as_two(*asked, str(tmp_path / "2"))
-    one, two = (load_file(tmp_path / n / "mine" / "adapter_model.safetensors") for n in "12")
-    assert set(one) == set(two)
-    for name in one:
-        torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-6)
-    records = [json.loads((tmp_path / n / "mine" / "tli.json").read_text()) for n in "12"]
+def test_two_processes_train_the_adapter_of_one(one, two, preset):
+    ours, theirs = (load_file(folder / preset / "adapter_model.safetensors") for folder in (two, one))
+    assert set(ours) == set(theirs)
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-4, atol=1e-6)
+    records = [json.loads((folder / preset / "tli.json").read_text()) for folder in (one, two)]
     assert records[0]["losses"] == pytest.approx(records[1]["losses"], abs=1e-5)
 
 
-def test_two_processes_measure_what_one_measures(tiny_folder, lists, tmp_path):
-    for run, out in ((as_one, "1.json"), (as_two, "2.json")):
-        run("measure", "--model", str(tiny_folder), "--pairs", lists[0], "--out", str(tmp_path / out))
-    one, two = (json.loads((tmp_path / f"{n}.json").read_text()) for n in "12")
-    for before, after in zip(one["layers"], two["layers"], strict=True):
-        assert after["matched"] == pytest.approx(before["matched"], abs=1e-6)
-        assert after["verdict"] == before["verdict"]
-    assert len(two["pairs"]) == 21
+def test_two_processes_measure_what_one_measures(one, two):
+    before, after = (json.loads((folder / "measured.json").read_text()) for folder in (one, two))
+    for alone, together in zip(before["layers"], after["layers"], strict=True):
+        assert together["matched"] == pytest.approx(alone["matched"], abs=1e-6)
+        assert together["verdict"] == alone["verdict"]
+    assert len(after["pairs"]) == 21
 
 
-def test_two_processes_share_the_parts_of_a_long_list(lists, tmp_path):
-    """As `measure` does with more than PART pairs, here with parts of five."""
-    script = (
-        "import json, sys, tli_core.alignment as a; a.PART = 5\n"
-        "from tli_core.model import load_model; from tli_core.pairs import read_pairs\n"
-        "from tli_core.parallel import is_main, join, processes; from tli_core.placement import Placement\n"
-        "join(); r = a.measure(load_model('lugha-mini', Placement('cpu')), read_pairs(sys.argv[1]).pairs)\n"
-        "is_main() and print(json.dumps([processes(), len(r.pairs), r.matched.tolist(), r.mexa.tolist()]))\n"
-    )
-    (tmp_path / "long.py").write_text(script)
-    program = [str(tmp_path / "long.py"), lists[0]]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    alone = subprocess.run([sys.executable, *program], env=environment, capture_output=True, text=True, timeout=300)
-    one, two = (json.loads(done.stdout) for done in (alone, launched(*program)))
-    assert one[:2] == [1, 21] and two[:2] == [2, 21]
-    for before, after in zip(one[2:], two[2:], strict=True):
-        assert after == pytest.approx(before, abs=1e-6)
+def test_two_processes_share_the_parts_of_a_long_list(tiny_folder, lists, two, monkeypatch):
+    monkeypatch.setattr(tli_core.alignment, "PART", PART)
+    alone = measure(load_model(str(tiny_folder), Placement("cpu")), read_pairs(lists[0]).pairs)
+    count, matched, mexa = json.loads((two / "long.json").read_text())
+    assert count == len(alone.pairs) == 21
+    assert matched == pytest.approx(alone.matched.tolist(), abs=1e-6)
+    assert mexa == pytest.approx(alone.mexa.tolist(), abs=1e-6)

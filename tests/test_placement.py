@@ -1,15 +1,13 @@
 """Weights that are kept elsewhere: on disk, in few bits, on a GPU in part. Figures stay those of the whole."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
 
+from tli_core.__main__ import main
 from tli_core.alignment import measure
 from tli_core.generation import continuations
-from tli_core.model import ROOT, LoadedModel, load_model
+from tli_core.model import LoadedModel, load_model
 from tli_core.pairs import shipped
 from tli_core.placement import Placement, resident
 from tli_core.presets import configured
@@ -134,9 +132,8 @@ def test_without_bitsandbytes_few_bits_are_refused_with_its_name():
         load_model(MINI, Placement("cpu", bits=4))
 
 
-def test_the_command_line_loads_as_it_is_told(tmp_path):
+def test_the_command_line_loads_as_it_is_told(tmp_path, capsys):
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("maji, water\nmoto, fire\n")
-    asked = [sys.executable, "-m", "tli_core", "measure", "--pairs", str(pairs), "--load", "offload"]
-    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0 and "a scan fetches each block once" in done.stderr, done.stderr
+    assert main(["measure", "--pairs", str(pairs), "--load", "offload"]) == 0
+    assert "a scan fetches each block once" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 import threading
 
+import gradio as gr
+
 
 class StopRequests:
     """Who has asked for their run to end early. Keyed by browser session, so nobody stops another's run."""
@@ -9,10 +11,13 @@ class StopRequests:
     def __init__(self) -> None:
         self._events: dict[str, threading.Event] = {}
 
+    def expect(self, request: gr.Request) -> None:
+        """A button has been pressed and its run is about to begin: from now on this session can ask it to end."""
+        self._events[str(request.session_hash)] = threading.Event()
+
     def begin(self, session: str) -> threading.Event:
-        """A fresh event for a run that begins now."""
-        self._events[session] = threading.Event()
-        return self._events[session]
+        """The event of a run that begins now; it is set already where the visitor was faster than the run."""
+        return self._events.setdefault(session, threading.Event())
 
     def ask(self, session: str) -> None:
         """Ask this session's run, if there is one, to end."""

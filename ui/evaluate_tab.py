@@ -168,9 +168,13 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     buttons = [go_button, cancel, answers_button]
 
     def wire(button: gr.Button, function: Callable, inputs: list, outputs: list, place: gr.Markdown) -> None:
-        running = button.click(
-            lambda: (*busy(True), "Measuring …"), None, [*buttons, place], queue=False, api_visibility="private"
-        ).then(function, inputs, outputs, api_visibility="private", show_progress_on=[place], **MODEL_QUEUE)
+        def pressed(request: gr.Request):
+            stops.expect(request)
+            return *busy(True), "Measuring …"
+
+        running = button.click(pressed, None, [*buttons, place], queue=False, api_visibility="private").then(
+            function, inputs, outputs, api_visibility="private", show_progress_on=[place], **MODEL_QUEUE
+        )
         running.success(lambda: busy(False), None, buttons, queue=False, api_visibility="private")
         running.failure(
             lambda: (*busy(False), UNFINISHED), None, [*buttons, place], queue=False, api_visibility="private"

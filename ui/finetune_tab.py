@@ -234,8 +234,12 @@ def build(
             stops.end(session)
 
     def wire(button: gr.Button, function: Callable, given: list) -> None:
+        def pressed(request: gr.Request):
+            stops.expect(request)
+            return [gr.Button(interactive=one is stop) for one in buttons]
+
         running = button.click(
-            lambda: [gr.Button(interactive=one is stop) for one in buttons],
+            pressed,
             None,
             buttons,
             queue=False,

@@ -70,9 +70,7 @@ class ModelBar:
         )
         go_on(self.model.input(self._offer, self.model, offered, **quiet))
         buttons = [self._load, self._stop]
-        running = self._load.click(
-            lambda: (gr.Button(interactive=False), gr.Button(interactive=True)), None, buttons, **quiet
-        ).then(
+        running = self._load.click(self._pressed, None, buttons, **quiet).then(
             self._fetch,
             self.model,
             self._about,
@@ -104,6 +102,10 @@ class ModelBar:
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
     ):
         return _fetched(self._models, self._stops, model, str(request.session_hash), progress)
+
+    def _pressed(self, request: gr.Request):
+        self._stops.expect(request)
+        return gr.Button(interactive=False), gr.Button(interactive=True)
 
     def _ask_to_stop(self, request: gr.Request):
         self._stops.ask(str(request.session_hash))
