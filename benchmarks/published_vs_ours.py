@@ -35,6 +35,8 @@ from tli_core.losses import triplet_loss
 from tli_core.model import KNOWN_MODELS, LoadedModel
 from tli_core.pairs import WordPair, shipped
 from tli_core.presets import PRESETS, TrainingConfig
+from tli_core.quantise import can_quantise, replace_matrices
+from tli_core.quantise import parameter as quantised_parameter
 from tli_core.tables import format_table
 from tli_core.training import TrainedAdapter, train_adapter
 
@@ -119,6 +121,17 @@ def first_blocks(model: LlamaForCausalLM, count: int) -> LlamaForCausalLM:
     model.model.layers = model.model.layers[:count]
     model.config.num_hidden_layers = count
     model.model.norm = model.lm_head = nn.Identity()
+    return model
+
+
+def in_nf4(model: LlamaForCausalLM) -> LlamaForCausalLM:
+    """The model with its blocks in 4 bits, in place: the base that the published run had."""
+    weights = dict(model.model.layers.named_parameters())
+    dtype, device = model.dtype, str(model.device)
+    replace_matrices(model, 4, dtype)
+    for name, module in model.model.layers.named_modules():
+        if f"{name}.weight" in weights and module.weight.is_meta:
+            module.weight = quantised_parameter(module, weights.pop(f"{name}.weight"), dtype, device)
     return model
 
 
@@ -249,6 +262,10 @@ def side_by_side(
         where += time_of_scan(loaded, pairs, ours_scan)
     cosines_apart = float((ours_cosines[:-1, :sampled] - theirs_cosines).abs().max())
     assert cosines_apart < (1e-4 if exact else 0.02), f"The two scans differ by {cosines_apart}."
+    del loaded
+    quantised = None
+    if device == "cuda" and not exact and can_quantise():
+        quantised = train_published(in_nf4(model), tokenizer, pairs, PUBLISHED).step
     losses_apart, weights_apart = still.apart(theirs_still)
     assert losses_apart < (1e-4 if exact else 0.02), f"The two trainings' losses differ by {losses_apart}."
     assert not exact or weights_apart < 1e-3, f"The two trainings' adapters differ by {weights_apart}."
@@ -264,6 +281,18 @@ def side_by_side(
             f"{1000 * ours.step.seconds:.2f} ms, {ours.step.peak / GIB:.2f} GiB",
             f"{theirs.step.seconds / ours.step.seconds:.1f} ×",
         ],
+        *(
+            [
+                [
+                    "the same on the NF4 base it had",
+                    f"{1000 * quantised.seconds:.1f} ms, {quantised.peak / GIB:.2f} GiB",
+                    "",
+                    f"{quantised.seconds / ours.step.seconds:.1f} ×",
+                ]
+            ]
+            if quantised
+            else []
+        ),
         [
             f"scan of {2 * len(pairs)} words, every layer",
             f"{slow:.0f} s ({passes} passes, {2 * sampled * shape['num_hidden_layers']} timed)",

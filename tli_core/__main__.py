@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -168,6 +169,19 @@ def _fetching():
     return report
 
 
+def _counting():
+    """A progress report for a scan: a line every few seconds, none where it takes less."""
+    said = time.monotonic()
+
+    def report(done: int, blocks: int) -> None:
+        nonlocal said
+        if time.monotonic() - said > 5:
+            said = time.monotonic()
+            _say(f"{done} of {blocks} blocks …")
+
+    return report
+
+
 def _lint(arguments: argparse.Namespace) -> None:
     from .lint import apply, lint
     from .pairs import format_pairs
@@ -194,7 +208,7 @@ def _measure(arguments: argparse.Namespace) -> None:
     from .tables import alignment_table
 
     _say(f"Measuring {len(pairs)} pairs at {loaded.blocks + 1} layers …")
-    result = measure(loaded, pairs.pairs, adapter, arguments.pooling, arguments.seed)
+    result = measure(loaded, pairs.pairs, adapter, arguments.pooling, arguments.seed, _counting())
     notes = list(result.warnings)
     if not result.own_band:
         notes.append(f"{len(pairs)} pairs are few: ranks within the list mean little below {FEW_PAIRS}.")

@@ -1,7 +1,7 @@
 """The Alignment tab: type pairs, see every layer's curve against wrong pairs, for the base and an adapter."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,8 +110,17 @@ def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: Adapte
     outputs = [plot, reading, warning, table, download, shown]
 
     @explained
-    def run(text: str, model: str, adapter: str, pooling: str, lines: bool, visitor: Visitor, request: gr.Request):
-        found = measured(models, visitor, text, model, adapter, pooling)
+    def run(
+        text: str,
+        model: str,
+        adapter: str,
+        pooling: str,
+        lines: bool,
+        visitor: Visitor,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
+    ):
+        found = measured(models, visitor, text, model, adapter, pooling, progress)
         path = Path(downloads.name) / str(request.session_hash) / "alignment.json"
         write_json(alignment_json(found.results[-1][1]), path)
         return (
@@ -143,8 +152,19 @@ def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: Adapte
     return AlignmentTab(text, (run, inputs, outputs))
 
 
-def measured(models: Models, visitor: Visitor, text: str, model: str, adapter: str, pooling: str) -> Shown:
+def measured(
+    models: Models,
+    visitor: Visitor,
+    text: str,
+    model: str,
+    adapter: str,
+    pooling: str,
+    progress: Callable = lambda share, desc: None,
+) -> Shown:
     """Measure the pairs of a text under the base, and under the adapter where one is chosen.
+
+    Args:
+        progress: told the share that is done, and of what.
 
     Raises:
         ValueError: nothing can be read, there are too many pairs, or the adapter is not this visitor's to use.
@@ -155,9 +175,13 @@ def measured(models: Models, visitor: Visitor, text: str, model: str, adapter: s
     if len(read) > MAX_PAIRS:
         raise ValueError(f"{len(read)} pairs are more than {MAX_PAIRS}, the most this page measures: shorten the list.")
     loaded, key = models.get(model), visitor.key(models, model, adapter)
-    results = [(model, measure(loaded, read.pairs, None, pooling))]
-    if key is not None:
-        results.append((adapter, measure(loaded, read.pairs, key, pooling)))
+    results = []
+    for name, used in [(model, None)] if key is None else [(model, None), (adapter, key)]:
+
+        def tell(done: int, blocks: int, name: str = name) -> None:
+            progress(done / blocks, desc=f"Block {done} of {blocks}, {name}")
+
+        results.append((name, measure(loaded, read.pairs, used, pooling, tell=tell)))
     return Shown(tuple(results), tuple(dict.fromkeys([*read.warnings, *results[0][1].warnings])))
 
 
