@@ -47,9 +47,9 @@ CSS = """
 OFFERED = ("lugha-mini", "lugha-llama")
 
 
-def build(model_names: tuple[str, ...] = OFFERED) -> gr.Blocks:
+def build(models: Models) -> gr.Blocks:
     """The whole page for the bases that this server offers."""
-    models = Models(model_names)
+    model_names = models.names
     with gr.Blocks(title=TITLE, delete_cache=(3600, 86400), analytics_enabled=False) as demo:
         visitor = gr.State(Visitor(), time_to_live=7200, delete_callback=lambda gone: gone.forget(models))
         gr.Markdown(INTRODUCTION)
@@ -88,12 +88,12 @@ def theme() -> gr.themes.Base:
     )
 
 
-def launch(demo: gr.Blocks, port: int | None = None, block: bool = True) -> tuple[str, gr.Blocks]:
-    """Serve the page on this machine and return its address."""
+def launch(demo: gr.Blocks, port: int | None = None, quiet: bool = False) -> str:
+    """Serve the page on this machine, from a thread of its own, and return its address."""
     _, address, _ = demo.launch(
         server_port=port,
-        prevent_thread_lock=not block,
-        quiet=not block,
+        prevent_thread_lock=True,
+        quiet=quiet,
         theme=theme(),
         css=CSS,
         footer_links=["gradio", "settings"],
@@ -102,7 +102,7 @@ def launch(demo: gr.Blocks, port: int | None = None, block: bool = True) -> tupl
         ssr_mode=False,
         max_file_size="4mb",
     )
-    return address, demo
+    return address
 
 
 def main() -> None:
@@ -112,7 +112,12 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, help="the port to serve on (default: 7860 or the next free one)")
     arguments = parser.parse_args()
-    launch(build(tuple(arguments.model or OFFERED)), arguments.port)
+    models = Models(tuple(arguments.model or OFFERED))
+    demo = build(models)
+    launch(demo, arguments.port)
+    # PyTorch and the first model are loaded once the page can be opened, so that nobody waits for a blank one.
+    models.warm()
+    demo.block_thread()
 
 
 if __name__ == "__main__":

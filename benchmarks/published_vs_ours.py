@@ -30,9 +30,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.gpu_time import copy_bandwidth, kernel_seconds, matrix_rate
 from tli_core.alignment import embed_pairs
 from tli_core.batches import batches
+from tli_core.catalogue import KNOWN_MODELS
 from tli_core.embeddings import encode
 from tli_core.losses import triplet_loss
-from tli_core.model import KNOWN_MODELS, LoadedModel
+from tli_core.model import LoadedModel
 from tli_core.pairs import WordPair, shipped
 from tli_core.presets import PRESETS, TrainingConfig
 from tli_core.quantise import can_quantise, replace_matrices

@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.published_vs_ours import GIB, LLAMA, first_blocks, random_model
 from tli_core.alignment import PART, embed_pairs
-from tli_core.model import KNOWN_MODELS, LoadedModel, load_model
+from tli_core.catalogue import KNOWN_MODELS
+from tli_core.model import LoadedModel, load_model
 from tli_core.pairs import read_pairs, shipped
 from tli_core.parallel import is_main, join, own_part, processes, wait
 from tli_core.placement import Placement

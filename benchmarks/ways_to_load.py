@@ -22,9 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.gpu_time import median_seconds
 from benchmarks.published_vs_ours import GIB, LLAMA, random_model
 from tli_core.alignment import embed_pairs
+from tli_core.catalogue import KNOWN_MODELS
 from tli_core.checkpoint import weigh
 from tli_core.fit import weights_bytes
-from tli_core.model import KNOWN_MODELS, load_model
+from tli_core.model import load_model
 from tli_core.pairs import shipped
 from tli_core.placement import Placement
 from tli_core.quantise import can_quantise

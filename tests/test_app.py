@@ -15,7 +15,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import app
-from tli_core.model import ROOT, shipped_adapters
+from tli_core.catalogue import ROOT, shipped_adapters
+from ui.visitors import Models
 
 from .hub import serve
 from .test_checkpoint import write as write_checkpoint
@@ -37,8 +38,8 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
-    address, demo = app.launch(app.build(), free_port(), block=False)
-    yield address
+    demo = app.build(Models(app.OFFERED))
+    yield app.launch(demo, free_port(), quiet=True)
     demo.close()
 
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import tli_core.embeddings
-from tli_core.embeddings import encode, layer_names, layer_states, length_batches, pooled_states
+from tli_core.embeddings import encode, layer_states, length_batches, pooled_states
+from tli_core.layers import layer_names
 
 WORDS = ["maji", "moto", "ng'ombe", "a", "haba na haba"]
 

@@ -5,7 +5,8 @@ import pytest
 
 from tests.conftest import character_tokenizer, tiny_llama
 from tli_core.alignment import measure
-from tli_core.evaluation import PICK, compare, compare_lists, evaluate_lists, movers, pick_layer
+from tli_core.evaluation import compare, compare_lists, evaluate_lists, movers, pick_layer
+from tli_core.layers import PICK
 from tli_core.model import LoadedModel
 from tli_core.pairs import WordPair
 from tli_core.significance import holm

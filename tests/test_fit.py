@@ -9,9 +9,9 @@ import pytest
 
 import tli_core.fit
 from tli_core.__main__ import LOADS
+from tli_core.catalogue import KNOWN_MODELS, ROOT
 from tli_core.checkpoint import weigh
 from tli_core.fit import WAYS, Machine, Plan, gigabytes, plan
-from tli_core.model import KNOWN_MODELS, ROOT
 from tli_core.placement import Placement
 from tli_core.quantise import NAMES
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tli_core.model import ROOT
+from tli_core.catalogue import ROOT
 
 
 def test_measuring_and_training_import_neither_gradio_nor_plotly():

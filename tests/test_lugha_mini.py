@@ -4,9 +4,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tli_core.catalogue import KNOWN_MODELS, find_adapter, shipped_adapters
 from tli_core.evaluation import evaluate
 from tli_core.generation import continuations
-from tli_core.model import KNOWN_MODELS, LoadedModel, find_adapter, load_model, shipped_adapters
+from tli_core.model import LoadedModel, load_model
 from tli_core.pairs import shipped
 from tli_core.placement import Placement
 

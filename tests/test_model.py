@@ -8,7 +8,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
-from tli_core.model import LoadedModel, check_adapter_name, find_adapter, load_model, shipped_adapters
+from tli_core.catalogue import check_adapter_name, find_adapter, shipped_adapters
+from tli_core.model import LoadedModel, load_model
 from tli_core.placement import Placement
 
 from .conftest import character_tokenizer, tiny_llama

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from tli_core.embeddings import encode, layer_states, packed, pooled_states, pooling_weights
-from tli_core.packing import EncodedWord, pack_words
+from tli_core.embeddings import encode, layer_states, packed, pooled_states
+from tli_core.packing import pack_words
+from tli_core.pooling import EncodedWord, pooling_weights
 
 WORDS = ["maji", "a", "moto", "ng'ombe wa maziwa", "to be or not", "x", "maji"]
 

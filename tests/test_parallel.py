@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 import tli_core.alignment
 from tli_core.__main__ import main
 from tli_core.alignment import measure
-from tli_core.model import ROOT, load_model
+from tli_core.catalogue import ROOT
+from tli_core.model import load_model
 from tli_core.pairs import read_pairs
 from tli_core.placement import Placement
 

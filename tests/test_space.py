@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from tli_core.model import find_adapter, load_model
+from tli_core.catalogue import PROJECTIONS, find_adapter
+from tli_core.model import load_model
 from tli_core.pairs import WordPair, lexicon, shipped
-from tli_core.space import METHODS, nearest_words, project, translations
+from tli_core.space import nearest_words, project, translations
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +15,7 @@ def mini():
     return load_model("lugha-mini")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PROJECTIONS)
 def test_every_method_places_both_models_in_one_plane(method, mini):
     corrected = mini.add_adapter(find_adapter("mini-corrected")).key
     pairs = shipped("control")[:20]

@@ -126,8 +126,9 @@ def _pairs(path: Path | None, split: str) -> PairList:
 
 def _loaded(arguments: argparse.Namespace, blocks: int | None = None):
     # Imported here so that --help and a bad argument answer at once.
+    from .catalogue import find_adapter, is_small, resolve
     from .fit import plan
-    from .model import find_adapter, is_small, load_model, resolve
+    from .model import load_model
     from .parallel import join, processes
     from .placement import Placement
 
@@ -223,7 +224,8 @@ def _measure(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from .model import ADAPTERS, blocks_to_train, check_adapter_name
+    from .catalogue import ADAPTERS, check_adapter_name
+    from .model import blocks_to_train
     from .presets import configured
 
     folder = arguments.adapters or ADAPTERS
@@ -362,7 +364,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _generate(arguments: argparse.Namespace) -> None:
-    from .generation import MAX_NEW_TOKENS, continuations
+    from .generation import continuations
+    from .prompts import MAX_NEW_TOKENS
 
     if not 1 <= arguments.max_new_tokens <= MAX_NEW_TOKENS:
         raise ValueError(f"--max-new-tokens must be 1 to {MAX_NEW_TOKENS}, got {arguments.max_new_tokens}.")

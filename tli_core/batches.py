@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from .embeddings import all_weights, encode, pack_states
+from .embeddings import encode, pack_states
 from .losses import contrastive_loss, triplet_loss
 from .model import LoadedModel
-from .packing import EncodedWord, Pack, pack_words, sent
+from .packing import Pack, pack_words, sent
 from .pairs import WordPair, listed_translations, normalise
 from .parallel import gathered, own_part
 from .placement import input_device
+from .pooling import EncodedWord, all_weights
 from .presets import TrainingConfig
 
 GPU_ROUNDS_TO = (32, 8)

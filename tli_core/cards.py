@@ -6,8 +6,8 @@ from typing import Any
 
 from safetensors.torch import save_file
 
+from .catalogue import source_of
 from .evaluation import Evaluation
-from .model import source_of
 from .reports import write_json
 from .sentences import change_sentence
 from .tables import evaluation_table

@@ -4,16 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from .packing import EncodedWord, Pack, pack_words
+from .packing import Pack, pack_words
 from .placement import input_device, is_offloaded, resident
-
-POOLINGS = ("words", "all", "last")
-"""`words`: mean over tokens that are not special. `all`: over every token, BOS included. `last`: the last one."""
+from .pooling import EncodedWord, all_weights
 
 MAX_BATCH_TOKENS = 8192
 """Tokens in one forward pass: enough to fill two CPU cores or a GPU, little enough to stay in megabytes."""
@@ -40,31 +37,6 @@ def block_count(model: PreTrainedModel) -> int:
     return len(model.base_model.layers)
 
 
-def layer_names(blocks: int, whole: bool = True) -> tuple[str, ...]:
-    """Names of the blocks + 1 layers: `embeddings`, `block 1` …, `output` (the last block after the final norm).
-
-    Where only a model's first blocks are loaded, the last layer is a block like the others, and there is no output.
-    """
-    return ("embeddings", *(f"block {i}" for i in range(1, blocks)), "output" if whole else f"block {blocks}")
-
-
-def layer_index(names: Sequence[str], layer: int | str) -> int:
-    """The index of a layer given as a number or `output`, among the names of a model's layers.
-
-    Raises:
-        ValueError: there is no such layer.
-    """
-    last = len(names) - 1
-    if layer == "output" and names[-1] != "output":
-        raise ValueError(
-            f"Only the first {last} blocks are loaded, so there is no output: give a layer from 0 to {last}."
-        )
-    index = last if layer == "output" else int(layer)
-    if not 0 <= index <= last:
-        raise ValueError(f"There is no layer {layer}: this model has layers 0 to {last}, and 'output'.")
-    return index
-
-
 def encode(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[EncodedWord]:
     """Tokenise each word alone, BOS first where the tokenizer adds one.
 
@@ -87,24 +59,6 @@ def subwords(tokenizer: PreTrainedTokenizerBase, word: str) -> tuple[str, ...]:
     (encoded,) = encode(tokenizer, [word])
     own = [token for token, special in zip(encoded.ids, encoded.special, strict=True) if not special]
     return tuple(tokenizer.decode([token]) for token in own)
-
-
-def pooling_weights(word: EncodedWord, pooling: str) -> np.ndarray:
-    """What each of a word's tokens counts in its vector: (t,), summing to 1.
-
-    Raises:
-        ValueError: an unknown pooling.
-    """
-    if pooling not in POOLINGS:
-        raise ValueError(f"There is no pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
-    counted = np.zeros(len(word.ids), dtype=np.float32)  # (t,)
-    if pooling == "words":
-        counted[:] = ~np.asarray(word.special)
-    elif pooling == "all":
-        counted[:] = 1
-    else:
-        counted[-1] = 1
-    return counted / counted.sum()
 
 
 def padded_ids(words: Sequence[EncodedWord]) -> Tensor:
@@ -251,17 +205,6 @@ def packed(words: Sequence[EncodedWord], pooling: str) -> list[Pack]:
         ValueError: an unknown pooling.
     """
     return list(pack_words(words, all_weights(words, pooling), MAX_BATCH_TOKENS)) if words else []
-
-
-def all_weights(words: Sequence[EncodedWord], pooling: str) -> list[np.ndarray]:
-    """`pooling_weights` of every word; most share a pattern, so each pattern is worked out once.
-
-    Raises:
-        ValueError: an unknown pooling.
-    """
-    known = {word.special: word for word in words}
-    weights = {special: pooling_weights(word, pooling) for special, word in known.items()}
-    return [weights[word.special] for word in words]
 
 
 def layer_states(model: PreTrainedModel, words: Sequence[EncodedWord], layer: int, pooling: str) -> Tensor:

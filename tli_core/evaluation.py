@@ -7,7 +7,8 @@ import numpy as np
 from scipy import stats
 
 from .alignment import Change, LayerAlignment, change, measure
-from .embeddings import layer_index, subwords
+from .embeddings import subwords
+from .layers import PICK, layer_index
 from .lint import leak_sentence
 from .model import LoadedModel, Provenance
 from .outputs import OutputCheck, ProbeAnswer, check_outputs, probe
@@ -15,8 +16,6 @@ from .pairs import WordPair
 from .significance import PairedTest, bootstrap_weights, holm, interval95, paired_test
 
 TRAINED, CONTROL = "trained", "control"
-PICK = "pick"
-"""In place of a layer: the one where the trained list's gap grew most."""
 
 
 @dataclass(frozen=True)

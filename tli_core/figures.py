@@ -7,9 +7,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .alignment import LayerAlignment
+from .catalogue import LANGUAGES
 from .evaluation import Evaluation
 from .pairs import WordPair
-from .space import LANGUAGES, Projection
+from .space import Projection
 from .training import TrainingStep
 
 # After Okabe and Ito, told apart by every kind of colour vision and on light and dark pages; lines also differ in dash

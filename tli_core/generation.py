@@ -11,8 +11,6 @@ from .pairs import WordPair, normalise
 from .placement import input_device
 from .prompts import TO_ENGLISH, TO_SWAHILI
 
-MAX_NEW_TOKENS = 256
-
 
 @dataclass(frozen=True)
 class TranslationAccuracy:

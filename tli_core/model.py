@@ -21,25 +21,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from .catalogue import KNOWN_MODELS, is_small_shape, resolve
 from .checkpoint import Progress, open_checkpoint, read_config
-from .embeddings import layer_names
 from .generation import can_generate
 from .health import Health, check_health
 from .kernels import fuse_norms
+from .layers import layer_names
 from .placement import Placement, computes_on, input_device, is_dispatched, is_offloaded
 from .quantise import NAMES
 from .reading import read_model
-
-ROOT = Path(__file__).resolve().parent.parent
-ADAPTERS = ROOT / "adapters"
-KNOWN_MODELS = {
-    "lugha-mini": str(ROOT / "models" / "lugha-mini"),
-    "lugha-llama": "Lugha-Llama/Lugha-Llama-8B-wura",
-}
-ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-SMALL_MODEL_PARAMETERS = 500_000_000
-"""Up to this size a model is read in float32, above in bf16."""
 
 _REFERENCES_KEPT = 12
 _HASHED_BYTES = 256_000_000
@@ -352,77 +342,9 @@ def blocks_to_train(name: str, layer: int | None) -> int | None:
     return layer
 
 
-def is_small(name: str) -> bool:
-    """Whether a base is in a folder of this machine and small; a Hub id is never asked for to tell."""
-    source = KNOWN_MODELS.get(name, name)
-    return Path(source).is_dir() and _dtype(read_config(source)) == torch.float32
-
-
-def block_count(name: str) -> int:
-    """How many blocks a base has, from its config alone."""
-    return read_config(resolve(name)).num_hidden_layers
-
-
-def find_adapter(name: str, folder: Path = ADAPTERS) -> Path:
-    """The folder of an adapter given by its name under `folder`, or by a path.
-
-    Raises:
-        ValueError: neither exists; the message lists what there is.
-    """
-    if ADAPTER_NAME.fullmatch(name) and (folder / name / "adapter_config.json").is_file():
-        return folder / name
-    if (Path(name) / "adapter_config.json").is_file():
-        return Path(name)
-    there = ", ".join(shipped_adapters(folder)) or "none yet"
-    raise ValueError(f"There is no adapter {name!r}: give a folder with adapter_config.json, or one of {there}.")
-
-
-def shipped_adapters(folder: Path = ADAPTERS, base: str | None = None) -> tuple[str, ...]:
-    """Names of the adapters under a folder; with `base`, only those whose config says they were made for it."""
-    configs = sorted(folder.glob("*/adapter_config.json"))
-    if base is not None:
-        source = source_of(base)
-        configs = [path for path in configs if json.loads(path.read_text())["base_model_name_or_path"] == source]
-    return tuple(path.parent.name for path in configs)
-
-
-def source_of(name: str) -> str:
-    """Where a base is loaded from, as others can use it: a Hub id, or a folder relative to the project."""
-    source = Path(KNOWN_MODELS.get(name, name))
-    return source.relative_to(ROOT).as_posix() if source.is_relative_to(ROOT) else str(KNOWN_MODELS.get(name, name))
-
-
-def check_adapter_name(name: str) -> str:
-    """The name, if it can name an adapter's folder.
-
-    Raises:
-        ValueError: it has other characters than letters, digits, dot, dash and underscore, or is too long.
-    """
-    if not ADAPTER_NAME.fullmatch(name):
-        raise ValueError(
-            f"{name[:70]!r} cannot name an adapter: use up to 64 letters, digits, dots, dashes or underscores, "
-            "beginning with a letter or digit."
-        )
-    return name
-
-
-def resolve(name: str) -> str:
-    """The folder or Hub id behind a base's name.
-
-    Raises:
-        ValueError: it is none of the three.
-    """
-    source = KNOWN_MODELS.get(name, name)
-    if not Path(source).is_dir() and not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", source):
-        raise ValueError(
-            f"There is no model {name!r}: give {', '.join(KNOWN_MODELS)}, a Hub id such as owner/name, or a folder."
-        )
-    return source
-
-
 def _dtype(config: PretrainedConfig) -> torch.dtype:
-    block = 4 * config.hidden_size**2 + 3 * config.hidden_size * config.intermediate_size
-    return torch.float32 if config.num_hidden_layers * block <= SMALL_MODEL_PARAMETERS else torch.bfloat16
+    small = is_small_shape(config.num_hidden_layers, config.hidden_size, config.intermediate_size)
+    return torch.float32 if small else torch.bfloat16
 
 
 def _read_adapter(path: Path) -> tuple[PeftConfig, dict[str, torch.Tensor], str]:

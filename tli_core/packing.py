@@ -12,19 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .pooling import EncodedWord
+
 ROW_TOKENS = 128
 """Tokens in a row: enough for a training batch in one row, few enough that attention across words costs little."""
 
 _MULTIPLE = 8
 """Rows are padded to a multiple of this, which fused attention asks of a mask."""
-
-
-@dataclass(frozen=True)
-class EncodedWord:
-    """A word's token ids as the model reads it, and which of them the tokenizer added (BOS)."""
-
-    ids: tuple[int, ...]
-    special: tuple[bool, ...]
 
 
 @dataclass(frozen=True)

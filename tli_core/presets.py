@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .embeddings import POOLINGS
+from .pooling import POOLINGS
 
 LOSSES = ("triplet", "contrastive")
 

@@ -3,6 +3,9 @@
 import re
 from dataclasses import dataclass
 
+MAX_NEW_TOKENS = 256
+"""The most that a model is asked to write at once."""
+
 TO_ENGLISH = "Swahili: {swahili}\nEnglish:"
 TO_SWAHILI = "English: {english}\nSwahili:"
 

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .embeddings import encode, layer_index, layer_states
+from .catalogue import LANGUAGES, PROJECTIONS
+from .embeddings import encode, layer_states
+from .layers import layer_index
 from .model import LoadedModel
 from .pairs import WordPair, lexicon, normalise
 
-METHODS = ("PCA", "t-SNE", "UMAP")
-LANGUAGES = ("Swahili", "English")
 NEIGHBOURS = 10
 
 
@@ -67,8 +67,8 @@ def project(
     Raises:
         ValueError: fewer than three pairs, an unknown method, or a layer that the model does not have.
     """
-    if method not in METHODS:
-        raise ValueError(f"There is no projection {method!r}: choose one of {', '.join(METHODS)}.")
+    if method not in PROJECTIONS:
+        raise ValueError(f"There is no projection {method!r}: choose one of {', '.join(PROJECTIONS)}.")
     if len(pairs) < 3:
         raise ValueError(f"A picture of the space needs at least three pairs, got {len(pairs)}: add some.")
     index = layer_index(loaded.layer_names, layer)

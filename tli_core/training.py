@@ -16,8 +16,8 @@ from .alignment import best_rank
 from .batches import TrainingPairs, batches, total_steps
 from .embeddings import encode, layer_states
 from .model import LoadedModel
-from .packing import EncodedWord
 from .pairs import WordPair, translation_table
+from .pooling import EncodedWord
 from .presets import TrainingConfig
 from .steps import PendingLoss, Steps
 

@@ -1,5 +1,7 @@
 """The Alignment tab: type pairs, see every layer's curve against wrong pairs, for the base and an adapter."""
 
+from __future__ import annotations
+
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,12 +10,9 @@ from pathlib import Path
 import gradio as gr
 import plotly.graph_objects as go
 
-from tli_core.alignment import LayerAlignment, measure
-from tli_core.embeddings import POOLINGS
-from tli_core.figures import alignment_figure
+import tli_core as core
 from tli_core.pairs import parse_pairs, shipped
-from tli_core.reports import alignment_json, write_json
-from tli_core.sentences import curve_sentence, overlay_sentence, plain_text
+from tli_core.pooling import POOLINGS
 from ui.adapter_pickers import AdapterPickers
 from ui.errors import explained
 from ui.visitors import Models, Visitor
@@ -50,7 +49,7 @@ POOLING_LABELS = [("words only", "words"), ("every token, BOS too", "all"), ("la
 class Shown:
     """The measurements on the page, so that the overlays change without measuring again."""
 
-    results: tuple[tuple[str, LayerAlignment], ...]
+    results: tuple[tuple[str, core.alignment.LayerAlignment], ...]
     notes: tuple[str, ...]
 
 
@@ -96,7 +95,7 @@ def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: Adapte
                 gr.Markdown(WHY)
                 show_me = gr.Button("Show me, on the control pairs", size="sm", elem_id="show-me")
         with gr.Column(scale=3, min_width=300):
-            reading = gr.Markdown(elem_id="reading")
+            reading = gr.Markdown(_opening(models), elem_id="reading")
             plot = gr.Plot(label="Cosine by layer", show_label=False, elem_id="curve")
             lines = gr.Checkbox(label="Show each pair's own line", elem_id="pair-lines")
             gr.Markdown(
@@ -122,7 +121,7 @@ def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: Adapte
     ):
         found = measured(models, visitor, text, model, adapter, pooling, progress)
         path = Path(downloads.name) / str(request.session_hash) / "alignment.json"
-        write_json(alignment_json(found.results[-1][1]), path)
+        core.reports.write_json(core.reports.alignment_json(found.results[-1][1]), path)
         return (
             redrawn(found, lines),
             _reading(found.results),
@@ -181,21 +180,34 @@ def measured(
         def tell(done: int, blocks: int, name: str = name) -> None:
             progress(done / blocks, desc=f"Block {done} of {blocks}, {name}")
 
-        results.append((name, measure(loaded, read.pairs, used, pooling, tell=tell)))
+        results.append((name, core.alignment.measure(loaded, read.pairs, used, pooling, tell=tell)))
     return Shown(tuple(results), tuple(dict.fromkeys([*read.warnings, *results[0][1].warnings])))
+
+
+def _opening(models: Models) -> str:
+    """What the page says until the first curve is there."""
+    first = models.names[0]
+    if not models.loads_by_itself(first):
+        return ""
+    return f"Loading **{first}** … its first curve will be here in a moment. You can type pairs meanwhile."
 
 
 def note_list(notes: Sequence[str]) -> str:
     """Notes as a Markdown list in which a visitor's own text stays text: no tag, link or image comes of it."""
-    shown = [plain_text(note) for note in notes[:MAX_NOTES]]
+    shown = [core.sentences.plain_text(note) for note in notes[:MAX_NOTES]]
     if len(notes) > MAX_NOTES:
         shown.append(f"and {len(notes) - MAX_NOTES} more")
     return "\n".join(f"- {note}" for note in shown)
 
 
-def _reading(results: Sequence[tuple[str, LayerAlignment]]) -> str:
+def _reading(results: Sequence[tuple[str, core.alignment.LayerAlignment]]) -> str:
     (label, base), *adapted = results
-    return "\n\n".join([curve_sentence(base, label), *(overlay_sentence(base, after, name) for name, after in adapted)])
+    return "\n\n".join(
+        [
+            core.sentences.curve_sentence(base, label),
+            *(core.sentences.overlay_sentence(base, after, name) for name, after in adapted),
+        ]
+    )
 
 
 def redrawn(shown: Shown | None, lines: bool) -> go.Figure | None:
@@ -205,10 +217,10 @@ def redrawn(shown: Shown | None, lines: bool) -> go.Figure | None:
     few = all(len(result.pairs) <= MAX_PAIR_LINES for _, result in shown.results)
     if lines and not few:
         gr.Info(f"Lines are drawn for up to {MAX_PAIR_LINES} pairs; the table below has every one.")
-    return alignment_figure(shown.results, lines and few)
+    return core.figures.alignment_figure(shown.results, lines and few)
 
 
-def pair_table(results: Sequence[tuple[str, LayerAlignment]]) -> dict:
+def pair_table(results: Sequence[tuple[str, core.alignment.LayerAlignment]]) -> dict:
     """Each pair at its best layer: cosine, its wrong pairs' mean beside it, and its rank in the reference pool."""
     size = results[0][1].reference_size
     headers = ["Swahili", "English"]

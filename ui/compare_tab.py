@@ -1,11 +1,13 @@
 """The Compare tab: one prompt, the base's answer beside the adapter's, at the same settings."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 import gradio as gr
 
-from tli_core.generation import MAX_NEW_TOKENS, continuations
-from tli_core.prompts import TEMPLATES
+import tli_core as core
+from tli_core.prompts import MAX_NEW_TOKENS, TEMPLATES
 from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import MODEL_QUEUE
 from ui.errors import explained
@@ -106,7 +108,7 @@ def answers(models: Models, visitor: Visitor, prompt: str, model: str, adapter: 
     texts = []
     for chosen in dict.fromkeys((None, key)):
         with loaded.using(chosen) as active:
-            (text,) = continuations(active, loaded.tokenizer, [prompt], tokens)
+            (text,) = core.generation.continuations(active, loaded.tokenizer, [prompt], tokens)
         texts.append(text if text.strip() else "(The model ended without a word.)")
         if chosen is None:
             yield texts[0], "…", gr.skip()

@@ -1,5 +1,7 @@
 """The Evaluate tab: what an adapter changed, on trained and on unseen pairs, at any layer, with every control."""
 
+from __future__ import annotations
+
 import shutil
 import tempfile
 import threading
@@ -10,12 +12,9 @@ from pathlib import Path
 import gradio as gr
 import plotly.graph_objects as go
 
-from tli_core.evaluation import PICK, EvaluationReport, compare_lists, evaluate_lists, report_of, with_answers
-from tli_core.figures import alignment_figure, differences_figure, distributions_figure, scatter_figure, shares_figure
+import tli_core as core
+from tli_core.layers import PICK
 from tli_core.pairs import WordPair, parse_pairs, shipped
-from tli_core.report_page import provenance_line, write_report
-from tli_core.sentences import change_sentence, outputs_sentence
-from tli_core.tables import evaluation_rows, mover_rows, output_rows
 from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import MAX_PAIRS, MODEL_QUEUE, note_list
 from ui.cancel import StopRequests
@@ -57,7 +56,7 @@ class Measured:
 
     model: str
     adapter: str
-    report: EvaluationReport
+    report: core.evaluation.EvaluationReport
 
 
 def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPickers) -> None:
@@ -154,8 +153,8 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
             pairs = visitor.trained_on(adapter) if trained == ITS_OWN else _typed(trained_text)
             splits = {UNSEEN: "control", RESERVED: "reserved"}
             unseen = shipped(splits[control]) if control in splits else _typed(control_text)
-            evaluations = evaluate_lists(loaded, pairs, unseen, key, chosen_layer(layer), tell=tell)
-            held = Measured(model, adapter, report_of(loaded, evaluations))
+            evaluations = core.evaluation.evaluate_lists(loaded, pairs, unseen, key, chosen_layer(layer), tell=tell)
+            held = Measured(model, adapter, core.evaluation.report_of(loaded, evaluations))
         finally:
             stops.end(session)
         yield (*_shown(held, view), "", gr.Dataframe(visible=False), gr.Dataframe(visible=False), gr.skip())
@@ -199,7 +198,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         if measured is None:
             return [gr.skip()] * len(shown)
         lists = measured.report.evaluations
-        evaluations = compare_lists(
+        evaluations = core.evaluation.compare_lists(
             *(r for item in lists for r in (item.before, item.after)), layer=chosen_layer(layer)
         )
         held = replace(measured, report=replace(measured.report, evaluations=evaluations))
@@ -243,7 +242,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
                 raise ValueError(
                     f"{len(pairs)} unseen pairs are more than {MAX_ANSWERED}, the most this page asks for: use fewer."
                 )
-            report = with_answers(loaded, measured.report, key, tell)
+            report = core.evaluation.with_answers(loaded, measured.report, key, tell)
         finally:
             stops.end(session)
         held = replace(measured, report=report)
@@ -264,7 +263,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     bar.follow(for_model, [layer])
 
 
-def drawn(report: EvaluationReport, view: str) -> go.Figure:
+def drawn(report: core.evaluation.EvaluationReport, view: str) -> go.Figure:
     """The figure of a view."""
     trained, control = report.evaluations
     name = report.provenance.adapter
@@ -273,13 +272,17 @@ def drawn(report: EvaluationReport, view: str) -> go.Figure:
         zip(
             VIEWS,
             (
-                lambda: alignment_figure([(label, of(control)) for label, of in labels.items()]),
-                lambda: alignment_figure([(label, of(trained)) for label, of in labels.items()]),
-                lambda: differences_figure(report.evaluations),
-                lambda: scatter_figure(control),
-                lambda: distributions_figure(control),
-                lambda: alignment_figure([("words only", control.before), ("BOS averaged in", report.with_bos)]),
-                lambda: shares_figure([("words only", control.before), ("BOS averaged in", report.with_bos)]),
+                lambda: core.figures.alignment_figure([(label, of(control)) for label, of in labels.items()]),
+                lambda: core.figures.alignment_figure([(label, of(trained)) for label, of in labels.items()]),
+                lambda: core.figures.differences_figure(report.evaluations),
+                lambda: core.figures.scatter_figure(control),
+                lambda: core.figures.distributions_figure(control),
+                lambda: core.figures.alignment_figure(
+                    [("words only", control.before), ("BOS averaged in", report.with_bos)]
+                ),
+                lambda: core.figures.shares_figure(
+                    [("words only", control.before), ("BOS averaged in", report.with_bos)]
+                ),
             ),
             strict=True,
         )
@@ -290,9 +293,9 @@ def drawn(report: EvaluationReport, view: str) -> go.Figure:
 def _shown(held: Measured, view: str) -> tuple:
     """Everything that follows from a measurement, in the order of the components."""
     report = held.report
-    lines = [f"- {change_sentence(item)}" for item in report.evaluations]
-    headers, *data = evaluation_rows(report.evaluations)
-    moved_headers, *moved = mover_rows(report, report.evaluations[-1])
+    lines = [f"- {core.sentences.change_sentence(item)}" for item in report.evaluations]
+    headers, *data = core.tables.evaluation_rows(report.evaluations)
+    moved_headers, *moved = core.tables.mover_rows(report, report.evaluations[-1])
     return (
         "\n".join([f"### {held.adapter} on {held.model}", *lines]),
         gr.Markdown(note_list(report.warnings), visible=bool(report.warnings)),
@@ -302,27 +305,27 @@ def _shown(held: Measured, view: str) -> tuple:
         gr.Column(visible=True),
         {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in data]},
         {"headers": list(moved_headers), "data": [list(row) for row in moved]},
-        f"Measured on {provenance_line(report.provenance)}.",
+        f"Measured on {core.report_page.provenance_line(report.provenance)}.",
         held,
     )
 
 
-def _answers(report: EvaluationReport) -> tuple:
+def _answers(report: core.evaluation.EvaluationReport) -> tuple:
     """The sentence, the table and the probes of what the models write."""
-    headers, *data = output_rows(*report.outputs)
+    headers, *data = core.tables.output_rows(*report.outputs)
     asked = [[p.kind, p.prompt, p.base, p.adapted] for p in report.probes]
     return (
-        outputs_sentence(*report.outputs),
+        core.sentences.outputs_sentence(*report.outputs),
         gr.Dataframe({"headers": list(headers), "data": [[cell.strip() for cell in r] for r in data]}, visible=True),
         gr.Dataframe({"headers": ["kind", "prompt", "base", "adapter"], "data": asked}, visible=True),
     )
 
 
-def _report_file(report: EvaluationReport, record: dict, folder: Path) -> str:
+def _report_file(report: core.evaluation.EvaluationReport, record: dict, folder: Path) -> str:
     """The report as a zip for this session, in place of its last one."""
     shutil.rmtree(folder, ignore_errors=True)
     name = f"{report.provenance.adapter}-report"
-    write_report(report, folder / name, record)
+    core.report_page.write_report(report, folder / name, record)
     return shutil.make_archive(str(folder / name), "zip", folder, name)
 
 

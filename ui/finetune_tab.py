@@ -1,19 +1,15 @@
 """The Fine-tune tab: choose pairs and a preset, try, train, watch held-out pairs, run the control, get the adapter."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import gradio as gr
 
-from tli_core.alignment import LEAST_CHANGE
-from tli_core.dry_run import dry_run
-from tli_core.embeddings import POOLINGS
-from tli_core.figures import alignment_figure, training_figure
-from tli_core.pilot import run_pilot
+import tli_core as core
+from tli_core.pooling import POOLINGS
 from tli_core.presets import LOSSES, PRESETS
-from tli_core.protocol import Protocol, protocol_rows
-from tli_core.sentences import change_sentence, dry_run_sentence, pilot_sentence
-from tli_core.tables import dry_run_rows, evaluation_rows, markdown_table
 from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import MODEL_QUEUE, AlignmentTab
 from ui.cancel import StopRequests
@@ -33,7 +29,7 @@ SHUFFLED_ENDING = "-shuffled"
 class Progressed:
     """What this page has done so far: the steps of the protocol, and the last run with its control."""
 
-    protocol: Protocol
+    protocol: core.protocol.Protocol
     finished: Finished | None = None
     shuffled: Finished | None = None
 
@@ -144,9 +140,9 @@ def build(
     def try_pilot(done: Progressed | None, *values):
         given = Knobs(*values)
         config, loaded = given.config(), models.get(given.model)
-        found = run_pilot(loaded, given.pairs(), seed=config.seed)
+        found = core.pilot.run_pilot(loaded, given.pairs(), seed=config.seed)
         now = Progressed(replace(_protocol(done, config), pilot=found))
-        figure = alignment_figure([("with BOS", found.with_bos), ("words only", found.words)])
+        figure = core.figures.alignment_figure([("with BOS", found.with_bos), ("words only", found.words)])
         published = given.preset == "published"
         follows = (
             f"**The layer that the loss reads is now set to {found.layer}** (under More knobs)."
@@ -154,7 +150,7 @@ def build(
             else "The corrected preset goes on reading the output."
         )
         chosen = str(found.layer) if published else gr.skip()
-        return f"{pilot_sentence(found)}\n\n{follows}", figure, _steps(now), chosen, now
+        return f"{core.sentences.pilot_sentence(found)}\n\n{follows}", figure, _steps(now), chosen, now
 
     pilot.click(
         try_pilot,
@@ -169,10 +165,10 @@ def build(
     def try_run(done: Progressed | None, *values):
         given = Knobs(*values)
         config, loaded = given.config(), models.get(given.model)
-        tried = dry_run(loaded, given.pairs(), config)
+        tried = core.dry_run.dry_run(loaded, given.pairs(), config)
         now = Progressed(replace(_protocol(done, config), tried=tried))
-        table = markdown_table(dry_run_rows(tried, config.loss))
-        return f"{dry_run_sentence(tried, config.loss)}\n\n{table}", _steps(now), now
+        table = core.tables.markdown_table(core.tables.dry_run_rows(tried, config.loss))
+        return f"{core.sentences.dry_run_sentence(tried, config.loss)}\n\n{table}", _steps(now), now
 
     rehearse.click(
         try_run,
@@ -194,7 +190,7 @@ def build(
         control = given.control(pairs)
         yield (
             "Preparing …",
-            training_figure([], config.loss),
+            core.figures.training_figure([], config.loss),
             "",
             gr.Column(visible=False),
             *unchanged[2:],
@@ -209,7 +205,7 @@ def build(
                     yield _ended(now, visitor, pickers)
                 else:
                     text, steps = item
-                    yield text, training_figure(steps, config.loss), *unchanged
+                    yield text, core.figures.training_figure(steps, config.loss), *unchanged
         finally:
             stops.end(session)
 
@@ -228,7 +224,7 @@ def build(
                     yield _ended(now, visitor, pickers)
                 else:
                     text, steps = item
-                    figure = training_figure(first.steps, config.loss, steps)
+                    figure = core.figures.training_figure(first.steps, config.loss, steps)
                     yield f"Shuffled control: {text}", figure, *unchanged
         finally:
             stops.end(session)
@@ -304,16 +300,16 @@ def _ready(done: Progressed | None) -> list[gr.Button]:
     return [gr.Button(interactive=on) for on in (True, False, to_control, True, True)]
 
 
-def _protocol(done: Progressed | None, config) -> Protocol:
+def _protocol(done: Progressed | None, config) -> core.protocol.Protocol:
     """The steps so far that still hold: a pilot for the same preset, a dry run where the knobs are the same."""
     if done is None or done.protocol.config.preset != config.preset:
-        return Protocol(config)
+        return core.protocol.Protocol(config)
     same = done.protocol.config == config
-    return Protocol(config, done.protocol.pilot, done.protocol.tried if same else None)
+    return core.protocol.Protocol(config, done.protocol.pilot, done.protocol.tried if same else None)
 
 
 def _steps(done: Progressed) -> str:
-    return "### Step by step\n" + markdown_table(protocol_rows(done.protocol))
+    return "### Step by step\n" + core.tables.markdown_table(core.protocol.protocol_rows(done.protocol))
 
 
 def _ended(done: Progressed, visitor: Visitor, pickers: AdapterPickers) -> tuple:
@@ -324,15 +320,15 @@ def _ended(done: Progressed, visitor: Visitor, pickers: AdapterPickers) -> tuple
     curves = [(first.model, first.evaluations[0].before), (first.name, first.evaluations[0].after)]
     if control:
         curves.append((control.name, control.evaluations[0].after))
-    headers, *rows = evaluation_rows(last.evaluations)
+    headers, *rows = core.tables.evaluation_rows(last.evaluations)
     return (
         f"{'Control done' if control else 'Done'}{last.early}: {record['steps']} steps in {record['seconds']:.0f} s. "
         f"**{first.name}** is now chosen in the other tabs.",
-        training_figure(first.steps, first.config.loss, control.steps if control else ()),
+        core.figures.training_figure(first.steps, first.config.loss, control.steps if control else ()),
         _steps(done),
         gr.Column(visible=True),
         _verdict(first, control),
-        alignment_figure(curves),
+        core.figures.alignment_figure(curves),
         {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in rows]},
         gr.DownloadButton(value=first.archive),
         visitor,
@@ -342,11 +338,12 @@ def _ended(done: Progressed, visitor: Visitor, pickers: AdapterPickers) -> tuple
 
 
 def _verdict(first: Finished, control: Finished | None) -> str:
-    lines = [f"- {change_sentence(item)}" for item in first.evaluations]
+    lines = [f"- {core.sentences.change_sentence(item)}" for item in first.evaluations]
     if control:
-        gained = control.evaluations[0].change.matched >= LEAST_CHANGE
+        gained = control.evaluations[0].change.matched >= core.alignment.LEAST_CHANGE
         ending = " What it gained, it gained without learning a single translation." if gained else ""
-        lines.append(f"- The control, trained on wrong translations: {change_sentence(control.evaluations[0])}{ending}")
+        told = core.sentences.change_sentence(control.evaluations[0])
+        lines.append(f"- The control, trained on wrong translations: {told}{ending}")
     if first.config.shuffled:
         lines.append("- This was the control: whatever it gained, it gained from wrong translations.")
     return "\n".join(["### What it did, at the output", *lines])

@@ -1,8 +1,10 @@
 """The Word lists tab: what is wrong with a list of pairs, and the fixes to accept."""
 
+from __future__ import annotations
+
 import gradio as gr
 
-from tli_core.embeddings import subwords
+import tli_core as core
 from tli_core.lint import Finding, apply, lint
 from tli_core.pairs import PairList, format_pairs, parse_pairs, read_pairs, shipped
 from ui.alignment_tab import MAX_PAIRS, MODEL_QUEUE, AlignmentTab, note_list
@@ -62,7 +64,7 @@ def build(
         if len(pairs) > MAX_PAIRS:
             raise ValueError(f"{len(pairs)} pairs are more than {MAX_PAIRS}, the most this page checks: use fewer.")
         tokenizer = models.get(model).tokenizer
-        pieces = {word: subwords(tokenizer, word) for pair in pairs for word in pair[:2]}
+        pieces = {word: core.embeddings.subwords(tokenizer, word) for pair in pairs for word in pair[:2]}
         findings = lint(pairs.pairs, shipped("train") if against else (), pieces.__getitem__)
         return _shown(pairs, findings, pieces)
 

@@ -1,11 +1,12 @@
 """Which base the page works with: small ones load by themselves, large ones say first what they will take."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import gradio as gr
 
-from tli_core.checkpoint import DownloadStopped
-from tli_core.fit import Plan
+import tli_core as core
 from ui.alignment_tab import MODEL_QUEUE
 from ui.cancel import StopRequests
 from ui.errors import explained
@@ -120,12 +121,12 @@ def _fetched(models: Models, stops: StopRequests, model: str, session: str, prog
 
     def tell_or_stop(done: int, in_all: int) -> None:
         if asked.is_set():
-            raise DownloadStopped
+            raise core.checkpoint.DownloadStopped
         tell(done)
 
     try:
         loaded = models.load(model, plan, tell_or_stop)
-    except DownloadStopped as stopped:
+    except core.checkpoint.DownloadStopped as stopped:
         raise ValueError(STOPPED) from stopped
     finally:
         stops.end(session)
@@ -133,7 +134,7 @@ def _fetched(models: Models, stops: StopRequests, model: str, session: str, prog
     return f"**{model}** is loaded. {plan.reason} {health}"
 
 
-def _bytes_told(plan: Plan, progress: gr.Progress) -> Callable[[int], None]:
+def _bytes_told(plan: core.fit.Plan, progress: gr.Progress) -> Callable[[int], None]:
     """Progress over all files of a load, from what is told of one file after the other."""
     total = max(1, plan.weights.download - plan.weights.cached)
     finished = latest = 0

@@ -1,11 +1,12 @@
 """The Space tab: both languages in one plane, and a word's nearest neighbours in the other language."""
 
+from __future__ import annotations
+
 import gradio as gr
 
-from tli_core.figures import space_figure
+import tli_core as core
+from tli_core.catalogue import LANGUAGES, PROJECTIONS
 from tli_core.pairs import WordPair, parse_pairs, shipped
-from tli_core.sentences import neighbours_sentence, projection_sentence
-from tli_core.space import LANGUAGES, METHODS, Neighbourhood, nearest_words, project
 from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import MODEL_QUEUE
 from ui.errors import explained
@@ -33,7 +34,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
                 layer_choices(models, models.names[0]), value=OUTPUT, label="Layer", elem_id="space-layer"
             )
             method = gr.Radio(
-                list(METHODS),
+                list(PROJECTIONS),
                 value="PCA",
                 label="Projection",
                 info="t-SNE and UMAP take seconds; UMAP half a minute on its very first use.",
@@ -65,9 +66,9 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     def show(model: str, adapter: str, source: str, typed: str, layer: str, method: str, visitor: Visitor):
         loaded, key = models.get(model), visitor.key(models, model, adapter)
         drawn = {None: model, key: adapter} if key else {None: model}
-        projection = project(loaded, _pairs(source, typed), list(drawn), chosen_layer(layer), method)
+        projection = core.space.project(loaded, _pairs(source, typed), list(drawn), chosen_layer(layer), method)
         labels = list(drawn.values())
-        return space_figure(projection, labels), projection_sentence(projection, labels)
+        return core.figures.space_figure(projection, labels), core.sentences.projection_sentence(projection, labels)
 
     inputs = [model, adapter, source, typed, layer, method, visitor]
     draw.click(show, inputs, [plot, reading], api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE)
@@ -90,10 +91,12 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         loaded, key = models.get(model), visitor.key(models, model, adapter)
         names = {None: model, key: adapter} if key else {None: model}
         around = {
-            label: nearest_words(loaded, word.strip(), language, one, chosen_layer(layer))
+            label: core.space.nearest_words(loaded, word.strip(), language, one, chosen_layer(layer))
             for one, label in names.items()
         }
-        text = "\n\n".join(neighbours_sentence(word.strip(), label, nearby) for label, nearby in around.items())
+        text = "\n\n".join(
+            core.sentences.neighbours_sentence(word.strip(), label, nearby) for label, nearby in around.items()
+        )
         return text, gr.Dataframe(neighbour_table(around), visible=True)
 
     asked = [word, language, model, adapter, layer, visitor]
@@ -106,7 +109,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     bar.follow(for_model, [layer])
 
 
-def neighbour_table(around: dict[str, Neighbourhood]) -> dict:
+def neighbour_table(around: dict[str, core.space.Neighbourhood]) -> dict:
     """Neighbours by rank, one pair of columns a model; a tick marks a listed translation."""
     headers = ["rank", *(f"{label}{what}" for label in around for what in ("", " cosine"))]
     columns = [

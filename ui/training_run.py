@@ -1,5 +1,7 @@
 """A fine-tune for the page: the knobs as they arrive, and the run with its measuring, step by step."""
 
+from __future__ import annotations
+
 import shutil
 import tempfile
 import threading
@@ -11,13 +13,11 @@ from pathlib import Path
 
 import gradio as gr
 
-from tli_core.cards import save_adapter, write_card
-from tli_core.evaluation import CONTROL, TRAINED, Evaluation, evaluate
+import tli_core as core
+from tli_core.catalogue import check_adapter_name
 from tli_core.lint import leaks
-from tli_core.model import check_adapter_name
 from tli_core.pairs import WordPair, parse_pairs, read_pairs, shipped
 from tli_core.presets import TrainingConfig, configured
-from tli_core.training import TrainedAdapter, TrainingStep, train_adapter
 from ui.visitors import Models, OwnAdapter, Visitor
 
 SHIPPED, TYPED, UPLOADED = "the shipped lexicon", "pairs I type", "a file I upload"
@@ -117,9 +117,9 @@ class Finished:
     config: TrainingConfig
     pairs: tuple[WordPair, ...]
     control: tuple[WordPair, ...]
-    steps: tuple[TrainingStep, ...]
-    trained: TrainedAdapter
-    evaluations: tuple[Evaluation, Evaluation]
+    steps: tuple[core.training.TrainingStep, ...]
+    trained: core.training.TrainedAdapter
+    evaluations: tuple[core.evaluation.Evaluation, core.evaluation.Evaluation]
     archive: str
 
     @property
@@ -151,23 +151,23 @@ def train(
     pairs: Sequence[WordPair],
     control: Sequence[WordPair],
     asked: threading.Event,
-) -> Iterator[tuple[str, tuple[TrainingStep, ...]] | Finished]:
+) -> Iterator[tuple[str, tuple[core.training.TrainingStep, ...]] | Finished]:
     """Train, measure and keep an adapter: (status, steps so far) now and then, and the finished run at the end.
 
     Raises:
         ValueError: the run was stopped before its first step.
     """
     loaded = models.get(model)
-    steps: list[TrainingStep] = []
+    steps: list[core.training.TrainingStep] = []
     drawn, deadline = 0.0, time.monotonic() + MAX_SECONDS
-    trained: TrainedAdapter | None = None
+    trained: core.training.TrainedAdapter | None = None
 
     def stop() -> bool:
         return asked.is_set() or time.monotonic() > deadline
 
-    with closing(train_adapter(loaded, pairs, config, control, stop)) as run:
+    with closing(core.training.train_adapter(loaded, pairs, config, control, stop)) as run:
         for item in run:
-            if isinstance(item, TrainedAdapter):
+            if isinstance(item, core.training.TrainedAdapter):
                 trained = item
                 break
             steps.append(item)
@@ -180,18 +180,21 @@ def train(
     if not trained.record["steps"]:
         raise ValueError("The run was stopped before its first step, so there is nothing to keep.")
     yield "Measuring base and adapter at every layer …", tuple(steps)
-    folder = save_adapter(trained, Path(tempfile.mkdtemp(prefix="lugha-")), name)
+    folder = core.cards.save_adapter(trained, Path(tempfile.mkdtemp(prefix="lugha-")), name)
     adapter = loaded.add_adapter(folder)
     visitor.own[name] = OwnAdapter(model, adapter.key, folder, tuple(pairs))
-    evaluations = (evaluate(loaded, CONTROL, control, adapter.key), evaluate(loaded, TRAINED, pairs, adapter.key))
-    write_card(folder, trained.record, evaluations)
+    evaluations = (
+        core.evaluation.evaluate(loaded, core.evaluation.CONTROL, control, adapter.key),
+        core.evaluation.evaluate(loaded, core.evaluation.TRAINED, pairs, adapter.key),
+    )
+    core.cards.write_card(folder, trained.record, evaluations)
     archive = shutil.make_archive(str(folder), "zip", folder.parent, name)
     yield Finished(
         name, model, config, tuple(pairs), tuple(control), tuple(steps), trained, evaluations, archive
     )  # fmt: skip
 
 
-def _progress(steps: list[TrainingStep]) -> str:
+def _progress(steps: list[core.training.TrainingStep]) -> str:
     last = steps[-1]
     left = last.seconds / max(1, last.step) * (last.steps - last.step)
     loss = "" if last.loss is None else f", loss {last.loss:.3f}"

@@ -1,22 +1,15 @@
 """What one visitor has: the models of this server, the shipped adapters, and the fine-tunes of their own session."""
 
+from __future__ import annotations
+
 import shutil
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tli_core.checkpoint import Progress
-from tli_core.embeddings import layer_names
-from tli_core.fit import Plan, plan
-from tli_core.model import (
-    LoadedModel,
-    block_count,
-    find_adapter,
-    is_small,
-    load_model,
-    resolve,
-    shipped_adapters,
-)
+import tli_core as core
+from tli_core.catalogue import block_count, find_adapter, is_small, resolve, shipped_adapters
+from tli_core.layers import layer_names
 from tli_core.pairs import WordPair, shipped
 
 BASE = "none (base model)"
@@ -27,11 +20,11 @@ class Models:
 
     def __init__(self, names: tuple[str, ...]):
         self.names = names
-        self._loaded: dict[str, LoadedModel] = {}
+        self._loaded: dict[str, core.model.LoadedModel] = {}
         self._shipped: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
 
-    def get(self, name: str) -> LoadedModel:
+    def get(self, name: str) -> core.model.LoadedModel:
         """The base of this name.
 
         Raises:
@@ -43,8 +36,13 @@ class Models:
             raise ValueError(f"{name} is not loaded yet: press Load {name} at the top of the page.")
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = load_model(name)
+                self._loaded[name] = core.model.load_model(name)
             return self._loaded[name]
+
+    def warm(self) -> None:
+        """Load the first base in the background, if it loads by itself; who asks for it meanwhile waits for that."""
+        if self.loads_by_itself(self.names[0]):
+            threading.Thread(target=self.get, args=(self.names[0],), daemon=True).start()
 
     def is_ready(self, name: str) -> bool:
         """Whether a base can be used at once: it is loaded, or small enough to load by itself."""
@@ -54,15 +52,15 @@ class Models:
         """Whether a base is on this machine and small, so that nobody need be asked."""
         return is_small(name)
 
-    def plan(self, name: str) -> Plan:
+    def plan(self, name: str) -> core.fit.Plan:
         """What loading a base would take here, and how it would be done."""
-        return plan(resolve(name))
+        return core.fit.plan(resolve(name))
 
-    def load(self, name: str, chosen: Plan, progress: Progress) -> LoadedModel:
+    def load(self, name: str, chosen: core.fit.Plan, progress: core.checkpoint.Progress) -> core.model.LoadedModel:
         """Load a base as planned; one visitor's load serves all."""
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = load_model(name, chosen.placement, progress)
+                self._loaded[name] = core.model.load_model(name, chosen.placement, progress)
             return self._loaded[name]
 
     def layer_names(self, name: str) -> tuple[str, ...]:

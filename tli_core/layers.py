@@ -1,0 +1,31 @@
+"""Names and numbers of a model's layers."""
+
+from collections.abc import Sequence
+
+PICK = "pick"
+"""In place of a layer: the one where the list that was trained on has its widest gap."""
+
+
+def layer_names(blocks: int, whole: bool = True) -> tuple[str, ...]:
+    """Names of the blocks + 1 layers: `embeddings`, `block 1` …, `output` (the last block after the final norm).
+
+    Where only a model's first blocks are loaded, the last layer is a block like the others, and there is no output.
+    """
+    return ("embeddings", *(f"block {i}" for i in range(1, blocks)), "output" if whole else f"block {blocks}")
+
+
+def layer_index(names: Sequence[str], layer: int | str) -> int:
+    """The index of a layer given as a number or `output`, among the names of a model's layers.
+
+    Raises:
+        ValueError: there is no such layer.
+    """
+    last = len(names) - 1
+    if layer == "output" and names[-1] != "output":
+        raise ValueError(
+            f"Only the first {last} blocks are loaded, so there is no output: give a layer from 0 to {last}."
+        )
+    index = last if layer == "output" else int(layer)
+    if not 0 <= index <= last:
+        raise ValueError(f"There is no layer {layer}: this model has layers 0 to {last}, and 'output'.")
+    return index

@@ -1,0 +1,46 @@
+"""A word's tokens, and what each of them counts in its vector: the only pooling in the project."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+POOLINGS = ("words", "all", "last")
+"""`words`: mean over tokens that are not special. `all`: over every token, BOS included. `last`: the last one."""
+
+
+@dataclass(frozen=True)
+class EncodedWord:
+    """A word's token ids as the model reads it, and which of them the tokenizer added (BOS)."""
+
+    ids: tuple[int, ...]
+    special: tuple[bool, ...]
+
+
+def pooling_weights(word: EncodedWord, pooling: str) -> np.ndarray:
+    """What each of a word's tokens counts in its vector: (t,), summing to 1.
+
+    Raises:
+        ValueError: an unknown pooling.
+    """
+    if pooling not in POOLINGS:
+        raise ValueError(f"There is no pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
+    counted = np.zeros(len(word.ids), dtype=np.float32)  # (t,)
+    if pooling == "words":
+        counted[:] = ~np.asarray(word.special)
+    elif pooling == "all":
+        counted[:] = 1
+    else:
+        counted[-1] = 1
+    return counted / counted.sum()
+
+
+def all_weights(words: Sequence[EncodedWord], pooling: str) -> list[np.ndarray]:
+    """`pooling_weights` of every word; most share a pattern, so each pattern is worked out once.
+
+    Raises:
+        ValueError: an unknown pooling.
+    """
+    known = {word.special: word for word in words}
+    weights = {special: pooling_weights(word, pooling) for special, word in known.items()}
+    return [weights[word.special] for word in words]
