@@ -25,7 +25,7 @@ from .catalogue import KNOWN_MODELS, is_small_shape, resolve
 from .checkpoint import Progress, open_checkpoint, read_config
 from .generation import can_generate
 from .health import Health, check_health
-from .kernels import fuse_norms
+from .kernels import choose_kernels
 from .layers import layer_names
 from .placement import Placement, computes_on, input_device, is_dispatched, is_offloaded
 from .quantise import NAMES
@@ -92,8 +92,7 @@ class LoadedModel:
         self.revision = revision
         self.adapters: dict[str, Adapter] = {}
         self._model = model.eval().requires_grad_(False)
-        if self.device.type == "cuda":
-            fuse_norms(model)
+        choose_kernels(model, self.device)
         # The active adapter is state of the one model object, so whoever uses it holds this lock meanwhile.
         self._lock = threading.RLock()
         self.health: Health | None = None
