@@ -11,7 +11,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from ui import alignment_tab, compare_tab, evaluate_tab, finetune_tab, lists_tab, space_tab
+from ui import alignment_tab, compare_tab, evaluate_tab, finetune_tab, guide, lists_tab, space_tab
 from ui.adapter_pickers import AdapterPickers
 from ui.model_bar import ModelBar
 from ui.visitors import Models, Visitor
@@ -54,6 +54,7 @@ def build(models: Models) -> gr.Blocks:
         visitor = gr.State(Visitor(), time_to_live=7200, delete_callback=lambda gone: gone.forget(models))
         gr.Markdown(INTRODUCTION)
         note = gr.Markdown(MINI_NOTE, visible=model_names[0] == "lugha-mini", elem_classes="hint", elem_id="mini-note")
+        guide.build()
         bar = ModelBar(models)
         pickers = AdapterPickers(models)
         bar.follow(lambda model, visitor: [gr.Markdown(visible=model == "lugha-mini")], [note])

@@ -1,6 +1,7 @@
 """The app as a visitor uses it, in a real browser; any console error, failed or outside request fails the test."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -388,3 +389,14 @@ def test_a_model_of_the_hub_says_what_it_takes_before_anything_is_fetched(browse
         finally:
             server.terminate()
             server.wait(timeout=30)
+
+
+def test_the_guide_explains_with_the_bundled_adapters_figures_in_both_languages(page: Page):
+    page.get_by_text("How to read this, in two minutes").click()
+    guide = page.locator("#guide")
+    expect(guide).to_contain_text("Only the distance between the two says anything")
+    held_out = json.loads((ROOT / "adapters/mini-shuffled/tli.json").read_text())["held_out"][-1]
+    expect(guide).to_contain_text(f"{held_out['matched']:.3f}")
+    guide.get_by_role("tab", name="Kiswahili").click()
+    expect(guide).to_contain_text("Umbali kati ya mistari hiyo miwili ndio unaosema kitu")
+    expect(guide.get_by_role("cell", name=f"{held_out['mismatched']:.3f}").last).to_be_visible()
