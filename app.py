@@ -41,6 +41,10 @@ CSS = """
 .prose table, .prose th, .prose td {border-color: var(--border-color-primary) !important; vertical-align: top}
 .prose table {display: block; overflow-x: auto}
 .prose td {min-width: 8em; word-break: normal; overflow-wrap: normal}
+#guide .prose td {min-width: 0}
+#guide .prose th, #guide .prose td {padding: 4px 6px; overflow-wrap: anywhere}
+button[role="tab"].selected {color: var(--primary-700) !important}
+.dark button[role="tab"].selected {color: var(--primary-300) !important}
 """
 
 
@@ -77,12 +81,15 @@ def build(models: Models) -> gr.Blocks:
 
 
 def theme() -> gr.themes.Base:
-    """The default theme with fonts of the visitor's own machine and secondary text dark enough to read."""
+    """The default theme with fonts of the visitor's own machine and secondary text and buttons dark enough to read."""
     made = gr.themes.Default(
         primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     )
     return made.set(
         body_text_color_subdued="*neutral_600",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_dark="*primary_600",
         body_text_color_subdued_dark="*neutral_300",
         block_info_text_color="*neutral_600",
         block_info_text_color_dark="*neutral_300",
@@ -97,7 +104,7 @@ def launch(demo: gr.Blocks, port: int | None = None, quiet: bool = False) -> str
         quiet=quiet,
         theme=theme(),
         css=CSS,
-        footer_links=["gradio", "settings"],
+        footer_links=["gradio"],
         run_history=False,
         enable_monitoring=False,
         ssr_mode=False,

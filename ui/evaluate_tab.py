@@ -101,12 +101,12 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
             plot = gr.Plot(show_label=False, visible=False, elem_id="evaluate-plot")
             view_note = gr.Markdown(visible=False, elem_classes="hint")
     with gr.Column(visible=False) as found:
-        gr.Markdown("### The paper's table, with the controls it lacks")
+        gr.Markdown("## The paper's table, with the controls it lacks")
         table = gr.Dataframe(show_label=False, interactive=False, max_height=1000, elem_id="evaluate-table")
-        gr.Markdown("### Control pairs that moved most\nWhat a pair's cosine gained over that of its wrong partners.")
+        gr.Markdown("## Control pairs that moved most\nWhat a pair's cosine gained over that of its wrong partners.")
         moved = gr.Dataframe(show_label=False, interactive=False, max_height=900, elem_id="movers")
         gr.Markdown(
-            "### Does it reach the output?\nThe model is asked to translate every control word, both ways, without and "
+            "## Does it reach the output?\nThe model is asked to translate every control word, both ways, without and "
             "with the adapter, to rank the right word among all others, and to read plain sentences. A minute or two "
             "on two CPU cores."
         )
@@ -297,7 +297,7 @@ def _shown(held: Measured, view: str) -> tuple:
     headers, *data = core.tables.evaluation_rows(report.evaluations)
     moved_headers, *moved = core.tables.mover_rows(report, report.evaluations[-1])
     return (
-        "\n".join([f"### {held.adapter} on {held.model}", *lines]),
+        "\n".join([f"## {held.adapter} on {held.model}", *lines]),
         gr.Markdown(note_list(report.warnings), visible=bool(report.warnings)),
         gr.Radio(visible=True),
         gr.Plot(drawn(report, view), visible=True),

@@ -13,6 +13,7 @@ from tli_core.presets import LOSSES, PRESETS
 from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import MODEL_QUEUE, AlignmentTab
 from ui.cancel import StopRequests
+from ui.empty_plot import empty_plot
 from ui.errors import explained
 from ui.training_run import SHIPPED, TYPED, UPLOADED, Finished, Knobs, check_name, train
 from ui.visitors import Models, Visitor
@@ -114,7 +115,8 @@ def build(
                 "a run that learns lifts the right pairs and P@1 while the wrong pairs stay down.",
                 elem_id="train-status",
             )
-            live = gr.Plot(label="Training", show_label=False, elem_id="train-plot")
+            waiting = empty_plot("The loss and the held-out pairs are drawn here as it learns.")
+            live = gr.Plot(waiting, show_label=False, elem_id="train-plot")
     protocol = gr.Markdown(elem_id="protocol")
     with gr.Column(visible=False) as result:
         verdict = gr.Markdown(elem_id="train-verdict")
@@ -309,7 +311,7 @@ def _protocol(done: Progressed | None, config) -> core.protocol.Protocol:
 
 
 def _steps(done: Progressed) -> str:
-    return "### Step by step\n" + core.tables.markdown_table(core.protocol.protocol_rows(done.protocol))
+    return "## Step by step\n" + core.tables.markdown_table(core.protocol.protocol_rows(done.protocol))
 
 
 def _ended(done: Progressed, visitor: Visitor, pickers: AdapterPickers) -> tuple:
@@ -346,4 +348,4 @@ def _verdict(first: Finished, control: Finished | None) -> str:
         lines.append(f"- The control, trained on wrong translations: {told}{ending}")
     if first.config.shuffled:
         lines.append("- This was the control: whatever it gained, it gained from wrong translations.")
-    return "\n".join(["### What it did, at the output", *lines])
+    return "\n".join(["## What it did, at the output", *lines])

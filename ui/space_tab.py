@@ -9,6 +9,7 @@ from tli_core.catalogue import LANGUAGES, PROJECTIONS
 from tli_core.pairs import WordPair, parse_pairs, shipped
 from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import MODEL_QUEUE
+from ui.empty_plot import empty_plot
 from ui.errors import explained
 from ui.layers import OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.model_bar import ModelBar
@@ -47,8 +48,9 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
                 "share their axes.",
                 elem_id="space-reading",
             )
-            plot = gr.Plot(show_label=False, elem_id="space-plot")
-    gr.Markdown("### Nearest neighbours\nType a word; its ten nearest words in the other language, right ones marked.")
+            waiting = empty_plot("Press Draw the space: both languages in one plane.")
+            plot = gr.Plot(waiting, show_label=False, elem_id="space-plot")
+    gr.Markdown("## Nearest neighbours\nType a word; its ten nearest words in the other language, right ones marked.")
     with gr.Row():
         word = gr.Textbox("maji", label="Word", max_length=120, min_width=160, elem_id="neighbour-word")
         language = gr.Radio(

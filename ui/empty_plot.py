@@ -1,0 +1,19 @@
+"""What a chart shows before there is anything to draw: words instead of an empty frame."""
+
+import plotly.graph_objects as go
+
+
+def empty_plot(words: str) -> go.Figure:
+    """A chart without axes that says what will be drawn here."""
+    figure = go.Figure(
+        layout={
+            "height": 240,
+            "xaxis": {"visible": False},
+            "yaxis": {"visible": False},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+        }
+    )
+    # The class of the page's own text colour reaches annotations of this layer, in light and dark.
+    figure.add_annotation(text=words, showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
+    return figure
