@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tli_core.pairs import SPLITS, WordPair, lexicon, parse_pairs, read_pairs, shipped, translation_table
+from tli_core.pairs import SPLITS, WordPair, format_pairs, lexicon, parse_pairs, read_pairs, shipped, translation_table
 
 
 @pytest.mark.parametrize(
@@ -18,12 +18,27 @@ from tli_core.pairs import SPLITS, WordPair, lexicon, parse_pairs, read_pairs, s
         "maji=water",
         "maji - water",
         "maji — water",
+        "maji: water",
+        "maji -> water",
+        "maji → water",
+        "maji;water",
         '"maji","water"',
         "  maji ,  water  ",
     ],
 )
 def test_a_line_may_use_any_of_the_separators(line):
     assert parse_pairs(line).pairs == (WordPair("maji", "water"),)
+
+
+def test_a_colon_inside_a_word_and_a_semicolon_between_glosses_separate_nothing():
+    assert parse_pairs("saa 3:00, nine o'clock").pairs == (WordPair("saa 3:00", "nine o'clock"),)
+    assert parse_pairs("haki: justice; right").pairs == (WordPair("haki", "justice", ("right",)),)
+    kept = parse_pairs("\n".join(["a: b, c", "maji -> water", "x\ty; z"]))
+    assert parse_pairs(format_pairs(kept.pairs)).pairs == kept.pairs
+
+
+def test_a_spreadsheet_of_semicolons_with_a_header_is_read():
+    assert parse_pairs("swahili;english\nmaji;water\n").pairs == (WordPair("maji", "water"),)
 
 
 def test_the_first_separator_decides():

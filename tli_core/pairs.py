@@ -86,8 +86,9 @@ def read_pairs(path: str | Path) -> PairList:
 def parse_pairs(text: str) -> PairList:
     """Read pairs from text: the published JSON array, CSV or TSV with or without a header, or one pair a line.
 
-    A line's two sides are separated by a tab, a comma, `=` or ` - `, whichever comes first (a tab always wins);
-    further glosses follow the English after `;`. Blank lines and lines that start with `#` are passed over.
+    A line's two sides are separated by a tab, a comma, `=`, `: `, `->` or ` - `, whichever comes first (a tab always
+    wins, and `;` serves where there is none of these); further glosses follow the English after `;`. Blank lines and
+    lines that start with `#` are passed over.
     Bad lines are reported in `warnings` with their number and the remedy, and the rest is kept.
 
     Raises:
@@ -121,7 +122,7 @@ def format_pairs(pairs: Iterable[WordPair]) -> str:
     """The pairs as lines that `parse_pairs` reads back as they are; a tab where a side holds a separator."""
     lines = []
     for pair in pairs:
-        separator = "\t" if re.search(r'[,="–—]| - ', pair.swahili + pair.english) else ", "
+        separator = "\t" if re.search(r'[,=":;→–—]| - |->', pair.swahili + pair.english) else ", "
         lines.append(f"{pair.swahili}{separator}{'; '.join(pair.accepted)}")
     return "\n".join(lines)
 
@@ -159,7 +160,7 @@ def _line_rows(text: str) -> Iterable[tuple[str, _Row]]:
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     lines = [(number, line) for number, line in lines if not line.lstrip().startswith("#")]
     if lines and (columns := _header(lines[0][1])):
-        delimiter = "\t" if "\t" in lines[0][1] else ","
+        delimiter = next(mark for mark in "\t;," if mark in lines[0][1])
         for number, line in lines[1:]:
             fields = next(csv.reader([line], delimiter=delimiter))
             if len(fields) < len(columns) and max(columns["swahili"], columns["english"]) >= len(fields):
@@ -177,7 +178,7 @@ def _line_rows(text: str) -> Iterable[tuple[str, _Row]]:
 
 def _header(line: str) -> dict[str, int]:
     """Column numbers by name when the line is a header that names both languages, else empty."""
-    names = [name.strip().strip('"').lower() for name in re.split(r"[,\t]", line)]
+    names = [name.strip().strip('"').lower() for name in re.split(r"[,;\t]", line)]
     return {name: i for i, name in enumerate(names)} if {"swahili", "english"} <= set(names) else {}
 
 
@@ -185,7 +186,7 @@ def _split_line(line: str) -> _Row:
     if "\t" in line:
         fields = line.split("\t")
     else:
-        found = re.search(r'^\s*(?:"[^"]*"\s*)?(.*?)(=| - |–|—|,)', line)
+        found = re.search(r'^\s*(?:"[^"]*"\s*)?(.*?)(->|→|=| - |–|—|,|: )', line) or re.search(r"^([^;]*)(;)", line)
         separator = found.group(2) if found else ""
         if separator == ",":
             fields = next(csv.reader(io.StringIO(line), skipinitialspace=True))

@@ -71,7 +71,7 @@ def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: Adapte
             text = gr.Textbox(
                 EXAMPLES["Everyday words"],
                 label="Swahili, English: one pair a line",
-                info="Separate with a comma, a tab, = or a dash. Paste from a spreadsheet if you like.",
+                info="Separate with a comma, a tab, a colon, = or a dash. Paste from a spreadsheet if you like.",
                 lines=7,
                 max_lines=14,
                 elem_id="pairs",
