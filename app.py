@@ -11,7 +11,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from ui import alignment_tab, compare_tab, evaluate_tab, finetune_tab, guide, lists_tab, space_tab
+from ui import alignment_tab, api, compare_tab, evaluate_tab, finetune_tab, guide, lists_tab, space_tab
 from ui.adapter_pickers import AdapterPickers
 from ui.model_bar import ModelBar
 from ui.visitors import Models, Visitor
@@ -77,6 +77,7 @@ def build(models: Models) -> gr.Blocks:
             with gr.Tab("Word lists", id="lists"):
                 lists_tab.build(models, bar.model, tabs, alignment, typed)
         bar.wire(demo, visitor, alignment.first_drawing)
+        api.build(models)
     return demo.queue(max_size=20, api_open=False)
 
 

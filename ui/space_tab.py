@@ -18,6 +18,10 @@ from ui.visitors import Models, Visitor
 CONTROL, RESERVED = f"{len(shipped('control'))} control pairs", f"{len(shipped('reserved'))} words no training saw"
 TYPED = "pairs I type"
 MAX_DRAWN = 300
+BEFORE = (
+    "Press **Draw the space**: every word is a point, partners are joined by a line, and base and adapter share their "
+    "axes."
+)
 AGAIN = "Press **Draw the space** again: the picture is of the earlier choice."
 START = "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nkula, to eat\nkunywa, to drink"
 
@@ -43,11 +47,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
             )
             draw = gr.Button("Draw the space", variant="primary", elem_id="draw-space")
         with gr.Column(scale=3, min_width=300):
-            reading = gr.Markdown(
-                "Press **Draw the space**: every word is a point, partners are joined by a line, and base and adapter "
-                "share their axes.",
-                elem_id="space-reading",
-            )
+            reading = gr.Markdown(BEFORE, elem_id="space-reading")
             waiting = empty_plot("Press Draw the space: both languages in one plane.")
             plot = gr.Plot(waiting, show_label=False, elem_id="space-plot")
     gr.Markdown("## Nearest neighbours\nType a word; its ten nearest words in the other language, right ones marked.")
@@ -77,8 +77,8 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
 
     for changed in (adapter.input, layer.input, method.input, source.input):
         changed(
-            lambda figure: AGAIN if figure else gr.skip(),
-            plot,
+            lambda text: gr.skip() if text == BEFORE else AGAIN,
+            reading,
             reading,
             queue=False,
             api_visibility="private",
@@ -87,7 +87,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         changed(lambda: ("", gr.Dataframe(visible=False)), None, [found, table], queue=False, api_visibility="private")
 
     @explained
-    def neighbours(word: str, language: str, model: str, adapter: str, layer: str, visitor: Visitor):
+    def look_up(word: str, language: str, model: str, adapter: str, layer: str, visitor: Visitor):
         if not word.strip():
             raise ValueError("The word is empty: type one, such as maji.")
         loaded, key = models.get(model), visitor.key(models, model, adapter)
@@ -103,7 +103,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
 
     asked = [word, language, model, adapter, layer, visitor]
     for trigger in (look.click, word.submit):
-        trigger(neighbours, asked, [found, table], api_visibility="private", show_progress_on=[found], **MODEL_QUEUE)
+        trigger(look_up, asked, [found, table], api_visibility="private", show_progress_on=[found], **MODEL_QUEUE)
 
     def for_model(model: str, visitor: Visitor):
         return [gr.Dropdown(choices=layer_choices(models, model), value=last_layer(models, model))]
