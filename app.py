@@ -105,7 +105,7 @@ def launch(demo: gr.Blocks, port: int | None = None, quiet: bool = False) -> str
         quiet=quiet,
         theme=theme(),
         css=CSS,
-        footer_links=["gradio"],
+        footer_links=["api", "gradio"],
         run_history=False,
         enable_monitoring=False,
         ssr_mode=False,

@@ -8,12 +8,12 @@ def empty_plot(words: str) -> go.Figure:
     figure = go.Figure(
         layout={
             "height": 240,
+            "font": {"family": "system-ui, sans-serif", "size": 13},
             "xaxis": {"visible": False},
             "yaxis": {"visible": False},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
         }
     )
-    # The class of the page's own text colour reaches annotations of this layer, in light and dark.
     figure.add_annotation(text=words, showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
     return figure
