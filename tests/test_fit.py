@@ -66,6 +66,8 @@ def test_a_way_can_be_asked_for_and_is_refused_where_it_does_not_fit():
     small = Machine(20_000_000, PLENTY)
     assert plan(MINI, small, "offload").placement == Placement("cpu", limits={"cpu": 16_000_000})
     assert plan(MINI, Machine(PLENTY, PLENTY), "first-blocks").placement == Placement("cpu", 2)
+    on_cpu = plan(MINI, Machine(PLENTY, PLENTY, (PLENTY,)), "cpu")
+    assert on_cpu.placement == Placement("cpu") and on_cpu.reason.startswith("As asked; memory has")
     with pytest.raises(ValueError, match="cannot be loaded gpu here: GPUs have nothing free, memory 20 MB; leave"):
         plan(MINI, small, "gpu")
     with pytest.raises(ValueError, match=r"8-bit here.*and the package bitsandbytes"):

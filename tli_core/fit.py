@@ -136,8 +136,9 @@ def _offloaded(whole: Weights, machine: Machine) -> tuple[Placement, str] | None
 def _cpu(whole: Weights, machine: Machine) -> tuple[Placement, str] | None:
     if HEADROOM * weights_bytes(whole) > machine.ram:
         return None
-    gpu = "No GPU here can hold it" if machine.gpus else "There is no GPU"
-    reason = f"{gpu}; memory has {gigabytes(machine.ram)} free: the whole model runs on the CPU, slowly."
+    # With a GPU there is always a faster way, so this one has been asked for.
+    why = "As asked" if machine.gpus else "There is no GPU"
+    reason = f"{why}; memory has {gigabytes(machine.ram)} free: the whole model runs on the CPU, slowly."
     return Placement("cpu"), reason
 
 
