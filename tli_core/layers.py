@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 PICK = "pick"
-"""In place of a layer: the one where the list that was trained on has its widest gap."""
+"""In place of a layer: the one where the trained list's gap grew most."""
 
 
 def layer_names(blocks: int, whole: bool = True) -> tuple[str, ...]:
