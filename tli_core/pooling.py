@@ -1,4 +1,4 @@
-"""A word's tokens, and what each of them counts in its vector: the only pooling in the project."""
+"""A word's tokens, and what each of them counts in its vector: the only definition of pooling."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ class TrainingConfig:
     """Every knob of a fine-tune.
 
     layer: whose states the loss reads; None is the output. Only blocks before it run and carry LoRA.
-    pooling: how a word's tokens become its vector, see `embeddings.POOLINGS`.
+    pooling: how a word's tokens become its vector, see `pooling.POOLINGS`.
     loss: `triplet` (margin, hardest in-batch negative) or `contrastive` (symmetric InfoNCE at a temperature).
     """
 
