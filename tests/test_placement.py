@@ -6,12 +6,13 @@ import torch
 
 from tli_core.__main__ import main
 from tli_core.alignment import measure
+from tli_core.cards import save_adapter
+from tli_core.embeddings import pooled_states
 from tli_core.generation import continuations
 from tli_core.model import LoadedModel, load_model
 from tli_core.pairs import shipped
 from tli_core.placement import Placement, resident
 from tli_core.presets import configured
-from tli_core.quantise import can_quantise
 from tli_core.training import train_adapter
 
 MINI = "lugha-mini"
@@ -61,8 +62,6 @@ def test_a_scan_fetches_every_offloaded_block_once_for_the_whole_list(on_disk, m
             if hook is not None and hook.offload:
                 real = hook.pre_forward
                 monkeypatch.setattr(hook, "pre_forward", lambda *a, i=i, real=real: fetched.append(i) or real(*a))
-        from tli_core.embeddings import pooled_states
-
         pooled_states(model, on_disk.tokenizer, [pair.swahili for pair in shipped("control")])
         assert fetched == list(range(on_disk.resident_blocks, 12))
         assert {p.device.type for p in model.model.layers[11].parameters()} == {"meta"}
@@ -77,8 +76,6 @@ def test_weights_are_let_go_even_if_the_work_fails(on_disk):
 
 
 def test_an_offloaded_model_trains_its_resident_blocks_and_takes_adapters_on_all(on_disk, whole, tmp_path):
-    from tli_core.cards import save_adapter
-
     config = configured("published", epochs=1, dropout=0.0)
     runs = [list(train_adapter(loaded, PAIRS, config))[-1] for loaded in (on_disk, whole)]
     for name, tensor in runs[0].state.items():
@@ -112,7 +109,6 @@ def test_a_model_is_spread_over_two_gpus(whole):
     np.testing.assert_allclose(measure(loaded, PAIRS).cosine, measure(whole, PAIRS).cosine, atol=1e-4)
 
 
-@pytest.mark.skipif(not can_quantise(), reason="needs bitsandbytes")
 @pytest.mark.parametrize(("bits", "close"), [(8, 0.05), (4, 0.15)])
 def test_few_bits_measure_nearly_the_same_and_say_what_they_are(whole, bits, close):
     loaded = load_model(MINI, Placement("cuda:0" if GPU else "cpu", bits=bits))
@@ -126,8 +122,8 @@ def test_few_bits_measure_nearly_the_same_and_say_what_they_are(whole, bits, clo
     assert loaded.provenance(None, "words", 1, 0).dtype == before
 
 
-@pytest.mark.skipif(can_quantise(), reason="bitsandbytes is installed")
-def test_without_bitsandbytes_few_bits_are_refused_with_its_name():
+def test_without_bitsandbytes_few_bits_are_refused_with_its_name(monkeypatch):
+    monkeypatch.setattr("tli_core.quantise.can_quantise", lambda: False)
     with pytest.raises(ValueError, match="4-bit NF4 needs the package bitsandbytes: install it"):
         load_model(MINI, Placement("cpu", bits=4))
 
