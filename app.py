@@ -42,7 +42,9 @@ CSS = """
 .prose table {display: block; overflow-x: auto}
 .prose td {min-width: 8em; word-break: normal; overflow-wrap: normal}
 #guide .prose td {min-width: 0}
-#guide .prose th, #guide .prose td {padding: 4px 6px; overflow-wrap: anywhere}
+#guide .prose th, #guide .prose td {padding: 4px 6px}
+#guide .prose td:first-child {overflow-wrap: anywhere}
+#guide .prose td:not(:first-child) {white-space: nowrap}
 button[role="tab"].selected {color: var(--primary-700) !important}
 .dark button[role="tab"].selected {color: var(--primary-300) !important}
 """
