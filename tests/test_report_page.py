@@ -9,20 +9,24 @@ from plotly.offline import get_plotlyjs
 
 from tli_core.cards import save_adapter
 from tli_core.evaluation import EvaluationReport, evaluate_lists, report_of, with_answers
+from tli_core.model import LoadedModel
 from tli_core.pairs import WordPair
 from tli_core.presets import configured
 from tli_core.report_page import provenance_line, report_html, write_report
 from tli_core.tables import mover_rows, output_rows
 from tli_core.training import train_adapter
 
+from .conftest import character_tokenizer, tiny_llama
+
 HOSTILE = WordPair("<script>alert(1)</script>", "=HYPERLINK(1)")
 
 
-@pytest.fixture
-def report(tiny, pairs, tmp_path) -> tuple[EvaluationReport, dict]:
+@pytest.fixture(scope="module")
+def report(pairs, tmp_path_factory) -> tuple[EvaluationReport, dict]:
+    tiny = LoadedModel(tiny_llama(), character_tokenizer(), "tiny", None)
     config = configured("corrected", layer=2, batch_size=10, epochs=2, learning_rate=5e-3)
     *_, trained = train_adapter(tiny, pairs[:20], config)
-    adapter = tiny.add_adapter(save_adapter(trained, tmp_path, "mine"))
+    adapter = tiny.add_adapter(save_adapter(trained, tmp_path_factory.mktemp("adapters"), "mine"))
     evaluations = evaluate_lists(tiny, pairs[:20], [*pairs[20:], HOSTILE], adapter.key)
     return with_answers(tiny, report_of(tiny, evaluations), adapter.key), adapter.record
 

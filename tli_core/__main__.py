@@ -14,6 +14,23 @@ LOADS = ("auto", "gpu", "gpus", "8-bit", "4-bit", "offload", "cpu", "first-block
 """The names of `fit.WAYS`, written out so that --help need not load PyTorch."""
 
 
+KNOBS = (
+    ("epochs", int, None),
+    ("batch-size", int, "pairs in a batch, over all processes together"),
+    ("learning-rate", float, None),
+    ("warmup-steps", int, None),
+    ("weight-decay", float, None),
+    ("margin", float, "of the triplet loss"),
+    ("temperature", float, "of the contrastive loss"),
+    ("rank", int, "of LoRA"),
+    ("alpha", int, "of LoRA"),
+    ("dropout", float, "of LoRA; 0 makes several processes equal to one"),
+    ("seed", int, None),
+    ("patience", int, "held-out checks without a better one before the run ends and keeps its best step; 0: never"),
+)
+"""The numbers of a fine-tune that can be changed."""
+
+
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose complaint is one line, with the way to help."""
 
@@ -53,13 +70,14 @@ def _parser() -> _Parser:
     train = command("train", "fine-tune an adapter on pairs")
     train.add_argument("--pairs", type=Path, help="pairs to train on; without it, the shipped training list")
     train.add_argument("--control", type=Path, help="held-out pairs; without it, the shipped control list")
-    train.add_argument("--preset", choices=("corrected", "published"), default="corrected")
+    train.add_argument("--preset", default="corrected", help="corrected, published, or a YAML file of knobs")
     train.add_argument("--layer", type=_layer, help="whose states the loss reads: a number, or output")
-    train.add_argument("--shuffled", action="store_true", help="train on wrong translations, as a control")
-    train.add_argument("--epochs", type=int)
-    train.add_argument("--batch-size", type=int, help="pairs in a batch, over all processes together")
-    train.add_argument("--dropout", type=float, help="of LoRA; 0 makes several processes equal to one")
-    train.add_argument("--seed", type=_seed, default=0)
+    train.add_argument("--shuffled", action="store_true", default=None, help="train on wrong translations, a control")
+    train.add_argument("--pooling", choices=("words", "all", "last"))
+    train.add_argument("--loss", choices=("triplet", "contrastive"))
+    train.add_argument("--targets", nargs="+", metavar="MATRIX", help="what LoRA is added to, such as q_proj v_proj")
+    for knob, kind, help in KNOBS:
+        train.add_argument(f"--{knob}", type=kind, help=help)
     train.add_argument("--seeds", type=int, default=1, metavar="N", help="train from N seeds and report the spread")
     train.add_argument("--pilot", action="store_true", help="pick the layer as published: highest cosine, BOS and all")
     train.add_argument("--dry-run", action="store_true", help="only try a few batches: first loss, time and memory")
@@ -226,14 +244,14 @@ def _measure(arguments: argparse.Namespace) -> None:
 def _train(arguments: argparse.Namespace) -> None:
     from .catalogue import ADAPTERS, check_adapter_name
     from .model import blocks_to_train
-    from .presets import configured
 
     folder = arguments.adapters or ADAPTERS
     if not 1 <= arguments.seeds <= 100:
         raise ValueError(f"--seeds must be 1 to 100, got {arguments.seeds}.")
     if arguments.name is None and not arguments.dry_run:
         raise ValueError("--name is missing: how shall the adapter be called?")
-    seeds = range(arguments.seed, arguments.seed + arguments.seeds)
+    config = _config(arguments)
+    seeds = range(config.seed, config.seed + arguments.seeds)
     names = [arguments.name if arguments.seeds == 1 else f"{arguments.name}-seed{seed}" for seed in seeds]
     for name in [] if arguments.dry_run else names:
         if (folder / check_adapter_name(name)).exists():
@@ -241,13 +259,6 @@ def _train(arguments: argparse.Namespace) -> None:
     pairs, control = _pairs(arguments.pairs, "train"), _pairs(arguments.control, "control")
     if len(control) < 2:
         raise ValueError("The control list needs at least two pairs, as they are compared with each other: add some.")
-    changes = {"seed": arguments.seed, "shuffled": arguments.shuffled}
-    for knob in ("epochs", "batch_size", "dropout"):
-        if getattr(arguments, knob) is not None:
-            changes[knob] = getattr(arguments, knob)
-    if arguments.layer is not None:
-        changes["layer"] = None if arguments.layer == "output" else arguments.layer
-    config = configured(arguments.preset, **changes)
     from .lint import leak_sentence
 
     if leak := leak_sentence(pairs.pairs, control.pairs):
@@ -280,6 +291,20 @@ def _train(arguments: argparse.Namespace) -> None:
         _print(f"The control list over {len(runs)} seeds:")
         _print(format_table(spread_rows(spread([control_run for _, control_run in runs]))))
         _print(f"verdicts: {', '.join(control_run.change.verdict for _, control_run in runs)}")
+
+
+def _config(arguments: argparse.Namespace):
+    """The preset, by name or from a file, with the knobs that were given."""
+    from .presets import PRESETS, read_preset
+
+    config = PRESETS[arguments.preset] if arguments.preset in PRESETS else read_preset(arguments.preset)
+    knobs = ("shuffled", "pooling", "loss", "targets", *(knob.replace("-", "_") for knob, _, _ in KNOBS))
+    changes = {knob: getattr(arguments, knob) for knob in knobs if getattr(arguments, knob) is not None}
+    if arguments.layer is not None:
+        changes["layer"] = None if arguments.layer == "output" else arguments.layer
+    if "targets" in changes:
+        changes["targets"] = tuple(changes["targets"])
+    return replace(config, **changes)
 
 
 def _after_pilot(loaded, pairs: PairList, config):

@@ -9,9 +9,9 @@ from plotly.subplots import make_subplots
 from .alignment import LayerAlignment
 from .catalogue import LANGUAGES
 from .evaluation import Evaluation
+from .history import TrainingStep
 from .pairs import WordPair
 from .space import Projection
-from .training import TrainingStep
 
 # After Okabe and Ito, told apart by every kind of colour vision and on light and dark pages; lines also differ in dash
 # and marker.

@@ -1,11 +1,16 @@
-"""Every knob of a fine-tune, and the two settings that start from: the published one and the corrected one."""
+"""Every knob of a fine-tune, the two settings to start from, the published and the corrected one, and their files."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from .pooling import POOLINGS
 
 LOSSES = ("triplet", "contrastive")
+TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""The matrices of a Llama block, to which LoRA may be added."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +20,7 @@ class TrainingConfig:
     layer: whose states the loss reads; None is the output. Only blocks before it run and carry LoRA.
     pooling: how a word's tokens become its vector, see `pooling.POOLINGS`.
     loss: `triplet` (margin, hardest in-batch negative) or `contrastive` (symmetric InfoNCE at a temperature).
+    patience: held-out checks without a better one after which a run ends and keeps its best step; 0 never ends early.
     """
 
     preset: str
@@ -34,6 +40,7 @@ class TrainingConfig:
     targets: tuple[str, ...]
     seed: int = 0
     shuffled: bool = False
+    patience: int = 0
 
     def __post_init__(self) -> None:
         checks = (
@@ -48,6 +55,17 @@ class TrainingConfig:
             (1 <= self.rank <= 256, f"rank must be 1 to 256, got {self.rank}"),
             (0 < self.temperature <= 10, f"temperature must be above 0 and at most 10, got {self.temperature}"),
             (0 <= self.margin <= 2, f"margin must be 0 to 2, got {self.margin}"),
+            (1 <= self.alpha <= 1024, f"alpha must be 1 to 1024, got {self.alpha}"),
+            (self.batch_size <= 1024, f"batch size must be at most 1024, got {self.batch_size}"),
+            (0 <= self.warmup_steps <= 100_000, f"warm-up must be 0 to 100000 steps, got {self.warmup_steps}"),
+            (0 <= self.weight_decay < 1, f"weight decay must be at least 0 and below 1, got {self.weight_decay}"),
+            (0 <= self.seed < 2**31, f"seed must be 0 to 2147483647, got {self.seed}"),
+            (0 <= self.patience <= 100, f"patience must be 0 to 100 checks, got {self.patience}"),
+            (bool(self.targets), "targets must name at least one matrix, such as q_proj"),
+            (
+                set(self.targets) <= set(TARGETS),
+                f"targets must be some of {', '.join(TARGETS)}, got {', '.join(map(str, self.targets))}",
+            ),
             (0 <= self.dropout < 1, f"dropout must be at least 0 and below 1, got {self.dropout}"),
             (
                 self.layer is None or self.layer >= 1,
@@ -99,6 +117,11 @@ PRESETS = {
 }
 
 
+MAX_PRESET_BYTES = 20_000
+_WHOLE = ("batch_size", "epochs", "warmup_steps", "rank", "alpha", "seed", "patience")
+_REAL = ("margin", "temperature", "learning_rate", "weight_decay", "dropout")
+
+
 def configured(preset: str, **changes: Any) -> TrainingConfig:
     """A preset with some knobs changed.
 
@@ -108,3 +131,64 @@ def configured(preset: str, **changes: Any) -> TrainingConfig:
     if preset not in PRESETS:
         raise ValueError(f"There is no preset {preset!r}: choose {' or '.join(PRESETS)}.")
     return replace(PRESETS[preset], **changes)
+
+
+def changed_knobs(config: TrainingConfig) -> dict[str, Any]:
+    """The knobs in which a configuration differs from the preset that it started from."""
+    start = asdict(PRESETS[config.preset])
+    return {name: value for name, value in asdict(config).items() if value != start[name]}
+
+
+def preset_text(config: TrainingConfig) -> str:
+    """A configuration as YAML: the preset that it started from and every knob, the layer a number or `output`."""
+    knobs = {**asdict(config), "layer": config.layer or "output", "targets": list(config.targets)}
+    return yaml.safe_dump(knobs, sort_keys=False, allow_unicode=True)
+
+
+def read_preset(path: str | Path) -> TrainingConfig:
+    """A configuration from YAML: `preset` names the one to start from (corrected by default), other keys change knobs.
+
+    Raises:
+        ValueError: no such file, no YAML, an unknown knob, or a value that it cannot have; the message says which.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"There is no preset at {path}: give {', '.join(PRESETS)}, or a YAML file.")
+    if path.stat().st_size > MAX_PRESET_BYTES:
+        raise ValueError(f"{path.name} is larger than {MAX_PRESET_BYTES // 1000} kB, too large for a preset.")
+    try:
+        knobs = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        where = f" at line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
+        raise ValueError(f"{path.name} is not YAML{where}: write one knob a line, such as epochs: 8.") from error
+    if not isinstance(knobs, dict):
+        raise ValueError(f"{path.name} holds no knobs: write one a line, such as epochs: 8.")
+    names = [field.name for field in fields(TrainingConfig)]
+    for name in knobs:
+        if name not in names:
+            raise ValueError(f"{path.name}: there is no knob {str(name)[:40]!r}; there are {', '.join(names)}.")
+    preset = str(knobs.pop("preset", "corrected"))
+    return configured(preset, **{name: _checked_knob(path.name, name, value) for name, value in knobs.items()})
+
+
+def _checked_knob(file: str, name: str, value: Any) -> Any:
+    """A knob's value from YAML in its own type."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if name == "layer" and value in ("output", None):
+        return None
+    if name in (*_WHOLE, "layer") and whole:
+        return value
+    if name in _REAL and (whole or isinstance(value, (float, str))):
+        try:
+            return float(value)  # YAML reads 1e-3 as text
+        except ValueError:
+            pass
+    if name == "shuffled" and isinstance(value, bool):
+        return value
+    if name in ("pooling", "loss") and isinstance(value, str):
+        return value
+    if name == "targets" and isinstance(value, list):
+        return tuple(value)
+    kinds = {"layer": "a number or output", "shuffled": "true or false", "targets": "a list such as [q_proj, v_proj]"}
+    kind = kinds.get(name) or ("a whole number" if name in _WHOLE else "a number" if name in _REAL else "a word")
+    raise ValueError(f"{file}: {name} must be {kind}, got {str(value)[:40]!r}.")

@@ -1,24 +1,26 @@
 """A fine-tune step by step, as arXiv 2506.15415 goes: what each step gives here, and what it does not show."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .dry_run import DryRun
 from .evaluation import Evaluation, compare
 from .pilot import Pilot
 from .presets import TrainingConfig
-from .training import TrainedAdapter, blocks_read
+from .training import blocks_read
 
 HEAD = ("step", "what it gives here", "what it does not show")
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """The steps that have been done so far; each is None until it has been."""
+    """The steps that have been done so far; each is None until it has been. record is what tli.json says of the run."""
 
     config: TrainingConfig
     pilot: Pilot | None = None
     tried: DryRun | None = None
-    trained: TrainedAdapter | None = None
+    record: Mapping[str, Any] | None = None
     control: Evaluation | None = None
     shuffled: Evaluation | None = None
 
@@ -30,8 +32,8 @@ def protocol_rows(done: Protocol) -> list[tuple[str, str, str]]:
         rows.append(_pilot_row(done.pilot))
     if done.tried:
         rows.append(_dry_run_row(done.tried, done.config))
-    if done.trained:
-        rows.append(_training_row(done.trained))
+    if done.record:
+        rows.append(_training_row(done.record))
     if done.control:
         layer = blocks_read(done.config, len(done.control.before.names) - 1)
         places = dict.fromkeys((layer, done.control.layer))
@@ -66,12 +68,12 @@ def _dry_run_row(tried: DryRun, config: TrainingConfig) -> tuple[str, str, str]:
     )
 
 
-def _training_row(trained: TrainedAdapter) -> tuple[str, str, str]:
-    losses = trained.record["losses"]
+def _training_row(record: Mapping[str, Any]) -> tuple[str, str, str]:
+    losses = record["losses"]
     return (
         "3 · Fine-tune",
-        f"Loss {losses[0]:.3f} → {losses[-1]:.3f} in {trained.record['steps']} steps; LoRA on the first "
-        f"{trained.record['blocks_trained']} blocks, the only ones that this loss can reach.",
+        f"Loss {losses[0]:.3f} → {losses[-1]:.3f} in {record['steps']} steps; LoRA on the first "
+        f"{record['blocks_trained']} blocks, the only ones that this loss can reach.",
         "That a word finds its translation: the loss falls on shuffled translations too.",
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import torch
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 from transformers import get_linear_schedule_with_warmup
 
@@ -47,7 +48,9 @@ class Steps:
         self._loaded = loaded
         self._key = key
         with loaded.using(key) as model:
-            self._parameters = tuple(p for name, p in model.named_parameters() if f".{key}." in name)
+            named = {name: p for name, p in model.named_parameters() if f".{key}." in name}
+        self._parameters = tuple(named.values())
+        self._names = tuple(name.replace(f".{key}.", ".") for name in named)
         self._config = config
         self._layer = layer
         self._taken = 0
@@ -82,6 +85,38 @@ class Steps:
         done = torch.cuda.Event()
         done.record()
         return PendingLoss(there, done)
+
+    def lora(self) -> dict[str, Tensor]:
+        """The LoRA weights as PEFT names them, copied to the CPU."""
+        with self._loaded.using(self._key) as model:
+            state = get_peft_model_state_dict(model, adapter_name=self._key)
+            return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+
+    def moments(self) -> dict[str, Tensor]:
+        """AdamW's moments and step counts as `parameter.moment`, copied to the CPU; nothing before the first step."""
+        state = self._optimizer.state_dict()["state"]
+        return {
+            f"{self._names[i]}.{moment}": tensor.detach().cpu().clone()
+            for i, moments in state.items()
+            for moment, tensor in moments.items()
+        }
+
+    def restore(self, lora: dict[str, Tensor], moments: dict[str, Tensor]) -> None:
+        """Go on from weights and moments of the same run.
+
+        Raises:
+            ValueError: they are of another.
+        """
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in moments.items():
+            parameter, _, moment = name.rpartition(".")
+            if parameter not in self._names:
+                raise ValueError(f"The saved state is of another run: it knows a parameter {parameter}.")
+            state.setdefault(self._names.index(parameter), {})[moment] = tensor
+        with self._loaded.using(self._key) as model:
+            set_peft_model_state_dict(model, lora, adapter_name=self._key)
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": state})
+        self._taken = max((int(moments["step"]) for moments in state.values()), default=0)
 
     def _step(self, batch: Batch) -> Tensor:
         with self._loaded.using(self._key, training=True) as model:

@@ -4,48 +4,28 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import torch
 from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from .alignment import best_rank
 from .batches import TrainingPairs, batches, total_steps
 from .embeddings import encode, layer_states
+from .history import HeldOutCheck, TrainingStep, best_step
 from .model import LoadedModel
 from .pairs import WordPair, translation_table
 from .pooling import EncodedWord
 from .presets import TrainingConfig
+from .run_state import RunState, random_states, restore_random
 from .steps import PendingLoss, Steps
 
 MAX_STEPS = 20_000
 CHECKS = 25
 """How often held-out retrieval is measured in a run: enough for a curve, few enough to cost little."""
-
-
-@dataclass(frozen=True)
-class HeldOutCheck:
-    """How the held-out pairs stand at the trained layer, words pooled: the curve that tells learning from collapse."""
-
-    matched: float
-    mismatched: float
-    p_at_1: float
-
-
-@dataclass(frozen=True)
-class TrainingStep:
-    """One optimiser step; `check` is there at the start (step 0, no loss yet), now and then, and at the end."""
-
-    step: int
-    steps: int
-    epoch: int
-    loss: float | None
-    learning_rate: float
-    seconds: float
-    check: HeldOutCheck | None = None
 
 
 @dataclass(frozen=True)
@@ -100,8 +80,10 @@ def train_adapter(
     config: TrainingConfig,
     control: Sequence[WordPair] = (),
     stop: Callable[[], bool] = lambda: False,
+    keep: Callable[[RunState], None] | None = None,
+    resume: RunState | None = None,
 ) -> Iterator[TrainingStep | TrainedAdapter]:
-    """Fine-tune a fresh LoRA on pairs, step by step; the last item is the trained adapter.
+    """Fine-tune a LoRA on pairs, step by step; the last item is the trained adapter.
 
     The base is never changed: the adapter is on only inside a step, and is taken off the model when the run ends, is
     closed, or fails. Other users of the model go on between two steps.
@@ -110,9 +92,12 @@ def train_adapter(
         control: held-out pairs, measured now and then at the trained layer and never trained on.
         stop: asked before every step; once it says True the run ends early and keeps what it has learned. A GPU is
             one step further than what has been told, and keeps that step, too.
+        keep: given the run's state at every check and where it is stopped, to go on from later.
+        resume: a state of the same run, from which it goes on; the steps before it are not told again.
 
     Raises:
-        ValueError: too few pairs, too many steps, or a layer that the model does not have.
+        ValueError: too few pairs, too many steps, a layer that the model does not have, a state of another run, or
+            early stopping without held-out pairs.
     """
     layer = blocks_read(config, loaded.blocks, loaded.whole)
     if layer > loaded.resident_blocks:
@@ -120,23 +105,33 @@ def train_adapter(
             f"The loss at layer {layer} reads {layer} blocks, but only the first {loaded.resident_blocks} are kept in "
             "memory: choose a lower layer, or load the model in fewer bits."
         )
+    if config.patience and len(control) < 2:
+        raise ValueError("Early stopping looks at held-out pairs, and there are none: set patience to 0, or give some.")
     data = TrainingPairs.of(loaded, pairs, config)
     steps = total_steps(config, len(pairs))
     if steps > MAX_STEPS:
         raise ValueError(f"{steps} steps are more than {MAX_STEPS}: use fewer epochs or larger batches.")
+    if resume and resume.history[-1].steps != steps:
+        raise ValueError(f"The saved state is of a run of {resume.history[-1].steps} steps, but this one has {steps}.")
 
     # The order of batches, LoRA's first values and its dropout follow from the seed alone.
     torch.manual_seed(config.seed)
     lora = lora_config(config, layer)
     key = loaded.new_adapter(lora)
-    began = time.perf_counter()
-    history: list[TrainingStep] = []
     try:
         run = Steps(loaded, key, config, layer, steps)
+        history: list[TrainingStep] = []
+        best: dict[str, Tensor] = {}
+        if resume:
+            history += resume.history
+            best = resume.best
+            run.restore(resume.lora, resume.optimizer)
+            restore_random(resume.random, loaded.device)
+        else:
+            history.append(TrainingStep(0, steps, 0, None, 0.0, 0.0, _held_out(loaded, key, control, layer)))
+            yield history[0]
+        began = time.perf_counter() - history[-1].seconds
         check_every = max(1, steps // CHECKS)
-        start = TrainingStep(0, steps, 0, None, 0.0, 0.0, _held_out(loaded, key, control, layer))
-        history.append(start)
-        yield start
         launched: deque[tuple[int, int, PendingLoss]] = deque()
 
         def landed(pending: int, check: HeldOutCheck | None = None) -> Iterator[TrainingStep]:
@@ -147,7 +142,11 @@ def train_adapter(
                 history.append(TrainingStep(number, steps, epoch, loss.wait(), run.rates[number - 1], seconds, last))
                 yield history[-1]
 
-        for number, (epoch, part) in enumerate(batches(len(data), config), 1):
+        def state() -> RunState:
+            return RunState(tuple(history), run.lora(), run.moments(), random_states(loaded.device), best)
+
+        taken = history[-1].step
+        for number, (epoch, part) in islice(enumerate(batches(len(data), config), 1), taken, None):
             if stop():
                 break
             # A GPU is still at the last step while this batch is made ready.
@@ -155,15 +154,27 @@ def train_adapter(
             launched.append((number, epoch, run.take(batch)))
             if number % check_every == 0 or number == steps:
                 yield from landed(0, _held_out(loaded, key, control, layer))
+                if config.patience and best_step(history) is history[-1]:
+                    best = run.lora()
+                if keep:
+                    keep(state())
+                if config.patience and _checks_since_best(history) >= config.patience:
+                    break
             else:
                 yield from landed(run.ahead)
         yield from landed(0)
-        with loaded.using(key) as model:
-            state = get_peft_model_state_dict(model, adapter_name=key)
-            state = {f"base_model.model.{name}": tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-        yield TrainedAdapter(lora, state, _record(loaded, config, pairs, control, history))
+        if keep:
+            keep(state())
+        weights = best or run.lora()
+        named = {f"base_model.model.{name}": tensor for name, tensor in weights.items()}
+        yield TrainedAdapter(lora, named, _record(loaded, config, pairs, control, history, bool(best)))
     finally:
         loaded.drop(key)
+
+
+def _checks_since_best(history: Sequence[TrainingStep]) -> int:
+    best = best_step(history)
+    return sum(1 for step in history if step.check and step.step > best.step) if best else 0
 
 
 @torch.inference_mode()
@@ -189,8 +200,9 @@ def _record(
     pairs: Sequence[WordPair],
     control: Sequence[WordPair],
     history: Sequence[TrainingStep],
+    best_kept: bool,
 ) -> dict[str, Any]:
-    """What tli.json says: the base, the knobs, the data's size, and the curves."""
+    """What tli.json says: the base, the knobs, the data's size, the step that was kept, and the curves."""
     checks = [(step.step, step.check) for step in history if step.check]
     return {
         "schema": 1,
@@ -201,6 +213,7 @@ def _record(
         "control_pairs": len(control),
         "steps": history[-1].step,
         "steps_planned": history[-1].steps,
+        **({"kept_step": best_step(history).step} if best_kept else {}),
         "seconds": round(history[-1].seconds, 2),
         "losses": [round(step.loss, 5) for step in history if step.loss is not None],
         "held_out": [{"step": step, **{k: round(v, 5) for k, v in asdict(check).items()}} for step, check in checks],
