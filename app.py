@@ -1,10 +1,11 @@
 """Lugha Lens: how close are Swahili and English inside a language model, and what does fine-tuning change?
 
-python app.py [--model lugha-mini] [--model lugha-llama] [--port 7860]
+python app.py [--model lugha-mini] [--model lugha-llama] [--port 7860] [--runs runs]
 """
 
 import argparse
 import os
+from pathlib import Path
 
 # Set before gradio is imported, which would otherwise call home at start.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -13,6 +14,7 @@ import gradio as gr
 
 from ui import alignment_tab, api, compare_tab, evaluate_tab, finetune_tab, guide, lists_tab, space_tab
 from ui.adapter_pickers import AdapterPickers
+from ui.jobs import Jobs
 from ui.model_bar import ModelBar
 from ui.visitors import Models, Visitor
 
@@ -53,11 +55,14 @@ button[role="tab"].selected {color: var(--primary-700) !important}
 OFFERED = ("lugha-mini", "lugha-llama")
 
 
-def build(models: Models) -> gr.Blocks:
-    """The whole page for the bases that this server offers."""
+def build(models: Models, jobs: Jobs) -> gr.Blocks:
+    """The whole page for the bases that this server offers and the fine-tunes that it keeps."""
     model_names = models.names
     with gr.Blocks(title=TITLE, delete_cache=(3600, 86400), analytics_enabled=False) as demo:
-        visitor = gr.State(Visitor(), time_to_live=7200, delete_callback=lambda gone: gone.forget(models))
+        visitor = gr.State(Visitor(), time_to_live=7200, delete_callback=Visitor.forget)
+        # It finds a browser's runs again; only this browser and this server ever see it. Outside the tabs, as a tab's
+        # parts reach the browser only when it is opened.
+        token = gr.BrowserState("", storage_key="lugha-lens-token", secret="lugha-lens")
         gr.Markdown(INTRODUCTION)
         note = gr.Markdown(MINI_NOTE, visible=model_names[0] == "lugha-mini", elem_classes="hint", elem_id="mini-note")
         guide.build()
@@ -69,7 +74,7 @@ def build(models: Models) -> gr.Blocks:
             with gr.Tab("Alignment", id="alignment"):
                 alignment = alignment_tab.build(models, visitor, bar.model, pickers)
             with gr.Tab("Fine-tune", id="finetune"):
-                typed = finetune_tab.build(models, visitor, bar.model, pickers, alignment)
+                typed = finetune_tab.build(models, jobs, visitor, token, bar.model, pickers, alignment, demo, tabs)
             with gr.Tab("Evaluate", id="evaluate"):
                 evaluate_tab.build(models, visitor, bar, pickers)
             with gr.Tab("Space", id="space"):
@@ -122,9 +127,10 @@ def main() -> None:
         "--model", action="append", help=f"a base to offer; repeat for several (default: {', '.join(OFFERED)})"
     )
     parser.add_argument("--port", type=int, help="the port to serve on (default: 7860 or the next free one)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder that keeps fine-tunes")
     arguments = parser.parse_args()
     models = Models(tuple(arguments.model or OFFERED))
-    demo = build(models)
+    demo = build(models, Jobs(models, arguments.runs))
     launch(demo, arguments.port)
     # PyTorch and the first model are loaded once the page can be opened, so that nobody waits for a blank one.
     models.warm()

@@ -7,14 +7,16 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 import app
+from ui.jobs import Jobs
 from ui.visitors import Models
 
 from .test_app import free_port
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    demo = app.build(Models(("lugha-mini",)))
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    models = Models(("lugha-mini",))
+    demo = app.build(models, Jobs(models, tmp_path_factory.mktemp("runs")))
     client = Client(app.launch(demo, free_port(), quiet=True), verbose=False)
     yield client
     client.close()

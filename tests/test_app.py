@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import app
 from tli_core.catalogue import ROOT, shipped_adapters
+from ui.jobs import Jobs
 from ui.visitors import Models
 
 from .hub import serve
@@ -39,8 +40,9 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def address() -> Iterator[str]:
-    demo = app.build(Models(app.OFFERED))
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    models = Models(app.OFFERED)
+    demo = app.build(models, Jobs(models, tmp_path_factory.mktemp("runs")))
     yield app.launch(demo, free_port(), quiet=True)
     demo.close()
 
@@ -201,6 +203,74 @@ def test_stopping_keeps_what_was_learned(page: Page):
     page.click("#stop")
     expect(page.locator("#train-status")).to_contain_text("Done (stopped early)", timeout=60_000)
     expect(page.locator("#start")).to_be_enabled()
+
+
+def test_a_run_outlives_its_page_and_is_stopped_resumed_and_kept(browser: Browser, address: str):
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    page = context.new_page()
+    problems = watched(page, address)
+    page.goto(address)
+    expect(page.get_by_role("tab", name="Fine-tune")).to_be_visible()
+    start_training(page, "survivor", 200)
+    expect(page.locator("#train-status")).to_contain_text("Step ", timeout=60_000)
+    page.close()
+
+    # The same browser comes back: the run is still at work and is on the page by itself.
+    page = context.new_page()
+    problems += watched(page, address)
+    page.goto(address)
+    expect(page.get_by_role("tab", name="Fine-tune")).to_be_visible()
+    open_tab(page, "Fine-tune")
+    expect(page.locator("#train-status")).to_contain_text("Step ", timeout=60_000)
+    assert "job=" in page.url
+    page.click("#stop")
+    expect(page.locator("#train-status")).to_contain_text("Done (stopped early)", timeout=60_000)
+    stopped_at = int(re.search(r"(\d+) steps in", page.locator("#train-status").inner_text()).group(1))
+    page.click("#resume")
+    expect(page.locator("#train-status")).to_contain_text("Step ", timeout=60_000)
+    page.click("#stop")
+    expect(page.locator("#train-status")).to_contain_text("Done (stopped early)", timeout=60_000)
+    assert int(re.search(r"(\d+) steps in", page.locator("#train-status").inner_text()).group(1)) > stopped_at
+
+    start_training(page, "second", 2)
+    expect(page.locator("#train-status")).to_contain_text("Done: 2 steps", timeout=60_000)
+    page.get_by_role("button", name="Your runs").click()
+    expect(page.locator("#run-table")).to_contain_text("survivor")
+    page.click("#run-overlay")
+    legend = page.locator("#run-plot .legendtext")
+    expect(legend.filter(has_text="survivor, held out")).to_have_count(3)
+    expect(legend.filter(has_text="second, held out")).to_have_count(3)
+    write(page, "#run-name", "renamed")
+    page.click("#run-rename")
+    expect(page.locator("#run-table")).to_contain_text("renamed")
+    page.screenshot(path=str(_artefact("runs")), full_page=True)
+
+    # Whoever has the link sees the run; nobody else does.
+    other = browser.new_context(viewport={"width": 1440, "height": 1000})
+    guest = other.new_page()
+    guest.goto(page.url)
+    expect(guest.locator("#train-status")).to_contain_text("Done: 2 steps", timeout=60_000)
+    expect(guest.locator("#adapter input")).to_have_value("renamed")
+    other.close()
+
+    page.click("#run-delete")
+    expect(page.locator("#run-table")).not_to_contain_text("renamed")
+    context.close()
+    assert not problems, problems
+
+
+def test_knobs_become_a_command_and_a_preset_that_can_be_loaded(page: Page, tmp_path: Path):
+    open_tab(page, "Fine-tune")
+    page.get_by_role("button", name="As a command, or as a preset to keep").click()
+    write(page, "#epochs", "3")
+    expect(page.locator("#command")).to_contain_text("--epochs 3")
+    expect(page.locator("#preset-text")).to_contain_text("learning_rate: 0.001")
+    (tmp_path / "mine.yaml").write_text("preset: published\nepochs: 2\nshuffled: true\n")
+    page.locator("#preset-panel input[type=file]").set_input_files(tmp_path / "mine.yaml")
+    expect(page.locator("#command")).to_contain_text("--preset published")
+    expect(page.locator("#shuffled input")).to_be_checked()
+    expect(page.locator("#command")).to_contain_text("--shuffled")
+    expect(page.locator("#epochs input")).to_have_value("2")
 
 
 def test_a_bad_training_list_is_one_sentence(page: Page):

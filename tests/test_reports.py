@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from tli_core.alignment import measure
 from tli_core.cards import save_adapter
 from tli_core.evaluation import EvaluationReport, compare, evaluate
-from tli_core.figures import alignment_figure, training_figure
+from tli_core.figures import DrawnRun, alignment_figure, training_figure
 from tli_core.pairs import WordPair
 from tli_core.presets import configured
 from tli_core.reports import alignment_json, evaluation_json, write_json
@@ -128,11 +128,11 @@ def test_pair_lines_come_on_demand_and_words_stay_words(tiny):
 
 def test_the_training_chart_has_loss_and_held_out_lines(run):
     steps, _ = run
-    figure = training_figure(steps, "contrastive")
+    figure = training_figure([DrawnRun("", "contrastive", steps)])
     lines = {trace.name: list(trace.y) for trace in figure.data}
     assert lines["contrastive loss"] == [step.loss for step in steps[1:]]
     assert lines["held out: P@1"] == [step.check.p_at_1 for step in steps if step.check]
-    assert training_figure([], "triplet").data[0].y is not None
+    assert training_figure([DrawnRun("", "triplet", [])]).data[0].y is not None
 
 
 def test_shuffled_runs_say_so_in_their_card(tiny, pairs, tmp_path):

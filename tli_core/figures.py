@@ -1,6 +1,7 @@
 """Results → Plotly figures. Nothing here measures; backgrounds are clear so that light and dark pages both serve."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
@@ -197,30 +198,35 @@ def space_figure(projection: Projection, labels: Sequence[str]) -> go.Figure:
     return _styled(figure, HEIGHT, hovermode="closest", top=30)
 
 
-def training_figure(steps: Sequence[TrainingStep], loss_name: str, shuffled: Sequence[TrainingStep] = ()) -> go.Figure:
-    """Loss by step, and below it the held-out pairs: matched, mismatched and P@1.
+@dataclass(frozen=True)
+class DrawnRun:
+    """A run as it is drawn: a label (empty where it is alone), the name of its loss, and its steps so far."""
 
-    Args:
-        shuffled: the same run on wrong translations, drawn thin beside it.
-    """
+    label: str
+    loss: str
+    steps: Sequence[TrainingStep]
+
+
+def training_figure(runs: Sequence[DrawnRun]) -> go.Figure:
+    """Loss by step, and below it the held-out pairs: matched, mismatched and P@1; later runs are drawn thinner."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09)
     lines = (
         ("matched", "right pairs", BLUE, "solid"),
         ("mismatched", "wrong pairs", ORANGE, "dot"),
         ("p_at_1", "P@1", GREEN, "dash"),
     )
-    runs = [(steps, "", 2, "circle"), *([(shuffled, "shuffled, ", 1, "x")] if shuffled else [])]
-    for run, what, width, symbol in runs:
-        seen = [step for step in run if step.loss is not None]
+    for run, (width, symbol) in zip(runs, ((2, "circle"), (1, "x")), strict=False):
+        what = f"{_plain(run.label)}, " if run.label else ""
+        seen = [step for step in run.steps if step.loss is not None]
         figure.add_scatter(
             x=[step.step for step in seen],
             y=[step.loss for step in seen],
-            name=f"{what}{loss_name} loss",
+            name=f"{what}{run.loss} loss",
             line={"color": GREY, "width": width},
             row=1,
             col=1,
         )
-        checked = [step for step in run if step.check]
+        checked = [step for step in run.steps if step.check]
         for field, name, colour, dash in lines:
             figure.add_scatter(
                 x=[step.step for step in checked],
@@ -232,8 +238,9 @@ def training_figure(steps: Sequence[TrainingStep], loss_name: str, shuffled: Seq
                 row=2,
                 col=1,
             )
-    if steps:
-        figure.update_xaxes(range=[0, steps[-1].steps])
+    longest = max((run.steps[-1].steps for run in runs if run.steps), default=None)
+    if longest:
+        figure.update_xaxes(range=[0, longest])
     figure.update_xaxes(title="step", row=2, col=1)
     figure.update_yaxes(title="loss", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title="cosine, share", row=2, col=1)

@@ -15,12 +15,12 @@ from tli_core.pairs import parse_pairs, shipped
 from tli_core.pooling import POOLINGS
 from ui.adapter_pickers import AdapterPickers
 from ui.errors import explained
+from ui.events import MODEL_QUEUE
 from ui.visitors import Models, Visitor
 
 MAX_PAIRS = 2000
 MAX_PAIR_LINES = 60
 MAX_NOTES = 6
-MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}
 
 EXAMPLES = {
     "Everyday words": "maji, water\nmbwa, dog\nshule, school\nkusoma, to read\nrafiki, friend",

@@ -6,8 +6,9 @@ import gradio as gr
 
 import tli_core as core
 from tli_core.catalogue import LANGUAGES
-from ui.alignment_tab import MODEL_QUEUE, measured
+from ui.alignment_tab import measured
 from ui.errors import explained
+from ui.events import MODEL_QUEUE
 from ui.layers import chosen_layer
 from ui.visitors import BASE, Models, Visitor
 

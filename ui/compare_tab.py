@@ -9,8 +9,8 @@ import gradio as gr
 import tli_core as core
 from tli_core.prompts import MAX_NEW_TOKENS, TEMPLATES
 from ui.adapter_pickers import AdapterPickers
-from ui.alignment_tab import MODEL_QUEUE
 from ui.errors import explained
+from ui.events import MODEL_QUEUE
 from ui.visitors import BASE, Models, Visitor
 
 FREE = "My own prompt"

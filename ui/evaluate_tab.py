@@ -16,9 +16,10 @@ import tli_core as core
 from tli_core.layers import PICK
 from tli_core.pairs import WordPair, parse_pairs, shipped
 from ui.adapter_pickers import AdapterPickers
-from ui.alignment_tab import MAX_PAIRS, MODEL_QUEUE, note_list
+from ui.alignment_tab import MAX_PAIRS, note_list
 from ui.cancel import StopRequests
 from ui.errors import explained
+from ui.events import MODEL_QUEUE
 from ui.layers import OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.model_bar import ModelBar
 from ui.visitors import Models, Visitor

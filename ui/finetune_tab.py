@@ -2,45 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import asyncio
+import re
+import secrets
+from dataclasses import replace
 
 import gradio as gr
 
 import tli_core as core
 from tli_core.pooling import POOLINGS
-from tli_core.presets import LOSSES, PRESETS
+from tli_core.presets import LOSSES, PRESETS, TARGETS, TrainingConfig
+from ui import preset_panel, run_view, runs_panel
 from ui.adapter_pickers import AdapterPickers
-from ui.alignment_tab import MODEL_QUEUE, AlignmentTab
-from ui.cancel import StopRequests
+from ui.alignment_tab import AlignmentTab
 from ui.empty_plot import empty_plot
 from ui.errors import explained
-from ui.training_run import SHIPPED, TYPED, UPLOADED, Finished, Knobs, check_name, train
+from ui.events import CHECKED, MODEL_QUEUE, QUIET
+from ui.jobs import Job, Jobs
+from ui.preset_panel import PRESET_NOTES
+from ui.training_run import DRAW_SECONDS, SHIPPED, TYPED, UPLOADED, Knobs, Order
 from ui.visitors import Models, Visitor
 
-PRESET_NOTES = {
-    "corrected": "**Corrected**: words only, every other word of a large batch as a wrong answer, in both directions.",
-    "published": "**Published** (arXiv 2506.15415): layer 2, BOS averaged in, the hardest of seven wrong answers. "
-    "Cosine rises; watch whether the wrong pairs rise with it.",
-}
 SHUFFLED_ENDING = "-shuffled"
+TOKEN = re.compile(r"[0-9a-f]{32}")
 
-
-@dataclass(frozen=True)
-class Progressed:
-    """What this page has done so far: the steps of the protocol, and the last run with its control."""
-
-    protocol: core.protocol.Protocol
-    finished: Finished | None = None
-    shuffled: Finished | None = None
+# The run on the page is in its address, so that a reload or a bookmark finds it; the browser knows it by its link.
+ADDRESS = """(link) => {
+  const job = (link || "").match(/[?]job=([0-9a-f]{32})/);
+  const address = new URL(window.location);
+  if (job) { address.searchParams.set("job", job[1]); window.history.replaceState(null, "", address); }
+}"""
 
 
 def build(
-    models: Models, visitor: gr.State, model: gr.Dropdown, pickers: AdapterPickers, alignment: AlignmentTab
+    models: Models,
+    jobs: Jobs,
+    visitor: gr.State,
+    token: gr.BrowserState,
+    model: gr.Dropdown,
+    pickers: AdapterPickers,
+    alignment: AlignmentTab,
+    demo: gr.Blocks,
+    tabs: gr.Tabs,
 ) -> gr.Textbox:
     """Lay the tab out and wire it; returns the box for pairs to train on, which the Word lists tab fills."""
-    stops = StopRequests()
-    done = gr.State(None)
+    protocol = gr.State(None)  # what pilot and dry run have told on this page
+    shown = gr.State(None)  # the id of the run on the page
     start_config = PRESETS["corrected"]
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
@@ -96,12 +103,31 @@ def build(
                         start_config.alpha, label="Alpha", precision=0, minimum=1, maximum=1024, min_width=80
                     )
                     dropout = gr.Number(start_config.dropout, label="Dropout", minimum=0, maximum=0.9, min_width=80)
+                targets = gr.CheckboxGroup(list(TARGETS), value=list(start_config.targets), label="LoRA on")
+                with gr.Row():
+                    warmup = gr.Number(
+                        start_config.warmup_steps, label="Warm-up steps", precision=0, minimum=0, min_width=110
+                    )
+                    decay = gr.Number(
+                        start_config.weight_decay, label="Weight decay", minimum=0, maximum=0.99, min_width=110
+                    )
+                patience = gr.Number(
+                    start_config.patience,
+                    label="Early stopping: patience",
+                    info="Checks of the held-out pairs without a better one before it ends; the best step is kept. "
+                    "0: never.",
+                    precision=0,
+                    minimum=0,
+                    maximum=100,
+                    elem_id="patience",
+                )
             with gr.Row():
                 pilot = gr.Button("1 · Pilot", min_width=120, elem_id="pilot")
                 rehearse = gr.Button("2 · Dry run", min_width=120, elem_id="dry-run")
             with gr.Row():
                 start = gr.Button("3 · Fine-tune", variant="primary", min_width=120, elem_id="start")
                 stop = gr.Button("Stop and keep", interactive=False, min_width=120, elem_id="stop")
+            go_on = gr.Button("Go on from where it stopped", visible=False, elem_id="resume")
             control_run = gr.Button("4 · Shuffled control of this run", interactive=False, elem_id="control-run")
             gr.Markdown(
                 "The pilot picks a layer as the published work did. The dry run tells the first loss, time and memory. "
@@ -117,7 +143,8 @@ def build(
             )
             waiting = empty_plot("The loss and the held-out pairs are drawn here as it learns.")
             live = gr.Plot(waiting, show_label=False, elem_id="train-plot")
-    protocol = gr.Markdown(elem_id="protocol")
+            link = gr.Markdown(elem_classes="hint", elem_id="run-link")
+    steps = gr.Markdown(elem_id="protocol")
     with gr.Column(visible=False) as result:
         verdict = gr.Markdown(elem_id="train-verdict")
         curve = gr.Plot(label="Control pairs: base and new adapter", show_label=False, elem_id="train-curve")
@@ -129,21 +156,25 @@ def build(
         lambda chosen: (gr.Textbox(visible=chosen == TYPED), gr.File(visible=chosen == UPLOADED)),
         source,
         [typed, uploaded],
-        queue=False,
-        api_visibility="private",
+        **QUIET,
     )
+    panel = runs_panel.build()
     knobs = [epochs, layer, pooling, loss, learning_rate, batch_size, margin, temperature, rank, alpha, dropout]
-    preset.input(preset_values, preset, [note, *knobs], queue=False, api_visibility="private")
+    knobs += [targets, warmup, decay, patience]
     inputs = [model, source, typed, uploaded, name, preset, shuffled, *knobs, seed]
+    preset_panel.build(inputs, preset, note, knobs, shuffled, seed)
 
-    buttons = [start, stop, control_run, pilot, rehearse]
+    buttons = [start, stop, go_on, control_run, pilot, rehearse]
+
+    def ready(shown: str | None, visitor: Visitor):
+        return _buttons(jobs, jobs.find(shown), visitor)
 
     @explained
-    def try_pilot(done: Progressed | None, *values):
+    def try_pilot(protocol: core.protocol.Protocol | None, *values):
         given = Knobs(*values)
         config, loaded = given.config(), models.get(given.model)
         found = core.pilot.run_pilot(loaded, given.pairs(), seed=config.seed)
-        now = Progressed(replace(_protocol(done, config), pilot=found))
+        now = replace(_still_true(protocol, config), pilot=found)
         figure = core.figures.alignment_figure([("with BOS", found.with_bos), ("words only", found.words)])
         published = given.preset == "published"
         follows = (
@@ -152,200 +183,178 @@ def build(
             else "The corrected preset goes on reading the output."
         )
         chosen = str(found.layer) if published else gr.skip()
-        return f"{core.sentences.pilot_sentence(found)}\n\n{follows}", figure, _steps(now), chosen, now
+        return f"{core.sentences.pilot_sentence(found)}\n\n{follows}", figure, run_view.steps_text(now), chosen, now
 
     pilot.click(
         try_pilot,
-        [done, *inputs],
-        [status, live, protocol, layer, done],
+        [protocol, *inputs],
+        [status, live, steps, layer, protocol],
         api_visibility="private",
         show_progress_on=[status],
         **MODEL_QUEUE,
-    ).success(_ready, done, buttons, queue=False, api_visibility="private")
+    )
 
     @explained
-    def try_run(done: Progressed | None, *values):
+    def try_run(protocol: core.protocol.Protocol | None, *values):
         given = Knobs(*values)
         config, loaded = given.config(), models.get(given.model)
         tried = core.dry_run.dry_run(loaded, given.pairs(), config)
-        now = Progressed(replace(_protocol(done, config), tried=tried))
+        now = replace(_still_true(protocol, config), tried=tried)
         table = core.tables.markdown_table(core.tables.dry_run_rows(tried, config.loss))
-        return f"{core.sentences.dry_run_sentence(tried, config.loss)}\n\n{table}", _steps(now), now
+        text = f"{core.sentences.dry_run_sentence(tried, config.loss)}\n\n{table}"
+        return text, run_view.steps_text(now), now
 
     rehearse.click(
         try_run,
-        [done, *inputs],
-        [status, protocol, done],
+        [protocol, *inputs],
+        [status, steps, protocol],
         api_visibility="private",
         show_progress_on=[status],
         **MODEL_QUEUE,
-    ).success(_ready, done, buttons, queue=False, api_visibility="private")
+    )
 
-    outputs = [status, live, protocol, result, verdict, curve, table, download, visitor, done, *pickers.outputs]
-    unchanged = (gr.skip(),) * (len(outputs) - 2)
+    view = [status, live, steps, result, verdict, curve, table, download]
+    followed = [*view, *panel.outputs, visitor, *pickers.outputs]
 
-    @explained
-    def run(visitor: Visitor, done: Progressed | None, request: gr.Request, *values):
-        given, session = Knobs(*values), str(request.session_hash)
-        config, new_name = given.config(), check_name(visitor, given.model, given.name)
-        pairs = given.pairs()
-        control = given.control(pairs)
-        yield (
-            "Preparing …",
-            core.figures.training_figure([], config.loss),
-            "",
-            gr.Column(visible=False),
-            *unchanged[2:],
-        )
-        asked = stops.begin(session)
-        try:
-            for item in train(models, visitor, given.model, new_name, config, pairs, control, asked):
-                if isinstance(item, Finished):
-                    now = Progressed(
-                        replace(_protocol(done, config), trained=item.trained, control=item.evaluations[0]), item
-                    )
-                    yield _ended(now, visitor, pickers)
-                else:
-                    text, steps = item
-                    yield text, core.figures.training_figure(steps, config.loss), *unchanged
-        finally:
-            stops.end(session)
+    async def follow(shown: str | None, protocol: core.protocol.Protocol | None, visitor: Visitor):
+        """Show a run as it goes, until it ends; closing the page ends this, never the run."""
+        job = jobs.find(shown)
+        unlisted, rest = (gr.skip(),) * len(panel.outputs), (gr.skip(),) * (1 + len(pickers.outputs))
+        if job is None:
+            yield *(gr.skip(),) * len(view), *panel.listed(jobs.sync(visitor)), *rest
+            return
+        first = jobs.find(job.order.of) or job
+        before = state = None
+        while job.active:
+            now = (job.state, job.said, len(job.steps))
+            if now != before:
+                listed = unlisted if job.state == state else panel.listed(jobs.sync(visitor))
+                yield *run_view.under_way(jobs, first, job), *listed, *rest
+                before, state = now, job.state
+            await asyncio.sleep(DRAW_SECONDS / 2)
+        # Measured again where an earlier server had done it, so not on the thread that serves everybody.
+        drawn = await asyncio.to_thread(run_view.ended, jobs, first, job, protocol)
+        runs = jobs.sync(visitor)
+        chosen = first.order.name if first.adapter else None
+        yield *drawn, *panel.listed(runs), visitor, *pickers.updates(visitor, first.order.model, chosen)
 
-    @explained
-    def run_control(visitor: Visitor, done: Progressed | None, request: gr.Request):
-        if done is None or done.finished is None:
-            raise ValueError("There is no run to control yet: fine-tune first.")
-        first, session = done.finished, str(request.session_hash)
-        config = replace(first.config, shuffled=True)
-        new_name = check_name(visitor, first.model, f"{first.name[: 64 - len(SHUFFLED_ENDING)]}{SHUFFLED_ENDING}")
-        asked = stops.begin(session)
-        try:
-            for item in train(models, visitor, first.model, new_name, config, first.pairs, first.control, asked):
-                if isinstance(item, Finished):
-                    now = replace(done, protocol=replace(done.protocol, shuffled=item.evaluations[0]), shuffled=item)
-                    yield _ended(now, visitor, pickers)
-                else:
-                    text, steps = item
-                    figure = core.figures.training_figure(first.steps, config.loss, steps)
-                    yield f"Shuffled control: {text}", figure, *unchanged
-        finally:
-            stops.end(session)
-
-    def wire(button: gr.Button, function: Callable, given: list) -> None:
-        def pressed(request: gr.Request):
-            stops.expect(request)
-            return [gr.Button(interactive=one is stop) for one in buttons]
-
-        running = button.click(
-            pressed,
-            None,
-            buttons,
-            queue=False,
-            api_visibility="private",
-        ).then(
-            function,
-            given,
-            outputs,
+    def followed_by(event):
+        """After an event that has put a run on the page: the address and the buttons, and then the run itself."""
+        event = event.success(ready, [shown, visitor], buttons, **QUIET)
+        event = event.success(_link, shown, link, **QUIET)
+        event.success(None, link, None, js=ADDRESS, **QUIET)
+        event = event.success(
+            follow,
+            [shown, protocol, visitor],
+            followed,
             api_visibility="private",
             show_progress="hidden",
-            concurrency_id="training",
-            concurrency_limit=1,
+            concurrency_limit=None,
         )
-        redraw, shown_inputs, shown_outputs = alignment.first_drawing
-        running.success(
-            redraw, shown_inputs, shown_outputs, api_visibility="private", show_progress="hidden", **MODEL_QUEUE
+        return event.then(ready, [shown, visitor], buttons, **QUIET)
+
+    def redrawn(event):
+        """After a run has ended, the first tab, which now offers its adapter."""
+        function, its_inputs, its_outputs = alignment.first_drawing
+        event.success(
+            function, its_inputs, its_outputs, api_visibility="private", show_progress="hidden", **MODEL_QUEUE
         )
-        # `then` alone does not follow a run that raised.
-        for ended in (running.success, running.failure):
-            ended(_ready, done, buttons, queue=False, api_visibility="private")
 
-    wire(start, run, [visitor, done, *inputs])
-    wire(control_run, run_control, [visitor, done])
+    @explained
+    def order(visitor: Visitor, protocol: core.protocol.Protocol | None, *values):
+        given = Knobs(*values)
+        config = given.config()
+        models.check_ready(given.model)
+        jobs.sync(visitor)
+        new_name = visitor.check_new_name(given.model, given.name)
+        pairs = given.pairs()
+        job = jobs.submit(Order(new_name, given.model, config, pairs, given.control(pairs)), visitor.token)
+        return job.id, _still_true(protocol, config), gr.Column(visible=False), "Preparing …"
 
-    def ask_to_stop(request: gr.Request):
-        stops.ask(str(request.session_hash))
+    begun = start.click(order, [visitor, protocol, *inputs], [shown, protocol, result, status], **CHECKED)
+    redrawn(followed_by(begun))
+
+    @explained
+    def order_control(visitor: Visitor, shown: str | None):
+        first = jobs.find(shown)
+        if first is None or not first.adapter:
+            raise ValueError("There is no run to control yet: fine-tune first.")
+        config = replace(first.order.config, shuffled=True)
+        jobs.sync(visitor)
+        wanted = f"{first.order.name[: 64 - len(SHUFFLED_ENDING)]}{SHUFFLED_ENDING}"
+        new_name = visitor.check_new_name(first.order.model, wanted)
+        control = replace(first.order, name=new_name, config=config, of=first.id)
+        return jobs.submit(control, visitor.token).id
+
+    redrawn(followed_by(control_run.click(order_control, [visitor, shown], shown, **CHECKED)))
+
+    def stop_it(shown: str | None):
+        if job := jobs.find(shown):
+            jobs.stop(job)
         return gr.Button(interactive=False), "Stopping after this step; what was learned is kept …"
 
-    stop.click(ask_to_stop, None, [stop, status], queue=False, api_visibility="private")
+    stop.click(stop_it, shown, [stop, status], **QUIET)
+
+    @explained
+    def resume(chosen: str | None):
+        job = jobs.find(chosen)
+        if job is None:
+            raise ValueError("This run is no longer there: choose another under Your runs.")
+        jobs.resume(job)
+        return job.id
+
+    redrawn(followed_by(go_on.click(resume, shown, shown, **CHECKED)))
+
+    def attach(token: str, visitor: Visitor, request: gr.Request):
+        """When the page opens: this browser's runs, and the one that its address names, or that is still at work."""
+        visitor.token = token if isinstance(token, str) and TOKEN.fullmatch(token) else secrets.token_hex(16)
+        linked = jobs.find(request.query_params.get("job"))
+        if linked:
+            visitor.linked = [linked.id]
+        runs = jobs.sync(visitor)
+        at_work = next((job for job in reversed(runs) if job.active), None)
+        chosen = linked or at_work
+        tab = gr.Tabs(selected="finetune") if linked else gr.skip()
+        return visitor.token, visitor, chosen.id if chosen else None, tab, *panel.listed(runs)
+
+    opened = demo.load(attach, [token, visitor], [token, visitor, shown, tabs, *panel.outputs], **QUIET)
+    followed_by(opened)
+    panel.wire(jobs, visitor, shown, followed_by, resume, pickers)
     typed.change(
         lambda text: (TYPED, gr.Textbox(visible=True)) if text else (gr.skip(), gr.skip()),
         typed,
         [source, typed],
-        queue=False,
-        api_visibility="private",
+        **QUIET,
     )
     return typed
 
 
-def preset_values(preset: str) -> tuple:
-    """The note and the knobs of a preset, in the order of the components."""
-    config = PRESETS[preset]
-    return (
-        PRESET_NOTES[preset],
-        config.epochs,
-        "output" if config.layer is None else str(config.layer),
-        config.pooling,
-        config.loss,
-        config.learning_rate,
-        config.batch_size,
-        config.margin,
-        config.temperature,
-        config.rank,
-        config.alpha,
-        config.dropout,
-    )
+def _buttons(jobs: Jobs, job: Job | None, visitor: Visitor) -> list[gr.Button]:
+    """The buttons beside a run: start, stop, go on, control, pilot, dry run."""
+    at_work = bool(job and job.active)
+    controlled = job and any(other.order.of == job.id for other in jobs.sync(visitor))
+    to_control = bool(job and not at_work and job.adapter and not job.order.config.shuffled and not controlled)
+    return [
+        gr.Button(interactive=not at_work),
+        gr.Button(interactive=at_work),
+        gr.Button(visible=bool(job and job.resumable)),
+        gr.Button(interactive=to_control),
+        gr.Button(interactive=not at_work),
+        gr.Button(interactive=not at_work),
+    ]
 
 
-def _ready(done: Progressed | None) -> list[gr.Button]:
-    """The buttons between two runs: start, stop, control, pilot, dry run."""
-    to_control = bool(done and done.finished and not done.finished.config.shuffled and not done.shuffled)
-    return [gr.Button(interactive=on) for on in (True, False, to_control, True, True)]
-
-
-def _protocol(done: Progressed | None, config) -> core.protocol.Protocol:
-    """The steps so far that still hold: a pilot for the same preset, a dry run where the knobs are the same."""
-    if done is None or done.protocol.config.preset != config.preset:
+def _still_true(known: core.protocol.Protocol | None, config: TrainingConfig) -> core.protocol.Protocol:
+    """What is still true of a run: a pilot for the same preset, a dry run where the knobs are the same."""
+    if known is None or known.config.preset != config.preset:
         return core.protocol.Protocol(config)
-    same = done.protocol.config == config
-    return core.protocol.Protocol(config, done.protocol.pilot, done.protocol.tried if same else None)
+    return core.protocol.Protocol(config, known.pilot, known.tried if known.config == config else None)
 
 
-def _steps(done: Progressed) -> str:
-    return "## Step by step\n" + core.tables.markdown_table(core.protocol.protocol_rows(done.protocol))
-
-
-def _ended(done: Progressed, visitor: Visitor, pickers: AdapterPickers) -> tuple:
-    """Everything that follows from a run that has ended, in the order of the outputs."""
-    first, control = done.finished, done.shuffled
-    last = control or first
-    record = last.trained.record
-    curves = [(first.model, first.evaluations[0].before), (first.name, first.evaluations[0].after)]
-    if control:
-        curves.append((control.name, control.evaluations[0].after))
-    headers, *rows = core.tables.evaluation_rows(last.evaluations)
+def _link(shown: str | None) -> str:
+    if not shown:
+        return ""
     return (
-        f"{'Control done' if control else 'Done'}{last.early}: {record['steps']} steps in {record['seconds']:.0f} s. "
-        f"**{first.name}** is now chosen in the other tabs.",
-        core.figures.training_figure(first.steps, first.config.loss, control.steps if control else ()),
-        _steps(done),
-        gr.Column(visible=True),
-        _verdict(first, control),
-        core.figures.alignment_figure(curves),
-        {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in rows]},
-        gr.DownloadButton(value=first.archive),
-        visitor,
-        done,
-        *pickers.updates(visitor, first.model, first.name),
+        f"The run goes on if you close this page; this browser finds it again, and so does [its link](?job={shown}). "
+        "Whoever has the link can watch, stop and delete it."
     )
-
-
-def _verdict(first: Finished, control: Finished | None) -> str:
-    lines = [f"- {core.sentences.change_sentence(item)}" for item in first.evaluations]
-    if control:
-        gained = control.evaluations[0].change.matched >= core.alignment.LEAST_CHANGE
-        ending = " What it gained, it gained without learning a single translation." if gained else ""
-        told = core.sentences.change_sentence(control.evaluations[0])
-        lines.append(f"- The control, trained on wrong translations: {told}{ending}")
-    if first.config.shuffled:
-        lines.append("- This was the control: whatever it gained, it gained from wrong translations.")
-    return "\n".join(["## What it did, at the output", *lines])

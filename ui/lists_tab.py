@@ -7,8 +7,9 @@ import gradio as gr
 import tli_core as core
 from tli_core.lint import Finding, apply, lint
 from tli_core.pairs import PairList, format_pairs, parse_pairs, read_pairs, shipped
-from ui.alignment_tab import MAX_PAIRS, MODEL_QUEUE, AlignmentTab, note_list
+from ui.alignment_tab import MAX_PAIRS, AlignmentTab, note_list
 from ui.errors import explained
+from ui.events import CHECKED, MODEL_QUEUE
 from ui.visitors import Models
 
 EXAMPLE = (
@@ -74,7 +75,7 @@ def build(
     def opened(path: str | None):
         return format_pairs(read_pairs(path).pairs) if path else gr.skip()
 
-    upload.upload(opened, upload, text, queue=False, api_visibility="private").success(
+    upload.upload(opened, upload, text, **CHECKED).success(
         run, [text, against, model], shown, api_visibility="private", **MODEL_QUEUE
     )
 

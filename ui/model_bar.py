@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import gradio as gr
 
 import tli_core as core
-from ui.alignment_tab import MODEL_QUEUE
 from ui.cancel import StopRequests
 from ui.errors import explained
+from ui.events import MODEL_QUEUE
 from ui.visitors import Models, Visitor
 
 STOPPED = "Stopped. What has come is kept, and the next load goes on from there."

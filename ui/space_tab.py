@@ -8,9 +8,9 @@ import tli_core as core
 from tli_core.catalogue import LANGUAGES, PROJECTIONS
 from tli_core.pairs import WordPair, parse_pairs, shipped
 from ui.adapter_pickers import AdapterPickers
-from ui.alignment_tab import MODEL_QUEUE
 from ui.empty_plot import empty_plot
 from ui.errors import explained
+from ui.events import MODEL_QUEUE
 from ui.layers import OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.model_bar import ModelBar
 from ui.visitors import Models, Visitor

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 import tli_core as core
-from tli_core.catalogue import check_adapter_name
 from tli_core.lint import leaks
 from tli_core.pairs import WordPair, parse_pairs, read_pairs, shipped
 from tli_core.presets import TrainingConfig, configured
-from ui.visitors import Models, OwnAdapter, Visitor
+from ui.visitors import Models
 
 SHIPPED, TYPED, UPLOADED = "the shipped lexicon", "pairs I type", "a file I upload"
 MAX_TRAIN_PAIRS = 5000
 MAX_SECONDS = 900
-MAX_OWN = 12
 DRAW_SECONDS = 0.8
+STATE, STOP = "state.safetensors", "stop"
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,10 @@ class Knobs:
     rank: float
     alpha: float
     dropout: float
+    targets: list[str]
+    warmup_steps: float
+    weight_decay: float
+    patience: float
     seed: float
 
     def pairs(self) -> tuple[WordPair, ...]:
@@ -104,68 +106,95 @@ class Knobs:
             rank=int(self.rank),
             alpha=int(self.alpha),
             dropout=float(self.dropout),
+            targets=tuple(self.targets),
+            warmup_steps=int(self.warmup_steps),
+            weight_decay=float(self.weight_decay),
+            patience=int(self.patience),
             seed=int(self.seed),
         )
 
 
+def knob_values(config: TrainingConfig) -> tuple:
+    """What a configuration puts into the knobs, in their order from `epochs` to `patience`."""
+    return (
+        config.epochs,
+        str(config.layer or "output"),
+        config.pooling,
+        config.loss,
+        config.learning_rate,
+        config.batch_size,
+        config.margin,
+        config.temperature,
+        config.rank,
+        config.alpha,
+        config.dropout,
+        list(config.targets),
+        config.warmup_steps,
+        config.weight_decay,
+        config.patience,
+    )
+
+
 @dataclass(frozen=True)
-class Finished:
-    """A run that has ended: its adapter is the visitor's, measured on the control list and on its own pairs."""
+class Order:
+    """What was asked for: everything that a run follows from.
+
+    of: the id of the run that this one is the shuffled control of, if it is one.
+    """
 
     name: str
     model: str
     config: TrainingConfig
     pairs: tuple[WordPair, ...]
     control: tuple[WordPair, ...]
-    steps: tuple[core.training.TrainingStep, ...]
-    trained: core.training.TrainedAdapter
+    of: str | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that has ended, by itself or stopped: its adapter, measured on the control list and on its own pairs."""
+
+    order: Order
+    folder: Path
+    record: dict[str, Any]
     evaluations: tuple[core.evaluation.Evaluation, core.evaluation.Evaluation]
-    archive: str
 
     @property
     def early(self) -> str:
-        """A remark where the run was stopped before its end, else nothing."""
-        return " (stopped early)" if self.trained.record["steps"] < self.trained.record["steps_planned"] else ""
-
-
-def check_name(visitor: Visitor, model: str, name: str) -> str:
-    """A name that a new adapter of this visitor may have.
-
-    Raises:
-        ValueError: it cannot name a folder, is taken, or the session is full.
-    """
-    name = check_adapter_name(name.strip())
-    if name in visitor.adapters(model):
-        raise ValueError(f"There is already an adapter called {name}: give this one another name.")
-    if len(visitor.own) >= MAX_OWN:
-        raise ValueError(f"This session already holds {MAX_OWN} adapters: download what you need and reload the page.")
-    return name
+        """A remark where the run ended before its last step, else nothing."""
+        if self.record["steps"] == self.record["steps_planned"]:
+            return ""
+        kept = self.record.get("kept_step")
+        return f" (ended early, step {kept} kept)" if kept else " (stopped early)"
 
 
 def train(
-    models: Models,
-    visitor: Visitor,
-    model: str,
-    name: str,
-    config: TrainingConfig,
-    pairs: Sequence[WordPair],
-    control: Sequence[WordPair],
-    asked: threading.Event,
-) -> Iterator[tuple[str, tuple[core.training.TrainingStep, ...]] | Finished]:
-    """Train, measure and keep an adapter: (status, steps so far) now and then, and the finished run at the end.
+    models: Models, order: Order, folder: Path
+) -> Iterator[tuple[core.history.TrainingStep, ...] | str | Finished]:
+    """Train, measure and keep an adapter: the steps so far now and then, what follows them, and the end.
+
+    The run's state is kept in the folder, and a run that finds one there goes on from it. A file named STOP there
+    ends it: it is seen in another process, too.
 
     Raises:
         ValueError: the run was stopped before its first step.
     """
-    loaded = models.get(model)
-    steps: list[core.training.TrainingStep] = []
+    loaded = models.get(order.model)
+    state_file, stop_file = folder / STATE, folder / STOP
+    resume = core.run_state.RunState.load(state_file) if state_file.exists() else None
+    steps: list[core.history.TrainingStep] = list(resume.history) if resume else []
     drawn, deadline = 0.0, time.monotonic() + MAX_SECONDS
     trained: core.training.TrainedAdapter | None = None
-
-    def stop() -> bool:
-        return asked.is_set() or time.monotonic() > deadline
-
-    with closing(core.training.train_adapter(loaded, pairs, config, control, stop)) as run:
+    run = core.training.train_adapter(
+        loaded,
+        order.pairs,
+        order.config,
+        order.control,
+        stop=lambda: stop_file.exists() or time.monotonic() > deadline,
+        keep=lambda state: state.save(state_file),
+        resume=resume,
+    )
+    with closing(run):
         for item in run:
             if isinstance(item, core.training.TrainedAdapter):
                 trained = item
@@ -173,29 +202,31 @@ def train(
             steps.append(item)
             if time.monotonic() - drawn > DRAW_SECONDS:
                 drawn = time.monotonic()
-                yield _progress(steps), tuple(steps)
+                yield tuple(steps)
             # Let whoever waits for the model have it between two steps.
             time.sleep(0.001)
-
+    yield tuple(steps)
     if not trained.record["steps"]:
         raise ValueError("The run was stopped before its first step, so there is nothing to keep.")
-    yield "Measuring base and adapter at every layer …", tuple(steps)
-    folder = core.cards.save_adapter(trained, Path(tempfile.mkdtemp(prefix="lugha-")), name)
-    adapter = loaded.add_adapter(folder)
-    visitor.own[name] = OwnAdapter(model, adapter.key, folder, tuple(pairs))
+    yield "Measuring base and adapter at every layer …"
+    # A folder for every end, so that a resumed run's adapter is never taken for the earlier one.
+    ended_at = folder / f"step-{trained.record['steps']}"
+    shutil.rmtree(ended_at, ignore_errors=True)
+    target = core.cards.save_adapter(trained, ended_at, order.name)
+    yield measured_run(models, order, target, trained.record)
+
+
+def measured_run(models: Models, order: Order, target: Path, record: dict[str, Any]) -> Finished:
+    """A trained adapter measured against its base on both lists, its card written anew."""
+    loaded, key = models.get(order.model), models.adapter_key(order.model, target)
     evaluations = (
-        core.evaluation.evaluate(loaded, core.evaluation.CONTROL, control, adapter.key),
-        core.evaluation.evaluate(loaded, core.evaluation.TRAINED, pairs, adapter.key),
+        core.evaluation.evaluate(loaded, core.evaluation.CONTROL, order.control, key),
+        core.evaluation.evaluate(loaded, core.evaluation.TRAINED, order.pairs, key),
     )
-    core.cards.write_card(folder, trained.record, evaluations)
-    archive = shutil.make_archive(str(folder), "zip", folder.parent, name)
-    yield Finished(
-        name, model, config, tuple(pairs), tuple(control), tuple(steps), trained, evaluations, archive
-    )  # fmt: skip
+    core.cards.write_card(target, record, evaluations)
+    return Finished(order, target, record, evaluations)
 
 
-def _progress(steps: list[core.training.TrainingStep]) -> str:
-    last = steps[-1]
-    left = last.seconds / max(1, last.step) * (last.steps - last.step)
-    loss = "" if last.loss is None else f", loss {last.loss:.3f}"
-    return f"Step {last.step} of {last.steps}, epoch {last.epoch}{loss}, about {left:.0f} s left."
+def archive(folder: Path) -> str:
+    """An adapter's folder as a zip file beside it, made anew."""
+    return shutil.make_archive(str(folder), "zip", folder.parent, folder.name)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import tli_core as core
-from tli_core.catalogue import block_count, find_adapter, is_small, resolve, shipped_adapters
+from tli_core.catalogue import block_count, check_adapter_name, find_adapter, is_small, resolve, shipped_adapters
 from tli_core.layers import layer_names
 from tli_core.pairs import WordPair, shipped
 
 BASE = "none (base model)"
+ADAPTERS_IN_MEMORY = 32
+"""Small ones, of a few megabytes; more than that many visitors hardly compare at once."""
 
 
 class Models:
@@ -21,7 +24,7 @@ class Models:
     def __init__(self, names: tuple[str, ...]):
         self.names = names
         self._loaded: dict[str, core.model.LoadedModel] = {}
-        self._shipped: dict[tuple[str, str], str] = {}
+        self._adapters: OrderedDict[tuple[str, Path], str] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, name: str) -> core.model.LoadedModel:
@@ -30,14 +33,22 @@ class Models:
         Raises:
             ValueError: it is not offered here, cannot be loaded, or is large and nobody has asked for it yet.
         """
-        if name not in self.names:
-            raise ValueError(f"This page does not offer {name!r}: choose one of {', '.join(self.names)}.")
-        if not self.is_ready(name):
-            raise ValueError(f"{name} is not loaded yet: press Load {name} at the top of the page.")
+        self.check_ready(name)
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = core.model.load_model(name)
             return self._loaded[name]
+
+    def check_ready(self, name: str) -> None:
+        """Pass if a base is offered here and can be used at once.
+
+        Raises:
+            ValueError: it is not, and what to do.
+        """
+        if name not in self.names:
+            raise ValueError(f"This page does not offer {name!r}: choose one of {', '.join(self.names)}.")
+        if not self.is_ready(name):
+            raise ValueError(f"{name} is not loaded yet: press Load {name} at the top of the page.")
 
     def warm(self) -> None:
         """Load the first base in the background, if it loads by itself; who asks for it meanwhile waits for that."""
@@ -69,33 +80,49 @@ class Models:
             return self._loaded[name].layer_names
         return layer_names(block_count(name))
 
-    def shipped_key(self, model: str, adapter: str) -> str:
-        """The key of a shipped adapter, read into memory on first use."""
+    def adapter_key(self, model: str, folder: Path) -> str:
+        """The key of an adapter's folder beside a base, read into memory on first use; those longest unused go."""
         loaded = self.get(model)
         with self._lock:
-            if (model, adapter) not in self._shipped:
-                self._shipped[model, adapter] = loaded.add_adapter(find_adapter(adapter)).key
-            return self._shipped[model, adapter]
+            held = (model, folder)
+            if held not in self._adapters:
+                self._adapters[held] = loaded.add_adapter(folder).key
+                while len(self._adapters) > ADAPTERS_IN_MEMORY:
+                    (other, _), key = self._adapters.popitem(last=False)
+                    self._loaded[other].drop(key)
+            self._adapters.move_to_end(held)
+            return self._adapters[held]
 
 
 @dataclass(frozen=True)
 class OwnAdapter:
-    """An adapter trained in this session: its base, its key there, its files' folder, and what it was trained on."""
+    """An adapter of this visitor's: its base, its files' folder, and what it was trained on (empty: not known)."""
 
     model: str
-    key: str
     folder: Path
-    pairs: tuple[WordPair, ...]
+    pairs: tuple[WordPair, ...] = ()
 
 
 @dataclass
 class Visitor:
-    """One browser session. Only what is in here, or shipped, can be chosen: nobody reaches another's fine-tune."""
+    """One browser session. Only what is in here, or shipped, can be chosen: nobody reaches another's fine-tune.
 
-    own: dict[str, OwnAdapter] = field(default_factory=dict)
+    token is what this browser keeps to find its fine-tunes again, linked are ids of runs opened by their link; trained
+    are the adapters of both by name, and brought are those from elsewhere.
+    """
+
+    token: str = ""
+    linked: list[str] = field(default_factory=list)
+    trained: dict[str, OwnAdapter] = field(default_factory=dict)
+    brought: dict[str, OwnAdapter] = field(default_factory=dict)
+
+    @property
+    def own(self) -> dict[str, OwnAdapter]:
+        """This visitor's adapters by name, the newest last."""
+        return {**self.brought, **self.trained}
 
     def adapters(self, model: str) -> list[str]:
-        """Adapters to choose from for a base: none, this session's newest first, then the shipped ones."""
+        """Adapters to choose from for a base: none, this visitor's newest first, then the shipped ones."""
         mine = [name for name, adapter in self.own.items() if adapter.model == model]
         return [BASE, *reversed(mine), *shipped_adapters(base=model)]
 
@@ -103,23 +130,39 @@ class Visitor:
         """The key of a chosen adapter; None for the base.
 
         Raises:
-            ValueError: this session has no such adapter for this base.
+            ValueError: this visitor has no such adapter for this base.
         """
-        if adapter == BASE:
-            return None
+        return None if adapter == BASE else models.adapter_key(model, self.folder(model, adapter))
+
+    def folder(self, model: str, adapter: str) -> Path:
+        """The folder of a chosen adapter.
+
+        Raises:
+            ValueError: this visitor has no such adapter for this base.
+        """
         if adapter in self.own and self.own[adapter].model == model:
-            return self.own[adapter].key
+            return self.own[adapter].folder
         if adapter in shipped_adapters(base=model):
-            return models.shipped_key(model, adapter)
+            return find_adapter(adapter)
         raise ValueError(f"There is no adapter {adapter!r} for {model} in this session: choose one from the list.")
 
     def trained_on(self, adapter: str) -> tuple[WordPair, ...]:
         """The pairs that an adapter was trained on; the shipped adapters were trained on the shipped list."""
-        return self.own[adapter].pairs if adapter in self.own else shipped("train")
+        return (self.own[adapter].pairs if adapter in self.own else ()) or shipped("train")
 
-    def forget(self, models: Models) -> None:
-        """Drop this session's adapters and delete their files."""
-        for adapter in self.own.values():
-            models.get(adapter.model).drop(adapter.key)
+    def check_new_name(self, model: str, name: str) -> str:
+        """A name that a new adapter of this visitor may have.
+
+        Raises:
+            ValueError: it cannot name a folder, or is taken.
+        """
+        name = check_adapter_name(name.strip())
+        if name in self.adapters(model):
+            raise ValueError(f"There is already an adapter called {name}: give this one another name.")
+        return name
+
+    def forget(self) -> None:
+        """Delete what this visitor brought; fine-tunes belong to their runs, and stay."""
+        for adapter in self.brought.values():
             shutil.rmtree(adapter.folder.parent, ignore_errors=True)
-        self.own.clear()
+        self.brought.clear()

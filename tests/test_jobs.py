@@ -1,0 +1,125 @@
+"""Jobs without a page: their line, their end, what is left of them on disk, and whose they are."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tli_core.presets import configured
+from ui.jobs import BROKEN_OFF, DONE, FAILED, MAX_WAITING, RECORD, RUNNING, STOPPED, Job, Jobs
+from ui.training_run import Order
+from ui.visitors import Models, Visitor
+
+CONFIG = configured("corrected", layer=2, batch_size=10, epochs=4, learning_rate=5e-3)
+LONG = replace(CONFIG, epochs=1000)
+
+
+@pytest.fixture
+def models(tiny_folder: Path) -> Models:
+    return Models((str(tiny_folder),))
+
+
+@pytest.fixture
+def order(models: Models, pairs) -> Order:
+    return Order("mine", models.names[0], CONFIG, pairs[:20], pairs[20:])
+
+
+def wait(job: Job, until=lambda job: not job.active) -> Job:
+    deadline = time.monotonic() + 60
+    while not until(job):
+        assert time.monotonic() < deadline, job
+        time.sleep(0.02)
+    return job
+
+
+def test_a_job_ends_with_a_measured_adapter_that_is_its_owners_alone(models, order, tmp_path):
+    jobs = Jobs(models, tmp_path)
+    job = wait(jobs.submit(order, "owner"))
+    assert job.state == DONE and [step.step for step in job.steps] == list(range(9))
+    assert jobs.result(job).evaluations[0].after.provenance.adapter == "mine"
+    owner, stranger, guest = Visitor("owner"), Visitor("stranger"), Visitor("stranger", linked=[job.id])
+    assert [jobs.sync(who) for who in (owner, stranger, guest)] == [[job], [], [job]]
+    assert "mine" in owner.adapters(order.model) and "mine" not in stranger.adapters(order.model)
+    assert owner.key(models, order.model, "mine") == guest.key(models, order.model, "mine")
+    with pytest.raises(ValueError, match="no adapter 'mine'"):
+        stranger.key(models, order.model, "mine")
+
+
+def test_a_stopped_job_goes_on_to_the_adapter_of_an_unbroken_one(models, order, tmp_path):
+    whole = Jobs(models, tmp_path / "whole")
+    unbroken = wait(whole.submit(replace(order, config=replace(CONFIG, epochs=200))))
+    jobs = Jobs(models, tmp_path / "broken")
+    job = jobs.submit(replace(order, config=replace(CONFIG, epochs=200)))
+    wait(job, lambda job: len(job.steps) > 2)
+    jobs.stop(job)
+    assert wait(job).state == STOPPED and job.adapter and job.resumable
+    jobs.resume(job)
+    assert wait(job).state == DONE and not job.resumable
+    weights = [one.adapter / "adapter_model.safetensors" for one in (unbroken, job)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    with pytest.raises(ValueError, match="mine has nothing to go on from: it is done"):
+        jobs.resume(job)
+
+
+def test_a_new_server_finds_the_runs_and_goes_on_with_one_that_was_broken_off(models, order, tmp_path):
+    earlier = Jobs(models, tmp_path)
+    done = wait(earlier.submit(order, "owner"))
+    cut = earlier.submit(replace(order, name="cut", config=LONG), "owner")
+    wait(cut, lambda job: len(job.steps) > 100)
+    earlier.stop(cut)
+    wait(cut)
+    # As a server leaves it that dies at work.
+    record = tmp_path / cut.id / RECORD
+    record.write_text(json.dumps({**json.loads(record.read_text()), "state": RUNNING, "adapter": None}))
+
+    later = Jobs(models, tmp_path)
+    found = later.of("owner")
+    assert [job.order for job in found] == [done.order, cut.order]
+    assert [job.state for job in found] == [DONE, BROKEN_OFF] and found[1].resumable
+    assert later.result(found[0]).record["losses"] == earlier.result(done).record["losses"]
+    later.resume(found[1])
+    wait(found[1], lambda job: len(job.steps) > len(cut.steps))
+    later.stop(found[1])
+    assert wait(found[1]).state == STOPPED
+
+
+def test_what_fails_says_why_and_the_line_goes_on(models, order, tmp_path):
+    jobs = Jobs(models, tmp_path)
+    bad = jobs.submit(replace(order, config=replace(CONFIG, layer=9)))
+    good = jobs.submit(order)
+    assert wait(bad).state == FAILED and "Layer 9 is beyond this model" in bad.said and not bad.resumable
+    assert wait(good).state == DONE
+
+
+def test_a_full_line_refuses_and_names_and_files_go_as_asked(models, order, tmp_path):
+    jobs = Jobs(models, tmp_path)
+    running = jobs.submit(replace(order, config=LONG), "owner")
+    wait(running, lambda job: len(job.steps) > 2)
+    with pytest.raises(ValueError, match="still at work"):
+        jobs.rename(running, "other")
+    waiting = [jobs.submit(order) for _ in range(MAX_WAITING)]
+    with pytest.raises(ValueError, match="8 fine-tunes are waiting already"):
+        jobs.submit(order)
+    assert jobs.progress(waiting[1]) == "Waiting: 2 before it."
+    for job in waiting[1:]:
+        jobs.delete(job)
+    jobs.stop(running)
+    wait(running)
+    jobs.rename(running, "other")
+    assert running.adapter.name == "other" and (running.adapter / "adapter_config.json").is_file()
+    assert jobs.result(running).evaluations[0].after.provenance.adapter == "other"
+    assert jobs.find("../../etc") is None and jobs.find("0" * 32) is None
+    wait(waiting[0])
+    jobs.delete(running)
+    wait(running, lambda job: not job.folder.exists())
+    assert jobs.of("owner") == []
+
+
+def test_runs_are_kept_for_the_hours_that_were_said(models, order, tmp_path):
+    jobs = Jobs(models, tmp_path, keep_hours=1)
+    old = wait(jobs.submit(order, "owner"))
+    old.made -= 3700
+    new = wait(jobs.submit(replace(order, name="new"), "owner"))
+    assert jobs.of("owner") == [new] and not old.folder.exists()

@@ -1,0 +1,271 @@
+"""Fine-tunes as jobs: they go on when the page is closed, and whoever has a job's id finds it again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shutil
+import threading
+import time
+import uuid
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from queue import SimpleQueue
+
+import tli_core as core
+from tli_core.pairs import WordPair
+from tli_core.presets import TrainingConfig
+from ui.training_run import STATE, STOP, Finished, Order, measured_run, train
+from ui.visitors import Models, OwnAdapter, Visitor
+
+WAITING, RUNNING, DONE, STOPPED, FAILED, BROKEN_OFF = "waiting", "running", "done", "stopped", "failed", "broken off"
+MAX_WAITING = 8
+MAX_RUNS = 12
+"""Runs that one browser may hold: each has an adapter on disk."""
+
+RECORD = "job.json"
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Job:
+    """A fine-tune that was asked for: waiting, running, or ended with an adapter, a reason, or both."""
+
+    id: str
+    owner: str
+    order: Order
+    folder: Path
+    made: float
+    state: str = WAITING
+    said: str = ""
+    steps: tuple[core.history.TrainingStep, ...] = ()
+    adapter: Path | None = None
+    finished: Finished | None = field(default=None, repr=False)
+    deleted: bool = False
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in (WAITING, RUNNING)
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it ended before its last step and left a state to go on from."""
+        unfinished = not self.steps or self.steps[-1].step < self.steps[-1].steps
+        return self.state in (STOPPED, FAILED, BROKEN_OFF) and unfinished and (self.folder / STATE).exists()
+
+    def write(self) -> None:
+        """Keep what a new server needs to know of it."""
+        if self.deleted:
+            return
+        adapter = self.adapter.relative_to(self.folder).as_posix() if self.adapter else None
+        known = {
+            "owner": self.owner,
+            "order": asdict(self.order),
+            "made": self.made,
+            "state": self.state,
+            "said": self.said,
+        }
+        core.reports.write_json({**known, "adapter": adapter}, self.folder / RECORD)
+
+    @classmethod
+    def read(cls, folder: Path) -> Job:
+        """A job of an earlier server; one that was at work then has been broken off.
+
+        Raises:
+            OSError, ValueError, KeyError, TypeError: the folder holds none, or a damaged one.
+        """
+        known = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        order = known["order"]
+        config = {**order["config"], "targets": tuple(order["config"]["targets"])}
+        lists = {
+            side: tuple(WordPair(swahili, english, tuple(glosses)) for swahili, english, glosses in order[side])
+            for side in ("pairs", "control")
+        }
+        at_work = known["state"] in (WAITING, RUNNING)
+        state_file = folder / STATE
+        return cls(
+            folder.name,
+            known["owner"],
+            Order(**{**order, **lists, "config": TrainingConfig(**config)}),
+            folder,
+            known["made"],
+            BROKEN_OFF if at_work else known["state"],
+            "" if at_work else known["said"],
+            core.run_state.read_history(state_file) if state_file.exists() else (),
+            folder / known["adapter"] if known["adapter"] else None,
+        )
+
+
+class Jobs:
+    """The fine-tunes of this server, one at a time and the others in line, kept in a folder.
+
+    A job's id and its owner's are long and random: who has one of them may watch, stop, rename and delete the run, and
+    nobody else can.
+    """
+
+    def __init__(self, models: Models, folder: Path, keep_hours: float | None = None):
+        self._models = models
+        self._folder = folder
+        self._keep_hours = keep_hours
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+        self._line: SimpleQueue[Job] = SimpleQueue()
+        self._worker: threading.Thread | None = None
+
+    def submit(self, order: Order, owner: str = "") -> Job:
+        """Take an order; it runs as soon as those before it have ended.
+
+        Args:
+            owner: who will find it again without its id; empty for nobody.
+
+        Raises:
+            ValueError: too many are waiting, or the owner has too many runs.
+        """
+        self._clear_old()
+        if owner and len(self.of(owner)) >= MAX_RUNS:
+            raise ValueError(f"There are {MAX_RUNS} runs in this browser: delete one under Your runs.")
+        job_id = uuid.uuid4().hex
+        job = Job(job_id, owner, order, self._folder / job_id, time.time())
+        self._put_in_line(job)
+        with self._lock:
+            self._jobs[job_id] = job
+        return job
+
+    def find(self, job_id: str | None) -> Job | None:
+        """The job of this id, also one that an earlier server ran; None where there is none."""
+        if not job_id or not _ID.fullmatch(job_id):
+            return None
+        with self._lock:
+            if job_id not in self._jobs and (self._folder / job_id / RECORD).is_file():
+                try:
+                    self._jobs[job_id] = Job.read(self._folder / job_id)
+                except (OSError, ValueError, KeyError, TypeError) as error:
+                    _LOG.warning("The run in %s cannot be read: %s", self._folder / job_id, error)
+            return self._jobs.get(job_id)
+
+    def of(self, owner: str) -> list[Job]:
+        """An owner's jobs, the oldest first."""
+        jobs = (self.find(record.parent.name) for record in self._folder.glob(f"*/{RECORD}"))
+        return sorted((job for job in jobs if job and owner and job.owner == owner), key=lambda job: job.made)
+
+    def progress(self, job: Job) -> str:
+        """Where a job stands, in a sentence."""
+        if job.state == WAITING:
+            ahead = sum(1 for other in list(self._jobs.values()) if other.active and other.made < job.made)
+            return f"Waiting: {ahead} before it." if ahead else "Preparing …"
+        if job.said or not job.steps:
+            return job.said or "Preparing …"
+        last = job.steps[-1]
+        left = last.seconds / max(1, last.step) * (last.steps - last.step)
+        loss = "" if last.loss is None else f", loss {last.loss:.3f}"
+        return f"Step {last.step} of {last.steps}, epoch {last.epoch}{loss}, about {left:.0f} s left."
+
+    def stop(self, job: Job) -> None:
+        """Ask a job to end after its present step; what it has learned is kept."""
+        if job.active:
+            (job.folder / STOP).touch()
+
+    def resume(self, job: Job) -> None:
+        """Put a job that ended early back in line, to go on from its last checkpoint.
+
+        Raises:
+            ValueError: there is nothing to go on from, or too many are waiting.
+        """
+        if not job.resumable:
+            raise ValueError(f"{job.order.name} has nothing to go on from: it is {job.state}.")
+        self._put_in_line(job)
+
+    def rename(self, job: Job, name: str) -> None:
+        """Give a run that has ended and its adapter another name.
+
+        Raises:
+            ValueError: it is at work.
+        """
+        if job.active:
+            raise ValueError(f"{job.order.name} is still at work: rename it when it has ended.")
+        job.order = replace(job.order, name=name)
+        if job.adapter:
+            job.adapter = job.adapter.rename(job.adapter.with_name(name))
+            job.finished = None
+        job.write()
+
+    def delete(self, job: Job) -> None:
+        """Stop a job and remove every file of it."""
+        self.stop(job)
+        job.deleted = True
+        (job.folder / RECORD).unlink(missing_ok=True)
+        with self._lock:
+            self._jobs.pop(job.id, None)
+        if not job.active:
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+    def result(self, job: Job) -> Finished:
+        """The measured end of a job that has an adapter, measured again where an earlier server had done it."""
+        if job.finished is None:
+            record = json.loads((job.adapter / "tli.json").read_text(encoding="utf-8"))
+            job.finished = measured_run(self._models, job.order, job.adapter, record)
+        return job.finished
+
+    def sync(self, visitor: Visitor) -> list[Job]:
+        """Have a visitor's adapters be those of their runs that are there now; the runs, oldest first."""
+        linked = [job for job_id in visitor.linked if (job := self.find(job_id))]
+        runs = list({job.id: job for job in [*linked, *self.of(visitor.token)]}.values())
+        visitor.trained = {
+            job.order.name: OwnAdapter(job.order.model, job.adapter, job.order.pairs) for job in runs if job.adapter
+        }
+        return runs
+
+    def _put_in_line(self, job: Job) -> None:
+        waiting = sum(1 for other in self._jobs.values() if other.state == WAITING and other is not job)
+        if waiting >= MAX_WAITING:
+            raise ValueError(f"{waiting} fine-tunes are waiting already: try again in a few minutes.")
+        job.folder.mkdir(parents=True, exist_ok=True)
+        (job.folder / STOP).unlink(missing_ok=True)
+        job.state, job.said = WAITING, ""
+        job.write()
+        self._line.put(job)
+        with self._lock:
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._work, daemon=True)
+                self._worker.start()
+
+    def _work(self) -> None:
+        while True:
+            job = self._line.get()
+            self._run(job)
+            if job.deleted:
+                shutil.rmtree(job.folder, ignore_errors=True)
+
+    def _run(self, job: Job) -> None:
+        job.state = RUNNING
+        try:
+            for item in train(self._models, job.order, job.folder):
+                if isinstance(item, Finished):
+                    job.finished, job.adapter = item, item.folder
+                elif isinstance(item, str):
+                    job.said = item
+                else:
+                    job.steps = item
+            record = job.finished.record
+            stopped = record["steps"] < record["steps_planned"] and not record.get("kept_step")
+            job.state, job.said = STOPPED if stopped else DONE, ""
+        except ValueError as error:
+            job.state, job.said = FAILED, str(error)
+        except Exception:  # the line goes on with the next job whatever has befallen this one
+            _LOG.exception("The run %s has failed", job.id)
+            job.state, job.said = FAILED, "The run ended with an error of ours; the server's log has it."
+        job.write()
+
+    def _clear_old(self) -> None:
+        """Where runs are kept for some hours only, remove those that have had them."""
+        if self._keep_hours is None:
+            return
+        oldest = time.time() - 3600 * self._keep_hours
+        for folder in self._folder.glob("*"):
+            job = self.find(folder.name)
+            if job and not job.active and job.made < oldest:
+                self.delete(job)

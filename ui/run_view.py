@@ -1,0 +1,94 @@
+"""A run as the page shows it, while it goes and when it has ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import gradio as gr
+
+import tli_core as core
+from ui.jobs import Job, Jobs
+from ui.training_run import Finished, archive
+
+
+def under_way(jobs: Jobs, first: Job, job: Job) -> tuple:
+    """A run at work: status and live chart, and nothing else changed, in the order of the tab's view.
+
+    Args:
+        first: the run that `job` is the shuffled control of; `job` itself where it is none.
+    """
+    what = "" if job is first else "Shuffled control: "
+    return f"{what}{jobs.progress(job)}", _chart(first, job), *(gr.skip(),) * 6
+
+
+def ended(jobs: Jobs, first: Job, job: Job, protocol: core.protocol.Protocol | None) -> tuple:
+    """Everything that follows from a run that has ended, in the order of the tab's view.
+
+    Args:
+        protocol: what pilot and dry run have told on this page.
+    """
+    if not job.adapter or not first.adapter:
+        words = f"**The run {'was broken off' if job.state == 'broken off' else 'failed'}.** {job.said}".strip()
+        return words, _chart(first, job), "", gr.Column(visible=False), *(gr.skip(),) * 4
+    result = jobs.result(first)
+    control = jobs.result(job) if job is not first else None
+    last = control or result
+    before, after = result.evaluations[0].before, result.evaluations[0].after
+    curves = [(first.order.model, before), (first.order.name, after)]
+    if control:
+        curves.append((job.order.name, control.evaluations[0].after))
+    headers, *rows = core.tables.evaluation_rows(last.evaluations)
+    done = "Control done" if control else "Done"
+    return (
+        f"{done}{last.early}: {last.record['steps']} steps in {last.record['seconds']:.0f} s. "
+        f"**{first.order.name}** is now chosen in the other tabs.",
+        _chart(first, job),
+        steps_text(_protocol(protocol, result, control)),
+        gr.Column(visible=True),
+        _verdict(result, control),
+        core.figures.alignment_figure(curves),
+        {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in rows]},
+        gr.DownloadButton(value=archive(result.folder)),
+    )
+
+
+def steps_text(protocol: core.protocol.Protocol) -> str:
+    """The steps of the protocol that have been done, as text."""
+    return "## Step by step\n" + core.tables.markdown_table(core.protocol.protocol_rows(protocol))
+
+
+def _protocol(
+    known: core.protocol.Protocol | None, result: Finished, control: Finished | None
+) -> core.protocol.Protocol:
+    config = result.order.config
+    start = known if known and known.config == config else core.protocol.Protocol(config)
+    shuffled = control.evaluations[0] if control else None
+    return replace(start, record=result.record, control=result.evaluations[0], shuffled=shuffled)
+
+
+def _chart(first: Job, job: Job):
+    runs = [first] if job is first else [first, job]
+    labels = ("", "shuffled")
+    return core.figures.training_figure(
+        [
+            core.figures.DrawnRun(label, run.order.config.loss, run.steps)
+            for label, run in zip(labels, runs, strict=False)
+        ]
+    )
+
+
+def _verdict(result: Finished, control: Finished | None) -> str:
+    lines = [f"- {core.sentences.change_sentence(item)}" for item in result.evaluations]
+    if control:
+        gained = control.evaluations[0].change.matched >= core.alignment.LEAST_CHANGE
+        ending = " What it gained, it gained without learning a single translation." if gained else ""
+        told = core.sentences.change_sentence(control.evaluations[0])
+        lines.append(f"- The control, trained on wrong translations: {told}{ending}")
+    if result.order.config.shuffled:
+        lines.append("- This was the control: whatever it gained, it gained from wrong translations.")
+    if "kept_step" in result.record:
+        lines.append(
+            f"- Step {result.record['kept_step']} was kept because the held-out pairs were best there, so their "
+            "figures flatter it a little; the words that no training saw (under Evaluate) had no say in it."
+        )
+    return "\n".join(["## What it did, at the output", *lines])

@@ -1,0 +1,140 @@
+"""Your runs: every fine-tune of this browser, to show, go on with, lay over another, rename or delete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import gradio as gr
+
+import tli_core as core
+from ui.adapter_pickers import AdapterPickers
+from ui.errors import explained
+from ui.events import CHECKED, QUIET
+from ui.jobs import Job, Jobs
+from ui.visitors import Visitor
+
+HEADERS = ("run", "state", "model", "preset", "loss at", "steps", "held out: P@1", "right less wrong", "begun (UTC)")
+NONE_YET = "There is no run in this browser yet. Fine-tunes that you start are listed here, also after you come back."
+
+
+@dataclass(frozen=True)
+class RunsPanel:
+    """The panel's parts."""
+
+    note: gr.Markdown
+    table: gr.Dataframe
+    row: gr.Column
+    chosen: gr.Dropdown
+    other: gr.Dropdown
+    show: gr.Button
+    go_on: gr.Button
+    overlay: gr.Button
+    name: gr.Textbox
+    rename: gr.Button
+    delete: gr.Button
+    plot: gr.Plot
+
+    @property
+    def outputs(self) -> list:
+        """What `listed` updates."""
+        return [self.note, self.table, self.row, self.chosen, self.other]
+
+    def listed(self, runs: Sequence[Job]) -> tuple:
+        """The parts for these runs, the newest first."""
+        runs = list(reversed(runs))
+        choices = [(run.order.name, run.id) for run in runs]
+        return (
+            gr.Markdown(NONE_YET, visible=not runs),
+            gr.Dataframe({"headers": list(HEADERS), "data": [_cells(run) for run in runs]}, visible=bool(runs)),
+            gr.Column(visible=bool(runs)),
+            gr.Dropdown(choices=choices, value=choices[0][1] if choices else None),
+            gr.Dropdown(choices=choices, value=choices[min(1, len(choices) - 1)][1] if choices else None),
+        )
+
+    def wire(
+        self,
+        jobs: Jobs,
+        visitor: gr.State,
+        shown: gr.State,
+        followed_by: Callable,
+        resume: Callable,
+        pickers: AdapterPickers,
+    ) -> None:
+        """Connect the events; `followed_by` puts the run in `shown` on the page."""
+        followed_by(self.show.click(lambda chosen: chosen, self.chosen, shown, **QUIET))
+        followed_by(self.go_on.click(resume, self.chosen, shown, **CHECKED))
+
+        def own(visitor: Visitor, chosen: str | None) -> Job:
+            for job in jobs.sync(visitor):
+                if job.id == chosen:
+                    return job
+            raise ValueError("This run is no longer there: choose another from the list.")
+
+        @explained
+        def rename(visitor: Visitor, chosen: str | None, name: str):
+            job = own(visitor, chosen)
+            jobs.rename(job, visitor.check_new_name(job.order.model, name))
+            runs = jobs.sync(visitor)
+            return *self.listed(runs), visitor, *pickers.updates(visitor, job.order.model)
+
+        @explained
+        def delete(visitor: Visitor, chosen: str | None):
+            job = own(visitor, chosen)
+            jobs.delete(job)
+            runs = jobs.sync(visitor)
+            return *self.listed(runs), visitor, *pickers.updates(visitor, job.order.model)
+
+        changed = [*self.outputs, visitor, *pickers.outputs]
+        self.rename.click(rename, [visitor, self.chosen, self.name], changed, **CHECKED)
+        self.delete.click(delete, [visitor, self.chosen], changed, **CHECKED)
+
+        @explained
+        def overlay(visitor: Visitor, chosen: str | None, other: str | None):
+            runs = [own(visitor, chosen), own(visitor, other)]
+            drawn = [core.figures.DrawnRun(run.order.name, run.order.config.loss, run.steps) for run in runs]
+            return gr.Plot(core.figures.training_figure(drawn), visible=True)
+
+        self.overlay.click(overlay, [visitor, self.chosen, self.other], self.plot, **CHECKED)
+
+
+def build() -> RunsPanel:
+    """Lay the panel out."""
+    with gr.Accordion("Your runs", open=False, elem_id="runs"):
+        note = gr.Markdown(NONE_YET, elem_classes="hint")
+        table = gr.Dataframe(
+            headers=list(HEADERS),
+            interactive=False,
+            visible=False,
+            show_label=False,
+            max_height=360,
+            elem_id="run-table",
+        )
+        with gr.Column(visible=False) as row:
+            with gr.Row():
+                chosen = gr.Dropdown([], label="Run", min_width=160, elem_id="run-chosen")
+                show = gr.Button("Show it", min_width=110, elem_id="run-show")
+                go_on = gr.Button("Go on with it", min_width=110, elem_id="run-go-on")
+                delete = gr.Button("Delete it", variant="stop", min_width=110, elem_id="run-delete")
+            with gr.Row():
+                name = gr.Textbox(label="New name", max_length=64, min_width=160, elem_id="run-name")
+                rename = gr.Button("Rename it", min_width=110, elem_id="run-rename")
+                other = gr.Dropdown([], label="Beside it", min_width=160, elem_id="run-other")
+                overlay = gr.Button("Lay one over the other", min_width=110, elem_id="run-overlay")
+        plot = gr.Plot(show_label=False, visible=False, elem_id="run-plot")
+    return RunsPanel(note, table, row, chosen, other, show, go_on, overlay, name, rename, delete, plot)
+
+
+def _cells(run: Job) -> list[str]:
+    config = run.order.config
+    checks = [step.check for step in run.steps if step.check]
+    found = f"{checks[0].p_at_1:.3f} → {checks[-1].p_at_1:.3f}" if checks else ""
+    gaps = [check.matched - check.mismatched for check in checks]
+    apart = f"{gaps[0]:.3f} → {gaps[-1]:.3f}" if gaps else ""
+    taken = f"{run.steps[-1].step} of {run.steps[-1].steps}" if run.steps else ""
+    begun = time.strftime("%Y-%m-%d %H:%M", time.gmtime(run.made))
+    preset = f"{config.preset}, shuffled" if config.shuffled else config.preset
+    return [
+        run.order.name, run.state, run.order.model, preset, str(config.layer or "output"), taken, found, apart, begun,
+    ]  # fmt: skip
