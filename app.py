@@ -80,7 +80,7 @@ def build(models: Models, jobs: Jobs) -> gr.Blocks:
             with gr.Tab("Space", id="space"):
                 space_tab.build(models, visitor, bar, pickers)
             with gr.Tab("Answers", id="compare"):
-                compare_tab.build(models, visitor, bar.model, pickers)
+                compare_tab.build(models, visitor, bar.model, pickers, demo, tabs)
             with gr.Tab("Word lists", id="lists"):
                 lists_tab.build(models, bar.model, tabs, alignment, typed)
         bar.wire(demo, visitor, alignment.first_drawing)

@@ -388,16 +388,29 @@ def test_a_list_is_checked_mended_and_measured(page: Page):
     expect(page.locator("#pairs textarea")).to_have_value("bovu, rotten\nbilauri, glass\nmaji, water\nradio, radio")
 
 
-def test_comparing_answers_side_by_side(page: Page):
+def test_comparing_answers_side_by_side_and_reopening_them_by_their_link(page: Page):
     open_tab(page, "Answers")
-    write(page, "#compare-swahili", "mkate")
-    expect(page.locator("#prompt textarea")).to_have_value("Swahili: mkate\nEnglish:")
+    choose(page, "#compare-adapter", "mini-shuffled")
+    write(page, "#compare-pairs", "mkate, bread\nmaji, water")
     page.click("#compare")
-    expect(page.locator("#compare-note")).to_contain_text("The two answers")
-    assert page.locator("#base-answer textarea").input_value().strip()
-    assert page.locator("#adapted-answer textarea").input_value().strip()
+    expect(page.locator("#compare-note")).to_contain_text("The two answers are the same for 0 of 2", timeout=60_000)
+    expect(page.locator("#base-answer")).to_contain_text("English: bread")
+    expect(page.locator("#base-answer")).to_contain_text("differs")
+    expect(page.locator("#right-words")).to_contain_text("mkate – bread")
+    expect(page.locator("#next-tokens")).to_contain_text("' water'")
+    expect(page.locator("#compare")).to_be_enabled()
+    expect(page).to_have_url(re.compile("tab=compare"))
+    page.screenshot(path=str(_artefact("answers")), full_page=True)
+    page.reload()
+    expect(page.locator("#compare-pairs textarea")).to_have_value("mkate, bread\nmaji, water")
+    expect(page.locator("#compare-adapter input")).to_have_value("mini-shuffled")
     choose(page, "#template", "My own prompt")
-    expect(page.locator("#compare-swahili")).to_be_hidden()
+    expect(page.locator("#compare-pairs")).to_be_hidden()
+    write(page, "#prompt", "Habari\n---\n<b>Hello</b>")
+    page.click("#compare")
+    expect(page.locator("#compare-note")).to_contain_text("2 prompts", timeout=60_000)
+    expect(page.locator("#base-answer")).to_contain_text("<b>Hello</b>")
+    expect(page.locator("#right-words")).to_be_hidden()
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,47 @@
-"""The Compare tab: one prompt, the base's answer beside the adapter's, at the same settings."""
+"""The Answers tab: prompts, the base's answers beside the adapter's as they are written, and what lies behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import gradio as gr
 
 import tli_core as core
-from tli_core.prompts import MAX_NEW_TOKENS, TEMPLATES
+from tli_core.pairs import WordPair, parse_pairs
+from tli_core.prompts import MAX_NEW_TOKENS, TEMPLATES, TRANSLATIONS
 from ui.adapter_pickers import AdapterPickers
 from ui.errors import explained
-from ui.events import MODEL_QUEUE
+from ui.events import CHECKED, MODEL_QUEUE, QUIET
+from ui.links import ADDRESS, asked_for, view_link
 from ui.visitors import BASE, Models, Visitor
 
 FREE = "My own prompt"
-MAX_PROMPT = 1000
 START = TEMPLATES[0]
+MAX_PROMPT = 1000
+MAX_PROMPTS = 8
+BETWEEN = "\n---\n"
+WAYS = dict(zip((template.name for template in TRANSLATIONS), ("sw_en", "en_sw"), strict=True))
+PROMPT, CHANGED = "prompt", "differs"
+COLOURS = {PROMPT: "#8A8A8A", CHANGED: "#D55E00"}
+SETTINGS = (
+    "Both answers come from the same weights in memory, with the adapter off and on, token by token the likeliest one "
+    "(greedy). Training moves the vectors of single words; whether answers change is for you to see."
+)
 
 
-def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: AdapterPickers) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What is asked: the prompts, and the pair and direction of those that ask for a translation."""
+
+    prompts: tuple[str, ...]
+    pairs: tuple[WordPair, ...] = ()
+    way: str | None = None
+
+
+def build(
+    models: Models, visitor: gr.State, model: gr.Dropdown, pickers: AdapterPickers, demo: gr.Blocks, tabs: gr.Tabs
+) -> None:
     """Lay the tab out and wire it."""
     adapter = pickers.answers
     with gr.Row():
@@ -26,95 +49,234 @@ def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: Adapte
             template = gr.Dropdown(
                 [FREE, *(t.name for t in TEMPLATES)], value=START.name, label="What to ask", elem_id="template"
             )
-            with gr.Row() as words:
-                swahili = gr.Textbox("maji", label="Swahili", max_length=120, min_width=120, elem_id="compare-swahili")
-                english = gr.Textbox("water", label="English", max_length=120, min_width=120, elem_id="compare-english")
-            prompt = gr.Textbox(
-                START.fill("maji", "water"),
-                label="Prompt, as the model reads it",
+            words = gr.Textbox(
+                "maji, water\nrafiki, friend",
+                label="Pairs to ask about, one a line",
+                info=f"Up to {MAX_PROMPTS}.",
                 lines=3,
-                max_lines=10,
-                max_length=MAX_PROMPT,
+                max_lines=8,
+                elem_id="compare-pairs",
+            )
+            prompt = gr.Textbox(
+                label="Prompts, as the model reads them, with a line of --- between two",
+                lines=4,
+                max_lines=14,
+                visible=False,
                 elem_id="prompt",
             )
             with gr.Row():
                 adapter.render()
                 tokens = gr.Slider(1, 120, value=20, step=1, label="New tokens at most", min_width=160)
-            go_button = gr.Button("Compare", variant="primary", elem_id="compare")
+            with gr.Row():
+                go_button = gr.Button("Compare", variant="primary", min_width=120, elem_id="compare")
+                stop = gr.Button("Stop", interactive=False, min_width=120, elem_id="compare-stop")
         with gr.Column(scale=3, min_width=300):
             with gr.Row():
-                base_answer = gr.Textbox(
-                    label="Base",
-                    lines=6,
-                    interactive=False,
-                    min_width=240,
-                    elem_id="base-answer",
-                    placeholder="Press Compare.",
+                base_answer, adapted_answer = (
+                    gr.HighlightedText(
+                        label=label,
+                        color_map=COLOURS,
+                        show_inline_category=False,
+                        show_legend=True,
+                        show_whitespaces=True,
+                        min_width=240,
+                        elem_id=elem_id,
+                    )
+                    for label, elem_id in (("Base", "base-answer"), ("Adapted", "adapted-answer"))
                 )
-                adapted_answer = gr.Textbox(
-                    label="Adapted", lines=6, interactive=False, min_width=240, elem_id="adapted-answer"
-                )
-            settings = gr.Markdown(
-                "Both answers come from the same weights in memory, with the adapter off and on, word by word the "
-                "likeliest next token (greedy). Training moves the vectors of single words; whether answers change is "
-                "for you to see.",
-                elem_classes="hint",
-                elem_id="compare-note",
-            )
-
-    template.input(
-        lambda chosen, sw, en: (filled(chosen, sw, en), gr.Row(visible=chosen != FREE)),
-        [template, swahili, english],
-        [prompt, words],
-        queue=False,
-        api_visibility="private",
+            note = gr.Markdown(SETTINGS, elem_classes="hint", elem_id="compare-note")
+            link = gr.Markdown(elem_classes="hint", elem_id="compare-link")
+    right = gr.Dataframe(
+        label="The right translation: how likely, and its rank among common words",
+        interactive=False,
+        visible=False,
+        elem_id="right-words",
     )
-    for word in (swahili, english):
-        word.change(filled, [template, swahili, english], prompt, queue=False, api_visibility="private")
+    following = gr.Dataframe(
+        label="The likeliest first token of each answer",
+        interactive=False,
+        visible=False,
+        elem_id="next-tokens",
+    )
 
-    for changed in (prompt.change, adapter.input):
-        changed(lambda: ("", ""), None, [base_answer, adapted_answer], queue=False, api_visibility="private")
+    def laid_out(template: str, words: str):
+        own = template == FREE
+        return gr.Textbox(visible=not own), gr.Textbox(visible=own, value=gr.skip() if not own else shown(words))
+
+    def shown(words: str) -> str:
+        try:
+            return BETWEEN.join(asked(START.name, words, "").prompts)
+        except ValueError:
+            return ""
+
+    template.input(laid_out, [template, words], [words, prompt], **QUIET)
+    answers_shown = [base_answer, adapted_answer, note, right, following]
+    for changed in (template.change, words.change, prompt.change, adapter.input):
+        changed(
+            lambda: (None, None, SETTINGS, *(gr.Dataframe(visible=False),) * 2, ""),
+            None,
+            [*answers_shown, link],
+            **QUIET,
+        )
 
     @explained
-    def run(prompt: str, model: str, adapter: str, tokens: float, visitor: Visitor):
-        yield from answers(models, visitor, prompt, model, adapter, int(tokens))
+    def run(template: str, words: str, prompt: str, model: str, adapter: str, tokens: float, visitor: Visitor):
+        yield from answers(models, visitor, asked(template, words, prompt), model, adapter, int(tokens))
 
-    run_inputs = [prompt, model, adapter, tokens, visitor]
-    for trigger in (go_button.click, prompt.submit):
-        trigger(run, run_inputs, [base_answer, adapted_answer, settings], api_visibility="private", **MODEL_QUEUE)
+    inputs = [template, words, prompt, model, adapter, tokens]
+    busy = {"fn": lambda: (gr.Button(interactive=False), gr.Button(interactive=True)), "inputs": None}
+    idle = {"fn": lambda: (gr.Button(interactive=True), gr.Button(interactive=False)), "inputs": None}
+    buttons = [go_button, stop]
+
+    def wired(event):
+        """Ask, and then make the link; the stop button ends it between two tokens."""
+        running = event.then(
+            run, [*inputs, visitor], answers_shown, api_visibility="private", show_progress="hidden", **MODEL_QUEUE
+        )
+        linked = running.success(linked_view, inputs, link, **QUIET)
+        linked.success(None, link, None, js=ADDRESS, **QUIET)
+        for ended in (running.success, running.failure):
+            ended(**idle, outputs=buttons, **QUIET)
+        stop.click(**idle, outputs=buttons, cancels=[running], **QUIET)
+
+    def linked_view(template: str, words: str, prompt: str, model: str, adapter: str, tokens: float) -> str:
+        what = {"prompt": prompt} if template == FREE else {"pairs": words}
+        return view_link("compare", ask=template, **what, model=model, adapter=adapter, tokens=int(tokens))
+
+    wired(go_button.click(**busy, outputs=buttons, **QUIET))
+
+    @explained
+    def opened(visitor: Visitor, request: gr.Request):
+        """The view that the address asks for."""
+        query = asked_for(request, "compare")
+        if query is None:
+            return [gr.skip()] * 7
+        chosen = query.get("model", models.names[0])
+        models.check_ready(chosen)
+        kind = query.get("ask", START.name)
+        if kind != FREE and kind not in {t.name for t in TEMPLATES}:
+            raise ValueError("The link asks for a kind of prompt that there is not: choose one.")
+        count = query.get("tokens", "20")
+        if not count.isdecimal() or not 1 <= int(count) <= 120:
+            raise ValueError("The link's number of tokens is not between 1 and 120: set it by hand.")
+        wanted = query.get("adapter", BASE)
+        if wanted not in visitor.adapters(chosen):
+            raise ValueError(f"The link's adapter, {wanted[:64]}, is not here for you: choose another.")
+        return (
+            gr.Tabs(selected="compare"),
+            kind,
+            gr.Textbox(query.get("pairs", "")[:MAX_PROMPT], visible=kind != FREE),
+            gr.Textbox(query.get("prompt", "")[: MAX_PROMPTS * MAX_PROMPT], visible=kind == FREE),
+            chosen,
+            gr.Dropdown(value=wanted, choices=visitor.adapters(chosen)),
+            int(count),
+        )
+
+    demo.load(opened, visitor, [tabs, *inputs], **CHECKED)
 
 
-def filled(template: str, swahili: str, english: str):
-    """The prompt of a template for a pair; a prompt of one's own stays as it is."""
-    for known in TEMPLATES:
-        if known.name == template:
-            return known.fill(swahili.strip(), english.strip())
-    return gr.skip()
-
-
-def answers(models: Models, visitor: Visitor, prompt: str, model: str, adapter: str, tokens: int) -> Iterator[tuple]:
-    """The base's answer, then the adapted one beside it.
+def asked(template: str, words: str, prompt: str) -> Asked:
+    """The prompts of a template for pairs, or of the visitor's own text.
 
     Raises:
-        ValueError: an empty or overlong prompt, or an adapter that is not this visitor's to use.
+        ValueError: there are none, too many, or one is too long.
     """
-    if not prompt.strip():
+    if template == FREE:
+        prompts = tuple(part.strip("\n") for part in prompt.split(BETWEEN) if part.strip())
+        found = Asked(prompts)
+    else:
+        known = next((t for t in TEMPLATES if t.name == template), None)
+        if known is None:
+            raise ValueError(f"There is no {template[:60]!r} to ask: choose from the list.")
+        pairs = parse_pairs(words).pairs
+        prompts = tuple(known.fill(pair.swahili, pair.english) for pair in pairs)
+        found = Asked(prompts, pairs, WAYS.get(template))
+    if not prompts:
         raise ValueError("The prompt is empty: write something, or choose a template.")
-    if len(prompt) > MAX_PROMPT:
-        raise ValueError(f"The prompt has {len(prompt)} characters: shorten it to {MAX_PROMPT}.")
+    if len(prompts) > MAX_PROMPTS:
+        raise ValueError(f"{len(prompts)} prompts are more than {MAX_PROMPTS}, the most at once: use fewer.")
+    for text in prompts:
+        if len(text) > MAX_PROMPT:
+            raise ValueError(f"A prompt has {len(text)} characters: shorten it to {MAX_PROMPT}.")
+    return found
+
+
+def answers(models: Models, visitor: Visitor, asked: Asked, model: str, adapter: str, tokens: int) -> Iterator[tuple]:
+    """Both answers to every prompt as they grow, then the differences and the tables.
+
+    Raises:
+        ValueError: too many tokens, or an adapter that is not this visitor's to use.
+    """
     if not 1 <= tokens <= MAX_NEW_TOKENS:
         raise ValueError(f"New tokens must be 1 to {MAX_NEW_TOKENS}, got {tokens}.")
     loaded, key = models.get(model), visitor.key(models, model, adapter)
-    texts = []
-    for chosen in dict.fromkeys((None, key)):
-        with loaded.using(chosen) as active:
-            (text,) = core.generation.continuations(active, loaded.tokenizer, [prompt], tokens)
-        texts.append(text if text.strip() else "(The model ended without a word.)")
-        if chosen is None:
-            yield texts[0], "…", gr.skip()
+    done: list[tuple] = []
+    hidden = (gr.skip(),) * 2
+    for prompt in asked.prompts:
+        base = adapted = None
+        for base, adapted in core.comparison.side_by_side(loaded, key, prompt, tokens):
+            now = [*done, (prompt, base, adapted)]
+            yield _pieces(now, 1, False), _pieces(now, 2, False) if key else None, "Writing …", *hidden
+        done.append((prompt, base, adapted))
+    words = [core.comparison.right_word(loaded, key, pair, asked.way) for pair in asked.pairs] if asked.way else []
+    yield (
+        _pieces(done, 1, True),
+        _pieces(done, 2, True) if key else None,
+        _note(done, model, adapter, tokens),
+        _right_table(words, key is not None),
+        _next_table(done),
+    )
+
+
+def _pieces(done: Sequence[tuple], side: int, marked: bool) -> list[tuple[str, str | None]]:
+    """Prompts and one side's answers as highlighted text, the words in which the answers differ marked."""
+    pieces: list[tuple[str, str | None]] = []
+    for number, entry in enumerate(done):
+        prompt, answer = entry[0], entry[side]
+        pieces.append((("\n\n" if number else "") + prompt, PROMPT))
+        if marked and entry[2]:
+            parts = core.comparison.differences(entry[1].text, entry[2].text)[side - 1]
+            pieces += [(text, CHANGED if differs else None) for text, differs in parts]
+        elif answer:
+            pieces.append((answer.text, None))
+    return pieces
+
+
+def _note(done: Sequence[tuple], model: str, adapter: str, tokens: int) -> str:
     if adapter == BASE:
-        yield texts[0], "", "No adapter is chosen, so there is only the base's answer."
-        return
-    same = "The two answers are the same." if texts[0] == texts[1] else "The two answers differ."
-    note = f"{same} {model} without and with {adapter}, greedy, at most {tokens} new tokens each."
-    yield texts[0], texts[1], note
+        return "No adapter is chosen, so there is only the base's answer."
+    same = sum(base.text == adapted.text for _, base, adapted in done)
+    if len(done) == 1:
+        told = "The two answers are the same." if same else "The two answers differ."
+    else:
+        told = f"The two answers are the same for {same} of {len(done)} prompts."
+    return f"{told} {model} without and with {adapter}, greedy, at most {tokens} new tokens each."
+
+
+def _right_table(words: Sequence[core.comparison.RightWord], adapted: bool) -> gr.Dataframe:
+    """The right word's log-probability and its rank: a word is only likely if others are less so."""
+    if not words:
+        return gr.Dataframe(visible=False)
+    headers = ["pair", "log-probability, base", f"rank of {words[0].before.candidates}, base"]
+    if adapted:
+        headers += ["log-probability, adapted", f"rank of {words[0].after.candidates}, adapted"]
+    data = []
+    for found in words:
+        row = [f"{found.pair.swahili} – {found.pair.english}"]
+        for ranking in (found.before, found.after) if adapted else (found.before,):
+            row += [f"{ranking.log_probability[0]:.2f}", str(int(ranking.rank[0]))]
+        data.append(row)
+    return gr.Dataframe({"headers": headers, "data": data}, visible=True)
+
+
+def _next_table(done: Sequence[tuple]) -> gr.Dataframe:
+    headers = ["prompt", "base", "probability", "adapted", "probability "]
+    data = []
+    for number, (_, base, adapted) in enumerate(done, 1):
+        columns = [entry.next_tokens if entry else () for entry in (base, adapted)]
+        for place in range(max(map(len, columns))):
+            row = [str(number)]
+            for tokens in columns:
+                row += [repr(tokens[place].text), f"{tokens[place].probability:.3f}"] if tokens else ["", ""]
+            data.append(row)
+    return gr.Dataframe({"headers": headers, "data": data}, visible=True)

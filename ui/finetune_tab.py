@@ -19,19 +19,13 @@ from ui.empty_plot import empty_plot
 from ui.errors import explained
 from ui.events import CHECKED, MODEL_QUEUE, QUIET
 from ui.jobs import Job, Jobs
+from ui.links import ADDRESS
 from ui.preset_panel import PRESET_NOTES
 from ui.training_run import DRAW_SECONDS, SHIPPED, TYPED, UPLOADED, Knobs, Order
 from ui.visitors import Models, Visitor
 
 SHUFFLED_ENDING = "-shuffled"
 TOKEN = re.compile(r"[0-9a-f]{32}")
-
-# The run on the page is in its address, so that a reload or a bookmark finds it; the browser knows it by its link.
-ADDRESS = """(link) => {
-  const job = (link || "").match(/[?]job=([0-9a-f]{32})/);
-  const address = new URL(window.location);
-  if (job) { address.searchParams.set("job", job[1]); window.history.replaceState(null, "", address); }
-}"""
 
 
 def build(
