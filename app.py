@@ -1,10 +1,11 @@
 """Lugha Lens: how close are Swahili and English inside a language model, and what does fine-tuning change?
 
-python app.py [--model lugha-mini] [--model lugha-llama] [--port 7860] [--runs runs]
+python app.py [--model lugha-mini] [--model lugha-llama] [--port 7860] [--runs runs] [--mcp]
 """
 
 import argparse
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 # Set before gradio is imported, which would otherwise call home at start.
@@ -84,7 +85,7 @@ def build(models: Models, jobs: Jobs) -> gr.Blocks:
             with gr.Tab("Word lists", id="lists"):
                 lists_tab.build(models, bar.model, tabs, alignment, typed)
         bar.wire(demo, visitor, alignment.first_drawing)
-        api.build(models)
+        api.build(models, jobs)
     return demo.queue(max_size=20, api_open=False)
 
 
@@ -104,8 +105,12 @@ def theme() -> gr.themes.Base:
     )
 
 
-def launch(demo: gr.Blocks, port: int | None = None, quiet: bool = False) -> str:
-    """Serve the page on this machine, from a thread of its own, and return its address."""
+def launch(demo: gr.Blocks, port: int | None = None, quiet: bool = False, mcp: bool = False) -> str:
+    """Serve the page on this machine, from a thread of its own, and return its address.
+
+    Args:
+        mcp: offer the endpoints as tools to MCP clients, too.
+    """
     _, address, _ = demo.launch(
         server_port=port,
         prevent_thread_lock=True,
@@ -117,6 +122,7 @@ def launch(demo: gr.Blocks, port: int | None = None, quiet: bool = False) -> str
         enable_monitoring=False,
         ssr_mode=False,
         max_file_size="4mb",
+        mcp_server=mcp,
     )
     return address
 
@@ -128,10 +134,13 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, help="the port to serve on (default: 7860 or the next free one)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder that keeps fine-tunes")
+    parser.add_argument("--mcp", action="store_true", help="serve MCP clients, too (pip install 'gradio[mcp]')")
     arguments = parser.parse_args()
+    if arguments.mcp and find_spec("mcp") is None:
+        parser.error("--mcp needs one package more: pip install 'gradio[mcp]'")
     models = Models(tuple(arguments.model or OFFERED))
     demo = build(models, Jobs(models, arguments.runs))
-    launch(demo, arguments.port)
+    launch(demo, arguments.port, mcp=arguments.mcp)
     # PyTorch and the first model are loaded once the page can be opened, so that nobody waits for a blank one.
     models.warm()
     demo.block_thread()

@@ -51,15 +51,7 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
         "layer_picked_on": evaluations[0].picked_on,
         "lists": [
             {
-                "list": item.name,
-                "n_pairs": len(item.before.pairs),
-                "test": {key: _plain(value) for key, value in asdict(item.test).items()},
-                "change": {key: _plain(value) for key, value in asdict(item.change).items()},
-                "verdict": item.change.verdict,
-                "sentence": change_sentence(item),
-                "before": _layer_json(item.before, item.layer),
-                "after": _layer_json(item.after, item.layer),
-                "pool": {"size": item.before.pool_size, "chance": _plain(item.before.chance)},
+                **evaluation_summary(item),
                 "layers": {
                     "before": [_layer_json(item.before, layer) for layer in range(len(item.before.names))],
                     "after": [_layer_json(item.after, layer) for layer in range(len(item.after.names))],
@@ -93,6 +85,21 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
         "provenance": after.provenance.as_dict(),
         "warnings": list(report.warnings),
     }  # fmt: skip
+
+
+def evaluation_summary(item: Evaluation) -> dict[str, Any]:
+    """Before and after on one list at one layer, with the test, the controls and the verdict."""
+    return {
+        "list": item.name,
+        "n_pairs": len(item.before.pairs),
+        "test": {key: _plain(value) for key, value in asdict(item.test).items()},
+        "change": {key: _plain(value) for key, value in asdict(item.change).items()},
+        "verdict": item.change.verdict,
+        "sentence": change_sentence(item),
+        "before": _layer_json(item.before, item.layer),
+        "after": _layer_json(item.after, item.layer),
+        "pool": {"size": item.before.pool_size, "chance": _plain(item.before.chance)},
+    }
 
 
 def _pair_json(item: Evaluation, i: int, subwords: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:

@@ -1,55 +1,196 @@
-"""The page's measurements for programs: typed endpoints that return JSON, on the bases and adapters shipped here."""
+"""The page's work for programs and for MCP clients: typed endpoints that return JSON."""
 
 from __future__ import annotations
+
+import json
+from dataclasses import asdict
 
 import gradio as gr
 
 import tli_core as core
-from tli_core.catalogue import LANGUAGES
-from ui.alignment_tab import measured
+from tli_core.catalogue import LANGUAGES, check_adapter_name
+from tli_core.lint import leak_sentence
+from tli_core.pairs import parse_pairs, shipped
+from tli_core.presets import configured
+from ui.alignment_tab import MAX_PAIRS, measured
+from ui.compare_tab import FREE, asked
 from ui.errors import explained
 from ui.events import MODEL_QUEUE
+from ui.jobs import Job, Jobs
 from ui.layers import chosen_layer
+from ui.training_run import Order, held_out, read_training_pairs
 from ui.visitors import BASE, Models, Visitor
 
+MAX_API_TOKENS = 120
 
-def build(models: Models) -> None:
+
+def build(models: Models, jobs: Jobs) -> None:
     """Offer the endpoints; each waits its turn at the model as the page's own work does."""
     first = models.names[0]
 
     @explained
-    def measure(pairs: str, model: str = first, adapter: str = "", pooling: str = "words") -> dict:
+    def measure(pairs: str, model: str = first, adapter: str = "", pooling: str = "words") -> str:
         """How close the pairs are at every layer, right ones beside wrong ones.
 
         Args:
             pairs: Swahili-English pairs, one a line, such as "maji, water"; or JSON, CSV, TSV.
             model: one of the bases that this server offers.
-            adapter: a shipped adapter; empty for the base alone.
+            adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
             pooling: words (tokens of the word only), all (BOS averaged in, an artefact), or last.
         """
-        shown = measured(models, Visitor(), pairs, model, adapter or BASE, pooling)
+        visitor, name = _holder(jobs, adapter)
+        shown = measured(models, visitor, pairs, model, name, pooling)
         reports = {name: core.reports.alignment_json(result) for name, result in shown.results}
-        return {"results": reports, "notes": list(shown.notes)}
+        return _json({"results": reports, "notes": list(shown.notes)})
 
     @explained
     def neighbours(
         word: str, language: str = LANGUAGES[0], model: str = first, adapter: str = "", layer: str = "output"
-    ) -> dict:
+    ) -> str:
         """The ten words of the other language nearest to a word, right translations marked, and the first one's rank.
 
         Args:
             word: a word of the language.
             language: Swahili or English.
             model: one of the bases that this server offers.
-            adapter: a shipped adapter; empty for the base alone.
+            adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
             layer: a layer's number, or output.
         """
         if not word.strip():
             raise ValueError("The word is empty: give one, such as maji.")
-        loaded, key = models.get(model), Visitor().key(models, model, adapter or BASE)
+        visitor, name = _holder(jobs, adapter)
+        loaded, key = models.get(model), visitor.key(models, model, name)
         near = core.space.nearest_words(loaded, word.strip(), language, key, chosen_layer(layer))
         nearest = [{"word": n.word, "cosine": round(n.cosine, 5), "right": n.right} for n in near.nearest]
-        return {"nearest": nearest, "right_rank": near.right_rank, "candidates": near.candidates}
+        return _json({"nearest": nearest, "right_rank": near.right_rank, "candidates": near.candidates})
 
-    for endpoint in (measure, neighbours):
+    @explained
+    def train(
+        pairs: str = "",
+        name: str = "from-a-program",
+        model: str = first,
+        preset: str = "corrected",
+        epochs: int = 0,
+        layer: str = "",
+        shuffled: bool = False,
+        seed: int = 0,
+    ) -> str:
+        """Start a fine-tune; returns a job, whose id is the key to it: ask `job` how it stands.
+
+        Args:
+            pairs: Swahili-English pairs to train on, one a line; empty for the shipped training list.
+            name: what the adapter is called.
+            model: one of the bases that this server offers.
+            preset: corrected or published.
+            epochs: passes over the pairs; 0 for the preset's.
+            layer: whose states the loss reads, a number or output; empty for the preset's.
+            shuffled: train on wrong translations, as a control.
+            seed: of the order of pairs, and of LoRA's first values.
+        """
+        models.check_ready(model)
+        changes: dict = {"shuffled": bool(shuffled), "seed": int(seed)}
+        if epochs:
+            changes["epochs"] = int(epochs)
+        if layer:
+            changes["layer"] = None if layer == "output" else chosen_layer(layer)
+        config = configured(preset, **changes)
+        given = read_training_pairs(parse_pairs(pairs)) if pairs.strip() else shipped("train")
+        order = Order(check_adapter_name(name.strip()), model, config, given, held_out(given))
+        return _json(_told(jobs, jobs.submit(order)))
+
+    @explained
+    def job(job: str, stop: bool = False) -> str:
+        """How a fine-tune stands: its state, steps, held-out pairs, and its result once it has one.
+
+        Args:
+            job: the id that `train` gave.
+            stop: end it after its present step and keep what it has learned.
+        """
+        found = jobs.find(job)
+        if found is None:
+            raise ValueError("There is no such job: give the id that train returned.")
+        if stop:
+            jobs.stop(found)
+        return _json(_told(jobs, found))
+
+    @explained
+    def evaluate(adapter: str, pairs: str = "", model: str = first, layer: str = "output") -> str:
+        """Base against adapter on the pairs it was trained on and on unseen ones, with wrong pairs and a verdict.
+
+        Args:
+            adapter: a shipped adapter, or the id of a job that has ended.
+            pairs: unseen pairs, one a line; empty for the shipped control list.
+            model: the base that the adapter was made for.
+            layer: a layer's number, or output.
+        """
+        visitor, name = _holder(jobs, adapter)
+        key, trained = visitor.key(models, model, name), visitor.trained_on(name)
+        control = parse_pairs(pairs).pairs if pairs.strip() else shipped("control")
+        if len(control) > MAX_PAIRS:
+            raise ValueError(f"{len(control)} pairs are more than {MAX_PAIRS}, the most this page measures: use fewer.")
+        found = core.evaluation.evaluate_lists(models.get(model), trained, control, key, chosen_layer(layer))
+        leak = leak_sentence(trained, control)
+        answer = {
+            "lists": [core.reports.evaluation_summary(item) for item in found],
+            "provenance": found[0].after.provenance.as_dict(),
+            "notes": [leak] if leak else [],
+        }
+        return _json(answer)
+
+    @explained
+    def generate(prompt: str, model: str = first, adapter: str = "", max_new_tokens: int = 20) -> str:
+        """What the base writes after a prompt, greedily, and beside it what it writes with an adapter.
+
+        Args:
+            prompt: up to 1000 characters, such as "Swahili: maji\\nEnglish:".
+            model: one of the bases that this server offers.
+            adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
+            max_new_tokens: at most 120.
+        """
+        visitor, name = _holder(jobs, adapter)
+        wanted = asked(FREE, "", prompt)
+        if not 1 <= max_new_tokens <= MAX_API_TOKENS:
+            raise ValueError(f"max_new_tokens must be 1 to {MAX_API_TOKENS}, got {max_new_tokens}.")
+        loaded, key = models.get(model), visitor.key(models, model, name)
+        *_, (base, adapted) = core.comparison.side_by_side(loaded, key, wanted.prompts[0], int(max_new_tokens))
+        return _json({"base": base.text, "adapted": adapted.text if adapted else None})
+
+    for endpoint in (measure, evaluate, generate, neighbours):
         gr.api(endpoint, api_name=endpoint.__name__, **MODEL_QUEUE)
+    for endpoint in (train, job):
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+
+
+def _json(answer: dict) -> str:
+    """An answer as JSON text: a dict would reach an MCP client as Python writes it, which is no JSON."""
+    return json.dumps(answer, ensure_ascii=False)
+
+
+def _holder(jobs: Jobs, adapter: str) -> tuple[Visitor, str]:
+    """A visitor who may use an adapter, and its name: a shipped one, none, or that of a job's id."""
+    found = jobs.find(adapter)
+    if found is None:
+        return Visitor(), adapter or BASE
+    if not found.adapter:
+        raise ValueError(f"This job has no adapter yet: it is {found.state}.")
+    visitor = Visitor(linked=[found.id])
+    jobs.sync(visitor)
+    return visitor, found.order.name
+
+
+def _told(jobs: Jobs, job: Job) -> dict:
+    """A job as JSON."""
+    checks = [{"step": step.step, **asdict(step.check)} for step in job.steps if step.check]
+    result = None
+    if job.adapter and not job.active:
+        lists = [core.reports.evaluation_summary(item) for item in jobs.result(job).evaluations]
+        result = {"record": jobs.result(job).record, "lists": lists}
+    return {
+        "job": job.id,
+        "name": job.order.name,
+        "state": job.state,
+        "progress": jobs.progress(job) if job.active else job.said,
+        "step": job.steps[-1].step if job.steps else 0,
+        "held_out": checks,
+        "result": result,
+    }

@@ -21,7 +21,7 @@ from ui.events import CHECKED, MODEL_QUEUE, QUIET
 from ui.jobs import Job, Jobs
 from ui.links import ADDRESS
 from ui.preset_panel import PRESET_NOTES
-from ui.training_run import DRAW_SECONDS, SHIPPED, TYPED, UPLOADED, Knobs, Order
+from ui.training_run import DRAW_SECONDS, SHIPPED, TYPED, UPLOADED, Knobs, Order, held_out
 from ui.visitors import Models, Visitor
 
 SHUFFLED_ENDING = "-shuffled"
@@ -262,7 +262,7 @@ def build(
         jobs.sync(visitor)
         new_name = visitor.check_new_name(given.model, given.name)
         pairs = given.pairs()
-        job = jobs.submit(Order(new_name, given.model, config, pairs, given.control(pairs)), visitor.token)
+        job = jobs.submit(Order(new_name, given.model, config, pairs, held_out(pairs)), visitor.token)
         return job.id, _still_true(protocol, config), gr.Column(visible=False), "Preparing …"
 
     begun = start.click(order, [visitor, protocol, *inputs], [shown, protocol, result, status], **CHECKED)

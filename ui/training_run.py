@@ -14,7 +14,7 @@ import gradio as gr
 
 import tli_core as core
 from tli_core.lint import leaks
-from tli_core.pairs import WordPair, parse_pairs, read_pairs, shipped
+from tli_core.pairs import PairList, WordPair, parse_pairs, read_pairs, shipped
 from tli_core.presets import TrainingConfig, configured
 from ui.visitors import Models
 
@@ -67,18 +67,10 @@ class Knobs:
             read = read_pairs(self.uploaded)
         else:
             read = parse_pairs(self.typed or "")
-        if len(read) > MAX_TRAIN_PAIRS:
-            raise ValueError(f"{len(read)} pairs are more than {MAX_TRAIN_PAIRS}, the most this page trains on.")
         if read.warnings:
             first = read.warnings[0].split(":")[0].lower()
             gr.Warning(f"{len(read.warnings)} entries were left out, the first at {first}.")
-        return read.pairs
-
-    def control(self, pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:
-        """The shipped control pairs that share no word with the pairs to train on."""
-        control = shipped("control")
-        leaking = {finding.index for finding in leaks(pairs, control)}
-        return tuple(pair for i, pair in enumerate(control) if i not in leaking)
+        return read_training_pairs(read)
 
     def config(self) -> TrainingConfig:
         """The run's configuration.
@@ -112,6 +104,24 @@ class Knobs:
             patience=int(self.patience),
             seed=int(self.seed),
         )
+
+
+def read_training_pairs(read: PairList) -> tuple[WordPair, ...]:
+    """The pairs of a list to train on.
+
+    Raises:
+        ValueError: there are too many.
+    """
+    if len(read) > MAX_TRAIN_PAIRS:
+        raise ValueError(f"{len(read)} pairs are more than {MAX_TRAIN_PAIRS}, the most this page trains on.")
+    return read.pairs
+
+
+def held_out(pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:
+    """The shipped control pairs that share no word with the pairs to train on."""
+    control = shipped("control")
+    leaking = {finding.index for finding in leaks(pairs, control)}
+    return tuple(pair for i, pair in enumerate(control) if i not in leaking)
 
 
 def knob_values(config: TrainingConfig) -> tuple:
