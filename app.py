@@ -1,6 +1,6 @@
 """Lugha Lens: how close are Swahili and English inside a language model, and what does fine-tuning change?
 
-python app.py [--model lugha-mini] [--model lugha-llama] [--port 7860] [--runs runs] [--mcp]
+python app.py [--model lugha-mini] [--model lugha-llama] [--port 7860] [--runs runs] [--hosted] [--mcp]
 """
 
 import argparse
@@ -13,8 +13,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from ui import alignment_tab, api, compare_tab, evaluate_tab, finetune_tab, guide, lists_tab, space_tab
+from ui import adapters_tab, alignment_tab, api, compare_tab, evaluate_tab, finetune_tab, guide, lists_tab, space_tab
 from ui.adapter_pickers import AdapterPickers
+from ui.hosting import hosting
 from ui.jobs import Jobs
 from ui.model_bar import ModelBar
 from ui.visitors import Models, Visitor
@@ -53,6 +54,9 @@ button[role="tab"].selected {color: var(--primary-700) !important}
 """
 
 
+MAX_UPLOAD = "64mb"
+"""Room for an adapter of a large model; lists of pairs have a limit of their own."""
+
 OFFERED = ("lugha-mini", "lugha-llama")
 
 
@@ -82,6 +86,8 @@ def build(models: Models, jobs: Jobs) -> gr.Blocks:
                 space_tab.build(models, visitor, bar, pickers)
             with gr.Tab("Answers", id="compare"):
                 compare_tab.build(models, visitor, bar.model, pickers, demo, tabs)
+            with gr.Tab("Adapters", id="adapters"):
+                adapters_tab.build(models, jobs.hosting, visitor, bar, pickers)
             with gr.Tab("Word lists", id="lists"):
                 lists_tab.build(models, bar.model, tabs, alignment, typed)
         bar.wire(demo, visitor, alignment.first_drawing)
@@ -121,7 +127,7 @@ def launch(demo: gr.Blocks, port: int | None = None, quiet: bool = False, mcp: b
         run_history=False,
         enable_monitoring=False,
         ssr_mode=False,
-        max_file_size="4mb",
+        max_file_size=MAX_UPLOAD,
         mcp_server=mcp,
     )
     return address
@@ -134,12 +140,17 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, help="the port to serve on (default: 7860 or the next free one)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder that keeps fine-tunes")
+    parser.add_argument(
+        "--hosted",
+        action="store_true",
+        help="serve strangers: limits on runs, and no folder of this machine (on a Space this is so by itself)",
+    )
     parser.add_argument("--mcp", action="store_true", help="serve MCP clients, too (pip install 'gradio[mcp]')")
     arguments = parser.parse_args()
     if arguments.mcp and find_spec("mcp") is None:
         parser.error("--mcp needs one package more: pip install 'gradio[mcp]'")
     models = Models(tuple(arguments.model or OFFERED))
-    demo = build(models, Jobs(models, arguments.runs))
+    demo = build(models, Jobs(models, arguments.runs, hosting(arguments.hosted)))
     launch(demo, arguments.port, mcp=arguments.mcp)
     # PyTorch and the first model are loaded once the page can be opened, so that nobody waits for a blank one.
     models.warm()

@@ -1,5 +1,6 @@
-"""A server on this machine that speaks as much of the Hub's protocol as a download needs, and counts what it gives."""
+"""A server on this machine that speaks as much of the Hub's protocol as downloads and commits need, and counts both."""
 
+import base64
 import json
 import re
 import threading
@@ -12,13 +13,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+TOKEN = "hf_of_a_visitor"
 
 
 @dataclass
 class Served:
-    """Bytes given of each file, and how often each was asked for with GET."""
+    """Bytes given of each file, how often each was asked for with GET, and what was committed by whose token."""
 
     endpoint: str = ""
+    committed: dict[str, bytes] = field(default_factory=dict)
+    tokens: set[str] = field(default_factory=set)
+    created: list[dict] = field(default_factory=list)
     bytes: Counter = field(default_factory=Counter)
     gets: Counter = field(default_factory=Counter)
 
@@ -40,6 +45,30 @@ def serve(folder: Path, repo: str, cut: dict[str, int] | None = None) -> Iterato
 
         def do_GET(self) -> None:
             self._answer(body=True)
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            served.tokens.add(self.headers.get("Authorization", ""))
+            as_json = {"Content-Type": "application/json"}
+            if self.path == "/api/validate-yaml":
+                return self._send(200, b'{"errors": [], "warnings": []}', True, as_json)
+            if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                return self._send(401, b"{}", True, as_json)
+            if self.path == "/api/repos/create":
+                served.created.append(json.loads(body))
+                return self._send(200, json.dumps({"url": f"{served.endpoint}/{repo}"}).encode(), True, as_json)
+            if self.path.startswith(f"/api/models/{repo}/preupload/"):
+                files = [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False}
+                         for f in json.loads(body)["files"]]  # fmt: skip
+                return self._send(200, json.dumps({"files": files}).encode(), True, as_json)
+            if self.path.startswith(f"/api/models/{repo}/commit/"):
+                for line in map(json.loads, body.splitlines()):
+                    if line["key"] == "file":
+                        served.committed[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+                url = f"{served.endpoint}/{repo}/commit/{COMMIT}"
+                answer = {"commitUrl": url, "commitOid": COMMIT, "commitMessage": ""}
+                return self._send(200, json.dumps(answer).encode(), True, as_json)
+            return self._send(404, b"{}", True, as_json)
 
         def _answer(self, body: bool) -> None:
             path = self.path.split("?")[0]

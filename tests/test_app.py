@@ -441,6 +441,34 @@ def test_the_bundled_adapters_are_offered(page: Page):
     assert {"mini-corrected", "mini-published", "mini-shuffled"} <= set(shipped_adapters())
 
 
+def test_an_adapter_is_brought_from_a_file_used_and_downloaded(page: Page, tmp_path: Path):
+    source = ROOT / "adapters" / "mini-published"
+    for name, base in (("Mine", "models/lugha-mini"), ("other", "someone/other-base")):
+        folder = tmp_path / name
+        shutil.copytree(source, folder)
+        config = folder / "adapter_config.json"
+        config.write_text(config.read_text().replace("models/lugha-mini", base))
+        shutil.make_archive(str(folder), "zip", tmp_path, name)
+    open_tab(page, "Adapters")
+    upload = page.locator("#adapter-upload input[type=file]")
+    upload.set_input_files(tmp_path / "other.zip")
+    expect(page.get_by_text("other was made for someone/other-base, not for models/lugha-mini")).to_be_visible()
+    page.get_by_label("Clear").or_(page.get_by_label("Remove")).first.click()
+    upload.set_input_files(tmp_path / "Mine.zip")
+    expect(page.locator("#adapter-said")).to_contain_text("Mine is ready", timeout=60_000)
+    expect(page.locator("#adapter-table")).to_contain_text("brought")
+    with page.expect_download() as download:
+        page.locator("#adapter-download").click()
+    assert "Mine/adapter_model.safetensors" in zipfile.ZipFile(download.value.path()).namelist()
+    write(page, "#publish-as", "someone/mine")
+    page.click("#publish")
+    expect(page.get_by_text("Nobody is logged in to the Hub")).to_be_visible()
+    open_tab(page, "Alignment")
+    expect(page.locator("#adapter input")).to_have_value("Mine")
+    page.click("#measure")
+    expect(page.locator("#curve .legendtext").filter(has_text="Mine")).to_have_count(2)
+
+
 def test_a_model_of_the_hub_says_what_it_takes_before_anything_is_fetched(browser: Browser, tmp_path: Path):
     shard = "model-00001-of-00003.safetensors"
     with serve(write_checkpoint(tmp_path / "remote"), "owner/large") as served:

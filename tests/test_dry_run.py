@@ -5,12 +5,11 @@ import math
 import pytest
 import torch
 
-from tli_core.batches import total_steps
 from tli_core.dry_run import dry_run
 from tli_core.history import TrainingStep
 from tli_core.model import load_model
 from tli_core.pairs import shipped
-from tli_core.presets import PRESETS, configured
+from tli_core.presets import PRESETS, configured, total_steps
 from tli_core.training import train_adapter
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tli_core.presets import configured
+from ui.hosting import OWN_MACHINE
 from ui.jobs import BROKEN_OFF, DONE, FAILED, MAX_WAITING, RECORD, RUNNING, STOPPED, Job, Jobs
 from ui.training_run import Order
 from ui.visitors import Models, Visitor
@@ -118,7 +119,7 @@ def test_a_full_line_refuses_and_names_and_files_go_as_asked(models, order, tmp_
 
 
 def test_runs_are_kept_for_the_hours_that_were_said(models, order, tmp_path):
-    jobs = Jobs(models, tmp_path, keep_hours=1)
+    jobs = Jobs(models, tmp_path, replace(OWN_MACHINE, keep_hours=1))
     old = wait(jobs.submit(order, "owner"))
     old.made -= 3700
     new = wait(jobs.submit(replace(order, name="new"), "owner"))

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tli_core.batches import shuffled_translations, total_steps
+from tli_core.batches import shuffled_translations
 from tli_core.history import TrainingStep
 from tli_core.losses import contrastive_loss, triplet_loss
 from tli_core.model import LoadedModel
 from tli_core.pairs import WordPair
-from tli_core.presets import PRESETS, configured
+from tli_core.presets import PRESETS, configured, total_steps
 from tli_core.training import TrainedAdapter, train_adapter
 
 from .conftest import character_tokenizer, tiny_llama

@@ -17,7 +17,7 @@ from .pairs import WordPair, listed_translations, normalise
 from .parallel import gathered, own_part
 from .placement import input_device
 from .pooling import EncodedWord, all_weights
-from .presets import TrainingConfig
+from .presets import TrainingConfig, batch_slices
 
 GPU_ROUNDS_TO = (32, 8)
 """On a GPU, packs are padded to few sizes, since each size needs a graph of its own; the padding costs it nothing."""
@@ -38,25 +38,14 @@ def shuffled_translations(pairs: Sequence[WordPair], seed: int) -> tuple[WordPai
     return tuple(WordPair(pair.swahili, pairs[following[i]].english) for i, pair in enumerate(pairs))
 
 
-def _batch_slices(n: int, batch_size: int) -> list[slice]:
-    """Slices of a shuffled epoch; a last batch of one pair has no negative and is left out."""
-    starts = range(0, n, batch_size)
-    return [slice(start, start + batch_size) for start in starts if min(n, start + batch_size) - start >= 2]
-
-
 def batches(n: int, config: TrainingConfig) -> Iterator[tuple[int, list[int]]]:
     """The run's batches in order: (epoch, indices of pairs), shuffled anew each epoch from the seed."""
     shuffler = random.Random(config.seed)
     for epoch in range(1, config.epochs + 1):
         order = list(range(n))
         shuffler.shuffle(order)
-        for part in _batch_slices(n, config.batch_size):
+        for part in batch_slices(n, config.batch_size):
             yield epoch, order[part]
-
-
-def total_steps(config: TrainingConfig, n: int) -> int:
-    """Optimiser steps of a run over n pairs."""
-    return config.epochs * len(_batch_slices(n, config.batch_size))
 
 
 @dataclass(frozen=True)

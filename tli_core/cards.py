@@ -16,6 +16,17 @@ from .training import TrainedAdapter
 LICENCES = {"models/lugha-mini": "cc-by-sa-4.0", "Lugha-Llama/Lugha-Llama-8B-wura": "llama3.1"}
 """What an adapter inherits from the base it was made for."""
 
+NOTICE = "NOTICE"
+LLAMA_NOTICE = (
+    "Llama 3.1 is licensed under the Llama 3.1 Community License, Copyright © Meta Platforms, Inc. All Rights Reserved."
+)
+"""The words that the licence itself prescribes for a file of this name."""
+
+
+def needs_llama_name(base: str) -> bool:
+    """Whether the licence of a base asks that what is made with it has Llama at the beginning of its name."""
+    return LICENCES.get(base) == "llama3.1"
+
 
 def save_adapter(trained: TrainedAdapter, folder: Path, name: str, evaluations: Sequence[Evaluation] = ()) -> Path:
     """Write a standard PEFT folder with its record and card, and return it.
@@ -35,6 +46,8 @@ def save_adapter(trained: TrainedAdapter, folder: Path, name: str, evaluations: 
     trained.lora.save_pretrained(str(target))
     save_file(trained.state, target / "adapter_model.safetensors", metadata={"format": "pt"})
     write_json(trained.record, target / "tli.json")
+    if needs_llama_name(source_of(base["model"])):
+        (target / NOTICE).write_text(f"{LLAMA_NOTICE}\n", encoding="utf-8")
     write_card(target, trained.record, evaluations)
     return target
 
@@ -50,6 +63,7 @@ def write_card(target: Path, record: Mapping[str, Any], evaluations: Sequence[Ev
         f"base_model: {source_of(base['model'])}",
         *([f"license: {licence}"] if licence else []),
         "library_name: peft",
+        "language: [sw, en]",
         "tags: [lora, tli, swahili, cross-lingual-alignment]",
         "---",
         "",
@@ -80,4 +94,12 @@ def write_card(target: Path, record: Mapping[str, Any], evaluations: Sequence[Ev
         "```",
         "",
     ]
+    if needs_llama_name(source_of(base["model"])):
+        lines += [
+            "## Licence",
+            "",
+            f"Built with Llama. {LLAMA_NOTICE} Its text is at https://www.llama.com/llama3_1/license; a model made "
+            "with it is to have Llama at the beginning of its name.",
+            "",
+        ]
     (target / "README.md").write_text("\n".join(lines), encoding="utf-8")

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from .batches import TrainingPairs, batches, total_steps
+from .batches import TrainingPairs, batches
 from .losses import hinges
 from .model import LoadedModel
 from .pairs import WordPair
-from .presets import TrainingConfig
+from .presets import TrainingConfig, total_steps
 from .training import blocks_read, lora_config
 
 SAMPLED_BATCHES = 12

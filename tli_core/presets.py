@@ -192,3 +192,14 @@ def _checked_knob(file: str, name: str, value: Any) -> Any:
     kinds = {"layer": "a number or output", "shuffled": "true or false", "targets": "a list such as [q_proj, v_proj]"}
     kind = kinds.get(name) or ("a whole number" if name in _WHOLE else "a number" if name in _REAL else "a word")
     raise ValueError(f"{file}: {name} must be {kind}, got {str(value)[:40]!r}.")
+
+
+def batch_slices(n: int, batch_size: int) -> list[slice]:
+    """Slices of a shuffled epoch; a last batch of one pair has no negative and is left out."""
+    starts = range(0, n, batch_size)
+    return [slice(start, start + batch_size) for start in starts if min(n, start + batch_size) - start >= 2]
+
+
+def total_steps(config: TrainingConfig, n: int) -> int:
+    """Optimiser steps of a run over n pairs."""
+    return config.epochs * len(batch_slices(n, config.batch_size))

@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from .alignment import best_rank
-from .batches import TrainingPairs, batches, total_steps
+from .batches import TrainingPairs, batches
 from .embeddings import encode, layer_states
 from .history import HeldOutCheck, TrainingStep, best_step
 from .model import LoadedModel
 from .pairs import WordPair, translation_table
 from .pooling import EncodedWord
-from .presets import TrainingConfig
+from .presets import TrainingConfig, total_steps
 from .run_state import RunState, random_states, restore_random
 from .steps import PendingLoss, Steps
 

@@ -18,10 +18,12 @@ from ui.errors import explained
 from ui.events import MODEL_QUEUE
 from ui.jobs import Job, Jobs
 from ui.layers import chosen_layer
-from ui.training_run import Order, held_out, read_training_pairs
+from ui.training_run import Order, held_out
 from ui.visitors import BASE, Models, Visitor
 
 MAX_API_TOKENS = 120
+API = "programs"
+"""The owner of what programs start: together they have one visitor's share, and each finds its run by its id."""
 
 
 def build(models: Models, jobs: Jobs) -> None:
@@ -94,9 +96,9 @@ def build(models: Models, jobs: Jobs) -> None:
         if layer:
             changes["layer"] = None if layer == "output" else chosen_layer(layer)
         config = configured(preset, **changes)
-        given = read_training_pairs(parse_pairs(pairs)) if pairs.strip() else shipped("train")
+        given = parse_pairs(pairs).pairs if pairs.strip() else shipped("train")
         order = Order(check_adapter_name(name.strip()), model, config, given, held_out(given))
-        return _json(_told(jobs, jobs.submit(order)))
+        return _json(_told(jobs, jobs.submit(order, API)))
 
     @explained
     def job(job: str, stop: bool = False) -> str:

@@ -16,13 +16,12 @@ from queue import SimpleQueue
 import tli_core as core
 from tli_core.pairs import WordPair
 from tli_core.presets import TrainingConfig
+from ui.hosting import OWN_MACHINE, Hosting
 from ui.training_run import STATE, STOP, Finished, Order, measured_run, train
 from ui.visitors import Models, OwnAdapter, Visitor
 
 WAITING, RUNNING, DONE, STOPPED, FAILED, BROKEN_OFF = "waiting", "running", "done", "stopped", "failed", "broken off"
 MAX_WAITING = 8
-MAX_RUNS = 12
-"""Runs that one browser may hold: each has an adapter on disk."""
 
 RECORD = "job.json"
 
@@ -107,10 +106,10 @@ class Jobs:
     nobody else can.
     """
 
-    def __init__(self, models: Models, folder: Path, keep_hours: float | None = None):
+    def __init__(self, models: Models, folder: Path, hosting: Hosting = OWN_MACHINE):
+        self.hosting = hosting
         self._models = models
         self._folder = folder
-        self._keep_hours = keep_hours
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._line: SimpleQueue[Job] = SimpleQueue()
@@ -126,14 +125,30 @@ class Jobs:
             ValueError: too many are waiting, or the owner has too many runs.
         """
         self._clear_old()
-        if owner and len(self.of(owner)) >= MAX_RUNS:
-            raise ValueError(f"There are {MAX_RUNS} runs in this browser: delete one under Your runs.")
+        self._check_fair(order, owner)
         job_id = uuid.uuid4().hex
         job = Job(job_id, owner, order, self._folder / job_id, time.time())
         self._put_in_line(job)
         with self._lock:
             self._jobs[job_id] = job
         return job
+
+    def _check_fair(self, order: Order, owner: str) -> None:
+        """Pass if an order is within what one visitor may take."""
+        limits, here = self.hosting, self.of(owner)
+        if owner and len(here) >= limits.runs:
+            raise ValueError(
+                f"There are {limits.runs} runs already, the most one may keep here: delete one under Your runs."
+            )
+        if owner and sum(job.active for job in here) >= limits.at_work:
+            raise ValueError("Your last run is still at work: stop it or wait for it, so that others get their turn.")
+        if len(order.pairs) > limits.train_pairs:
+            raise ValueError(f"{len(order.pairs)} pairs are more than {limits.train_pairs}, the most here: use fewer.")
+        steps = core.presets.total_steps(order.config, len(order.pairs))
+        if steps > limits.train_steps:
+            raise ValueError(
+                f"{steps} steps are more than {limits.train_steps}, the most here: use fewer epochs or larger batches."
+            )
 
     def find(self, job_id: str | None) -> Job | None:
         """The job of this id, also one that an earlier server ran; None where there is none."""
@@ -243,7 +258,7 @@ class Jobs:
     def _run(self, job: Job) -> None:
         job.state = RUNNING
         try:
-            for item in train(self._models, job.order, job.folder):
+            for item in train(self._models, job.order, job.folder, self.hosting.train_seconds):
                 if isinstance(item, Finished):
                     job.finished, job.adapter = item, item.folder
                 elif isinstance(item, str):
@@ -262,9 +277,9 @@ class Jobs:
 
     def _clear_old(self) -> None:
         """Where runs are kept for some hours only, remove those that have had them."""
-        if self._keep_hours is None:
+        if self.hosting.keep_hours is None:
             return
-        oldest = time.time() - 3600 * self._keep_hours
+        oldest = time.time() - 3600 * self.hosting.keep_hours
         for folder in self._folder.glob("*"):
             job = self.find(folder.name)
             if job and not job.active and job.made < oldest:

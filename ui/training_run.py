@@ -14,13 +14,11 @@ import gradio as gr
 
 import tli_core as core
 from tli_core.lint import leaks
-from tli_core.pairs import PairList, WordPair, parse_pairs, read_pairs, shipped
+from tli_core.pairs import WordPair, parse_pairs, read_pairs, shipped
 from tli_core.presets import TrainingConfig, configured
 from ui.visitors import Models
 
 SHIPPED, TYPED, UPLOADED = "the shipped lexicon", "pairs I type", "a file I upload"
-MAX_TRAIN_PAIRS = 5000
-MAX_SECONDS = 900
 DRAW_SECONDS = 0.8
 STATE, STOP = "state.safetensors", "stop"
 
@@ -57,7 +55,7 @@ class Knobs:
         """The pairs to train on.
 
         Raises:
-            ValueError: there are none, or too many.
+            ValueError: there are none.
         """
         if self.source == SHIPPED:
             return shipped("train")
@@ -70,7 +68,7 @@ class Knobs:
         if read.warnings:
             first = read.warnings[0].split(":")[0].lower()
             gr.Warning(f"{len(read.warnings)} entries were left out, the first at {first}.")
-        return read_training_pairs(read)
+        return read.pairs
 
     def config(self) -> TrainingConfig:
         """The run's configuration.
@@ -104,17 +102,6 @@ class Knobs:
             patience=int(self.patience),
             seed=int(self.seed),
         )
-
-
-def read_training_pairs(read: PairList) -> tuple[WordPair, ...]:
-    """The pairs of a list to train on.
-
-    Raises:
-        ValueError: there are too many.
-    """
-    if len(read) > MAX_TRAIN_PAIRS:
-        raise ValueError(f"{len(read)} pairs are more than {MAX_TRAIN_PAIRS}, the most this page trains on.")
-    return read.pairs
 
 
 def held_out(pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:
@@ -179,12 +166,15 @@ class Finished:
 
 
 def train(
-    models: Models, order: Order, folder: Path
+    models: Models, order: Order, folder: Path, seconds: float
 ) -> Iterator[tuple[core.history.TrainingStep, ...] | str | Finished]:
     """Train, measure and keep an adapter: the steps so far now and then, what follows them, and the end.
 
     The run's state is kept in the folder, and a run that finds one there goes on from it. A file named STOP there
     ends it: it is seen in another process, too.
+
+    Args:
+        seconds: after which the run ends and keeps what it has learned.
 
     Raises:
         ValueError: the run was stopped before its first step.
@@ -193,7 +183,7 @@ def train(
     state_file, stop_file = folder / STATE, folder / STOP
     resume = core.run_state.RunState.load(state_file) if state_file.exists() else None
     steps: list[core.history.TrainingStep] = list(resume.history) if resume else []
-    drawn, deadline = 0.0, time.monotonic() + MAX_SECONDS
+    drawn, deadline = 0.0, time.monotonic() + seconds
     trained: core.training.TrainedAdapter | None = None
     run = core.training.train_adapter(
         loaded,

@@ -1,0 +1,124 @@
+"""Adapters from a zip file and from the Hub: what is taken, and what is refused with a reason."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tli_core import adapter_sources
+from tli_core.adapter_sources import WEIGHTS, check_base, read_facts, unpack_adapter
+from tli_core.cards import save_adapter
+from tli_core.catalogue import ROOT
+from tli_core.presets import configured
+from tli_core.publishing import check_repo_name, publish_adapter
+from tli_core.training import train_adapter
+
+from .hub import TOKEN, serve
+
+SHIPPED = ROOT / "adapters" / "mini-corrected"
+
+
+def zipped(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def adapter_files(folder: str = "mine/") -> dict[str, bytes]:
+    return {f"{folder}{path.name}": path.read_bytes() for path in SHIPPED.iterdir()}
+
+
+@pytest.mark.parametrize("folder", ["mine/", "", "a/b/mine/", "../../mine/"])
+def test_an_adapter_is_unpacked_wherever_it_is_in_the_archive_and_nowhere_else(folder, tmp_path):
+    into = tmp_path / "into"
+    into.mkdir()
+    found = unpack_adapter(zipped(tmp_path / "mine.zip", {**adapter_files(folder), "../evil.txt": b"x"}), into)
+    assert found == into / "mine"
+    assert {path.name for path in found.iterdir()} == {"adapter_config.json", WEIGHTS, "tli.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"into", "mine.zip"}
+    assert read_facts(found).rank == "16" and read_facts(found).blocks == "0 to 11"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"notes.txt": b"hello"}, "no adapter_config.json"),
+        ({**adapter_files("a/"), **adapter_files("b/")}, "holds 2 adapters"),
+        ({"adapter_config.json": b"{}", "adapter_model.bin": b"x"}, "a pickle, which can run code"),
+        ({"adapter_config.json": b"{}"}, "no adapter_model.safetensors"),
+        ({"adapter_config.json": b"0" * 200_000, WEIGHTS: b"x"}, "larger than 1 MB"),
+    ],
+)
+def test_what_is_no_adapter_is_refused(files, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        unpack_adapter(zipped(tmp_path / "bad.zip", files), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.zip"]
+
+
+def test_a_file_that_is_no_zip_is_refused(tmp_path):
+    (tmp_path / "bad.zip").write_bytes(b"PK no")
+    with pytest.raises(ValueError, match=r"bad\.zip cannot be opened as a zip file"):
+        unpack_adapter(tmp_path / "bad.zip", tmp_path)
+
+
+def test_the_base_must_be_the_one_it_was_made_for(tmp_path):
+    check_base(SHIPPED, "lugha-mini")
+    with pytest.raises(ValueError, match="made for models/lugha-mini, not for Lugha-Llama/Lugha-Llama-8B-wura"):
+        check_base(SHIPPED, "lugha-llama")
+    (tmp_path / "adapter_config.json").write_text("[]")
+    with pytest.raises(ValueError, match="does not say which base"):
+        check_base(tmp_path, "lugha-mini")
+
+
+def test_an_adapter_comes_from_the_hub_file_by_file(tmp_path):
+    """In a process of its own, as the Hub's address is read once."""
+    program = (
+        "import sys; from pathlib import Path; from tli_core.adapter_sources import fetch_adapter\n"
+        "for repo in sys.argv[2:]:\n"
+        "    try: print(fetch_adapter(repo, Path(sys.argv[1])).name)\n"
+        "    except ValueError as error: print(error)\n"
+    )
+    with serve(SHIPPED, "owner/mine") as served:
+        environment = {**os.environ, "HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home")}
+        command = [sys.executable, "-c", program, str(tmp_path), "owner/mine", "owner/other", "../up"]
+        said = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines() == [
+        "mine", "There is no owner/other on the Hub, or it is private: check the id.",
+        "'../up' is no Hub id: write it as owner/name.",
+    ]  # fmt: skip
+    assert (tmp_path / "mine" / WEIGHTS).read_bytes() == (SHIPPED / WEIGHTS).read_bytes()
+    assert not served.gets["README.md"]
+
+
+def test_an_adapter_goes_to_the_hub_with_its_card_under_the_visitors_token(tiny, pairs, tmp_path, monkeypatch):
+    config = configured("corrected", layer=2, batch_size=10, epochs=1)
+    *_, trained = train_adapter(tiny, pairs[:20], config)
+    trained.record["base"]["model"] = "lugha-llama"
+    folder = save_adapter(trained, tmp_path, "mine")
+    (folder / "secret.txt").write_text("not to be published")
+    with pytest.raises(ValueError, match="call it owner/Llama-mine"):
+        check_repo_name(folder, "owner/mine")
+    with pytest.raises(ValueError, match="no Hub id"):
+        check_repo_name(folder, "https://somewhere/mine")
+    with serve(folder, "owner/Llama-mine") as served:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", served.endpoint)
+        address = publish_adapter(folder, "owner/Llama-mine", TOKEN)
+        with pytest.raises(ValueError, match="The Hub did not take owner/Llama-mine"):
+            publish_adapter(folder, "owner/Llama-mine", "hf_of_nobody")
+    assert address == f"{served.endpoint}/owner/Llama-mine"
+    assert set(served.committed) == {"adapter_config.json", WEIGHTS, "tli.json", "README.md", "NOTICE"}
+    assert served.created[0]["visibility"] == "private"
+    card = served.committed["README.md"].decode()
+    assert "license: llama3.1" in card and "Built with Llama." in card
+    assert "base_model: Lugha-Llama/Lugha-Llama-8B-wura" in card
+    assert json.loads(served.committed["tli.json"])["pairs"] == 20
+
+
+def test_the_folders_name_is_made_of_what_it_was_called():
+    names = [adapter_sources.folder_name(name) for name in ("my adapter!", "..", "ü", "a" * 99)]
+    assert names == ["my-adapter-", "adapter", "adapter", "a" * 64]

@@ -1,0 +1,143 @@
+"""Adapters from elsewhere: a zip file or the Hub → a PEFT folder that is safe to read, and for the right base."""
+
+import json
+import re
+import shutil
+import zipfile
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from .catalogue import source_of
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+WANTED = {WEIGHTS: 256_000_000, CONFIG: 100_000, "tli.json": 8_000_000}
+"""What is taken of an adapter, and the most bytes of each."""
+
+REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+
+
+def unpack_adapter(archive: Path, into: Path) -> Path:
+    """Take an adapter's files out of a zip file, whatever folder they are in there, into a folder of its name.
+
+    Nothing else is taken out, and no name in the archive decides where anything is written.
+
+    Args:
+        into: the new folder's parent, which exists.
+
+    Raises:
+        ValueError: it is no zip file, holds no adapter or several, or one in pickles or too large.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            return _unpacked(file, archive.stem, into)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise ValueError(f"{archive.name} cannot be opened as a zip file: {error}") from error
+
+
+def _unpacked(file: zipfile.ZipFile, stem: str, into: Path) -> Path:
+    members = {member.filename: PurePosixPath(member.filename) for member in file.infolist() if not member.is_dir()}
+    folders = {path.parent for path in members.values() if path.name == CONFIG}
+    if not folders:
+        raise ValueError(f"The zip file has no {CONFIG}: zip the folder that PEFT saved.")
+    if len(folders) > 1:
+        raise ValueError(f"The zip file holds {len(folders)} adapters: zip one of them alone.")
+    (folder,) = folders
+    names = {path.name: name for name, path in members.items() if path.parent == folder}
+    if WEIGHTS not in names:
+        pickled = " Its weights are a pickle, which can run code." if "adapter_model.bin" in names else ""
+        raise ValueError(f"The zip file has no {WEIGHTS}.{pickled} Save the adapter again as safetensors.")
+    target = into / folder_name(folder.name or stem)
+    target.mkdir()
+    for name, most in WANTED.items():
+        if name not in names:
+            continue
+        with file.open(names[name]) as packed, (target / name).open("wb") as unpacked:
+            # Not the size that the archive claims: that may be a lie.
+            left = most
+            while block := packed.read(1 << 20):
+                left -= len(block)
+                if left < 0:
+                    shutil.rmtree(target)
+                    raise ValueError(f"{name} is larger than {most // 1_000_000 or 1} MB, too large for this page.")
+                unpacked.write(block)
+    return target
+
+
+def fetch_adapter(repo: str, into: Path) -> Path:
+    """Fetch an adapter's files, and no others, from the Hub into a folder of its name.
+
+    Args:
+        into: the new folder's parent, which exists.
+
+    Raises:
+        ValueError: that is no Hub id, there is no adapter there in safetensors, it is too large, or the Hub cannot be
+            reached.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError
+
+    if not REPO.fullmatch(repo):
+        raise ValueError(f"{repo[:80]!r} is no Hub id: write it as owner/name.")
+    target = into / folder_name(repo.partition("/")[2])
+    target.mkdir()
+    try:
+        for name, most in WANTED.items():
+            try:
+                size = get_hf_file_metadata(hf_hub_url(repo, name)).size or 0
+                if size > most:
+                    raise ValueError(f"{name} of {repo} has {size / 1e6:.0f} MB, more than {most / 1e6:.0f}.")
+                shutil.copyfile(hf_hub_download(repo, name), target / name)
+            except EntryNotFoundError as error:
+                if name in (WEIGHTS, CONFIG):
+                    raise ValueError(f"{repo} has no {name}: it is no PEFT adapter in safetensors.") from error
+    except RepositoryNotFoundError as error:
+        raise ValueError(f"There is no {repo} on the Hub, or it is private: check the id.") from error
+    except (HfHubHTTPError, OSError) as error:
+        raise ValueError(f"The Hub could not be asked for {repo}: {str(error).splitlines()[0]}") from error
+    return target
+
+
+def check_base(folder: Path, model: str) -> None:
+    """Pass if an adapter was made for a base, by what its config says.
+
+    Raises:
+        ValueError: it names another base, or none can be read.
+    """
+    try:
+        named = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder.name} does not say which base it was made for, in {CONFIG}.") from error
+    source = source_of(model)
+    # A base that was loaded from a folder is named by that folder, wherever it was.
+    if named != source and Path(str(named)).name != Path(source).name:
+        raise ValueError(f"{folder.name} was made for {str(named)[:120]}, not for {source}: choose that base.")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an adapter's files say of it; a question mark where they do not."""
+
+    rank: str
+    targets: tuple[str, ...]
+    blocks: str
+    sha256: str
+
+
+def read_facts(folder: Path) -> Facts:
+    """An adapter's rank, matrices, blocks and the hash of its weights, without reading them into a model."""
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    targets = config.get("target_modules") or ()
+    blocks = config.get("layers_to_transform")
+    told = "all" if blocks is None else f"{min(blocks)} to {max(blocks)}" if isinstance(blocks, list) else str(blocks)
+    return Facts(
+        str(config.get("r", "?")),
+        tuple(sorted(map(str, targets))) if isinstance(targets, list) else (str(targets),),
+        told,
+        sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
+    )
+
+
+def folder_name(name: str) -> str:
+    """A name that can name an adapter, made of what it was called."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name).lstrip("._-")[:64] or "adapter"

@@ -1,0 +1,194 @@
+"""The Adapters tab: bring one from a file, the Hub or a folder, download one, or put one on the Hub."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import gradio as gr
+
+import tli_core as core
+from tli_core.catalogue import shipped_adapters
+from ui.adapter_pickers import AdapterPickers
+from ui.errors import explained
+from ui.events import CHECKED, MODEL_QUEUE, QUIET
+from ui.hosting import Hosting
+from ui.model_bar import ModelBar
+from ui.training_run import archive
+from ui.visitors import Models, OwnAdapter, Visitor
+
+MAX_BROUGHT = 6
+HEADERS = ("adapter", "from", "rank", "matrices", "blocks it changes", "SHA-256")
+LOG_IN_HERE = (
+    "It goes up under the login of whoever runs this page: `hf auth login` on this machine first. The repository is "
+    "made if it is not there."
+)
+LOG_IN = "Log in, and it goes up under your own name. The repository is made if it is not there."
+
+
+def build(models: Models, hosting: Hosting, visitor: gr.State, bar: ModelBar, pickers: AdapterPickers) -> None:
+    """Lay the tab out and wire it."""
+    model = bar.model
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            gr.Markdown("## Bring one\nAny LoRA that PEFT saved as safetensors for the chosen base.")
+            upload = gr.File(
+                label="A zip file of its folder", file_types=[".zip"], height=120, elem_id="adapter-upload"
+            )
+            with gr.Row():
+                repo = gr.Textbox(label="A Hub id", placeholder="owner/name", max_length=120, elem_id="adapter-repo")
+                fetch = gr.Button("Fetch it", min_width=100, elem_id="adapter-fetch")
+            with gr.Row(visible=hosting.folders):
+                folder = gr.Textbox(label="A folder of this machine", max_length=400, elem_id="adapter-folder")
+                read = gr.Button("Read it", min_width=100, elem_id="adapter-read")
+            said = gr.Markdown(elem_id="adapter-said")
+        with gr.Column(scale=3, min_width=300):
+            gr.Markdown("## What there is for this base")
+            table = gr.Dataframe(
+                headers=list(HEADERS), interactive=False, show_label=False, max_height=360, elem_id="adapter-table"
+            )
+            chosen = gr.Dropdown([], label="Adapter", elem_id="adapter-chosen")
+            download = gr.DownloadButton("Download it (PEFT folder, zip)", visible=False, elem_id="adapter-download")
+            gr.Markdown(f"## Put it on the Hub\n{LOG_IN if hosting.login else LOG_IN_HERE}")
+            if hosting.login:
+                gr.LoginButton(elem_id="login")
+            with gr.Row():
+                target = gr.Textbox(label="As", placeholder="your-name/Llama-swahili-tli", elem_id="publish-as")
+                private = gr.Checkbox(value=True, label="Private", elem_id="publish-private")
+                push = gr.Button("Put it there", min_width=100, elem_id="publish")
+            pushed = gr.Markdown(elem_id="publish-said")
+
+    listed = [table, chosen, download]
+
+    def shown(model: str, visitor: Visitor) -> tuple:
+        rows = [_row(models, visitor, model, name) for name in visitor.adapters(model)[1:]]
+        names = [row[0] for row in rows]
+        return (
+            {"headers": list(HEADERS), "data": rows},
+            gr.Dropdown(choices=names, value=names[0] if names else None),
+            gr.DownloadButton(visible=False),
+        )
+
+    bar.follow(shown, listed)
+    pickers.alignment.change(shown, [model, visitor], listed, **QUIET)
+
+    def brought(find: Callable[[str, Path], Path]) -> Callable:
+        """A handler that brings an adapter, found by find(what, into), to this visitor."""
+
+        @explained
+        def handler(what: str | None, model: str, visitor: Visitor):
+            if not what or not str(what).strip():
+                raise ValueError("Nothing was named: give an adapter first.")
+            name = bring(models, visitor, model, lambda into: find(str(what).strip(), into))
+            adapter = models.get(model).adapters[visitor.key(models, model, name)]
+            told = f"**{name}** is ready, and chosen in the other tabs. {adapter.idle_sentence}"
+            return told, visitor, *pickers.updates(visitor, model, name), *shown(model, visitor)
+
+        return handler
+
+    ways = (
+        (upload.upload, upload, lambda path, into: core.adapter_sources.unpack_adapter(Path(path), into)),
+        (fetch.click, repo, core.adapter_sources.fetch_adapter),
+        (read.click, folder, lambda path, into: _copied(hosting, path, into)),
+    )
+    for trigger, given, find in ways:
+        trigger(
+            brought(find),
+            [given, model, visitor],
+            [said, visitor, *pickers.outputs, *listed],
+            api_visibility="private",
+            show_progress_on=[said],
+            **MODEL_QUEUE,
+        )
+
+    downloads = tempfile.TemporaryDirectory(prefix="lugha-")
+
+    @explained
+    def packed(name: str | None, model: str, visitor: Visitor, request: gr.Request):
+        if not name:
+            return gr.DownloadButton(visible=False)
+        copy = Path(downloads.name) / str(request.session_hash) / name
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(visitor.folder(model, name), copy)
+        return gr.DownloadButton(f"Download {name} (PEFT folder, zip)", value=archive(copy), visible=True)
+
+    chosen.change(packed, [chosen, model, visitor], download, **CHECKED)
+
+    def publish(name: str | None, model: str, repo: str, private: bool, visitor: Visitor, token: str | None) -> str:
+        if not name:
+            raise ValueError("No adapter is chosen: choose one above.")
+        if not token:
+            raise ValueError("Nobody is logged in to the Hub: log in first.")
+        return f"[{repo.strip()}]({core.publishing.publish_adapter(visitor.folder(model, name), repo, token, private)})"
+
+    given = [chosen, model, target, private, visitor]
+    if hosting.login:
+
+        @explained
+        def put(name, model, repo, private, visitor, token: gr.OAuthToken | None):
+            return publish(name, model, repo, private, visitor, token and token.token)
+    else:
+
+        @explained
+        def put(name, model, repo, private, visitor):
+            from huggingface_hub import get_token
+
+            return publish(name, model, repo, private, visitor, get_token())
+
+    push.click(put, given, pushed, show_progress_on=[pushed], **CHECKED)
+
+
+def bring(models: Models, visitor: Visitor, model: str, find: Callable[[Path], Path]) -> str:
+    """Bring an adapter to a visitor: its name, once its files are checked and in memory beside the base.
+
+    Args:
+        find: puts its folder into the folder it is given.
+
+    Raises:
+        ValueError: it is for another base, does not fit, cannot be read, or there are too many.
+    """
+    models.check_ready(model)
+    if len(visitor.brought) >= MAX_BROUGHT:
+        raise ValueError(f"{MAX_BROUGHT} adapters were brought already: reload the page to begin anew.")
+    into = Path(tempfile.mkdtemp(prefix="lugha-adapter-"))
+    try:
+        folder = find(into)
+        core.adapter_sources.check_base(folder, model)
+        name = folder.name
+        for number in range(2, 2 + len(visitor.adapters(model))):
+            if name not in visitor.adapters(model):
+                break
+            name = f"{folder.name[:60]}-{number}"
+        folder = folder.rename(folder.with_name(name))
+        models.adapter_key(model, folder)
+    except ValueError:
+        shutil.rmtree(into, ignore_errors=True)
+        raise
+    visitor.brought[name] = OwnAdapter(model, folder)
+    return name
+
+
+def _copied(hosting: Hosting, path: str, into: Path) -> Path:
+    """A folder of this machine, copied, where the machine is the visitor's own."""
+    if not hosting.folders:
+        raise ValueError("Folders of this machine cannot be read here: upload a zip file.")
+    source = Path(path).expanduser()
+    if not (source / core.adapter_sources.CONFIG).is_file():
+        raise ValueError(f"{source} has no {core.adapter_sources.CONFIG}: point to a folder that PEFT saved.")
+    target = into / core.adapter_sources.folder_name(source.name)
+    target.mkdir()
+    for name in core.adapter_sources.WANTED:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+    return target
+
+
+def _row(models: Models, visitor: Visitor, model: str, name: str) -> list[str]:
+    """What its files say of an adapter."""
+    facts = core.adapter_sources.read_facts(visitor.folder(model, name))
+    where = "shipped" if name in shipped_adapters(base=model) and name not in visitor.own else "brought"
+    if name in visitor.trained:
+        where = "trained here"
+    return [name, where, facts.rank, ", ".join(facts.targets), facts.blocks, facts.sha256[:12]]
