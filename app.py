@@ -13,7 +13,18 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from ui import adapters_tab, alignment_tab, api, compare_tab, evaluate_tab, finetune_tab, guide, lists_tab, space_tab
+from ui import (
+    adapters_tab,
+    alignment_tab,
+    api,
+    arrival,
+    compare_tab,
+    evaluate_tab,
+    finetune_tab,
+    guide,
+    lists_tab,
+    space_tab,
+)
 from ui.adapter_pickers import AdapterPickers
 from ui.hosting import hosting
 from ui.jobs import Jobs
@@ -75,22 +86,23 @@ def build(models: Models, jobs: Jobs) -> gr.Blocks:
         pickers = AdapterPickers(models)
         bar.follow(lambda model, visitor: [gr.Markdown(visible=model == "lugha-mini")], [note])
         bar.follow(lambda model, visitor: pickers.updates(visitor, model), pickers.outputs)
+        arrived = arrival.wire(demo, jobs, visitor, token, bar.model, pickers)
         with gr.Tabs() as tabs:
             with gr.Tab("Alignment", id="alignment"):
-                alignment = alignment_tab.build(models, visitor, bar.model, pickers)
+                alignment = alignment_tab.build(models, visitor, bar.model, pickers, arrived)
             with gr.Tab("Fine-tune", id="finetune"):
-                typed = finetune_tab.build(models, jobs, visitor, token, bar.model, pickers, alignment, demo, tabs)
+                typed = finetune_tab.build(models, jobs, visitor, bar.model, pickers, alignment, arrived, tabs)
             with gr.Tab("Evaluate", id="evaluate"):
                 evaluate_tab.build(models, visitor, bar, pickers)
             with gr.Tab("Space", id="space"):
                 space_tab.build(models, visitor, bar, pickers)
             with gr.Tab("Answers", id="compare"):
-                compare_tab.build(models, visitor, bar.model, pickers, demo, tabs)
+                compare_tab.build(models, visitor, bar.model, pickers, arrived, tabs)
             with gr.Tab("Adapters", id="adapters"):
-                adapters_tab.build(models, jobs.hosting, visitor, bar, pickers)
+                adapters_tab.build(models, jobs.hosting, visitor, bar, pickers, arrived)
             with gr.Tab("Word lists", id="lists"):
                 lists_tab.build(models, bar.model, tabs, alignment, typed)
-        bar.wire(demo, visitor, alignment.first_drawing)
+        bar.wire(demo, visitor, alignment)
         api.build(models, jobs)
     return demo.queue(max_size=20, api_open=False)
 

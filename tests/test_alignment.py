@@ -8,9 +8,10 @@ import pytest
 import torch
 
 import tli_core.alignment
-from tli_core.alignment import PairStates, align, auc, best_rank, change, csls, measure, mexa
+from tli_core.alignment import PairStates, align, auc, best_rank, change, csls, measure, measure_by_pooling, mexa
 from tli_core.model import Provenance
 from tli_core.pairs import WordPair
+from tli_core.pooling import POOLINGS
 
 SOURCE = Provenance("hand", None, "float32", None, None, "words", 0, 0)
 
@@ -160,11 +161,22 @@ def test_the_reference_pool_is_embedded_once(tiny, pairs, monkeypatch):
     import tli_core.alignment
 
     calls = []
-    real = tli_core.alignment.embed_pairs
-    monkeypatch.setattr(tli_core.alignment, "embed_pairs", lambda *a, **k: calls.append(len(a[1])) or real(*a, **k))
+    real = tli_core.alignment.embed_by_pooling
+    monkeypatch.setattr(
+        tli_core.alignment, "embed_by_pooling", lambda *a, **k: calls.append(len(a[1])) or real(*a, **k)
+    )
     first, second = measure(tiny, pairs), measure(tiny, pairs)
     assert sorted(calls) == [30, 30, 200]
     assert (first.cosine == second.cosine).all()
+
+
+def test_all_poolings_of_one_pass_are_what_each_is_alone(tiny, pairs):
+    together = measure_by_pooling(tiny, pairs)
+    for pooling in POOLINGS:
+        alone = measure(tiny, pairs, None, pooling)
+        assert (together[pooling].cosine == alone.cosine).all() and together[pooling].provenance == alone.provenance
+        assert (together[pooling].anchor_share == alone.anchor_share).all()
+    assert not (together["words"].cosine == together["all"].cosine).all()
 
 
 def test_nothing_to_measure_is_one_sentence(tiny):

@@ -17,6 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import app
+import tli_core.embeddings
 from tli_core.catalogue import ROOT, shipped_adapters
 from ui.jobs import Jobs
 from ui.visitors import Models
@@ -130,9 +131,45 @@ def test_typing_pairs_and_laying_an_adapter_over_them(page: Page):
     expect(page.locator("#curve").locator(TRACES)).to_have_count(before + 6)
 
 
-def test_bos_pooling_is_warned_about(page: Page):
+def test_bos_pooling_is_warned_about_and_needs_no_new_pass(page: Page, monkeypatch: pytest.MonkeyPatch):
+    expect(page.locator("#pair-table")).to_contain_text("kusoma")
+    passes = []
+    real = tli_core.embeddings.visit_layers
+    monkeypatch.setattr(tli_core.embeddings, "visit_layers", lambda *a, **k: passes.append(a) or real(*a, **k))
     page.get_by_label("every token, BOS too").check()
     expect(page.locator("#alignment-warning")).to_contain_text("BOS is averaged in")
+    page.get_by_label("Every pair at every layer").check()
+    expect(page.locator("#curve .heatmaplayer .hm")).to_have_count(1)
+    expect(page.locator("#curve")).to_contain_text("maji – water")
+    assert not passes
+
+
+def test_pairs_come_from_a_table_a_file_and_the_lexicon(page: Page, tmp_path: Path):
+    page.get_by_role("tab", name="As a table").click()
+    cell = page.locator("#pairs-table [data-testid=cell-0-1]")
+    expect(cell).to_contain_text("water")
+    cell.dblclick()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("the water")
+    page.keyboard.press("Enter")
+    page.get_by_role("tab", name="As text").click()
+    expect(page.locator("#pairs textarea")).to_have_value(re.compile("maji, the water\nmbwa, dog"))
+    page.get_by_role("tab", name="From the lexicon").click()
+    choose(page, "#topic", "colours")
+    page.get_by_label(re.compile("eusi – black")).check()
+    page.click("#topic-take")
+    expect(page.get_by_text("1 pairs are in the list")).to_be_visible()
+    page.get_by_role("tab", name="From a file").click()
+    (tmp_path / "mine.csv").write_text("english,swahili\nlion,simba\nmilk,maziwa\n")
+    page.locator("#pairs-upload input[type=file]").set_input_files(tmp_path / "mine.csv")
+    expect(page.locator("#pair-table")).to_contain_text("maziwa")
+    # Its pieces, and its own line once its row is clicked.
+    expect(page.locator("#pair-table")).to_contain_text("|")
+    page.locator("#pair-table [data-testid=cell-1-0]").click()
+    expect(page.locator("#curve .legendtext").filter(has_text="maziwa – milk")).to_have_count(1)
+    expect(page).to_have_url(re.compile("tab=alignment"))
+    page.reload()
+    expect(page.locator("#pair-table")).to_contain_text("maziwa")
 
 
 def test_examples_fill_the_box_and_draw(page: Page):
@@ -147,6 +184,7 @@ def test_what_cannot_be_read_is_one_sentence_and_nothing_is_lost(page: Page):
     expect(page.get_by_text("No pair could be read. Line 1: expected")).to_be_visible()
     expect(page.locator("#pairs textarea")).to_have_value("<b>paka</b>")
     expect(page.locator("#curve .legendtext").first).to_be_visible()
+    expect(page.locator("#alignment-stale")).to_contain_text("what is shown is from before")
 
 
 def test_hostile_words_stay_words(page: Page):

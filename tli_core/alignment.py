@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .embeddings import pooled_states
+from .embeddings import states_by_pooling
 from .model import LoadedModel, Provenance
 from .pairs import WordPair, normalise, shipped, translation_table
 from .parallel import gathered, gathered_objects, own_part, processes
+from .pooling import POOLINGS
 from .significance import above_chance, bootstrap_weights, interval95
 
 DIRECTIONS = ("sw_en", "en_sw")
@@ -152,7 +153,19 @@ def embed_pairs(
     tell: Callable[[int, int], None] = lambda done, blocks: None,
     alone: bool = False,
 ) -> PairStates:
-    """Embed every distinct word of the pairs once, with the named adapter on (None: the base).
+    """Embed every distinct word of the pairs under one pooling, as `embed_by_pooling`."""
+    return embed_by_pooling(loaded, pairs, adapter, (pooling,), tell, alone)[pooling]
+
+
+def embed_by_pooling(
+    loaded: LoadedModel,
+    pairs: Sequence[WordPair],
+    adapter: str | None,
+    poolings: Sequence[str],
+    tell: Callable[[int, int], None] = lambda done, blocks: None,
+    alone: bool = False,
+) -> dict[str, PairStates]:
+    """Embed every distinct word of the pairs once, for all poolings, with the named adapter on (None: the base).
 
     Args:
         tell: told (blocks done, blocks in all).
@@ -162,20 +175,26 @@ def embed_pairs(
     english = list(dict.fromkeys(pair.english for pair in pairs))
     words = swahili + english
     with loaded.using(adapter) as model:
-        pooled = pooled_states(model, loaded.tokenizer, words if alone else own_part(words), pooling, tell=tell)
-    states, shares = pooled.vectors, pooled.anchor_share  # (layers, a + b, d) and (layers, a + b)
-    if not alone:
-        states, shares = (_gathered(part, len(words), loaded) for part in (states, shares))
+        own = words if alone else own_part(words)
+        by_pooling = states_by_pooling(model, loaded.tokenizer, own, poolings, tell=tell)
     place_sw, place_en = {w: i for i, w in enumerate(swahili)}, {w: i for i, w in enumerate(english)}
-    return PairStates(
-        tuple(pairs),
-        states[:, : len(swahili)],
-        states[:, len(swahili) :],
-        np.array([place_sw[pair.swahili] for pair in pairs]),
-        np.array([place_en[pair.english] for pair in pairs]),
-        loaded.layer_names[: states.shape[0]],
-        shares.numpy().mean(axis=1, dtype=np.float64),
-    )
+    swahili_index = np.array([place_sw[pair.swahili] for pair in pairs])
+    english_index = np.array([place_en[pair.english] for pair in pairs])
+    found = {}
+    for pooling, pooled in by_pooling.items():
+        states, shares = pooled.vectors, pooled.anchor_share  # (layers, a + b, d) and (layers, a + b)
+        if not alone:
+            states, shares = (_gathered(part, len(words), loaded) for part in (states, shares))
+        found[pooling] = PairStates(
+            tuple(pairs),
+            states[:, : len(swahili)],
+            states[:, len(swahili) :],
+            swahili_index,
+            english_index,
+            loaded.layer_names[: states.shape[0]],
+            shares.numpy().mean(axis=1, dtype=np.float64),
+        )
+    return found
 
 
 def _gathered(part: Tensor, total: int, loaded: LoadedModel) -> Tensor:
@@ -194,7 +213,19 @@ def measure(
     seed: int = 0,
     tell: Callable[[int, int], None] = lambda done, steps: None,
 ) -> LayerAlignment:
-    """Every measure of a list of pairs at every layer, with the named adapter on (None: the base).
+    """Every measure of a list of pairs at every layer under one pooling, as `measure_by_pooling`."""
+    return measure_by_pooling(loaded, pairs, adapter, (pooling,), seed, tell)[pooling]
+
+
+def measure_by_pooling(
+    loaded: LoadedModel,
+    pairs: Sequence[WordPair],
+    adapter: str | None = None,
+    poolings: Sequence[str] = POOLINGS,
+    seed: int = 0,
+    tell: Callable[[int, int], None] = lambda done, steps: None,
+) -> dict[str, LayerAlignment]:
+    """Every measure of a list of pairs at every layer, for all poolings, with the named adapter on (None: the base).
 
     A list of more than PART pairs is measured in parts, so that memory does not grow with its square; several processes
     share the parts out.
@@ -207,25 +238,40 @@ def measure(
     """
     if not pairs:
         raise ValueError("There are no pairs to measure: add at least one, such as maji, water.")
-    reference = loaded.reference(adapter, pooling, lambda: embed_pairs(loaded, shipped("pool"), adapter, pooling))
+    references = _references(loaded, adapter, poolings)
     parts = [pairs[i : i + PART] for i in range(0, len(pairs), PART)]
-    provenance = loaded.provenance(adapter, pooling, len(pairs), seed)
-    if len(parts) == 1:
-        result = align(embed_pairs(loaded, pairs, adapter, pooling, tell), reference, provenance, seed)
-    else:
-        own = own_part(parts)
-        measured = []
-        for number, part in enumerate(own):
+    whole = len(parts) == 1
+    own = parts if whole else own_part(parts)
+    measured: dict[str, list[LayerAlignment]] = {pooling: [] for pooling in poolings}
+    for number, part in enumerate(own):
 
-            def told(done: int, blocks: int, number: int = number) -> None:
-                tell(number * blocks + done, len(own) * blocks)
+        def told(done: int, blocks: int, number: int = number) -> None:
+            tell(number * blocks + done, len(own) * blocks)
 
-            states = embed_pairs(loaded, part, adapter, pooling, told, alone=True)
-            measured.append(align(states, reference, provenance, seed))
-        result = joined(gathered_objects(measured))
+        states = embed_by_pooling(loaded, part, adapter, poolings, told, alone=not whole)
+        for pooling in poolings:
+            provenance = loaded.provenance(adapter, pooling, len(pairs), seed)
+            measured[pooling].append(align(states[pooling], references[pooling], provenance, seed))
+    found = {p: of_parts[0] if whole else joined(gathered_objects(of_parts)) for p, of_parts in measured.items()}
     if loaded.health and loaded.health.noisy:
-        return replace(result, warnings=(loaded.health.sentence, *result.warnings))
-    return result
+        note = loaded.health.sentence
+        return {pooling: replace(result, warnings=(note, *result.warnings)) for pooling, result in found.items()}
+    return found
+
+
+def _references(loaded: LoadedModel, adapter: str | None, poolings: Sequence[str]) -> dict[str, PairStates]:
+    """The reference pool's vectors for each pooling; those not known yet come of one pass."""
+    new = [pooling for pooling in poolings if not loaded.has_reference(adapter, pooling)]
+    made = embed_by_pooling(loaded, shipped("pool"), adapter, new) if new else {}
+
+    def kept(pooling: str) -> PairStates:
+        # Known a moment ago does not mean known still: other work may have pushed it out meanwhile.
+        found = made.get(pooling)
+        return loaded.reference(
+            adapter, pooling, lambda: found or embed_pairs(loaded, shipped("pool"), adapter, pooling)
+        )
+
+    return {pooling: kept(pooling) for pooling in poolings}
 
 
 def joined(parts: Sequence[LayerAlignment]) -> LayerAlignment:

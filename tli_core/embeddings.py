@@ -129,7 +129,6 @@ def visit_layers(
         tell(layer, last)
 
 
-@torch.inference_mode()
 def pooled_states(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -138,10 +137,23 @@ def pooled_states(
     upto: int | None = None,
     tell: Callable[[int, int], None] = lambda done, blocks: None,
 ) -> PooledStates:
-    """Each word's vector at every layer, pooled inside the forward pass.
+    """Each word's vector at every layer under one pooling, as `states_by_pooling`."""
+    return states_by_pooling(model, tokenizer, words, (pooling,), upto, tell)[pooling]
+
+
+@torch.inference_mode()
+def states_by_pooling(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    words: Sequence[str],
+    poolings: Sequence[str],
+    upto: int | None = None,
+    tell: Callable[[int, int], None] = lambda done, blocks: None,
+) -> dict[str, PooledStates]:
+    """Each word's vector at every layer under each pooling, pooled inside one forward pass.
 
     Args:
-        pooling: one of POOLINGS.
+        poolings: some of POOLINGS.
         upto: stop after this layer; None runs all.
         tell: told (blocks done, blocks in all), over all words.
 
@@ -156,8 +168,14 @@ def pooled_states(
     device = input_device(model)
     # Page-locked and on a stream of their own, so that a GPU computes while its vectors are on their way.
     on_gpu = device.type == "cuda"
-    states = torch.empty(layers, len(words), model.config.hidden_size, pin_memory=on_gpu)  # (layers, n, d)
-    shares = torch.zeros(layers, len(words), pin_memory=on_gpu)  # (layers, n)
+    size = (layers, len(words), model.config.hidden_size)
+    found = {
+        pooling: PooledStates(
+            torch.empty(*size, pin_memory=on_gpu),  # (layers, n, d)
+            torch.zeros(*size[:2], pin_memory=on_gpu),  # (layers, n)
+        )
+        for pooling in poolings
+    }
     sending: dict[torch.device, torch.cuda.Stream] = {}
 
     def bring(tensor: Tensor, place: Tensor) -> None:
@@ -172,30 +190,33 @@ def pooled_states(
             place.copy_(tensor, non_blocking=True)
         tensor.record_stream(stream)
 
-    packs = packed(encoded, pooling)
+    # One layout for all poolings, which differ in their weights alone; the first one's packs are those that run.
+    packs = list(zip(*(packed(encoded, pooling) for pooling in poolings), strict=True))
     # Offloaded blocks are fetched once for all words; otherwise a pack at a time takes the least memory.
     groups = [packs] if is_offloaded(model) else [[pack] for pack in packs]
     begin = 0
     for number, group in enumerate(groups):
-        group = [pack.to(device) for pack in group]
-        edges = [begin, *(begin + end for end in accumulate(len(pack.slots) for pack in group))]
+        group = [tuple(pack.to(device) for pack in alike) for alike in group]
+        edges = [begin, *(begin + end for end in accumulate(len(alike[0].slots) for alike in group))]
 
-        def pool(layer: int, i: int, hidden: Tensor, group: list[Pack] = group, edges: list[int] = edges) -> None:
-            part, pack, hidden = slice(edges[i], edges[i + 1]), group[i].to(hidden.device), hidden.float()
-            pooled = pack.pool(hidden, pack.weights)  # (b, d)
-            bring(pooled, states[layer, part])
-            if pooling == "all":
-                anchor = (pack.pool(hidden, pack.anchors) * pooled).sum(dim=1) / pooled.square().sum(dim=1)  # (b,)
-                bring(anchor, shares[layer, part])
+        def pool(layer: int, i: int, hidden: Tensor, group: list = group, edges: list[int] = edges) -> None:
+            part, hidden = slice(edges[i], edges[i + 1]), hidden.float()
+            for pooling, pack in zip(poolings, group[i], strict=True):
+                pack = pack.to(hidden.device)
+                pooled = pack.pool(hidden, pack.weights)  # (b, d)
+                bring(pooled, found[pooling].vectors[layer, part])
+                if pooling == "all":
+                    anchor = (pack.pool(hidden, pack.anchors) * pooled).sum(dim=1) / pooled.square().sum(dim=1)  # (b,)
+                    bring(anchor, found[pooling].anchor_share[layer, part])
 
         def told(done: int, blocks: int, number: int = number) -> None:
             tell(number * blocks + done, len(groups) * blocks)
 
-        visit_layers(model, group, pool, upto, told)
+        visit_layers(model, [alike[0] for alike in group], pool, upto, told)
         begin = edges[-1]
     for stream in sending.values():
         stream.synchronize()
-    return PooledStates(states, shares)
+    return found
 
 
 def packed(words: Sequence[EncodedWord], pooling: str) -> list[Pack]:

@@ -21,8 +21,14 @@ SERIES = ((BLUE, "circle"), (ORANGE, "diamond"), (GREEN, "square"))
 HEIGHT = 460
 
 
-def alignment_figure(results: Sequence[tuple[str, LayerAlignment]], pair_lines: bool = False) -> go.Figure:
-    """Matched lines with their intervals over the mismatched bands, one colour a model; pairs' own lines on demand."""
+def alignment_figure(
+    results: Sequence[tuple[str, LayerAlignment]], pair_lines: bool = False, picked: int | None = None
+) -> go.Figure:
+    """Matched lines with their intervals over the mismatched bands, one colour a model; pairs' own lines on demand.
+
+    Args:
+        picked: the number of a pair whose line is drawn so that it stands out.
+    """
     figure = go.Figure()
     for (label, result), (colour, marker) in zip(results, SERIES, strict=False):
         layers = list(range(len(result.names)))
@@ -31,6 +37,17 @@ def alignment_figure(results: Sequence[tuple[str, LayerAlignment]], pair_lines: 
         _band(figure, layers, result.matched_ci95, colour, 0.28)
         if pair_lines:
             _pair_lines(figure, result, colour, label)
+        if picked is not None:
+            words = _words(result.pairs[picked])
+            figure.add_scatter(
+                x=layers,
+                y=result.cosine[picked],
+                mode="lines+markers",
+                name=f"{words}, {label}",
+                line={"color": GREEN, "width": 3, "dash": "dash"},
+                marker={"size": 6, "symbol": marker},
+                hovertemplate="%{y:.3f}",
+            )
         figure.add_scatter(
             x=layers,
             y=result.matched,
@@ -53,6 +70,36 @@ def alignment_figure(results: Sequence[tuple[str, LayerAlignment]], pair_lines: 
     _layer_axis(figure, results[0][1].names)
     figure.update_yaxes(title="cosine of the two words")
     return _styled(figure, HEIGHT)
+
+
+def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
+    """Every pair at every layer: its cosine less the mean of wrong pairs there, so that no layer shines by itself.
+
+    Purple is above the wrong pairs and orange below, which all kinds of colour vision tell apart.
+    """
+    mismatched, _ = result.control
+    apart = result.cosine - mismatched  # (n, layers)
+    reach = max(0.05, float(np.abs(apart).max()))
+    figure = go.Figure(
+        go.Heatmap(
+            z=apart,
+            x=list(range(len(result.names))),
+            y=list(range(len(result.pairs))),
+            customdata=np.dstack([result.cosine, np.broadcast_to(mismatched, apart.shape)]),
+            text=[[_words(pair)] * len(result.names) for pair in result.pairs],
+            hovertemplate="%{text}, layer %{x}: %{customdata[0]:.3f}, wrong pairs %{customdata[1]:.3f}"
+            f"<extra>{_plain(label)}</extra>",
+            colorscale="PuOr",
+            zmin=-reach,
+            zmax=reach,
+            colorbar={"title": {"text": "above wrong pairs", "side": "right"}, "thickness": 12},
+        )
+    )
+    _layer_axis(figure, result.names)
+    figure.update_yaxes(
+        tickvals=list(range(len(result.pairs))), ticktext=[_words(pair) for pair in result.pairs], autorange="reversed"
+    )
+    return _styled(figure, max(HEIGHT, 120 + 18 * len(result.pairs)), hovermode="closest")
 
 
 def differences_figure(evaluations: Sequence[Evaluation]) -> go.Figure:

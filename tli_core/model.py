@@ -199,6 +199,10 @@ class LoadedModel:
             self._take_off(key)
             self._base_only()
 
+    def has_reference(self, adapter: str | None, what: str) -> bool:
+        """Whether `reference` has this at hand."""
+        return (adapter, what) in self._references
+
     def reference(self, adapter: str | None, what: str, make: Callable[[], Any]) -> Any:
         """What `make` returns, kept under this adapter and name, so that reference vectors are embedded once."""
         held = (adapter, what)

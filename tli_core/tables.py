@@ -12,6 +12,11 @@ from .seeds import Spread
 
 def alignment_table(result: LayerAlignment) -> str:
     """A measurement as a plain table, one line a layer."""
+    return format_table(alignment_rows(result))
+
+
+def alignment_rows(result: LayerAlignment) -> list[tuple[str, ...]]:
+    """A measurement, one row a layer: a heading row first."""
     head = ("layer", "matched", "95 %", "mismatched", "band", "gap", "centred", "P@1 →en", "P@1 →sw", "MEXA", "verdict")
     rows = [head]
     for i, name in enumerate(result.names):
@@ -32,7 +37,7 @@ def alignment_table(result: LayerAlignment) -> str:
                 verdict(result, i),
             )
         )
-    return format_table(rows)
+    return rows
 
 
 def evaluation_table(evaluations: Sequence[Evaluation]) -> str:

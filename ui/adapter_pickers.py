@@ -28,6 +28,13 @@ class AdapterPickers:
             made.append(gr.Dropdown(choices=choices, value=chosen or next(iter(choices), None)))
         return made
 
+    def choices(self, visitor: Visitor, model: str) -> list[gr.Dropdown]:
+        """What every picker offers for a model, with what is chosen left as it is."""
+        return [
+            gr.Dropdown(choices=_choices(visitor, model, with_base=picker is not self.evaluate))
+            for picker in self.outputs
+        ]
+
     def _made(self, label: str, elem_id: str, with_base: bool = True, start_with_base: bool = False) -> gr.Dropdown:
         choices = _choices(Visitor(), self._model, with_base)
         value = BASE if start_with_base else next((name for name in choices if name != BASE), None)

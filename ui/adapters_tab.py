@@ -28,7 +28,14 @@ LOG_IN_HERE = (
 LOG_IN = "Log in, and it goes up under your own name. The repository is made if it is not there."
 
 
-def build(models: Models, hosting: Hosting, visitor: gr.State, bar: ModelBar, pickers: AdapterPickers) -> None:
+def build(
+    models: Models,
+    hosting: Hosting,
+    visitor: gr.State,
+    bar: ModelBar,
+    pickers: AdapterPickers,
+    arrived: gr.events.Dependency,
+) -> None:
     """Lay the tab out and wire it."""
     model = bar.model
     with gr.Row():
@@ -72,6 +79,7 @@ def build(models: Models, hosting: Hosting, visitor: gr.State, bar: ModelBar, pi
         )
 
     bar.follow(shown, listed)
+    arrived.then(shown, [model, visitor], listed, **QUIET)
     pickers.alignment.change(shown, [model, visitor], listed, **QUIET)
 
     def brought(find: Callable[[str, Path], Path]) -> Callable:
@@ -120,7 +128,9 @@ def build(models: Models, hosting: Hosting, visitor: gr.State, bar: ModelBar, pi
         if not name:
             raise ValueError("No adapter is chosen: choose one above.")
         if not token:
-            raise ValueError("Nobody is logged in to the Hub: log in first.")
+            raise ValueError(
+                f"Nobody is logged in to the Hub: {'log in' if hosting.login else 'run hf auth login here'} first."
+            )
         return f"[{repo.strip()}]({core.publishing.publish_adapter(visitor.folder(model, name), repo, token, private)})"
 
     given = [chosen, model, target, private, visitor]

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gradio as gr
 import plotly.graph_objects as go
 
 import tli_core as core
-from tli_core.pairs import parse_pairs, shipped
+from tli_core.pairs import parse_pairs
 from tli_core.pooling import POOLINGS
+from ui import pairs_input
 from ui.adapter_pickers import AdapterPickers
 from ui.errors import explained
-from ui.events import MODEL_QUEUE
-from ui.visitors import Models, Visitor
+from ui.events import CHECKED, MODEL_QUEUE, QUIET
+from ui.links import ADDRESS, MAX_LINK, asked_for, view_link
+from ui.pairs_input import CONTROL_EXAMPLE
+from ui.visitors import BASE, Models, Visitor
 
 MAX_PAIRS = 2000
 MAX_PAIR_LINES = 60
 MAX_NOTES = 6
-
-EXAMPLES = {
-    "Everyday words": "maji, water\nmbwa, dog\nshule, school\nkusoma, to read\nrafiki, friend",
-    "Food": "mkate, bread\nchai, tea\nasali, honey\nndizi, banana\nchumvi, salt",
-    "Verbs": "kuimba, to sing\nkucheka, to laugh\nkuogelea, to swim\nkuandika, to write",
-    "Phrases": "haraka haraka haina baraka, haste makes waste\nsafari njema, safe journey\nhakuna matata, no worries",
-    "Wrong on purpose": "maji, school\nmbwa, bread\nrafiki, mountain\nasali, train",
-}
-CONTROL_EXAMPLE = f"All {len(shipped('control'))} control pairs"
-RESERVED_EXAMPLE = f"{len(shipped('reserved'))} words no training saw"
+STALE = "These pairs were **not** measured; what is shown is from before."
 
 WHY = (
     "Every text that a Llama model reads begins with a token of its own, BOS. Its vector is very long, and the same "
@@ -45,42 +39,59 @@ WHY = (
 POOLING_LABELS = [("words only", "words"), ("every token, BOS too", "all"), ("last token", "last")]
 
 
+CURVE, HEAT_MAP = "Curve", "Every pair at every layer"
+HINTS = {
+    CURVE: "Solid: right pairs (*matched*) with a 95 % interval. Dotted: wrong pairs (*mismatched*), nine in ten of "
+    "them inside the pale band. Only the distance between the two means anything. Click a row of the table below for "
+    "that pair's own line.",
+    HEAT_MAP: "Each pair's cosine less the mean of *wrong* pairs at that layer: purple is above them, orange below, "
+    "white is no better than a wrong pair.",
+}
+
+
 @dataclass(frozen=True)
 class Shown:
-    """The measurements on the page, so that the overlays change without measuring again."""
+    """The measurements on the page under every pooling, so that views change without measuring again.
 
-    results: tuple[tuple[str, core.alignment.LayerAlignment], ...]
-    notes: tuple[str, ...]
+    pieces are each word's subwords; picked is the number of the pair that was clicked.
+    """
+
+    measured: tuple[tuple[str, dict[str, core.alignment.LayerAlignment]], ...]
+    pooling: str
+    unread: tuple[str, ...]
+    pieces: dict[str, tuple[str, ...]]
+    picked: int | None = None
+
+    @property
+    def results(self) -> tuple[tuple[str, core.alignment.LayerAlignment], ...]:
+        """The base's measurement, and the adapter's where there is one, under the present pooling."""
+        return tuple((name, by_pooling[self.pooling]) for name, by_pooling in self.measured)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be read, and what the measurement warns of."""
+        return tuple(dict.fromkeys([*self.unread, *self.results[0][1].warnings]))
 
 
 @dataclass(frozen=True)
 class AlignmentTab:
-    """What other tabs need of this one: the box that a mended list goes to, and the first drawing."""
+    """What others need of this tab: the box that a mended list goes to, how to draw, and the event that opens it."""
 
     text: gr.Textbox
     first_drawing: tuple
+    opened: gr.events.Dependency
 
 
-def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: AdapterPickers) -> AlignmentTab:
+def build(
+    models: Models, visitor: gr.State, model: gr.Dropdown, pickers: AdapterPickers, arrived: gr.events.Dependency
+) -> AlignmentTab:
     """Lay the tab out and wire it."""
     shown = gr.State(None)
     # One file a session, overwritten by its next measurement; the folder goes when the server ends.
     downloads = tempfile.TemporaryDirectory(prefix="lugha-")
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
-            text = gr.Textbox(
-                EXAMPLES["Everyday words"],
-                label="Swahili, English: one pair a line",
-                info="Separate with a comma, a tab, a colon, = or a dash. Paste from a spreadsheet if you like.",
-                lines=7,
-                max_lines=14,
-                elem_id="pairs",
-            )
-            example = gr.Radio(
-                [*EXAMPLES, CONTROL_EXAMPLE, RESERVED_EXAMPLE],
-                label="Or start from",
-                elem_id="examples",
-            )
+            given = pairs_input.build()
             go_button = gr.Button("Show the curve", variant="primary", elem_id="measure")
             adapter = pickers.alignment
             adapter.render()
@@ -95,18 +106,42 @@ def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: Adapte
                 gr.Markdown(WHY)
                 show_me = gr.Button("Show me, on the control pairs", size="sm", elem_id="show-me")
         with gr.Column(scale=3, min_width=300):
+            stale = gr.Markdown(visible=False, elem_id="alignment-stale", elem_classes="warning")
             reading = gr.Markdown(_opening(models), elem_id="reading")
+            with gr.Row():
+                view = gr.Radio(
+                    [CURVE, HEAT_MAP], value=CURVE, label="Look at", min_width=200, elem_id="alignment-view"
+                )
+                lines = gr.Checkbox(label="Show each pair's own line", min_width=200, elem_id="pair-lines")
             plot = gr.Plot(label="Cosine by layer", show_label=False, elem_id="curve")
-            lines = gr.Checkbox(label="Show each pair's own line", elem_id="pair-lines")
-            gr.Markdown(
-                "Solid: right pairs (*matched*) with a 95 % interval. Dotted: wrong pairs (*mismatched*), nine in ten "
-                "of them inside the pale band. Only the distance between the two means anything.",
-                elem_classes="hint",
-            )
-    table = gr.Dataframe(label="Each pair", interactive=False, max_height=420, elem_id="pair-table")
+            hint = gr.Markdown(HINTS[CURVE], elem_classes="hint")
+            link = gr.Markdown(elem_classes="hint", elem_id="alignment-link")
+    table = gr.Dataframe(
+        label="Each pair, where it stands best among common words",
+        interactive=False,
+        max_height=420,
+        elem_id="pair-table",
+    )
+    with gr.Accordion("The curve as a table", open=False):
+        layers = gr.Dataframe(show_label=False, interactive=False, max_height=520, elem_id="layer-table")
     download = gr.DownloadButton("Download every number (JSON)", visible=False, elem_id="alignment-json")
 
-    outputs = [plot, reading, warning, table, download, shown]
+    drawn_parts = [plot, reading, warning, table, layers, download, shown]
+    outputs = [*drawn_parts, stale]
+
+    def drawn(found: Shown, view: str, lines: bool, request: gr.Request) -> tuple:
+        path = Path(downloads.name) / str(request.session_hash) / "alignment.json"
+        core.reports.write_json(core.reports.alignment_json(found.results[-1][1]), path)
+        headers, *rows = core.tables.alignment_rows(found.results[-1][1])
+        return (
+            redrawn(found, view, lines),
+            _reading(found.results),
+            gr.Markdown(note_list(found.notes), visible=bool(found.notes)),
+            pair_table(found),
+            {"headers": list(headers), "data": [list(row) for row in rows]},
+            gr.DownloadButton(value=str(path), visible=True),
+            found,
+        )
 
     @explained
     def run(
@@ -114,41 +149,80 @@ def build(models: Models, visitor: gr.State, model: gr.Dropdown, pickers: Adapte
         model: str,
         adapter: str,
         pooling: str,
+        view: str,
         lines: bool,
         visitor: Visitor,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
     ):
         found = measured(models, visitor, text, model, adapter, pooling, progress)
-        path = Path(downloads.name) / str(request.session_hash) / "alignment.json"
-        core.reports.write_json(core.reports.alignment_json(found.results[-1][1]), path)
+        return *drawn(found, view, lines, request), gr.Markdown(visible=False)
+
+    inputs = [given.text, model, adapter, pooling, view, lines, visitor]
+    link_inputs = [given.text, model, adapter, pooling]
+
+    def draws(event):
+        """After an event: measure and draw, and say so where that was not to be."""
+        running = event(run, inputs, outputs, api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE)
+        running.success(linked_view, link_inputs, link, **QUIET).success(None, link, None, js=ADDRESS, **QUIET)
+        running.failure(lambda: gr.Markdown(STALE, visible=True), None, stale, **QUIET)
+
+    def linked_view(text: str, model: str, adapter: str, pooling: str) -> str:
+        return view_link("alignment", pairs=text, model=model, adapter=adapter, pooling=pooling)
+
+    for trigger in (go_button.click, adapter.input):
+        draws(trigger)
+    draws(given.example.input(pairs_input.example_text, given.example, given.text, **QUIET).then)
+    draws(given.upload.upload(lambda: None, None, None, **QUIET).then)
+    show_me.click(
+        lambda: (pairs_input.example_text(CONTROL_EXAMPLE), "all", CONTROL_EXAMPLE),
+        None,
+        [given.text, pooling, given.example],
+        **QUIET,
+    ).then(run, inputs, outputs, api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE)
+
+    def pooled_otherwise(shown: Shown | None, pooling: str, view: str, lines: bool, request: gr.Request):
+        if shown is None or pooling not in POOLINGS:
+            return [gr.skip()] * len(drawn_parts)
+        return drawn(replace(shown, pooling=pooling), view, lines, request)
+
+    # All poolings come of the one pass, so that what pooling does is seen at once.
+    pooling.input(pooled_otherwise, [shown, pooling, view, lines], drawn_parts, show_progress="hidden", **CHECKED)
+    lines.input(redrawn, [shown, view, lines], plot, show_progress="hidden", **CHECKED)
+    view.input(
+        lambda shown, view, lines: (redrawn(shown, view, lines), HINTS[view], gr.Checkbox(visible=view == CURVE)),
+        [shown, view, lines],
+        [plot, hint, lines],
+        show_progress="hidden",
+        **CHECKED,
+    )
+
+    def pick(shown: Shown | None, lines: bool, event: gr.SelectData):
+        """The line of the pair whose row was clicked; a second click takes it away."""
+        if shown is None:
+            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        row = event.index[0]
+        now = replace(shown, picked=None if shown.picked == row else row)
+        return now, redrawn(now, CURVE, lines), CURVE, HINTS[CURVE]
+
+    table.select(pick, [shown, lines], [shown, plot, view, hint], show_progress="hidden", **CHECKED)
+
+    def opened(visitor: Visitor, request: gr.Request):
+        """The view that the address asks for; the drawing that follows an opened page checks what it holds."""
+        query = asked_for(request, "alignment")
+        if query is None:
+            return [gr.skip()] * 4
+        chosen = query.get("model", models.names[0])
+        chosen = chosen if chosen in models.names else models.names[0]
+        adapters, wanted = visitor.adapters(chosen), query.get("adapter", BASE)
         return (
-            redrawn(found, lines),
-            _reading(found.results),
-            gr.Markdown(note_list(found.notes), visible=bool(found.notes)),
-            pair_table(found.results),
-            gr.DownloadButton(value=str(path), visible=True),
-            found,
+            query.get("pairs", "")[:MAX_LINK],
+            chosen,
+            gr.Dropdown(choices=adapters, value=wanted if wanted in adapters else BASE),
+            query.get("pooling") if query.get("pooling") in POOLINGS else "words",
         )
 
-    inputs = [text, model, adapter, pooling, lines, visitor]
-    for trigger in (go_button.click, adapter.input, pooling.input):
-        trigger(run, inputs, outputs, api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE)
-
-    example.input(example_text, example, text, queue=False, api_visibility="private").then(
-        run, inputs, outputs, api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE
-    )
-    show_me.click(
-        lambda: (example_text(CONTROL_EXAMPLE), "all", CONTROL_EXAMPLE),
-        None,
-        [text, pooling, example],
-        queue=False,
-        api_visibility="private",
-    ).then(run, inputs, outputs, api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE)
-    text.input(lambda: None, None, example, queue=False, api_visibility="private")
-    lines.input(redrawn, [shown, lines], plot, api_visibility="private", show_progress="hidden")
-
-    return AlignmentTab(text, (run, inputs, outputs))
+    return AlignmentTab(given.text, (run, inputs, outputs), arrived.then(opened, visitor, link_inputs, **QUIET))
 
 
 def measured(
@@ -160,7 +234,7 @@ def measured(
     pooling: str,
     progress: Callable = lambda share, desc: None,
 ) -> Shown:
-    """Measure the pairs of a text under the base, and under the adapter where one is chosen.
+    """Measure the pairs of a text under the base, and under the adapter where one is chosen, for every pooling.
 
     Args:
         progress: told the share that is done, and of what.
@@ -180,8 +254,9 @@ def measured(
         def tell(done: int, blocks: int, name: str = name) -> None:
             progress(done / blocks, desc=f"Block {done} of {blocks}, {name}")
 
-        results.append((name, core.alignment.measure(loaded, read.pairs, used, pooling, tell=tell)))
-    return Shown(tuple(results), tuple(dict.fromkeys([*read.warnings, *results[0][1].warnings])))
+        results.append((name, core.alignment.measure_by_pooling(loaded, read.pairs, used, tell=tell)))
+    pieces = {word: core.embeddings.subwords(loaded.tokenizer, word) for pair in read for word in pair[:2]}
+    return Shown(tuple(results), pooling, tuple(read.warnings), pieces)
 
 
 def _opening(models: Models) -> str:
@@ -210,18 +285,22 @@ def _reading(results: Sequence[tuple[str, core.alignment.LayerAlignment]]) -> st
     )
 
 
-def redrawn(shown: Shown | None, lines: bool) -> go.Figure | None:
-    """The figure of what was measured, with or without the pairs' own lines."""
+def redrawn(shown: Shown | None, view: str, lines: bool) -> go.Figure | None:
+    """The figure of what was measured: the curve, with or without the pairs' own lines, or the heat map."""
     if shown is None:
         return None
-    few = all(len(result.pairs) <= MAX_PAIR_LINES for _, result in shown.results)
-    if lines and not few:
-        gr.Info(f"Lines are drawn for up to {MAX_PAIR_LINES} pairs; the table below has every one.")
-    return core.figures.alignment_figure(shown.results, lines and few)
+    results = shown.results
+    few = len(results[0][1].pairs) <= MAX_PAIR_LINES
+    if (lines or view == HEAT_MAP) and not few:
+        gr.Info(f"Single pairs are drawn for up to {MAX_PAIR_LINES} pairs; the table below has every one.")
+    if view == HEAT_MAP and few:
+        return core.figures.heat_map_figure(*results[-1])
+    return core.figures.alignment_figure(results, lines and few, shown.picked)
 
 
-def pair_table(results: Sequence[tuple[str, core.alignment.LayerAlignment]]) -> dict:
-    """Each pair at its best layer: cosine, its wrong pairs' mean beside it, and its rank in the reference pool."""
+def pair_table(shown: Shown) -> dict:
+    """Each pair at its best layer: cosine, the wrong pairs' mean, its rank in the reference pool; and its pieces."""
+    results = shown.results
     size = results[0][1].reference_size
     headers = ["Swahili", "English"]
     if len(results) == 1:
@@ -236,13 +315,5 @@ def pair_table(results: Sequence[tuple[str, core.alignment.LayerAlignment]]) -> 
             layer = int(ranks.argmin())
             wrong = result.control[0][layer]
             row += [result.names[layer], f"{result.cosine[i, layer]:.3f}", f"{wrong:.3f}", str(int(ranks[layer]))]
-        data.append(row)
-    return {"headers": headers, "data": data}
-
-
-def example_text(name: str) -> str:
-    """The pairs that an example puts into the box."""
-    splits = {CONTROL_EXAMPLE: "control", RESERVED_EXAMPLE: "reserved"}
-    if name in splits:
-        return "\n".join(f"{pair.swahili}, {pair.english}" for pair in shipped(splits[name]))
-    return EXAMPLES.get(name, "")
+        data.append([*row, " | ".join("·".join(p.strip() for p in shown.pieces[word]) for word in pair[:2])])
+    return {"headers": [*headers, "pieces"], "data": data}

@@ -40,7 +40,12 @@ class Asked:
 
 
 def build(
-    models: Models, visitor: gr.State, model: gr.Dropdown, pickers: AdapterPickers, demo: gr.Blocks, tabs: gr.Tabs
+    models: Models,
+    visitor: gr.State,
+    model: gr.Dropdown,
+    pickers: AdapterPickers,
+    arrived: gr.events.Dependency,
+    tabs: gr.Tabs,
 ) -> None:
     """Lay the tab out and wire it."""
     adapter = pickers.answers
@@ -172,7 +177,7 @@ def build(
             int(count),
         )
 
-    demo.load(opened, visitor, [tabs, *inputs], **CHECKED)
+    arrived.then(opened, visitor, [tabs, *inputs], **CHECKED)
 
 
 def asked(template: str, words: str, prompt: str) -> Asked:

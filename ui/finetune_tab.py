@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import secrets
 from dataclasses import replace
 
 import gradio as gr
@@ -25,18 +23,16 @@ from ui.training_run import DRAW_SECONDS, SHIPPED, TYPED, UPLOADED, Knobs, Order
 from ui.visitors import Models, Visitor
 
 SHUFFLED_ENDING = "-shuffled"
-TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
 def build(
     models: Models,
     jobs: Jobs,
     visitor: gr.State,
-    token: gr.BrowserState,
     model: gr.Dropdown,
     pickers: AdapterPickers,
     alignment: AlignmentTab,
-    demo: gr.Blocks,
+    arrived: gr.events.Dependency,
     tabs: gr.Tabs,
 ) -> gr.Textbox:
     """Lay the tab out and wire it; returns the box for pairs to train on, which the Word lists tab fills."""
@@ -299,20 +295,15 @@ def build(
 
     redrawn(followed_by(go_on.click(resume, shown, shown, **CHECKED)))
 
-    def attach(token: str, visitor: Visitor, request: gr.Request):
-        """When the page opens: this browser's runs, and the one that its address names, or that is still at work."""
-        visitor.token = token if isinstance(token, str) and TOKEN.fullmatch(token) else secrets.token_hex(16)
-        linked = jobs.find(request.query_params.get("job"))
-        if linked:
-            visitor.linked = [linked.id]
+    def find_run(visitor: Visitor, request: gr.Request):
+        """When the page opens: the run that its address names, or the one that is still at work."""
         runs = jobs.sync(visitor)
-        at_work = next((job for job in reversed(runs) if job.active), None)
-        chosen = linked or at_work
+        linked = jobs.find(request.query_params.get("job"))
+        chosen = linked or next((job for job in reversed(runs) if job.active), None)
         tab = gr.Tabs(selected="finetune") if linked else gr.skip()
-        return visitor.token, visitor, chosen.id if chosen else None, tab, *panel.listed(runs)
+        return chosen.id if chosen else None, tab, *panel.listed(runs)
 
-    opened = demo.load(attach, [token, visitor], [token, visitor, shown, tabs, *panel.outputs], **QUIET)
-    followed_by(opened)
+    followed_by(arrived.then(find_run, visitor, [shown, tabs, *panel.outputs], **QUIET))
     panel.wire(jobs, visitor, shown, followed_by, resume, pickers)
     typed.change(
         lambda text: (TYPED, gr.Textbox(visible=True)) if text else (gr.skip(), gr.skip()),

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 import gradio as gr
 
 import tli_core as core
+from ui.alignment_tab import AlignmentTab
 from ui.cancel import StopRequests
 from ui.errors import explained
-from ui.events import MODEL_QUEUE
+from ui.events import MODEL_QUEUE, QUIET
 from ui.visitors import Models, Visitor
 
 STOPPED = "Stopped. What has come is kept, and the next load goes on from there."
@@ -36,10 +37,10 @@ class ModelBar:
         """Have `outputs` updated by update(model, visitor) once a model has been chosen or loaded."""
         self._followers.append((update, outputs))
 
-    def wire(self, demo: gr.Blocks, visitor: gr.State, drawing: tuple[Callable, list, list]) -> None:
-        """Connect the events; `drawing` (function, inputs, outputs) is run for every model that is ready."""
-        draw, inputs, drawn = drawing
-        models, quiet = self._models, {"queue": False, "api_visibility": "private"}
+    def wire(self, demo: gr.Blocks, visitor: gr.State, alignment: AlignmentTab) -> None:
+        """Connect the events; the alignment tab's drawing is made for every model that is ready."""
+        draw, inputs, drawn = alignment.first_drawing
+        models = self._models
         updated = [output for _, outputs in self._followers for output in outputs]
 
         def update(model: str, visitor: Visitor):
@@ -50,7 +51,7 @@ class ModelBar:
 
         def go_on(event):
             """After a choice or a load: what depends on the model, then the first drawing."""
-            event.then(update, [self.model, visitor], updated, **quiet).then(
+            event.then(update, [self.model, visitor], updated, **QUIET).then(
                 draw_if_ready,
                 [self.model, *inputs],
                 drawn,
@@ -60,8 +61,8 @@ class ModelBar:
             )
 
         offered = [self._panel, self._about, self._load, self._stop]
-        demo.load(self._offer, self.model, offered, **quiet)
-        demo.load(
+        demo.load(self._offer, self.model, offered, **QUIET)
+        alignment.opened.then(
             draw_if_ready,
             [self.model, *inputs],
             drawn,
@@ -69,9 +70,9 @@ class ModelBar:
             show_progress="hidden",
             **MODEL_QUEUE,
         )
-        go_on(self.model.input(self._offer, self.model, offered, **quiet))
+        go_on(self.model.input(self._offer, self.model, offered, **QUIET))
         buttons = [self._load, self._stop]
-        running = self._load.click(self._pressed, None, buttons, **quiet).then(
+        running = self._load.click(self._pressed, None, buttons, **QUIET).then(
             self._fetch,
             self.model,
             self._about,
@@ -79,9 +80,9 @@ class ModelBar:
             show_progress_on=[self._about],
             **MODEL_QUEUE,
         )
-        go_on(running.success(lambda: [gr.Button(visible=False)] * 2, None, buttons, **quiet))
-        running.failure(lambda: (gr.Button(interactive=True), gr.Button(interactive=False)), None, buttons, **quiet)
-        self._stop.click(self._ask_to_stop, None, self._stop, **quiet)
+        go_on(running.success(lambda: [gr.Button(visible=False)] * 2, None, buttons, **QUIET))
+        running.failure(lambda: (gr.Button(interactive=True), gr.Button(interactive=False)), None, buttons, **QUIET)
+        self._stop.click(self._ask_to_stop, None, self._stop, **QUIET)
 
     def _offer(self, model: str):
         """The panel for a model that is not loaded; hidden for one that is, or that loads by itself."""

@@ -1,0 +1,132 @@
+"""Pairs as people have them: typed, in a table, pasted, uploaded, or picked from the lexicon by topic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from tli_core.pairs import WordPair, format_pairs, lexicon, parse_pairs, read_pairs, shipped
+from ui.errors import explained
+from ui.events import CHECKED, QUIET
+
+MAX_TABLE = 200
+EXAMPLES = {
+    "Everyday words": "maji, water\nmbwa, dog\nshule, school\nkusoma, to read\nrafiki, friend",
+    "Food": "mkate, bread\nchai, tea\nasali, honey\nndizi, banana\nchumvi, salt",
+    "Verbs": "kuimba, to sing\nkucheka, to laugh\nkuogelea, to swim\nkuandika, to write",
+    "Phrases": "haraka haraka haina baraka, haste makes waste\nsafari njema, safe journey\nhakuna matata, no worries",
+    "Wrong on purpose": "maji, school\nmbwa, bread\nrafiki, mountain\nasali, train",
+}
+CONTROL_EXAMPLE = f"All {len(shipped('control'))} control pairs"
+RESERVED_EXAMPLE = f"{len(shipped('reserved'))} words no training saw"
+SPLIT_NOTES = {
+    "train": "trained on",
+    "control": "control",
+    "pool": "reference pool",
+    "reserved": "no training saw it",
+}
+
+
+@dataclass(frozen=True)
+class PairsInput:
+    """The box that holds the pairs, whatever way they came, and the choice of examples."""
+
+    text: gr.Textbox
+    example: gr.Radio
+    upload: gr.File
+
+
+def build() -> PairsInput:
+    """Lay it out and wire it; the text is what counts, and the table follows it."""
+    with gr.Tabs():
+        with gr.Tab("As text"):
+            text = gr.Textbox(
+                EXAMPLES["Everyday words"],
+                label="Swahili, English: one pair a line",
+                info="Separate with a comma, a tab, a colon, = or a dash. Paste from a spreadsheet if you like.",
+                lines=7,
+                max_lines=14,
+                elem_id="pairs",
+            )
+        with gr.Tab("As a table") as as_table:
+            table = gr.Dataframe(
+                headers=["Swahili", "English"],
+                column_count=2,
+                interactive=True,
+                max_height=360,
+                label="One pair a row",
+                elem_id="pairs-table",
+            )
+        with gr.Tab("From a file"):
+            upload = gr.File(
+                label="JSON, CSV or TSV",
+                file_types=[".json", ".csv", ".tsv", ".txt"],
+                height=140,
+                elem_id="pairs-upload",
+            )
+        with gr.Tab("From the lexicon"):
+            topic = gr.Dropdown(
+                _topics(), value=None, label="Topic", info="The lexicon that ships with this page.", elem_id="topic"
+            )
+            picked = gr.CheckboxGroup([], label="Pairs", visible=False, show_select_all=True, elem_id="topic-pairs")
+            take = gr.Button("Put these into the list", size="sm", visible=False, elem_id="topic-take")
+            taken = gr.Markdown(elem_classes="hint")
+    example = gr.Radio([*EXAMPLES, CONTROL_EXAMPLE, RESERVED_EXAMPLE], label="Or start from", elem_id="examples")
+
+    @explained
+    def as_rows(text: str):
+        pairs = parse_pairs(text).pairs
+        if len(pairs) > MAX_TABLE:
+            raise ValueError(f"The table shows up to {MAX_TABLE} pairs, and there are {len(pairs)}: edit them as text.")
+        return [[pair.swahili, "; ".join(pair.accepted)] for pair in pairs]
+
+    as_table.select(as_rows, text, table, **CHECKED)
+    table.input(_as_text, table, text, show_progress="hidden", **QUIET)
+
+    @explained
+    def opened(path: str):
+        return format_pairs(read_pairs(path).pairs), None
+
+    upload.upload(opened, upload, [text, example], **CHECKED)
+
+    def of_topic(topic: str | None):
+        entries = [entry for entry in lexicon() if entry.topic == topic]
+        choices = [
+            (f"{entry.pair.swahili} – {entry.pair.english} ({SPLIT_NOTES[entry.split]})", entry.pair.swahili)
+            for entry in entries
+        ]
+        return gr.CheckboxGroup(choices=choices, value=[], visible=bool(choices)), gr.Button(visible=bool(choices))
+
+    topic.input(of_topic, topic, [picked, take], **QUIET)
+
+    def put(chosen: list[str], topic: str | None):
+        pairs = [entry.pair for entry in lexicon() if entry.topic == topic and entry.pair.swahili in set(chosen)]
+        if not pairs:
+            return gr.skip(), "Tick some pairs first.", gr.skip()
+        return format_pairs(pairs), f"{len(pairs)} pairs are in the list; press **Show the curve**.", None
+
+    take.click(put, [picked, topic], [text, taken, example], **QUIET)
+    text.input(lambda: None, None, example, **QUIET)
+    return PairsInput(text, example, upload)
+
+
+def example_text(name: str) -> str:
+    """The pairs that an example puts into the box."""
+    splits = {CONTROL_EXAMPLE: "control", RESERVED_EXAMPLE: "reserved"}
+    return format_pairs(shipped(splits[name])) if name in splits else EXAMPLES.get(name, "")
+
+
+def _topics() -> list[str]:
+    return sorted({entry.topic for entry in lexicon()})
+
+
+def _as_text(rows) -> str:
+    """The rows that hold anything, as lines; a row that lacks a side stays, to be named when it is read."""
+    lines = []
+    for swahili, english in rows.fillna("").astype(str).itertuples(index=False):
+        if swahili.strip() and english.strip():
+            lines.append(format_pairs([WordPair(swahili.strip(), english.strip())]))
+        elif swahili.strip() or english.strip():
+            lines.append(f"{swahili.strip()}\t{english.strip()}")
+    return "\n".join(lines)
