@@ -26,6 +26,7 @@ from ui import (
     space_tab,
 )
 from ui.adapter_pickers import AdapterPickers
+from ui.gpu import ZERO_GPU
 from ui.hosting import hosting
 from ui.jobs import Jobs
 from ui.model_bar import ModelBar
@@ -162,6 +163,8 @@ def main() -> None:
     if arguments.mcp and find_spec("mcp") is None:
         parser.error("--mcp needs one package more: pip install 'gradio[mcp]'")
     models = Models(tuple(arguments.model or OFFERED))
+    if ZERO_GPU:
+        models.load_for_zero_gpu()
     demo = build(models, Jobs(models, arguments.runs, hosting(arguments.hosted)))
     launch(demo, arguments.port, mcp=arguments.mcp)
     # PyTorch and the first model are loaded once the page can be opened, so that nobody waits for a blank one.

@@ -114,6 +114,11 @@ class LoadedModel:
         """Where the model takes its input."""
         return input_device(self._model)
 
+    def to(self, device: str) -> None:
+        """Move the model to a device."""
+        self._model.to(device)
+        choose_kernels(self._model, self.device)
+
     @property
     def resident_blocks(self) -> int:
         """How many first blocks have their weights where they compute, none of them fetched for every run."""
@@ -177,7 +182,7 @@ class LoadedModel:
                 self._load_weights(key, config, state, path)
             finally:
                 self._base_only()
-            self.adapters[key] = Adapter(key, name or path.name, sha256, *_blocks_of(state), _read_record(path))
+            self.adapters[key] = Adapter(key, name or path.name, sha256, *_blocks_of(state), read_record(path))
             return self.adapters[key]
 
     def new_adapter(self, config: LoraConfig) -> str:
@@ -367,7 +372,7 @@ def _read_adapter(path: Path) -> tuple[PeftConfig, dict[str, torch.Tensor], str]
     return config, state, hashlib.sha256(weights_file.read_bytes()).hexdigest()
 
 
-def _read_record(path: Path) -> dict[str, Any]:
+def read_record(path: Path) -> dict[str, Any]:
     """How the adapter was made, from tli.json; empty where it was not made here."""
     try:
         record = json.loads((path / "tli.json").read_text(encoding="utf-8"))

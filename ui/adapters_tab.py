@@ -14,6 +14,7 @@ from tli_core.catalogue import shipped_adapters
 from ui.adapter_pickers import AdapterPickers
 from ui.errors import explained
 from ui.events import CHECKED, MODEL_QUEUE, QUIET
+from ui.gpu import on_gpu
 from ui.hosting import Hosting
 from ui.model_bar import ModelBar
 from ui.training_run import archive
@@ -89,9 +90,8 @@ def build(
         def handler(what: str | None, model: str, visitor: Visitor):
             if not what or not str(what).strip():
                 raise ValueError("Nothing was named: give an adapter first.")
-            name = bring(models, visitor, model, lambda into: find(str(what).strip(), into))
-            adapter = models.get(model).adapters[visitor.key(models, model, name)]
-            told = f"**{name}** is ready, and chosen in the other tabs. {adapter.idle_sentence}"
+            name, remark = bring(models, visitor, model, lambda into: find(str(what).strip(), into))
+            told = f"**{name}** is ready, and chosen in the other tabs. {remark}"
             return told, visitor, *pickers.updates(visitor, model, name), *shown(model, visitor)
 
         return handler
@@ -150,8 +150,8 @@ def build(
     push.click(put, given, pushed, show_progress_on=[pushed], **CHECKED)
 
 
-def bring(models: Models, visitor: Visitor, model: str, find: Callable[[Path], Path]) -> str:
-    """Bring an adapter to a visitor: its name, once its files are checked and in memory beside the base.
+def bring(models: Models, visitor: Visitor, model: str, find: Callable[[Path], Path]) -> tuple[str, str]:
+    """Bring an adapter to a visitor: its name and a remark on it, once its files are checked and fit the base.
 
     Args:
         find: puts its folder into the folder it is given.
@@ -172,12 +172,22 @@ def bring(models: Models, visitor: Visitor, model: str, find: Callable[[Path], P
                 break
             name = f"{folder.name[:60]}-{number}"
         folder = folder.rename(folder.with_name(name))
-        models.adapter_key(model, folder)
+        remark = check_fit(models, model, folder)
     except ValueError:
         shutil.rmtree(into, ignore_errors=True)
         raise
     visitor.brought[name] = OwnAdapter(model, folder)
-    return name
+    return name, remark
+
+
+@on_gpu(15)
+def check_fit(models: Models, model: str, folder: Path) -> str:
+    """A remark on an adapter that fits a base; empty where there is none.
+
+    Raises:
+        ValueError: it does not fit, or cannot be read.
+    """
+    return models.get(model).adapters[models.adapter_key(model, folder)].idle_sentence
 
 
 def _copied(hosting: Hosting, path: str, into: Path) -> Path:

@@ -17,6 +17,7 @@ from ui import pairs_input
 from ui.adapter_pickers import AdapterPickers
 from ui.errors import explained
 from ui.events import CHECKED, MODEL_QUEUE, QUIET
+from ui.gpu import on_gpu
 from ui.links import ADDRESS, MAX_LINK, asked_for, view_link
 from ui.pairs_input import CONTROL_EXAMPLE
 from ui.visitors import BASE, Models, Visitor
@@ -225,6 +226,7 @@ def build(
     return AlignmentTab(given.text, (run, inputs, outputs), arrived.then(opened, visitor, link_inputs, **QUIET))
 
 
+@on_gpu(30)
 def measured(
     models: Models,
     visitor: Visitor,
@@ -232,7 +234,7 @@ def measured(
     model: str,
     adapter: str,
     pooling: str,
-    progress: Callable = lambda share, desc: None,
+    progress: Callable | None = None,
 ) -> Shown:
     """Measure the pairs of a text under the base, and under the adapter where one is chosen, for every pooling.
 
@@ -252,7 +254,8 @@ def measured(
     for name, used in [(model, None)] if key is None else [(model, None), (adapter, key)]:
 
         def tell(done: int, blocks: int, name: str = name) -> None:
-            progress(done / blocks, desc=f"Block {done} of {blocks}, {name}")
+            if progress:
+                progress(done / blocks, desc=f"Block {done} of {blocks}, {name}")
 
         results.append((name, core.alignment.measure_by_pooling(loaded, read.pairs, used, tell=tell)))
     pieces = {word: core.embeddings.subwords(loaded.tokenizer, word) for pair in read for word in pair[:2]}

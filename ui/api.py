@@ -13,11 +13,13 @@ from tli_core.lint import leak_sentence
 from tli_core.pairs import parse_pairs, shipped
 from tli_core.presets import configured
 from ui.alignment_tab import MAX_PAIRS, measured
-from ui.compare_tab import FREE, asked
+from ui.compare_tab import FREE, answers, asked
 from ui.errors import explained
+from ui.evaluate_tab import evaluated
 from ui.events import MODEL_QUEUE
 from ui.jobs import Job, Jobs
 from ui.layers import chosen_layer
+from ui.space_tab import neighbourhoods
 from ui.training_run import Order, held_out
 from ui.visitors import BASE, Models, Visitor
 
@@ -61,8 +63,9 @@ def build(models: Models, jobs: Jobs) -> None:
         if not word.strip():
             raise ValueError("The word is empty: give one, such as maji.")
         visitor, name = _holder(jobs, adapter)
-        loaded, key = models.get(model), visitor.key(models, model, name)
-        near = core.space.nearest_words(loaded, word.strip(), language, key, chosen_layer(layer))
+        near = neighbourhoods(models, visitor, model, name, word.strip(), language, chosen_layer(layer))[
+            model if name == BASE else name
+        ]
         nearest = [{"word": n.word, "cosine": round(n.cosine, 5), "right": n.right} for n in near.nearest]
         return _json({"nearest": nearest, "right_rank": near.right_rank, "candidates": near.candidates})
 
@@ -126,11 +129,13 @@ def build(models: Models, jobs: Jobs) -> None:
             layer: a layer's number, or output.
         """
         visitor, name = _holder(jobs, adapter)
-        key, trained = visitor.key(models, model, name), visitor.trained_on(name)
+        models.check_ready(model)
+        visitor.folder(model, name)
+        trained = visitor.trained_on(name)
         control = parse_pairs(pairs).pairs if pairs.strip() else shipped("control")
         if len(control) > MAX_PAIRS:
             raise ValueError(f"{len(control)} pairs are more than {MAX_PAIRS}, the most this page measures: use fewer.")
-        found = core.evaluation.evaluate_lists(models.get(model), trained, control, key, chosen_layer(layer))
+        found = evaluated(models, visitor, model, name, trained, control, chosen_layer(layer), _silent).evaluations
         leak = leak_sentence(trained, control)
         answer = {
             "lists": [core.reports.evaluation_summary(item) for item in found],
@@ -153,14 +158,18 @@ def build(models: Models, jobs: Jobs) -> None:
         wanted = asked(FREE, "", prompt)
         if not 1 <= max_new_tokens <= MAX_API_TOKENS:
             raise ValueError(f"max_new_tokens must be 1 to {MAX_API_TOKENS}, got {max_new_tokens}.")
-        loaded, key = models.get(model), visitor.key(models, model, name)
-        *_, (base, adapted) = core.comparison.side_by_side(loaded, key, wanted.prompts[0], int(max_new_tokens))
+        *_, found = answers(models, visitor, wanted, model, name, int(max_new_tokens))
+        _, base, adapted = found.done[0]
         return _json({"base": base.text, "adapted": adapted.text if adapted else None})
 
     for endpoint in (measure, evaluate, generate, neighbours):
         gr.api(endpoint, api_name=endpoint.__name__, **MODEL_QUEUE)
     for endpoint in (train, job):
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+
+
+def _silent(doing: str) -> None:
+    """A program waits for its answer and is told nothing meanwhile."""
 
 
 def _json(answer: dict) -> str:

@@ -1,29 +1,81 @@
 """Requests to end long work early, one per browser session."""
 
-import threading
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
 
 import gradio as gr
+
+CANCELLED = "Cancelled. What was on the page before is still there."
+
+
+@dataclass(frozen=True)
+class StopFlag:
+    """Whether somebody has asked for a run to end: a file, so that the run sees it from another process, too."""
+
+    path: Path
+
+    def set(self) -> None:
+        """Ask it to end."""
+        self.path.touch()
+
+    def is_set(self) -> bool:
+        """Whether it has been asked to."""
+        return self.path.exists()
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.path.unlink(missing_ok=True)
 
 
 class StopRequests:
     """Who has asked for their run to end early. Keyed by browser session, so nobody stops another's run."""
 
     def __init__(self) -> None:
-        self._events: dict[str, threading.Event] = {}
+        # It goes when the server ends.
+        self._folder = tempfile.TemporaryDirectory(prefix="lugha-stop-")
+        self._flags: dict[str, StopFlag] = {}
 
     def expect(self, request: gr.Request) -> None:
         """A button has been pressed and its run is about to begin: from now on this session can ask it to end."""
-        self._events[str(request.session_hash)] = threading.Event()
+        self._flag(str(request.session_hash)).clear()
 
-    def begin(self, session: str) -> threading.Event:
-        """The event of a run that begins now; it is set already where the visitor was faster than the run."""
-        return self._events.setdefault(session, threading.Event())
+    def begin(self, session: str) -> StopFlag:
+        """The flag of a run that begins now; it is set already where the visitor was faster than the run."""
+        return self._flag(session)
 
     def ask(self, session: str) -> None:
         """Ask this session's run, if there is one, to end."""
-        if session in self._events:
-            self._events[session].set()
+        if session in self._flags:
+            self._flags[session].set()
 
     def end(self, session: str) -> None:
         """Forget a run that has ended."""
-        self._events.pop(session, None)
+        if flag := self._flags.pop(session, None):
+            flag.clear()
+
+    def _flag(self, session: str) -> StopFlag:
+        return self._flags.setdefault(session, StopFlag(Path(self._folder.name) / session))
+
+
+@dataclass
+class Telling:
+    """A report of progress that ends the work between two steps once the visitor has cancelled it."""
+
+    flag: StopFlag
+    progress: gr.Progress
+    steps: int
+    done: int = 0
+
+    def __call__(self, doing: str) -> None:
+        """Before each step.
+
+        Raises:
+            ValueError: the visitor has cancelled.
+        """
+        if self.flag.is_set():
+            raise ValueError(CANCELLED)
+        self.progress((min(self.done, self.steps), self.steps), desc=f"Measuring {doing}")
+        self.done += 1

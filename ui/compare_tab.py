@@ -13,6 +13,7 @@ from tli_core.prompts import MAX_NEW_TOKENS, TEMPLATES, TRANSLATIONS
 from ui.adapter_pickers import AdapterPickers
 from ui.errors import explained
 from ui.events import CHECKED, MODEL_QUEUE, QUIET
+from ui.gpu import on_gpu
 from ui.links import ADDRESS, asked_for, view_link
 from ui.visitors import BASE, Models, Visitor
 
@@ -126,7 +127,8 @@ def build(
 
     @explained
     def run(template: str, words: str, prompt: str, model: str, adapter: str, tokens: float, visitor: Visitor):
-        yield from answers(models, visitor, asked(template, words, prompt), model, adapter, int(tokens))
+        for found in answers(models, visitor, asked(template, words, prompt), model, adapter, int(tokens)):
+            yield _shown(found, model, adapter, int(tokens))
 
     inputs = [template, words, prompt, model, adapter, tokens]
     busy = {"fn": lambda: (gr.Button(interactive=False), gr.Button(interactive=True)), "inputs": None}
@@ -206,8 +208,17 @@ def asked(template: str, words: str, prompt: str) -> Asked:
     return found
 
 
-def answers(models: Models, visitor: Visitor, asked: Asked, model: str, adapter: str, tokens: int) -> Iterator[tuple]:
-    """Both answers to every prompt as they grow, then the differences and the tables.
+@dataclass(frozen=True)
+class Answers:
+    """Both answers to every prompt so far; at the end also how likely the right translations are."""
+
+    done: tuple[tuple[str, core.comparison.Continuation, core.comparison.Continuation | None], ...]
+    words: tuple[core.comparison.RightWord, ...] | None = None
+
+
+@on_gpu(60)
+def answers(models: Models, visitor: Visitor, asked: Asked, model: str, adapter: str, tokens: int) -> Iterator[Answers]:
+    """Both answers to every prompt as they grow, and then what lies behind them.
 
     Raises:
         ValueError: too many tokens, or an adapter that is not this visitor's to use.
@@ -215,21 +226,25 @@ def answers(models: Models, visitor: Visitor, asked: Asked, model: str, adapter:
     if not 1 <= tokens <= MAX_NEW_TOKENS:
         raise ValueError(f"New tokens must be 1 to {MAX_NEW_TOKENS}, got {tokens}.")
     loaded, key = models.get(model), visitor.key(models, model, adapter)
-    done: list[tuple] = []
-    hidden = (gr.skip(),) * 2
+    done: tuple = ()
     for prompt in asked.prompts:
         base = adapted = None
         for base, adapted in core.comparison.side_by_side(loaded, key, prompt, tokens):
-            now = [*done, (prompt, base, adapted)]
-            yield _pieces(now, 1, False), _pieces(now, 2, False) if key else None, "Writing …", *hidden
-        done.append((prompt, base, adapted))
-    words = [core.comparison.right_word(loaded, key, pair, asked.way) for pair in asked.pairs] if asked.way else []
-    yield (
-        _pieces(done, 1, True),
-        _pieces(done, 2, True) if key else None,
-        _note(done, model, adapter, tokens),
-        _right_table(words, key is not None),
-        _next_table(done),
+            yield Answers((*done, (prompt, base, adapted)))
+        done = (*done, (prompt, base, adapted))
+    pairs = asked.pairs if asked.way else ()
+    yield Answers(done, tuple(core.comparison.right_word(loaded, key, pair, asked.way) for pair in pairs))
+
+
+def _shown(found: Answers, model: str, adapter: str, tokens: int) -> tuple:
+    """The answers, in the order of the components."""
+    ended, adapted = found.words is not None, adapter != BASE
+    return (
+        _pieces(found.done, 1, ended),
+        _pieces(found.done, 2, ended) if adapted else None,
+        _note(found.done, model, adapter, tokens) if ended else "Writing …",
+        _right_table(found.words, adapted) if ended else gr.skip(),
+        _next_table(found.done) if ended else gr.skip(),
     )
 
 

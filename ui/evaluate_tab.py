@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,9 +16,10 @@ from tli_core.layers import PICK
 from tli_core.pairs import WordPair, parse_pairs, shipped
 from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import MAX_PAIRS, note_list
-from ui.cancel import StopRequests
+from ui.cancel import StopRequests, Telling
 from ui.errors import explained
 from ui.events import MODEL_QUEUE
+from ui.gpu import on_gpu
 from ui.layers import OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.model_bar import ModelBar
 from ui.visitors import Models, Visitor
@@ -148,18 +148,17 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
     ):
         session = str(request.session_hash)
-        tell = _telling(stops.begin(session), progress, 4)
+        tell = Telling(stops.begin(session), progress, 4)
         try:
-            loaded, key = models.get(model), visitor.key(models, model, adapter)
             pairs = visitor.trained_on(adapter) if trained == ITS_OWN else _typed(trained_text)
             splits = {UNSEEN: "control", RESERVED: "reserved"}
             unseen = shipped(splits[control]) if control in splits else _typed(control_text)
-            evaluations = core.evaluation.evaluate_lists(loaded, pairs, unseen, key, chosen_layer(layer), tell=tell)
-            held = Measured(model, adapter, core.evaluation.report_of(loaded, evaluations))
+            report = evaluated(models, visitor, model, adapter, pairs, unseen, chosen_layer(layer), tell)
+            held = Measured(model, adapter, report)
         finally:
             stops.end(session)
         yield (*_shown(held, view), "", gr.Dataframe(visible=False), gr.Dataframe(visible=False), gr.skip())
-        file = _report_file(held.report, loaded.adapters[key].record, Path(downloads.name) / session)
+        file = _report_file(held, visitor, Path(downloads.name) / session)
         yield (*[gr.skip()] * (len(shown) + 3), gr.DownloadButton(value=file))
 
     def busy(working: bool):
@@ -208,9 +207,8 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     def file_at_layer(measured: Measured | None, visitor: Visitor, request: gr.Request):
         if measured is None:
             return gr.skip()
-        loaded, key = models.get(measured.model), visitor.key(models, measured.model, measured.adapter)
         folder = Path(downloads.name) / str(request.session_hash)
-        return gr.DownloadButton(value=_report_file(measured.report, loaded.adapters[key].record, folder))
+        return gr.DownloadButton(value=_report_file(measured, visitor, folder))
 
     # The report to download is always of the layer on the page.
     layer.input(at_layer, [measured, layer, view], shown, queue=False, api_visibility="private").success(
@@ -235,19 +233,18 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         if measured is None:
             raise ValueError("Nothing has been evaluated yet: press Evaluate first.")
         session = str(request.session_hash)
-        tell = _telling(stops.begin(session), progress, 7)
+        tell = Telling(stops.begin(session), progress, 7)
         try:
-            loaded, key = models.get(measured.model), visitor.key(models, measured.model, measured.adapter)
             pairs = measured.report.evaluations[-1].before.pairs
             if len(pairs) > MAX_ANSWERED:
                 raise ValueError(
                     f"{len(pairs)} unseen pairs are more than {MAX_ANSWERED}, the most this page asks for: use fewer."
                 )
-            report = core.evaluation.with_answers(loaded, measured.report, key, tell)
+            report = answered(models, visitor, measured, tell)
         finally:
             stops.end(session)
         held = replace(measured, report=report)
-        file = _report_file(report, loaded.adapters[key].record, Path(downloads.name) / session)
+        file = _report_file(held, visitor, Path(downloads.name) / session)
         return (*_answers(report), gr.DownloadButton(value=file), held)
 
     wire(
@@ -262,6 +259,32 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         return [gr.Dropdown(choices=layer_choices(models, model, PICK_CHOICE), value=last_layer(models, model))]
 
     bar.follow(for_model, [layer])
+
+
+@on_gpu(60)
+def evaluated(
+    models: Models,
+    visitor: Visitor,
+    model: str,
+    adapter: str,
+    pairs: Sequence[WordPair],
+    unseen: Sequence[WordPair],
+    layer: int | str,
+    tell: Callable[[str], None],
+) -> core.evaluation.EvaluationReport:
+    """Base and adapter on both lists."""
+    loaded, key = models.get(model), visitor.key(models, model, adapter)
+    evaluations = core.evaluation.evaluate_lists(loaded, pairs, unseen, key, layer, tell=tell)
+    return core.evaluation.report_of(loaded, evaluations)
+
+
+@on_gpu(120)
+def answered(
+    models: Models, visitor: Visitor, measured: Measured, tell: Callable[[str], None]
+) -> core.evaluation.EvaluationReport:
+    """The report with what both write."""
+    loaded, key = models.get(measured.model), visitor.key(models, measured.model, measured.adapter)
+    return core.evaluation.with_answers(loaded, measured.report, key, tell)
 
 
 def drawn(report: core.evaluation.EvaluationReport, view: str) -> go.Figure:
@@ -322,11 +345,12 @@ def _answers(report: core.evaluation.EvaluationReport) -> tuple:
     )
 
 
-def _report_file(report: core.evaluation.EvaluationReport, record: dict, folder: Path) -> str:
+def _report_file(held: Measured, visitor: Visitor, folder: Path) -> str:
     """The report as a zip for this session, in place of its last one."""
     shutil.rmtree(folder, ignore_errors=True)
-    name = f"{report.provenance.adapter}-report"
-    core.report_page.write_report(report, folder / name, record)
+    name = f"{held.report.provenance.adapter}-report"
+    record = core.model.read_record(visitor.folder(held.model, held.adapter))
+    core.report_page.write_report(held.report, folder / name, record)
     return shutil.make_archive(str(folder / name), "zip", folder, name)
 
 
@@ -335,17 +359,3 @@ def _typed(text: str) -> tuple[WordPair, ...]:
     if len(pairs) > MAX_PAIRS:
         raise ValueError(f"{len(pairs)} pairs are more than {MAX_PAIRS}, the most this page measures: use fewer.")
     return pairs
-
-
-def _telling(asked: threading.Event, progress: gr.Progress, steps: int) -> Callable[[str], None]:
-    """A report of progress that ends the work between two steps once the visitor has cancelled it."""
-    done = 0
-
-    def tell(doing: str) -> None:
-        nonlocal done
-        if asked.is_set():
-            raise ValueError("Cancelled. What was on the page before is still there.")
-        progress((min(done, steps), steps), desc=f"Measuring {doing}")
-        done += 1
-
-    return tell

@@ -19,7 +19,7 @@ from ui.events import CHECKED, MODEL_QUEUE, QUIET
 from ui.jobs import Job, Jobs
 from ui.links import ADDRESS
 from ui.preset_panel import PRESET_NOTES
-from ui.training_run import DRAW_SECONDS, SHIPPED, TYPED, UPLOADED, Knobs, Order, held_out
+from ui.training_run import DRAW_SECONDS, SHIPPED, TYPED, UPLOADED, Knobs, Order, held_out, piloted, rehearsed
 from ui.visitors import Models, Visitor
 
 SHUFFLED_ENDING = "-shuffled"
@@ -162,8 +162,8 @@ def build(
     @explained
     def try_pilot(protocol: core.protocol.Protocol | None, *values):
         given = Knobs(*values)
-        config, loaded = given.config(), models.get(given.model)
-        found = core.pilot.run_pilot(loaded, given.pairs(), seed=config.seed)
+        config = given.config()
+        found = piloted(models, given.model, given.pairs(), config.seed)
         now = replace(_still_true(protocol, config), pilot=found)
         figure = core.figures.alignment_figure([("with BOS", found.with_bos), ("words only", found.words)])
         published = given.preset == "published"
@@ -187,8 +187,8 @@ def build(
     @explained
     def try_run(protocol: core.protocol.Protocol | None, *values):
         given = Knobs(*values)
-        config, loaded = given.config(), models.get(given.model)
-        tried = core.dry_run.dry_run(loaded, given.pairs(), config)
+        config = given.config()
+        tried = rehearsed(models, given.model, given.pairs(), config)
         now = replace(_still_true(protocol, config), tried=tried)
         table = core.tables.markdown_table(core.tables.dry_run_rows(tried, config.loss))
         text = f"{core.sentences.dry_run_sentence(tried, config.loss)}\n\n{table}"

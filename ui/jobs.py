@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 import uuid
+from contextvars import Context
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -16,6 +17,7 @@ from queue import SimpleQueue
 import tli_core as core
 from tli_core.pairs import WordPair
 from tli_core.presets import TrainingConfig
+from ui.gpu import detached
 from ui.hosting import OWN_MACHINE, Hosting
 from ui.training_run import STATE, STOP, Finished, Order, measured_run, train
 from ui.visitors import Models, OwnAdapter, Visitor
@@ -44,6 +46,7 @@ class Job:
     adapter: Path | None = None
     finished: Finished | None = field(default=None, repr=False)
     deleted: bool = False
+    context: Context = field(default_factory=detached, repr=False)
 
     @property
     def active(self) -> bool:
@@ -240,7 +243,7 @@ class Jobs:
             raise ValueError(f"{waiting} fine-tunes are waiting already: try again in a few minutes.")
         job.folder.mkdir(parents=True, exist_ok=True)
         (job.folder / STOP).unlink(missing_ok=True)
-        job.state, job.said = WAITING, ""
+        job.state, job.said, job.context = WAITING, "", detached()
         job.write()
         self._line.put(job)
         with self._lock:
@@ -251,7 +254,7 @@ class Jobs:
     def _work(self) -> None:
         while True:
             job = self._line.get()
-            self._run(job)
+            job.context.run(self._run, job)
             if job.deleted:
                 shutil.rmtree(job.folder, ignore_errors=True)
 

@@ -11,6 +11,7 @@ from ui.adapter_pickers import AdapterPickers
 from ui.empty_plot import empty_plot
 from ui.errors import explained
 from ui.events import MODEL_QUEUE
+from ui.gpu import on_gpu
 from ui.layers import OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.model_bar import ModelBar
 from ui.visitors import Models, Visitor
@@ -66,10 +67,8 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
 
     @explained
     def show(model: str, adapter: str, source: str, typed: str, layer: str, method: str, visitor: Visitor):
-        loaded, key = models.get(model), visitor.key(models, model, adapter)
-        drawn = {None: model, key: adapter} if key else {None: model}
-        projection = core.space.project(loaded, _pairs(source, typed), list(drawn), chosen_layer(layer), method)
-        labels = list(drawn.values())
+        pairs = _pairs(source, typed)
+        labels, projection = projected(models, visitor, model, adapter, pairs, chosen_layer(layer), method)
         return core.figures.space_figure(projection, labels), core.sentences.projection_sentence(projection, labels)
 
     inputs = [model, adapter, source, typed, layer, method, visitor]
@@ -90,12 +89,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     def look_up(word: str, language: str, model: str, adapter: str, layer: str, visitor: Visitor):
         if not word.strip():
             raise ValueError("The word is empty: type one, such as maji.")
-        loaded, key = models.get(model), visitor.key(models, model, adapter)
-        names = {None: model, key: adapter} if key else {None: model}
-        around = {
-            label: core.space.nearest_words(loaded, word.strip(), language, one, chosen_layer(layer))
-            for one, label in names.items()
-        }
+        around = neighbourhoods(models, visitor, model, adapter, word.strip(), language, chosen_layer(layer))
         text = "\n\n".join(
             core.sentences.neighbours_sentence(word.strip(), label, nearby) for label, nearby in around.items()
         )
@@ -109,6 +103,37 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         return [gr.Dropdown(choices=layer_choices(models, model), value=last_layer(models, model))]
 
     bar.follow(for_model, [layer])
+
+
+def _used(models: Models, visitor: Visitor, model: str, adapter: str) -> dict[str, str | None]:
+    """The base and, where one is chosen, the adapter: names to keys."""
+    key = visitor.key(models, model, adapter)
+    return {model: None, adapter: key} if key else {model: None}
+
+
+@on_gpu(60)
+def projected(
+    models: Models,
+    visitor: Visitor,
+    model: str,
+    adapter: str,
+    pairs: tuple[WordPair, ...],
+    layer: int | str,
+    method: str,
+) -> tuple[list[str], core.space.Projection]:
+    """The names of base and adapter, and both in one plane."""
+    used = _used(models, visitor, model, adapter)
+    return list(used), core.space.project(models.get(model), pairs, list(used.values()), layer, method)
+
+
+@on_gpu(30)
+def neighbourhoods(
+    models: Models, visitor: Visitor, model: str, adapter: str, word: str, language: str, layer: int | str
+) -> dict[str, core.space.Neighbourhood]:
+    """A word's nearest words in the other language, under the base and the adapter."""
+    used = _used(models, visitor, model, adapter)
+    loaded = models.get(model)
+    return {name: core.space.nearest_words(loaded, word, language, key, layer) for name, key in used.items()}
 
 
 def neighbour_table(around: dict[str, core.space.Neighbourhood]) -> dict:

@@ -16,10 +16,14 @@ import tli_core as core
 from tli_core.lint import leaks
 from tli_core.pairs import WordPair, parse_pairs, read_pairs, shipped
 from tli_core.presets import TrainingConfig, configured
+from ui.gpu import on_gpu
 from ui.visitors import Models
 
 SHIPPED, TYPED, UPLOADED = "the shipped lexicon", "pairs I type", "a file I upload"
 DRAW_SECONDS = 0.8
+SECONDS_A_STEP = 0.1
+"""On a lent GPU, held-out checks included; asking for too long costs a visitor's quota, too short ends the run."""
+
 STATE, STOP = "state.safetensors", "stop"
 
 
@@ -165,6 +169,13 @@ class Finished:
         return f" (ended early, step {kept} kept)" if kept else " (stopped early)"
 
 
+def seconds_to_train(models: Models, order: Order, folder: Path, seconds: float) -> int:
+    """For how long a run asks for a GPU: what its steps may take, with loading and measuring."""
+    steps = core.presets.total_steps(order.config, len(order.pairs))
+    return int(min(seconds, 30 + SECONDS_A_STEP * steps))
+
+
+@on_gpu(seconds_to_train)
 def train(
     models: Models, order: Order, folder: Path, seconds: float
 ) -> Iterator[tuple[core.history.TrainingStep, ...] | str | Finished]:
@@ -216,6 +227,7 @@ def train(
     yield measured_run(models, order, target, trained.record)
 
 
+@on_gpu(60)
 def measured_run(models: Models, order: Order, target: Path, record: dict[str, Any]) -> Finished:
     """A trained adapter measured against its base on both lists, its card written anew."""
     loaded, key = models.get(order.model), models.adapter_key(order.model, target)
@@ -230,3 +242,15 @@ def measured_run(models: Models, order: Order, target: Path, record: dict[str, A
 def archive(folder: Path) -> str:
     """An adapter's folder as a zip file beside it, made anew."""
     return shutil.make_archive(str(folder), "zip", folder.parent, folder.name)
+
+
+@on_gpu(60)
+def piloted(models: Models, model: str, pairs: Sequence[WordPair], seed: int) -> core.pilot.Pilot:
+    """The published pilot on a base."""
+    return core.pilot.run_pilot(models.get(model), pairs, seed=seed)
+
+
+@on_gpu(60)
+def rehearsed(models: Models, model: str, pairs: Sequence[WordPair], config: TrainingConfig) -> core.dry_run.DryRun:
+    """The dry run of a fine-tune."""
+    return core.dry_run.dry_run(models.get(model), pairs, config)

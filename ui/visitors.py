@@ -12,10 +12,14 @@ import tli_core as core
 from tli_core.catalogue import block_count, check_adapter_name, find_adapter, is_small, resolve, shipped_adapters
 from tli_core.layers import layer_names
 from tli_core.pairs import WordPair, shipped
+from ui.gpu import ZERO_GPU
 
 BASE = "none (base model)"
 ADAPTERS_IN_MEMORY = 32
 """Small ones, of a few megabytes; more than that many visitors hardly compare at once."""
+
+
+_SERVERS: list[Models] = []
 
 
 class Models:
@@ -23,6 +27,8 @@ class Models:
 
     def __init__(self, names: tuple[str, ...]):
         self.names = names
+        self._number = len(_SERVERS)
+        _SERVERS.append(self)
         self._loaded: dict[str, core.model.LoadedModel] = {}
         self._adapters: OrderedDict[tuple[str, Path], str] = OrderedDict()
         self._lock = threading.Lock()
@@ -49,6 +55,29 @@ class Models:
             raise ValueError(f"This page does not offer {name!r}: choose one of {', '.join(self.names)}.")
         if not self.is_ready(name):
             raise ValueError(f"{name} is not loaded yet: press Load {name} at the top of the page.")
+
+    def __reduce__(self) -> tuple:
+        """Pickled by reference: a process that was forked from this one has the same models."""
+        return _served, (self._number,)
+
+    def load_for_zero_gpu(self) -> None:
+        """Load every base before the page is served, as ZeroGPU's workers only have what was there before them."""
+        for name in self.names:
+            loaded = core.model.load_model(name, core.placement.Placement("cpu"))
+            if self.on_lent_gpu(name):
+                loaded.to("cuda")
+            self._loaded[name] = loaded
+
+    def on_lent_gpu(self, name: str) -> bool:
+        """Whether a base runs on the GPU that ZeroGPU lends; a small one is as fast here."""
+        return ZERO_GPU and not self.loads_by_itself(name)
+
+    def forget_adapters(self) -> None:
+        """Drop every adapter from memory; their files stay."""
+        with self._lock:
+            for (model, _), key in self._adapters.items():
+                self._loaded[model].drop(key)
+            self._adapters.clear()
 
     def warm(self) -> None:
         """Load the first base in the background, if it loads by itself; who asks for it meanwhile waits for that."""
@@ -92,6 +121,10 @@ class Models:
                     self._loaded[other].drop(key)
             self._adapters.move_to_end(held)
             return self._adapters[held]
+
+
+def _served(number: int) -> Models:
+    return _SERVERS[number]
 
 
 @dataclass(frozen=True)
