@@ -82,6 +82,9 @@ def build(models: Models, jobs: Jobs) -> gr.Blocks:
         token = gr.BrowserState("", storage_key="lugha-lens-token", secret="lugha-lens")
         gr.Markdown(INTRODUCTION)
         note = gr.Markdown(MINI_NOTE, visible=model_names[0] == "lugha-mini", elem_classes="hint", elem_id="mini-note")
+        if jobs.hosting.hosted:
+            gr.Markdown(jobs.hosting.sentence, elem_classes="hint", elem_id="shared")
+            gr.DuplicateButton(visible=bool(jobs.hosting.space), elem_id="duplicate")
         guide.build()
         bar = ModelBar(models)
         pickers = AdapterPickers(models)

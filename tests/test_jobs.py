@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tli_core.model import load_model
+from tli_core.placement import Placement
 from tli_core.presets import configured
 from ui.hosting import OWN_MACHINE
 from ui.jobs import BROKEN_OFF, DONE, FAILED, MAX_WAITING, RECORD, RUNNING, STOPPED, Job, Jobs
@@ -84,6 +86,15 @@ def test_a_new_server_finds_the_runs_and_goes_on_with_one_that_was_broken_off(mo
     wait(found[1], lambda job: len(job.steps) > len(cut.steps))
     later.stop(found[1])
     assert wait(found[1]).state == STOPPED
+
+
+def test_a_run_on_the_first_blocks_alone_is_measured_at_the_last_of_them(models, order, tmp_path):
+    models._loaded[order.model] = load_model(order.model, Placement("cpu", 2))
+    jobs = Jobs(models, tmp_path)
+    job = wait(jobs.submit(order))
+    assert job.state == DONE and jobs.result(job).evaluations[0].before.names[-1] == "block 2"
+    too_deep = wait(jobs.submit(replace(order, config=replace(CONFIG, layer=None))))
+    assert too_deep.state == FAILED and "give a layer from 1 to 2" in too_deep.said
 
 
 def test_what_fails_says_why_and_the_line_goes_on(models, order, tmp_path):

@@ -340,8 +340,7 @@ def _train_one(loaded, pairs: PairList, control: PairList, config, folder: Path,
     wait()
     adapter = loaded.add_adapter(target).key
     _say("Measuring base and adapter on both lists …")
-    layer = "output" if loaded.whole else loaded.blocks
-    evaluations = evaluate_lists(loaded, pairs.pairs, control.pairs, adapter, layer, config.seed)
+    evaluations = evaluate_lists(loaded, pairs.pairs, control.pairs, adapter, loaded.last_layer, config.seed)
     if is_main():
         write_card(target, trained.record, evaluations)
     _print(evaluation_table(evaluations))

@@ -110,6 +110,11 @@ class LoadedModel:
         return not isinstance(self._model.base_model.norm, torch.nn.Identity)
 
     @property
+    def last_layer(self) -> int | str:
+        """Its output, or the last block that is loaded."""
+        return "output" if self.whole else self.blocks
+
+    @property
     def device(self) -> torch.device:
         """Where the model takes its input."""
         return input_device(self._model)

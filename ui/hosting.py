@@ -30,6 +30,15 @@ class Hosting:
         """Whether strangers share it."""
         return not self.folders
 
+    @property
+    def sentence(self) -> str:
+        """What is so here, for those who share it."""
+        kept = f"kept for {self.keep_hours:.0f} hours" if self.keep_hours else "kept"
+        return (
+            f"Shared with others: a fine-tune may have {self.train_pairs:,} pairs, {self.train_steps:,} steps and "
+            f"{self.train_seconds // 60} minutes, one at a time, and is {kept}. A copy of your own has no such limits."
+        )
+
 
 OWN_MACHINE = Hosting(
     folders=True, login=False, space=None, train_pairs=5000, train_steps=20_000, train_seconds=3600, runs=100,

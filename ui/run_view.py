@@ -91,4 +91,6 @@ def _verdict(result: Finished, control: Finished | None) -> str:
             f"- Step {result.record['kept_step']} was kept because the held-out pairs were best there, so their "
             "figures flatter it a little; the words that no training saw (under Evaluate) had no say in it."
         )
-    return "\n".join(["## What it did, at the output", *lines])
+    first = result.evaluations[0]
+    place = first.before.names[first.layer]
+    return "\n".join([f"## What it did, at {'the output' if place == 'output' else place}", *lines])

@@ -232,8 +232,8 @@ def measured_run(models: Models, order: Order, target: Path, record: dict[str, A
     """A trained adapter measured against its base on both lists, its card written anew."""
     loaded, key = models.get(order.model), models.adapter_key(order.model, target)
     evaluations = (
-        core.evaluation.evaluate(loaded, core.evaluation.CONTROL, order.control, key),
-        core.evaluation.evaluate(loaded, core.evaluation.TRAINED, order.pairs, key),
+        core.evaluation.evaluate(loaded, core.evaluation.CONTROL, order.control, key, loaded.last_layer),
+        core.evaluation.evaluate(loaded, core.evaluation.TRAINED, order.pairs, key, loaded.last_layer),
     )
     core.cards.write_card(target, record, evaluations)
     return Finished(order, target, record, evaluations)
