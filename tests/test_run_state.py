@@ -16,20 +16,27 @@ from .conftest import character_tokenizer, tiny_llama
 RUN = configured("corrected", layer=2, batch_size=10, epochs=4, learning_rate=5e-3, dropout=0.1)
 
 
-def fresh() -> LoadedModel:
-    return LoadedModel(tiny_llama(), character_tokenizer(), "tiny", None)
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")),
+]
 
 
-def test_a_resumed_run_ends_with_the_very_same_adapter(pairs, tmp_path):
-    *steps, whole = train_adapter(fresh(), pairs, RUN, pairs[:8])
+def fresh(device: str = "cpu") -> LoadedModel:
+    return LoadedModel(tiny_llama().to(device), character_tokenizer(), "tiny", None)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_resumed_run_ends_with_the_very_same_adapter(device, pairs, tmp_path):
+    *steps, whole = train_adapter(fresh(device), pairs, RUN, pairs[:8])
     asked = iter([False] * 5 + [True])
     states: list[RunState] = []
-    *first, _ = train_adapter(fresh(), pairs, RUN, pairs[:8], stop=lambda: next(asked), keep=states.append)
+    *first, _ = train_adapter(fresh(device), pairs, RUN, pairs[:8], stop=lambda: next(asked), keep=states.append)
     states[-1].save(tmp_path / "state.safetensors")
     torch.manual_seed(99)  # what other work does meanwhile changes nothing
     back = RunState.load(tmp_path / "state.safetensors")
     assert back.step == 5 and back.history == states[-1].history
-    *rest, resumed = train_adapter(fresh(), pairs, RUN, pairs[:8], resume=back)
+    *rest, resumed = train_adapter(fresh(device), pairs, RUN, pairs[:8], resume=back)
     assert [step.step for step in first + rest] == [step.step for step in steps] == list(range(13))
     assert [step.loss for step in first + rest] == [step.loss for step in steps]
     assert all(torch.equal(whole.state[name], resumed.state[name]) for name in whole.state)

@@ -116,6 +116,9 @@ class Steps:
         with self._loaded.using(self._key) as model:
             set_peft_model_state_dict(model, lora, adapter_name=self._key)
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": state})
+        if self._on_gpu:
+            # Loading copies the rate, and the copy would stay as it is.
+            self._optimizer.param_groups[0]["lr"] = self._rate
         self._taken = max((int(moments["step"]) for moments in state.values()), default=0)
 
     def _step(self, batch: Batch) -> Tensor:
