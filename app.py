@@ -22,6 +22,7 @@ from ui import (
     evaluate_tab,
     finetune_tab,
     guide,
+    language,
     lists_tab,
     space_tab,
 )
@@ -80,6 +81,7 @@ def build(models: Models, jobs: Jobs) -> gr.Blocks:
         # It finds a browser's runs again; only this browser and this server ever see it. Outside the tabs, as a tab's
         # parts reach the browser only when it is opened.
         token = gr.BrowserState("", storage_key="lugha-lens-token", secret="lugha-lens")
+        gr.HTML(language.CHOICE, elem_classes="hint", elem_id="language")
         gr.Markdown(INTRODUCTION)
         note = gr.Markdown(MINI_NOTE, visible=model_names[0] == "lugha-mini", elem_classes="hint", elem_id="mini-note")
         if jobs.hosting.hosted:
@@ -108,6 +110,7 @@ def build(models: Models, jobs: Jobs) -> gr.Blocks:
                 lists_tab.build(models, bar.model, tabs, alignment, typed)
         bar.wire(demo, visitor, alignment)
         api.build(models, jobs)
+        language.wire(demo)
     return demo.queue(max_size=20, api_open=False)
 
 

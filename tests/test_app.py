@@ -544,6 +544,28 @@ def test_a_model_of_the_hub_says_what_it_takes_before_anything_is_fetched(browse
             server.wait(timeout=30)
 
 
+def test_the_page_speaks_swahili_to_a_swahili_browser_and_on_request(browser: Browser, address: str):
+    context = browser.new_context(locale="sw-KE", viewport={"width": 1440, "height": 1000})
+    page = context.new_page()
+    problems = watched(page, address)
+    page.goto(address)
+    expect(page.get_by_role("button", name="Onyesha mchoro")).to_be_visible()
+    expect(page.get_by_text("Maneno ya Kiswahili na Kiingereza yako karibu kiasi gani")).to_be_visible()
+    expect(page.locator("#curve .legendtext").first).to_be_visible()
+    for tab, button in (("Mafunzo", "3 · Fundisha"), ("Majibu", "Linganisha"), ("Viambatisho", "Kichukue")):
+        open_tab(page, tab)
+        expect(page.get_by_role("button", name=button)).to_be_visible()
+    page.screenshot(path=str(_artefact("swahili")), full_page=True)
+    for language, button in (("English", "Show the curve"), ("Kiswahili", "Onyesha mchoro")):
+        page.get_by_role("link", name=language).click()
+        expect(page.get_by_role("button", name=button)).to_be_visible()
+        expect(page.locator("#pair-table")).to_contain_text("kusoma")
+        page.wait_for_timeout(500)  # leaving while something is on its way is an error to the browser
+    assert page.evaluate("document.documentElement.lang") == "sw"
+    context.close()
+    assert not problems, problems
+
+
 def test_the_guide_explains_with_the_bundled_adapters_figures_in_both_languages(page: Page):
     page.get_by_text("How to read this, in two minutes").click()
     guide = page.locator("#guide")

@@ -100,6 +100,8 @@ def build(
                 POOLING_LABELS,
                 value="words",
                 label="Pooling: which tokens make a word's vector",
+                info="A word is cut into tokens. BOS is the token that every text begins with: averaged in, it makes "
+                "all words alike.",
                 elem_id="pooling",
             )
             warning = gr.Markdown(visible=False, elem_id="alignment-warning")

@@ -128,7 +128,8 @@ def build(
         with gr.Column(scale=3, min_width=300):
             status = gr.Markdown(
                 "Press **Fine-tune**. Held-out words, which the run never trains on, are measured as it goes: "
-                "a run that learns lifts the right pairs and P@1 while the wrong pairs stay down.",
+                "a run that learns lifts the right pairs and P@1 while the wrong pairs stay down. *P@1* is the share "
+                "of words whose own translation is the nearest of all.",
                 elem_id="train-status",
             )
             waiting = empty_plot("The loss and the held-out pairs are drawn here as it learns.")

@@ -3,6 +3,7 @@
 from ui.visitors import Models
 
 OUTPUT = "output"
+LAYER_HELP = "Where in the model words are looked at: 0 is before the first block, output after the last."
 
 
 def layer_choices(models: Models, model: str, *first: tuple[str, str]) -> list[tuple[str, str]]:

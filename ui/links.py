@@ -12,7 +12,8 @@ MAX_LINK = 1800
 # Puts a link's query into the address; what the browser knows of a view is its link.
 ADDRESS = """(link) => {
   const query = (link || "").match(/[(]([?][^)]*)[)]/);
-  if (query) window.history.replaceState(null, "", query[1]);
+  const language = new URLSearchParams(window.location.search).get("lang");
+  if (query) window.history.replaceState(null, "", query[1] + (language ? "&lang=" + language : ""));
 }"""
 
 

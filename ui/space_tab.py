@@ -12,7 +12,7 @@ from ui.empty_plot import empty_plot
 from ui.errors import explained
 from ui.events import MODEL_QUEUE
 from ui.gpu import on_gpu
-from ui.layers import OUTPUT, chosen_layer, last_layer, layer_choices
+from ui.layers import LAYER_HELP, OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.model_bar import ModelBar
 from ui.visitors import Models, Visitor
 
@@ -37,7 +37,11 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
             adapter = pickers.space
             adapter.render()
             layer = gr.Dropdown(
-                layer_choices(models, models.names[0]), value=OUTPUT, label="Layer", elem_id="space-layer"
+                layer_choices(models, models.names[0]),
+                value=OUTPUT,
+                label="Layer",
+                info=LAYER_HELP,
+                elem_id="space-layer",
             )
             method = gr.Radio(
                 list(PROJECTIONS),

@@ -1,0 +1,55 @@
+"""The page in English or Swahili: as the browser asks, or as the visitor chose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+import yaml
+
+from ui.events import QUIET
+
+SWAHILI: dict[str, str] = {
+    text["en"]: text["sw"]
+    for text in yaml.safe_load(Path(__file__).with_name("kiswahili.yaml").read_text(encoding="utf-8"))
+}
+"""The page's own texts, by the English that they stand for."""
+
+# HTML, as a link in Markdown would open another page beside this one.
+CHOICE = '<a href="?lang=sw" lang="sw">Kiswahili</a> · <a href="?lang=en" lang="en">English</a>'
+WITH_TEXT_AS_VALUE = (gr.Button, gr.DownloadButton, gr.Markdown)
+
+# For those who have the page read to them, and for the browser's own translation.
+MARK = """() => {
+  const asked = new URLSearchParams(window.location.search).get("lang") || navigator.language;
+  document.documentElement.lang = asked.startsWith("sw") ? "sw" : "en";
+}"""
+
+
+def wire(demo: gr.Blocks) -> None:
+    """Have a page that opens for a reader of Swahili change its texts; its figures and verdicts stay in English."""
+    # Not Gradio's own I18n, which knows only the languages that Gradio itself is translated into.
+    found = [(part, texts) for part in demo.blocks.values() if (texts := swahili_of(part))]
+
+    def in_swahili(request: gr.Request):
+        if not wants_swahili(request.query_params.get("lang"), request.headers.get("accept-language", "")):
+            return [gr.skip()] * len(found)
+        return [gr.update(**texts) for _, texts in found]
+
+    demo.load(in_swahili, None, [part for part, _ in found], show_progress="hidden", **QUIET)
+    demo.load(None, None, None, js=MARK, **QUIET)
+
+
+def wants_swahili(asked: str | None, accepted: str) -> bool:
+    """Whether a visitor's choice, or else the language that their browser likes best, is Swahili."""
+    return (asked or accepted).lower().startswith("sw")
+
+
+def swahili_of(part: gr.blocks.Block) -> dict:
+    """What of a part of the page there is in Swahili: its texts, and its choices with their values left as they are."""
+    names = ("label", "info", "value") if isinstance(part, WITH_TEXT_AS_VALUE) else ("label", "info")
+    texts = {name: SWAHILI[text] for name in names if (text := getattr(part, name, None)) in SWAHILI}
+    choices = getattr(part, "choices", None) or []
+    if isinstance(part, gr.Radio) and any(label in SWAHILI for label, _ in choices):
+        texts["choices"] = [(SWAHILI.get(label, label), value) for label, value in choices]
+    return texts
