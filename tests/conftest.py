@@ -73,3 +73,12 @@ def pairs() -> tuple[WordPair, ...]:
     swahili += " kula kunywa kulala kuona kusoma kuandika kucheza kuimba kulia kucheka"
     english += " eat drink sleep see read write play sing cry laugh"
     return tuple(WordPair(sw, en) for sw, en in zip(swahili.split(), english.split(), strict=True))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A real browser, one for all tests of a process."""
+    from .browsing import chromium
+
+    with chromium() as started:
+        yield started

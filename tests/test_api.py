@@ -15,7 +15,7 @@ import app
 from ui.jobs import Jobs
 from ui.visitors import Models
 
-from .test_app import free_port
+from .browsing import free_port
 
 ENDPOINTS = {"/measure", "/train", "/job", "/evaluate", "/generate", "/neighbours"}
 

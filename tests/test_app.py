@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import zipfile
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 import app
 import tli_core.embeddings
@@ -22,22 +21,15 @@ from tli_core.catalogue import ROOT, shipped_adapters
 from ui.jobs import Jobs
 from ui.visitors import Models
 
+from .browsing import free_port, watched
 from .hub import serve
 from .test_checkpoint import write as write_checkpoint
 
 ARTEFACTS = Path(os.environ.get("TEST_ARTEFACTS", "test-artefacts"))
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync"]  # fmt: skip
 TRACES = ".js-plotly-plot .scatterlayer .trace"
 
 # Patience for a busy machine; nothing here is timed.
 expect.set_options(timeout=20_000)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
@@ -46,29 +38,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     demo = app.build(models, Jobs(models, tmp_path_factory.mktemp("runs")))
     yield app.launch(demo, free_port(), quiet=True)
     demo.close()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    assert chromium, "Install Chromium: the app is tested in a real browser."
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
-        yield browser
-        browser.close()
-
-
-def watched(page: Page, address: str) -> list[str]:
-    """A list that fills with everything that must not happen on the page."""
-    problems: list[str] = []
-    page.on("console", lambda m: problems.append(f"console: {m.text}") if m.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(f"page: {error}"))
-    page.on("response", lambda r: problems.append(f"{r.status} {r.url}") if r.status >= 400 else None)
-    # A stream that ends is reported as an aborted request.
-    page.on("requestfailed", lambda r: problems.append(f"{r.failure} {r.url}") if "ABORTED" not in r.failure else None)
-    inside = (address, "data:", "blob:")
-    page.on("request", lambda r: problems.append(f"outside: {r.url}") if not r.url.startswith(inside) else None)
-    return problems
 
 
 @pytest.fixture
@@ -199,7 +168,7 @@ def test_hostile_words_stay_words(page: Page):
 
 def start_training(page: Page, name: str, epochs: int) -> None:
     open_tab(page, "Fine-tune")
-    page.get_by_label("pairs I type").check()
+    page.locator("#train-source").get_by_label("pairs I type").check()
     page.locator("#train-pairs textarea").fill(
         "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nmvua, rain\nkula, to eat\nkunywa, to drink"
     )
@@ -313,7 +282,7 @@ def test_knobs_become_a_command_and_a_preset_that_can_be_loaded(page: Page, tmp_
 
 def test_a_bad_training_list_is_one_sentence(page: Page):
     open_tab(page, "Fine-tune")
-    page.get_by_label("pairs I type").check()
+    page.locator("#train-source").get_by_label("pairs I type").check()
     page.click("#start")
     expect(page.get_by_text("No pair could be read.")).to_be_visible()
     expect(page.locator("#start")).to_be_enabled()
@@ -463,13 +432,66 @@ def test_comparing_answers_side_by_side_and_reopening_them_by_their_link(page: P
 )
 def test_every_tab_fits_the_screen_and_has_no_barrier(page: Page, request: pytest.FixtureRequest):
     page.get_by_text("How to read this, in two minutes").click()
-    for tab in ("Word lists", "Answers", "Space", "Evaluate", "Fine-tune", "Alignment"):
+    for tab in ("Word lists", "Adapters", "Answers", "Space", "Evaluate", "Fine-tune", "Alignment"):
         open_tab(page, tab)
-        page.wait_for_timeout(300)
+        check_barriers(page, tab)
         page.screenshot(path=str(_artefact(f"{request.node.name}-{tab}")), full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), tab
-        barriers = Axe().run(page).response["violations"]
-        assert not barriers, [(tab, found["id"], found["nodes"][0]["html"][:120]) for found in barriers]
+
+
+def check_barriers(page: Page, where: str) -> None:
+    """Nothing sticks out of the screen, and axe finds nothing that keeps anybody out."""
+    page.wait_for_timeout(300)  # buttons fade in and out
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), where
+    barriers = Axe().run(page).response["violations"]
+    assert not barriers, [(where, found["id"], found["nodes"][0]["html"][:120]) for found in barriers]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [{"viewport": {"width": 1024, "height": 900}, "color_scheme": scheme} for scheme in ("light", "dark")],
+    indirect=True,
+    ids=lambda settings: settings["color_scheme"],
+)
+def test_results_fit_the_screen_and_have_no_barrier_either(page: Page, request: pytest.FixtureRequest):
+    page.get_by_label("Every pair at every layer").check()
+    expect(page.locator("#curve .heatmaplayer .hm")).to_have_count(1)
+    page.get_by_role("button", name="The curve as a table").click()
+    check_barriers(page, "heat map")
+    open_tab(page, "Answers")
+    page.click("#compare")
+    expect(page.locator("#compare-note")).to_contain_text("2 prompts", timeout=60_000)
+    expect(page.locator("#compare-link a")).to_be_visible()
+    check_barriers(page, "answers")
+    open_tab(page, "Evaluate")
+    page.click("#evaluate")
+    expect(page.locator("#evaluate-table")).to_contain_text("permutation p", timeout=60_000)
+    check_barriers(page, "evaluation")
+    start_training(page, f"axe-{request.node.callspec.id}", 2)
+    expect(page.locator("#train-status")).to_contain_text("Done: 2 steps", timeout=60_000)
+    page.get_by_role("button", name="Your runs").click()
+    page.get_by_role("button", name="As a command, or as a preset to keep").click()
+    check_barriers(page, "run")
+
+
+def test_the_keyboard_alone_is_enough(page: Page):
+    def press_until(key: str, text: str) -> None:
+        for _ in range(60):
+            page.keyboard.press(key)
+            if page.evaluate("(document.activeElement.innerText || '').trim()") == text:
+                return
+        raise AssertionError(f"{key} never came to {text}")
+
+    page.locator("#pairs textarea").focus()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("simba, lion\nmaji, water")
+    press_until("Tab", "Show the curve")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pair-table")).to_contain_text("simba")
+    press_until("Shift+Tab", "Answers")
+    page.keyboard.press("Enter")
+    press_until("Tab", "Compare")
+    page.keyboard.press("Enter")
+    expect(page.locator("#compare-note")).to_contain_text("2 prompts", timeout=60_000)
 
 
 def test_the_bundled_adapters_are_offered(page: Page):

@@ -18,8 +18,8 @@ from gradio_client.exceptions import AppError
 
 from tli_core.catalogue import ROOT
 
+from .browsing import free_port
 from .test_api import ask
-from .test_app import free_port
 
 PAIRS = "maji, water\nmoto, fire\nmti, tree\nsimba, lion\nkula, to eat\njua, sun"
 

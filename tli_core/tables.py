@@ -96,7 +96,7 @@ def output_rows(before: OutputCheck, after: OutputCheck) -> list[tuple[str, ...]
 
 def mover_rows(report: EvaluationReport, item: Evaluation, count: int = 10) -> list[tuple[str, ...]]:
     """The pairs that gained and lost most over their wrong partners, with their subwords: a heading row first."""
-    head = ("", "Swahili", "English", "pieces", "right pair", "its wrong pairs", "gained")
+    head = ("moved", "Swahili", "English", "pieces", "right pair", "its wrong pairs", "gained")
 
     def row(kind: str, mover: Mover) -> tuple[str, ...]:
         pieces = " | ".join("·".join(p.strip() for p in report.subwords.get(word, ())) for word in mover.pair[:2])
@@ -118,7 +118,7 @@ def dry_run_rows(tried: DryRun, loss: str) -> list[tuple[str, ...]]:
     """What is known of a run before it begins: a heading row, then what, the figure, and what to hold it against."""
     idle = "the margin" if loss == "triplet" else "ln(batch)"
     rows = [
-        ("before the first step", "", "beside"),
+        ("before the first step", "figure", "beside"),
         ("loss", f"{tried.first_loss:.3f}", f"{tried.idle_loss:.3f} ({idle}): a model that tells nothing apart"),
         ("right pair less hardest wrong pair", f"{tried.apart:+.4f}", "0: the two look alike"),
     ]

@@ -24,7 +24,8 @@ MAX_PROMPTS = 8
 BETWEEN = "\n---\n"
 WAYS = dict(zip((template.name for template in TRANSLATIONS), ("sw_en", "en_sw"), strict=True))
 PROMPT, CHANGED = "prompt", "differs"
-COLOURS = {PROMPT: "#8A8A8A", CHANGED: "#D55E00"}
+COLOURS = {PROMPT: "#5A5A5A", CHANGED: "#D55E00"}
+EMPTY = [("Press Compare.", None)]
 SETTINGS = (
     "Both answers come from the same weights in memory, with the adapter off and on, token by token the likeliest one "
     "(greedy). Training moves the vectors of single words; whether answers change is for you to see."
@@ -80,6 +81,7 @@ def build(
             with gr.Row():
                 base_answer, adapted_answer = (
                     gr.HighlightedText(
+                        EMPTY,
                         label=label,
                         color_map=COLOURS,
                         show_inline_category=False,
@@ -119,7 +121,7 @@ def build(
     answers_shown = [base_answer, adapted_answer, note, right, following]
     for changed in (template.change, words.change, prompt.change, adapter.input):
         changed(
-            lambda: (None, None, SETTINGS, *(gr.Dataframe(visible=False),) * 2, ""),
+            lambda: (EMPTY, EMPTY, SETTINGS, *(gr.Dataframe(visible=False),) * 2, ""),
             None,
             [*answers_shown, link],
             **QUIET,
@@ -241,7 +243,7 @@ def _shown(found: Answers, model: str, adapter: str, tokens: int) -> tuple:
     ended, adapted = found.words is not None, adapter != BASE
     return (
         _pieces(found.done, 1, ended),
-        _pieces(found.done, 2, ended) if adapted else None,
+        _pieces(found.done, 2, ended) if adapted else EMPTY,
         _note(found.done, model, adapter, tokens) if ended else "Writing …",
         _right_table(found.words, adapted) if ended else gr.skip(),
         _next_table(found.done) if ended else gr.skip(),
