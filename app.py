@@ -127,6 +127,10 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill_hover="*primary_700",
         button_primary_background_fill_dark="*primary_600",
         body_text_color_subdued_dark="*neutral_300",
+        button_cancel_background_fill="#b91c1c",
+        button_cancel_background_fill_hover="#991b1b",
+        button_cancel_background_fill_dark="#b91c1c",
+        button_cancel_background_fill_hover_dark="#991b1b",
         block_info_text_color="*neutral_600",
         block_info_text_color_dark="*neutral_300",
     )
