@@ -53,7 +53,7 @@ CSS = """
   {fill: var(--body-text-color) !important}
 .hint, .hint p {font-size: var(--text-sm); color: var(--body-text-color-subdued)}
 .gradio-container .block.hint {overflow: visible !important}
-#base-answer .legend-item, #adapted-answer .legend-item, #base-answer .text, #adapted-answer .text {color: var(--body-text-color) !important}
+.answer .legend-item, .answer .text {color: var(--body-text-color) !important}
 .warning, #alignment-warning {border-left: 4px solid #D55E00; padding: 2px 12px; border-radius: 4px;
   background: var(--background-fill-secondary)}
 #reading p {line-height: 1.5}

@@ -89,6 +89,7 @@ def build(
                         show_whitespaces=True,
                         min_width=240,
                         elem_id=elem_id,
+                        elem_classes="answer",
                     )
                     for label, elem_id in (("Base", "base-answer"), ("Adapted", "adapted-answer"))
                 )
