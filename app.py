@@ -53,6 +53,7 @@ CSS = """
   {fill: var(--body-text-color) !important}
 .hint, .hint p {font-size: var(--text-sm); color: var(--body-text-color-subdued)}
 .gradio-container .block.hint {overflow: visible !important}
+#preset-panel .cm-line span {color: inherit !important}
 .answer .legend-item, .answer .text {color: var(--body-text-color) !important}
 .warning, #alignment-warning {border-left: 4px solid #D55E00; padding: 2px 12px; border-radius: 4px;
   background: var(--background-fill-secondary)}
@@ -112,7 +113,7 @@ def build(models: Models, jobs: Jobs) -> gr.Blocks:
                 lists_tab.build(models, bar.model, tabs, alignment, typed)
         bar.wire(demo, visitor, alignment)
         api.build(models, jobs)
-        language.wire(demo)
+        language.wire(demo, arrived)
     return demo.queue(max_size=20, api_open=False)
 
 

@@ -1,17 +1,26 @@
-"""A browser, and what must not happen on a page in it."""
+"""The page as a visitor uses it: a browser, what is done in it, and what must not happen there."""
 
+import os
 import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+ARTEFACTS = Path(os.environ.get("TEST_ARTEFACTS", "test-artefacts"))
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
+# Patience for a busy machine; nothing here is timed.
+expect.set_options(timeout=20_000)
+
+
 def free_port() -> int:
+    """A port of this machine that nobody listens at."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
@@ -39,3 +48,52 @@ def watched(page: Page, address: str) -> list[str]:
     inside = (address, "data:", "blob:")
     page.on("request", lambda r: problems.append(f"outside: {r.url}") if not r.url.startswith(inside) else None)
     return problems
+
+
+def artefact(name: str) -> Path:
+    """Where a screenshot of this name is kept."""
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    return ARTEFACTS / f"{''.join(c if c.isalnum() else '-' for c in name)}.png"
+
+
+def write(page: Page, where: str, text: str) -> None:
+    """Fill the box at a place."""
+    page.locator(f"{where} textarea, {where} input").first.fill(text)
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Open a tab, through the menu of those that a narrow screen has no room for."""
+    tab = page.get_by_role("tab", name=name, exact=True)
+    if not tab.first.is_visible():
+        page.locator(".overflow-menu > button:visible").first.click()
+        page.locator(".overflow-dropdown").get_by_text(name, exact=True).click()
+        return
+    tab.first.click()
+
+
+def choose(page: Page, where: str, option: str) -> None:
+    """Choose an option of a dropdown."""
+    page.locator(f"{where} input").first.click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def start_training(page: Page, name: str, epochs: int) -> None:
+    """Fill in a small fine-tune and start it."""
+    open_tab(page, "Fine-tune")
+    page.locator("#train-source").get_by_label("pairs I type").check()
+    page.locator("#train-pairs textarea").fill(
+        "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nmvua, rain\nkula, to eat\nkunywa, to drink"
+    )
+    write(page, "#adapter-name", name)
+    write(page, "#epochs", str(epochs))
+    page.click("#start")
+
+
+def check_barriers(page: Page, where: str) -> None:
+    """Nothing sticks out of the screen, and axe finds nothing that keeps anybody out, in either theme."""
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), where
+    for theme in ("light", "dark"):
+        page.evaluate("theme => document.body.classList.toggle('dark', theme === 'dark')", theme)
+        page.wait_for_timeout(500)  # links and buttons fade from one colour to the other
+        barriers = Axe().run(page).response["violations"]
+        assert not barriers, [(where, theme, found["id"], found["nodes"][0]["html"][:120]) for found in barriers]

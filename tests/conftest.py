@@ -1,8 +1,11 @@
 """A tiny random Llama and a character tokenizer, so that no test downloads or waits."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+# UMAP compiles itself for half a minute; what it computes is the same without.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Each worker has a core; more threads would only push each other aside. Read when PyTorch is imported.
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -82,3 +85,53 @@ def browser():
 
     with chromium() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The running app, one for all browser tests of a process."""
+    import app
+    from ui.jobs import Jobs
+    from ui.visitors import Models
+
+    from .browsing import free_port
+
+    models = Models(app.OFFERED)
+    demo = app.build(models, Jobs(models, tmp_path_factory.mktemp("runs")))
+    yield app.launch(demo, free_port(), quiet=True)
+    demo.close()
+
+
+@pytest.fixture(scope="session")
+def contexts(browser) -> Iterator[dict]:
+    """A browser context for each screen: its cache spares every test the page's own files."""
+    made: dict = {}
+    yield made
+    for context in made.values():
+        context.close()
+
+
+# What an earlier test left in the browser is not this one's.
+FORGET = "if (!sessionStorage.getItem('begun')) { localStorage.clear(); sessionStorage.setItem('begun', 'yes'); }"
+
+
+@pytest.fixture
+def page(browser, contexts: dict, address: str, request: pytest.FixtureRequest) -> Iterator:
+    """The page, freshly opened; any console error, failed or outside request on it fails the test."""
+    from playwright.sync_api import expect
+
+    from .browsing import artefact, watched
+
+    settings = {"viewport": {"width": 1440, "height": 1000}, **getattr(request, "param", {})}
+    if str(settings) not in contexts:
+        contexts[str(settings)] = browser.new_context(**settings)
+    page = contexts[str(settings)].new_page()
+    page.set_default_timeout(20_000)
+    page.add_init_script(FORGET)
+    problems = watched(page, address)
+    page.goto(address)
+    expect(page.locator("#curve .legendtext").first).to_be_visible()
+    yield page
+    page.screenshot(path=str(artefact(request.node.name)), full_page=True)
+    page.close()
+    assert not problems, problems

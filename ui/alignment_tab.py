@@ -76,11 +76,10 @@ class Shown:
 
 @dataclass(frozen=True)
 class AlignmentTab:
-    """What others need of this tab: the box that a mended list goes to, how to draw, and the event that opens it."""
+    """What others need of this tab: the box that a mended list goes to, and how to draw."""
 
     text: gr.Textbox
     first_drawing: tuple
-    opened: gr.events.Dependency
 
 
 def build(
@@ -214,7 +213,7 @@ def build(
         """The view that the address asks for; the drawing that follows an opened page checks what it holds."""
         query = asked_for(request, "alignment")
         if query is None:
-            return [gr.skip()] * 4
+            return [gr.skip()] * 5
         chosen = query.get("model", models.names[0])
         chosen = chosen if chosen in models.names else models.names[0]
         adapters, wanted = visitor.adapters(chosen), query.get("adapter", BASE)
@@ -223,9 +222,13 @@ def build(
             chosen,
             gr.Dropdown(choices=adapters, value=wanted if wanted in adapters else BASE),
             query.get("pooling") if query.get("pooling") in POOLINGS else "words",
+            True,
         )
 
-    return AlignmentTab(given.text, (run, inputs, outputs), arrived.then(opened, visitor, link_inputs, **QUIET))
+    linked = gr.State(False)
+    arrived.then(opened, visitor, [*link_inputs, linked], show_progress="hidden", **CHECKED)
+    draws(linked.change)
+    return AlignmentTab(given.text, (run, inputs, outputs))
 
 
 @on_gpu(30)

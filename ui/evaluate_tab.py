@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 import tli_core as core
 from tli_core.layers import PICK
 from tli_core.pairs import WordPair, parse_pairs, shipped
+from ui import chart_table
 from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import MAX_PAIRS, note_list
 from ui.cancel import StopRequests, Telling
@@ -101,6 +102,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
             view = gr.Radio(list(VIEWS), value=next(iter(VIEWS)), label="Look at", visible=False, elem_id="view")
             plot = gr.Plot(show_label=False, visible=False, elem_id="evaluate-plot")
             view_note = gr.Markdown(visible=False, elem_classes="hint")
+            chart_table.beside(plot, "evaluate-chart-table")
     with gr.Column(visible=False) as found:
         gr.Markdown("## The paper's table, with the controls it lacks")
         table = gr.Dataframe(show_label=False, interactive=False, max_height=1000, elem_id="evaluate-table")

@@ -10,7 +10,7 @@ import gradio as gr
 import tli_core as core
 from tli_core.pooling import POOLINGS
 from tli_core.presets import LOSSES, PRESETS, TARGETS, TrainingConfig
-from ui import preset_panel, run_view, runs_panel
+from ui import chart_table, preset_panel, run_view, runs_panel
 from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import AlignmentTab
 from ui.empty_plot import empty_plot
@@ -134,11 +134,13 @@ def build(
             )
             waiting = empty_plot("The loss and the held-out pairs are drawn here as it learns.")
             live = gr.Plot(waiting, show_label=False, elem_id="train-plot")
+            chart_table.beside(live, "train-chart-table")
             link = gr.Markdown(elem_classes="hint", elem_id="run-link")
     steps = gr.Markdown(elem_id="protocol")
     with gr.Column(visible=False) as result:
         verdict = gr.Markdown(elem_id="train-verdict")
         curve = gr.Plot(label="Control pairs: base and new adapter", show_label=False, elem_id="train-curve")
+        chart_table.beside(curve, "train-curve-table")
         with gr.Accordion("The paper's table, with the controls it lacks", open=False):
             table = gr.Dataframe(show_label=False, interactive=False, max_height=700, elem_id="train-table")
         download = gr.DownloadButton("Download the adapter (PEFT folder, zip)", elem_id="train-download")

@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 import yaml
 
-from ui.events import QUIET
+from ui.events import CHECKED, QUIET
 
 SWAHILI: dict[str, str] = {
     text["en"]: text["sw"]
@@ -26,17 +26,24 @@ MARK = """() => {
 }"""
 
 
-def wire(demo: gr.Blocks) -> None:
+def wire(demo: gr.Blocks, arrived: gr.events.Dependency) -> None:
     """Have a page that opens for a reader of Swahili change its texts; its figures and verdicts stay in English."""
+    wanted = gr.State(False)
     # Not Gradio's own I18n, which knows only the languages that Gradio itself is translated into.
     found = [(part, texts) for part in demo.blocks.values() if (texts := swahili_of(part))]
 
-    def in_swahili(request: gr.Request):
-        if not wants_swahili(request.query_params.get("lang"), request.headers.get("accept-language", "")):
-            return [gr.skip()] * len(found)
-        return [gr.update(**texts) for _, texts in found]
+    def asks(request: gr.Request) -> bool:
+        return wants_swahili(request.query_params.get("lang"), request.headers.get("accept-language", ""))
 
-    demo.load(in_swahili, None, [part for part, _ in found], show_progress="hidden", **QUIET)
+    # Only where it is wanted, as so many parts take the browser a moment; a state's change is told in the queue only.
+    arrived.then(asks, None, wanted, show_progress="hidden", **CHECKED)
+    wanted.change(
+        lambda: [gr.update(**texts) for _, texts in found],
+        None,
+        [part for part, _ in found],
+        show_progress="hidden",
+        **QUIET,
+    )
     demo.load(None, None, None, js=MARK, **QUIET)
 
 

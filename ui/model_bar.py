@@ -11,6 +11,7 @@ from ui.alignment_tab import AlignmentTab
 from ui.cancel import StopRequests
 from ui.errors import explained
 from ui.events import MODEL_QUEUE, QUIET
+from ui.links import asked_for
 from ui.visitors import Models, Visitor
 
 STOPPED = "Stopped. What has come is kept, and the next load goes on from there."
@@ -49,6 +50,11 @@ class ModelBar:
         def draw_if_ready(model: str, request: gr.Request, *values):
             return draw(*values, request) if models.is_ready(model) else [gr.skip()] * len(drawn)
 
+        def draw_at_first(model: str, request: gr.Request, *values):
+            # A link's own pairs are drawn once they are in the box.
+            linked = asked_for(request, "alignment") is not None
+            return [gr.skip()] * len(drawn) if linked else draw_if_ready(model, request, *values)
+
         def go_on(event):
             """After a choice or a load: what depends on the model, then the first drawing."""
             event.then(update, [self.model, visitor], updated, **QUIET).then(
@@ -62,8 +68,8 @@ class ModelBar:
 
         offered = [self._panel, self._about, self._load, self._stop]
         demo.load(self._offer, self.model, offered, **QUIET)
-        alignment.opened.then(
-            draw_if_ready,
+        demo.load(
+            draw_at_first,
             [self.model, *inputs],
             drawn,
             api_visibility="private",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 import tli_core as core
+from ui import chart_table
 from ui.adapter_pickers import AdapterPickers
 from ui.errors import explained
 from ui.events import CHECKED, QUIET
@@ -123,6 +124,7 @@ def build() -> RunsPanel:
                 other = gr.Dropdown([], label="Beside it", min_width=160, elem_id="run-other")
                 overlay = gr.Button("Lay one over the other", min_width=110, elem_id="run-overlay")
         plot = gr.Plot(show_label=False, visible=False, elem_id="run-plot")
+        chart_table.beside(plot, "run-chart-table")
     return RunsPanel(note, table, row, chosen, other, show, go_on, overlay, name, rename, delete, plot)
 
 

@@ -7,6 +7,7 @@ import gradio as gr
 import tli_core as core
 from tli_core.catalogue import LANGUAGES, PROJECTIONS
 from tli_core.pairs import WordPair, parse_pairs, shipped
+from ui import chart_table
 from ui.adapter_pickers import AdapterPickers
 from ui.empty_plot import empty_plot
 from ui.errors import explained
@@ -55,6 +56,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
             reading = gr.Markdown(BEFORE, elem_id="space-reading")
             waiting = empty_plot("Press Draw the space: both languages in one plane.")
             plot = gr.Plot(waiting, show_label=False, elem_id="space-plot")
+            chart_table.beside(plot, "space-chart-table")
     gr.Markdown("## Nearest neighbours\nType a word; its ten nearest words in the other language, right ones marked.")
     with gr.Row():
         word = gr.Textbox("maji", label="Word", max_length=120, min_width=160, elem_id="neighbour-word")

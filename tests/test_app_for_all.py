@@ -1,0 +1,147 @@
+"""The page for everybody: every screen, theme and language, the keyboard alone, and a model that must be fetched."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tli_core.catalogue import ROOT
+
+from .browsing import artefact, check_barriers, choose, free_port, open_tab, start_training, watched
+from .hub import serve
+from .test_checkpoint import write as write_checkpoint
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"viewport": {"width": 1440, "height": 844}, "color_scheme": "light"},
+        {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
+    ],
+    indirect=True,
+    ids=lambda settings: f"{settings['viewport']['width']}-{settings['color_scheme']}",
+)
+def test_every_tab_fits_the_screen_and_has_no_barrier(page: Page, request: pytest.FixtureRequest):
+    page.get_by_text("How to read this, in two minutes").click()
+    for tab in ("Word lists", "Adapters", "Answers", "Space", "Evaluate", "Fine-tune", "Alignment"):
+        open_tab(page, tab)
+        page.screenshot(path=str(artefact(f"{request.node.name}-{tab}")), full_page=True)
+        check_barriers(page, tab)
+
+
+@pytest.mark.parametrize("page", [{"viewport": {"width": 1024, "height": 900}}], indirect=True, ids=["1024"])
+def test_results_fit_the_screen_and_have_no_barrier_either(page: Page):
+    page.get_by_label("Every pair at every layer").check()
+    expect(page.locator("#curve .heatmaplayer .hm")).to_have_count(1)
+    page.get_by_role("button", name="The curve as a table").click()
+    check_barriers(page, "heat map")
+    open_tab(page, "Answers")
+    page.click("#compare")
+    expect(page.locator("#compare-note")).to_contain_text("2 prompts", timeout=60_000)
+    expect(page.locator("#compare-link a")).to_be_visible()
+    check_barriers(page, "answers")
+    open_tab(page, "Evaluate")
+    page.click("#evaluate")
+    expect(page.locator("#evaluate-table")).to_contain_text("permutation p", timeout=60_000)
+    expect(page.locator("#evaluate")).to_be_enabled()
+    check_barriers(page, "evaluation")
+    start_training(page, "measured", 2)
+    expect(page.locator("#train-status")).to_contain_text("Done: 2 steps", timeout=60_000)
+    page.get_by_role("button", name="Your runs").click()
+    page.get_by_role("button", name="As a command, or as a preset to keep").click()
+    check_barriers(page, "run")
+
+
+def test_the_keyboard_alone_is_enough(page: Page):
+    def press_until(key: str, text: str) -> None:
+        for _ in range(60):
+            page.keyboard.press(key)
+            if page.evaluate("(document.activeElement.innerText || '').trim()") == text:
+                return
+        raise AssertionError(f"{key} never came to {text}")
+
+    page.locator("#pairs textarea").focus()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("simba, lion\nmaji, water")
+    press_until("Tab", "Show the curve")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pair-table")).to_contain_text("simba")
+    press_until("Shift+Tab", "Answers")
+    page.keyboard.press("Enter")
+    press_until("Tab", "Compare")
+    page.keyboard.press("Enter")
+    expect(page.locator("#compare-note")).to_contain_text("2 prompts", timeout=60_000)
+
+
+def test_the_page_speaks_swahili_to_a_swahili_browser_and_on_request(browser: Browser, address: str):
+    context = browser.new_context(locale="sw-KE", viewport={"width": 1440, "height": 1000})
+    page = context.new_page()
+    problems = watched(page, address)
+    page.goto(address)
+    expect(page.get_by_role("button", name="Onyesha mchoro")).to_be_visible()
+    expect(page.get_by_text("Maneno ya Kiswahili na Kiingereza yako karibu kiasi gani")).to_be_visible()
+    expect(page.locator("#curve .legendtext").first).to_be_visible()
+    for tab, button in (("Mafunzo", "3 · Fundisha"), ("Majibu", "Linganisha"), ("Viambatisho", "Kichukue")):
+        open_tab(page, tab)
+        expect(page.get_by_role("button", name=button)).to_be_visible()
+    page.screenshot(path=str(artefact("swahili")), full_page=True)
+    for language, button in (("English", "Show the curve"), ("Kiswahili", "Onyesha mchoro")):
+        expect(page.locator("#pair-table")).to_contain_text("kusoma")
+        page.wait_for_timeout(1000)  # leaving while something is on its way is an error to the browser
+        page.get_by_role("link", name=language).click()
+        expect(page.get_by_role("button", name=button)).to_be_visible()
+    assert page.evaluate("document.documentElement.lang") == "sw"
+    context.close()
+    assert not problems, problems
+
+
+def test_the_guide_explains_with_the_bundled_adapters_figures_in_both_languages(page: Page):
+    page.get_by_text("How to read this, in two minutes").click()
+    guide = page.locator("#guide")
+    expect(guide).to_contain_text("Only the distance between the two says anything")
+    held_out = json.loads((ROOT / "adapters/mini-shuffled/tli.json").read_text())["held_out"][-1]
+    expect(guide).to_contain_text(f"{held_out['matched']:.3f}")
+    guide.get_by_role("tab", name="Kiswahili").click()
+    expect(guide).to_contain_text("Umbali kati ya mistari hiyo miwili ndio unaosema kitu")
+    expect(guide.get_by_role("cell", name=f"{held_out['mismatched']:.3f}").last).to_be_visible()
+
+
+def test_a_model_of_the_hub_says_what_it_takes_before_anything_is_fetched(browser: Browser, tmp_path: Path):
+    shard = "model-00001-of-00003.safetensors"
+    with serve(write_checkpoint(tmp_path / "remote"), "owner/large") as served:
+        port = free_port()
+        environment = {**os.environ, "HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home")}
+        command = [sys.executable, "app.py", "--port", str(port), "--model", "owner/large", "--model", "lugha-mini"]
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+        try:
+            assert "Running on" in server.stdout.readline()
+            context = browser.new_context(viewport={"width": 1440, "height": 1000})
+            page = context.new_page()
+            page.set_default_timeout(30_000)
+            problems = watched(page, f"http://127.0.0.1:{port}")
+            page.goto(f"http://127.0.0.1:{port}")
+            expect(page.locator("#load-about")).to_contain_text("owner/large is not loaded")
+            expect(page.locator("#load-about")).to_contain_text("MB to download")
+            page.click("#measure")
+            expect(page.get_by_text("owner/large is not loaded yet: press Load")).to_be_visible()
+            assert not served.gets[shard]
+            page.screenshot(path=str(artefact("load-panel")), full_page=True)
+            page.click("#load")
+            expect(page.locator("#load-about")).to_contain_text("owner/large is loaded", timeout=60_000)
+            # It was never trained, and the page says so.
+            expect(page.locator("#load-about")).to_contain_text("writes noise")
+            assert served.gets[shard] == 1
+            expect(page.locator("#reading")).to_contain_text("owner/large", timeout=60_000)
+            expect(page.locator("#alignment-warning")).to_contain_text("writes noise")
+            choose(page, "#model", "lugha-mini")
+            expect(page.locator("#load-panel")).to_be_hidden()
+            expect(page.locator("#reading")).to_contain_text("lugha-mini", timeout=60_000)
+            context.close()
+            assert not problems, problems
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
