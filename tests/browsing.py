@@ -94,6 +94,6 @@ def check_barriers(page: Page, where: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), where
     for theme in ("light", "dark"):
         page.evaluate("theme => document.body.classList.toggle('dark', theme === 'dark')", theme)
-        page.wait_for_timeout(500)  # links and buttons fade from one colour to the other
+        page.wait_for_timeout(350)  # links and buttons fade from one colour to the other
         barriers = Axe().run(page).response["violations"]
         assert not barriers, [(where, theme, found["id"], found["nodes"][0]["html"][:120]) for found in barriers]

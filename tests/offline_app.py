@@ -1,4 +1,4 @@
-"""The app in a process that may reach nothing but this machine. Not a test: `test_offline` starts it.
+"""The app in a process that may reach nothing but this machine. Not a test: `test_app_for_all` starts it.
 
 Whatever it tries to reach outside is refused, and noted in the file that the first argument names.
 """

@@ -110,12 +110,19 @@ def test_the_guide_explains_with_the_bundled_adapters_figures_in_both_languages(
     expect(guide.get_by_role("cell", name=f"{held_out['mismatched']:.3f}").last).to_be_visible()
 
 
-def test_a_model_of_the_hub_says_what_it_takes_before_anything_is_fetched(browser: Browser, tmp_path: Path):
+def test_without_a_network_but_a_hub_on_this_machine_its_model_says_what_it_takes_and_the_bundled_one_works(
+    browser: Browser, tmp_path: Path
+):
+    """The process may reach nothing but this machine, nobody tells it so, and it must not even try."""
     shard = "model-00001-of-00003.safetensors"
     with serve(write_checkpoint(tmp_path / "remote"), "owner/large") as served:
         port = free_port()
-        environment = {**os.environ, "HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home")}
-        command = [sys.executable, "app.py", "--port", str(port), "--model", "owner/large", "--model", "lugha-mini"]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "GRADIO_"))}
+        environment |= {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
+        outside = tmp_path / "outside"
+        outside.touch()
+        command = [sys.executable, "tests/offline_app.py", str(outside), "--port", str(port), "--runs", str(tmp_path),
+                   "--model", "owner/large", "--model", "lugha-mini"]  # fmt: skip
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
         try:
             assert "Running on" in server.stdout.readline()
@@ -141,7 +148,7 @@ def test_a_model_of_the_hub_says_what_it_takes_before_anything_is_fetched(browse
             expect(page.locator("#load-panel")).to_be_hidden()
             expect(page.locator("#reading")).to_contain_text("lugha-mini", timeout=60_000)
             context.close()
-            assert not problems, problems
+            assert not problems and not outside.read_text(), (problems, outside.read_text())
         finally:
             server.terminate()
             server.wait(timeout=30)
