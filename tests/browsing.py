@@ -3,7 +3,7 @@
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ARTEFACTS = Path(os.environ.get("TEST_ARTEFACTS", "test-artefacts"))
+THEMES = ("light", "dark")
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync"]  # fmt: skip
 
@@ -89,10 +90,10 @@ def start_training(page: Page, name: str, epochs: int) -> None:
     page.click("#start")
 
 
-def check_barriers(page: Page, where: str) -> None:
-    """Nothing sticks out of the screen, and axe finds nothing that keeps anybody out, in either theme."""
+def check_barriers(page: Page, where: str, themes: Sequence[str] = THEMES) -> None:
+    """Nothing sticks out of the screen, and axe finds nothing that keeps anybody out, in any of these themes."""
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), where
-    for theme in ("light", "dark"):
+    for theme in themes:
         page.evaluate("theme => document.body.classList.toggle('dark', theme === 'dark')", theme)
         page.wait_for_timeout(350)  # links and buttons fade from one colour to the other
         barriers = Axe().run(page).response["violations"]

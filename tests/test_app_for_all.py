@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tli_core.catalogue import ROOT
 
-from .browsing import artefact, check_barriers, choose, free_port, open_tab, start_training, watched
+from .browsing import THEMES, artefact, check_barriers, choose, free_port, open_tab, start_training, watched
 from .hub import serve
 from .test_checkpoint import write as write_checkpoint
 
@@ -30,7 +30,7 @@ def test_every_tab_fits_the_screen_and_has_no_barrier(page: Page, request: pytes
     for tab in ("Word lists", "Adapters", "Answers", "Space", "Evaluate", "Fine-tune", "Alignment"):
         open_tab(page, tab)
         page.screenshot(path=str(artefact(f"{request.node.name}-{tab}")), full_page=True)
-        check_barriers(page, tab)
+        check_barriers(page, tab, THEMES if page.viewport_size["width"] > 1000 else THEMES[1:])
 
 
 @pytest.mark.parametrize("page", [{"viewport": {"width": 1024, "height": 900}}], indirect=True, ids=["1024"])
@@ -89,12 +89,13 @@ def test_the_page_speaks_swahili_to_a_swahili_browser_and_on_request(browser: Br
         open_tab(page, tab)
         expect(page.get_by_role("button", name=button)).to_be_visible()
     page.screenshot(path=str(artefact("swahili")), full_page=True)
-    for language, button in (("English", "Show the curve"), ("Kiswahili", "Onyesha mchoro")):
-        expect(page.locator("#pair-table")).to_contain_text("kusoma")
-        page.wait_for_timeout(1000)  # leaving while something is on its way is an error to the browser
-        page.get_by_role("link", name=language).click()
-        expect(page.get_by_role("button", name=button)).to_be_visible()
     assert page.evaluate("document.documentElement.lang") == "sw"
+    # In pages of their own, as leaving one while something is on its way is an error to the browser.
+    chosen = page.get_by_role("link", name="English").get_attribute("href")
+    in_english = context.new_page()
+    in_english.goto(f"{address}{chosen}")
+    expect(in_english.get_by_role("button", name="Show the curve")).to_be_visible()
+    expect(in_english.get_by_role("link", name="Kiswahili")).to_have_attribute("href", "?lang=sw")
     context.close()
     assert not problems, problems
 

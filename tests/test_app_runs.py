@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from .browsing import artefact, choose, open_tab, start_training, watched, write
+from .browsing import choose, open_tab, start_training, watched, write
 
 
 def test_fine_tuning_draws_and_gives_an_adapter_to_this_visitor_alone(page: Page, browser: Browser, address: str):
@@ -68,34 +68,19 @@ def test_a_run_outlives_its_page_and_is_stopped_resumed_and_kept(browser: Browse
     stopped_at = int(re.search(r"(\d+) steps in", page.locator("#train-status").inner_text()).group(1))
     page.click("#resume")
     status = page.locator("#train-status")
-    expect(status).to_contain_text(re.compile(r"Step \d+ of 200"), timeout=60_000)
+    expect(status).to_contain_text(re.compile(rf"Step (?!{stopped_at} )\d+ of 200"), timeout=60_000)
     assert int(re.search(r"Step (\d+) of", status.inner_text()).group(1)) > stopped_at
-    page.click("#stop")
-    expect(status).to_contain_text("Done (stopped early)", timeout=60_000)
-
-    start_training(page, "second", 2)
-    expect(page.locator("#train-status")).to_contain_text("Done: 2 steps", timeout=60_000)
-    page.get_by_role("button", name="Your runs").click()
-    expect(page.locator("#run-table")).to_contain_text("survivor")
-    page.click("#run-overlay")
-    legend = page.locator("#run-plot .legendtext")
-    expect(legend.filter(has_text="survivor, held out")).to_have_count(3)
-    expect(legend.filter(has_text="second, held out")).to_have_count(3)
-    write(page, "#run-name", "renamed")
-    page.click("#run-rename")
-    expect(page.locator("#run-table")).to_contain_text("renamed")
-    page.screenshot(path=str(artefact("runs")), full_page=True)
-
     # Whoever has the link sees the run; nobody else does.
     other = browser.new_context(viewport={"width": 1440, "height": 1000})
     guest = other.new_page()
     guest.goto(page.url)
-    expect(guest.locator("#train-status")).to_contain_text("Done: 2 steps", timeout=60_000)
-    expect(guest.locator("#adapter input")).to_have_value("renamed")
+    expect(guest.locator("#train-status")).to_contain_text(re.compile(r"Step \d+ of 200"), timeout=60_000)
     other.close()
 
+    page.get_by_role("button", name="Your runs").click()
+    expect(page.locator("#run-table")).to_contain_text("survivor")
     page.click("#run-delete")
-    expect(page.locator("#run-table")).not_to_contain_text("renamed")
+    expect(page.get_by_text("There is no run in this browser yet")).to_be_visible()
     context.close()
     assert not problems, problems
 
@@ -148,6 +133,16 @@ def test_the_published_protocol_step_by_step_with_its_control(page: Page):
     expect(page.locator("#train-curve .legendtext").filter(has_text="as-published-shuffled")).to_have_count(2)
     expect(page.locator("#train-plot .legendtext").filter(has_text="shuffled, held out")).to_have_count(3)
     expect(page.locator("#train-verdict")).to_contain_text("The control, trained on wrong translations")
+
+    page.get_by_role("button", name="Your runs").click()
+    expect(page.locator("#run-table")).to_contain_text("published, shuffled")
+    page.click("#run-overlay")
+    legend = page.locator("#run-plot .legendtext")
+    expect(legend.filter(has_text="as-published, held out")).to_have_count(3)
+    expect(legend.filter(has_text="as-published-shuffled, held out")).to_have_count(3)
+    write(page, "#run-name", "renamed")
+    page.click("#run-rename")
+    expect(page.locator("#run-table")).to_contain_text("renamed")
 
 
 def test_evaluating_shows_every_control_and_gives_a_report(page: Page):

@@ -61,13 +61,19 @@ def test_the_bundled_model_translates_and_shuffled_training_shows_as_harm():
     assert np.mean(base.ranking["sw_en"].log_probability) > np.mean(harmed.ranking["sw_en"].log_probability)
 
 
-def test_probes_are_six_kinds_on_seven_pairs(tiny, pairs):
+@pytest.fixture
+def short_probes(monkeypatch):
+    """What is asked matters here, not how much is answered."""
+    monkeypatch.setattr("tli_core.outputs.PROBE_TOKENS", 3)
+
+
+def test_probes_are_six_kinds_on_seven_pairs(tiny, pairs, short_probes):
     answers = probe(tiny, pairs, None)
     assert len(answers) == 42 and len({answer.kind for answer in answers}) == 6
     assert all(len({a.pair for a in answers if a.kind == kind}) == 7 for kind in {a.kind for a in answers})
 
 
-def test_a_probes_sentence_gets_words_that_fit_it(tiny):
+def test_a_probes_sentence_gets_words_that_fit_it(tiny, short_probes):
     answers = probe(tiny, shipped("control"), None)
     verbs = {a.pair.english for a in answers if a.kind == "verb or adjective in mixed speech"}
     nouns = {a.pair.english for a in answers if a.kind == "noun in mixed speech"}

@@ -28,7 +28,9 @@ def report(pairs, tmp_path_factory) -> tuple[EvaluationReport, dict]:
     *_, trained = train_adapter(tiny, pairs[:20], config)
     adapter = tiny.add_adapter(save_adapter(trained, tmp_path_factory.mktemp("adapters"), "mine"))
     evaluations = evaluate_lists(tiny, pairs[:20], [*pairs[20:], HOSTILE], adapter.key)
-    return with_answers(tiny, report_of(tiny, evaluations), adapter.key), adapter.record
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tli_core.outputs.PROBE_TOKENS", 3)
+        return with_answers(tiny, report_of(tiny, evaluations), adapter.key), adapter.record
 
 
 def test_the_folder_holds_every_number_and_the_card(report, tmp_path):

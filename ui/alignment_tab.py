@@ -112,9 +112,9 @@ def build(
             reading = gr.Markdown(_opening(models), elem_id="reading")
             with gr.Row():
                 view = gr.Radio(
-                    [CURVE, HEAT_MAP], value=CURVE, label="Look at", min_width=200, elem_id="alignment-view"
+                    [CURVE, HEAT_MAP], value=CURVE, label="Look at", min_width=280, elem_id="alignment-view"
                 )
-                lines = gr.Checkbox(label="Show each pair's own line", min_width=200, elem_id="pair-lines")
+                lines = gr.Checkbox(label="Show each pair's own line", min_width=280, elem_id="pair-lines")
             plot = gr.Plot(label="Cosine by layer", show_label=False, elem_id="curve")
             hint = gr.Markdown(HINTS[CURVE], elem_classes="hint")
             link = gr.Markdown(elem_classes="hint", elem_id="alignment-link")

@@ -1,5 +1,7 @@
 """What a chart shows before there is anything to draw: words instead of an empty frame."""
 
+import textwrap
+
 import plotly.graph_objects as go
 
 
@@ -15,5 +17,7 @@ def empty_plot(words: str) -> go.Figure:
             "plot_bgcolor": "rgba(0,0,0,0)",
         }
     )
-    figure.add_annotation(text=words, showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
+    # In short lines, for the width of a phone.
+    lines = "<br>".join(textwrap.wrap(words, 34))
+    figure.add_annotation(text=lines, showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
     return figure

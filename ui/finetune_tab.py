@@ -225,6 +225,10 @@ def build(
                 yield *run_view.under_way(jobs, first, job), *listed, *rest
                 before, state = now, job.state
             await asyncio.sleep(DRAW_SECONDS / 2)
+        if job.deleted:
+            gone = ("The run was deleted.", gr.skip(), "", gr.Column(visible=False), *(gr.skip(),) * 4)
+            yield *gone, *panel.listed(jobs.sync(visitor)), *rest
+            return
         # Measured again where an earlier server had done it, so not on the thread that serves everybody.
         drawn = await asyncio.to_thread(run_view.ended, jobs, first, job, protocol)
         runs = jobs.sync(visitor)
