@@ -98,3 +98,9 @@ def check_barriers(page: Page, where: str, themes: Sequence[str] = THEMES) -> No
         page.wait_for_timeout(350)  # links and buttons fade from one colour to the other
         barriers = Axe().run(page).response["violations"]
         assert not barriers, [(where, theme, found["id"], found["nodes"][0]["html"][:120]) for found in barriers]
+
+
+def check_results(page: Page, where: str) -> None:
+    """`check_barriers` on results, on the screen of a small laptop."""
+    page.set_viewport_size({"width": 1024, "height": 900})
+    check_barriers(page, where)

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 import tli_core.embeddings
 from tli_core.catalogue import ROOT, shipped_adapters
 
-from .browsing import artefact, choose, open_tab, write
+from .browsing import artefact, check_results, choose, open_tab, write
 
 TRACES = ".js-plotly-plot .scatterlayer .trace"
 
@@ -48,6 +48,8 @@ def test_bos_pooling_is_warned_about_and_needs_no_new_pass(page: Page, monkeypat
     expect(page.locator("#curve .heatmaplayer .hm")).to_have_count(1)
     expect(page.locator("#curve")).to_contain_text("maji – water")
     assert not passes
+    page.get_by_role("button", name="The curve as a table").click()
+    check_results(page, "heat map")
 
 
 def test_pairs_come_from_a_table_a_file_and_the_lexicon(page: Page, tmp_path: Path):
@@ -160,6 +162,8 @@ def test_comparing_answers_side_by_side_and_reopening_them_by_their_link(page: P
     expect(page.locator("#compare-note")).to_contain_text("2 prompts", timeout=60_000)
     expect(page.locator("#base-answer")).to_contain_text("<b>Hello</b>")
     expect(page.locator("#right-words")).to_be_hidden()
+    expect(page.locator("#compare-link a")).to_be_visible()
+    check_results(page, "answers")
 
 
 def test_the_bundled_adapters_are_offered(page: Page):

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tli_core.catalogue import ROOT
 
-from .browsing import THEMES, artefact, check_barriers, choose, free_port, open_tab, start_training, watched
+from .browsing import THEMES, artefact, check_barriers, choose, free_port, open_tab, watched
 from .hub import serve
 from .test_checkpoint import write as write_checkpoint
 
@@ -31,29 +31,6 @@ def test_every_tab_fits_the_screen_and_has_no_barrier(page: Page, request: pytes
         open_tab(page, tab)
         page.screenshot(path=str(artefact(f"{request.node.name}-{tab}")), full_page=True)
         check_barriers(page, tab, THEMES if page.viewport_size["width"] > 1000 else THEMES[1:])
-
-
-@pytest.mark.parametrize("page", [{"viewport": {"width": 1024, "height": 900}}], indirect=True, ids=["1024"])
-def test_results_fit_the_screen_and_have_no_barrier_either(page: Page):
-    page.get_by_label("Every pair at every layer").check()
-    expect(page.locator("#curve .heatmaplayer .hm")).to_have_count(1)
-    page.get_by_role("button", name="The curve as a table").click()
-    check_barriers(page, "heat map")
-    open_tab(page, "Answers")
-    page.click("#compare")
-    expect(page.locator("#compare-note")).to_contain_text("2 prompts", timeout=60_000)
-    expect(page.locator("#compare-link a")).to_be_visible()
-    check_barriers(page, "answers")
-    open_tab(page, "Evaluate")
-    page.click("#evaluate")
-    expect(page.locator("#evaluate-table")).to_contain_text("permutation p", timeout=60_000)
-    expect(page.locator("#evaluate")).to_be_enabled()
-    check_barriers(page, "evaluation")
-    start_training(page, "measured", 2)
-    expect(page.locator("#train-status")).to_contain_text("Done: 2 steps", timeout=60_000)
-    page.get_by_role("button", name="Your runs").click()
-    page.get_by_role("button", name="As a command, or as a preset to keep").click()
-    check_barriers(page, "run")
 
 
 def test_the_keyboard_alone_is_enough(page: Page):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from .browsing import choose, open_tab, start_training, watched, write
+from .browsing import check_results, choose, open_tab, start_training, watched, write
 
 
 def test_fine_tuning_draws_and_gives_an_adapter_to_this_visitor_alone(page: Page, browser: Browser, address: str):
@@ -143,6 +143,8 @@ def test_the_published_protocol_step_by_step_with_its_control(page: Page):
     write(page, "#run-name", "renamed")
     page.click("#run-rename")
     expect(page.locator("#run-table")).to_contain_text("renamed")
+    page.get_by_role("button", name="As a command, or as a preset to keep").click()
+    check_results(page, "run")
 
 
 def test_evaluating_shows_every_control_and_gives_a_report(page: Page):
@@ -161,6 +163,8 @@ def test_evaluating_shows_every_control_and_gives_a_report(page: Page):
     expect(page.locator("#evaluate-chart-table")).to_contain_text("trained: right less wrong (gap)")
     page.get_by_label("With BOS averaged in").check()
     expect(page.locator("#evaluate-plot .legendtext").filter(has_text="BOS averaged in")).to_have_count(2)
+    expect(page.locator("#evaluate")).to_be_enabled()
+    check_results(page, "evaluation")
     choose(page, "#evaluate-layer", "pick by the trained list")
     expect(page.locator("#evaluate-warning")).to_contain_text("picked on these same 1070 pairs")
     with page.expect_download() as download:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -89,7 +90,7 @@ def space(scheduler, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space
     command = [sys.executable, "tests/zero_gpu_app.py", str(folder / "left"), "--port", str(port), "--model",
                "lugha-mini", "--runs", str(folder / "runs")]  # fmt: skip
     with (folder / "said").open("w") as said:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=said, stderr=said)
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=said, stderr=said, start_new_session=True)
     try:
         deadline = time.monotonic() + 90
         while "Running on" not in (folder / "said").read_text():
@@ -99,7 +100,8 @@ def space(scheduler, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space
         yield Space(client, server.pid, folder / "left")
         client.close()
     finally:
-        server.terminate()
+        # Its workers, too, which outlive it.
+        os.killpg(server.pid, signal.SIGKILL)
         server.wait(timeout=30)
 
 
