@@ -4,9 +4,10 @@ Every number is defined here once. S and E are the Swahili and English vectors o
 and c_ij = cos(S_i, E_j).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -145,6 +146,10 @@ class LayerAlignment:
         return self.reference_mismatched, self.reference_band
 
 
+KEPT_BYTES = 32_000_000
+"""Vectors of one pooling that are kept until it is looked at; a longer list's measures are worked out at once."""
+
+
 def embed_pairs(
     loaded: LoadedModel,
     pairs: Sequence[WordPair],
@@ -224,8 +229,11 @@ def measure_by_pooling(
     poolings: Sequence[str] = POOLINGS,
     seed: int = 0,
     tell: Callable[[int, int], None] = lambda done, steps: None,
-) -> dict[str, LayerAlignment]:
+) -> "ByPooling":
     """Every measure of a list of pairs at every layer, for all poolings, with the named adapter on (None: the base).
+
+    One pass gives the vectors of all poolings; those of a short list are kept, and its measures under a pooling are
+    worked out when that pooling is first looked at.
 
     A list of more than PART pairs is measured in parts, so that memory does not grow with its square; several processes
     share the parts out.
@@ -242,7 +250,7 @@ def measure_by_pooling(
     parts = [pairs[i : i + PART] for i in range(0, len(pairs), PART)]
     whole = len(parts) == 1
     own = parts if whole else own_part(parts)
-    measured: dict[str, list[LayerAlignment]] = {pooling: [] for pooling in poolings}
+    measured: dict[str, list[partial[LayerAlignment]]] = {pooling: [] for pooling in poolings}
     for number, part in enumerate(own):
 
         def told(done: int, blocks: int, number: int = number) -> None:
@@ -251,12 +259,43 @@ def measure_by_pooling(
         states = embed_by_pooling(loaded, part, adapter, poolings, told, alone=not whole)
         for pooling in poolings:
             provenance = loaded.provenance(adapter, pooling, len(pairs), seed)
-            measured[pooling].append(align(states[pooling], references[pooling], provenance, seed))
-    found = {p: of_parts[0] if whole else joined(gathered_objects(of_parts)) for p, of_parts in measured.items()}
-    if loaded.health and loaded.health.noisy:
-        note = loaded.health.sentence
-        return {pooling: replace(result, warnings=(note, *result.warnings)) for pooling, result in found.items()}
+            later = partial(align, states[pooling], references[pooling], provenance, seed)
+            measured[pooling].append(later if whole else partial(_as_it_is, later()))
+    note = loaded.health.sentence if loaded.health and loaded.health.noisy else ""
+    if not whole:
+        joint = {p: joined(gathered_objects([part() for part in of_parts])) for p, of_parts in measured.items()}
+        measured = {pooling: [partial(_as_it_is, result)] for pooling, result in joint.items()}
+    found = ByPooling({pooling: of_one for pooling, (of_one,) in measured.items()}, note)
+    if states[poolings[0]].swahili.nbytes + states[poolings[0]].english.nbytes > KEPT_BYTES:
+        for pooling in poolings:
+            _ = found[pooling]
     return found
+
+
+def _as_it_is(result: LayerAlignment) -> LayerAlignment:
+    return result
+
+
+class ByPooling(Mapping[str, LayerAlignment]):
+    """A list's measures under each pooling, worked out when they are first asked for."""
+
+    def __init__(self, waiting: dict[str, Callable[[], LayerAlignment]], note: str):
+        self._waiting = waiting
+        self._found: dict[str, LayerAlignment] = {}
+        self._note = note
+
+    def __getitem__(self, pooling: str) -> LayerAlignment:
+        if pooling not in self._found:
+            result = self._waiting[pooling]()
+            self._found[pooling] = replace(result, warnings=(self._note, *result.warnings)) if self._note else result
+            self._waiting[pooling] = partial(_as_it_is, self._found[pooling])  # lets go of the vectors
+        return self._found[pooling]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._waiting)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
 
 def _references(loaded: LoadedModel, adapter: str | None, poolings: Sequence[str]) -> dict[str, PairStates]:

@@ -57,7 +57,7 @@ class Shown:
     pieces are each word's subwords; picked is the number of the pair that was clicked.
     """
 
-    measured: tuple[tuple[str, dict[str, core.alignment.LayerAlignment]], ...]
+    measured: tuple[tuple[str, core.alignment.ByPooling], ...]
     pooling: str
     unread: tuple[str, ...]
     pieces: dict[str, tuple[str, ...]]

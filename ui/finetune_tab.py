@@ -162,8 +162,10 @@ def build(
     def ready(shown: str | None, visitor: Visitor):
         return _buttons(jobs, jobs.find(shown), visitor)
 
+    # `protocol` below is a core.protocol.Protocol or None. Gradio looks up what handlers are annotated with as it wires
+    # them, and to name the class there would bring PyTorch in before the page is up.
     @explained
-    def try_pilot(protocol: core.protocol.Protocol | None, *values):
+    def try_pilot(protocol, *values):
         given = Knobs(*values)
         config = given.config()
         found = piloted(models, given.model, given.pairs(), config.seed)
@@ -188,7 +190,7 @@ def build(
     )
 
     @explained
-    def try_run(protocol: core.protocol.Protocol | None, *values):
+    def try_run(protocol, *values):
         given = Knobs(*values)
         config = given.config()
         tried = rehearsed(models, given.model, given.pairs(), config)
@@ -209,7 +211,7 @@ def build(
     view = [status, live, steps, result, verdict, curve, table, download]
     followed = [*view, *panel.outputs, visitor, *pickers.outputs]
 
-    async def follow(shown: str | None, protocol: core.protocol.Protocol | None, visitor: Visitor):
+    async def follow(shown: str | None, protocol, visitor: Visitor):
         """Show a run as it goes, until it ends; closing the page ends this, never the run."""
         job = jobs.find(shown)
         unlisted, rest = (gr.skip(),) * len(panel.outputs), (gr.skip(),) * (1 + len(pickers.outputs))
@@ -258,7 +260,7 @@ def build(
         )
 
     @explained
-    def order(visitor: Visitor, protocol: core.protocol.Protocol | None, *values):
+    def order(visitor: Visitor, protocol, *values):
         given = Knobs(*values)
         config = given.config()
         models.check_ready(given.model)
