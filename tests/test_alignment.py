@@ -179,6 +179,15 @@ def test_all_poolings_of_one_pass_are_what_each_is_alone(tiny, pairs):
     assert not (together["words"].cosine == together["all"].cosine).all()
 
 
+def test_a_process_that_gets_no_part_of_a_long_list_has_the_same_result(tiny, pairs, monkeypatch):
+    monkeypatch.setattr("tli_core.alignment.PART", 10)
+    whole = measure(tiny, pairs)
+    parts = [measure(tiny, pairs[i : i + 10]) for i in (0, 10, 20)]
+    monkeypatch.setattr("tli_core.alignment.own_part", lambda items: items if isinstance(items[0], str) else [])
+    monkeypatch.setattr("tli_core.alignment.gathered_objects", lambda own: [*own, *parts])
+    assert (measure(tiny, pairs).cosine == whole.cosine).all()
+
+
 def test_nothing_to_measure_is_one_sentence(tiny):
     with pytest.raises(ValueError, match="no pairs to measure"):
         measure(tiny, ())

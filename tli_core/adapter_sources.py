@@ -5,16 +5,15 @@ import re
 import shutil
 import zipfile
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from .catalogue import source_of
+from .catalogue import HUB_ID, source_of
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 WANTED = {WEIGHTS: 256_000_000, CONFIG: 100_000, "tli.json": 8_000_000}
 """What is taken of an adapter, and the most bytes of each."""
-
-REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 def unpack_adapter(archive: Path, into: Path) -> Path:
@@ -77,7 +76,7 @@ def fetch_adapter(repo: str, into: Path) -> Path:
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError
 
-    if not REPO.fullmatch(repo):
+    if not HUB_ID.fullmatch(repo):
         raise ValueError(f"{repo[:80]!r} is no Hub id: write it as owner/name.")
     target = into / folder_name(repo.partition("/")[2])
     target.mkdir()
@@ -124,6 +123,7 @@ class Facts:
     sha256: str
 
 
+@lru_cache(maxsize=256)
 def read_facts(folder: Path) -> Facts:
     """An adapter's rank, matrices, blocks and the hash of its weights, without reading them into a model."""
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))

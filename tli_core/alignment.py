@@ -266,7 +266,8 @@ def measure_by_pooling(
         joint = {p: joined(gathered_objects([part() for part in of_parts])) for p, of_parts in measured.items()}
         measured = {pooling: [partial(_as_it_is, result)] for pooling, result in joint.items()}
     found = ByPooling({pooling: of_one for pooling, (of_one,) in measured.items()}, note)
-    if states[poolings[0]].swahili.nbytes + states[poolings[0]].english.nbytes > KEPT_BYTES:
+    # A process that had no part of a list in parts has no states; nor is anything left to work out there.
+    if whole and states[poolings[0]].swahili.nbytes + states[poolings[0]].english.nbytes > KEPT_BYTES:
         for pooling in poolings:
             _ = found[pooling]
     return found

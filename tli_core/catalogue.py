@@ -11,6 +11,7 @@ KNOWN_MODELS = {
     "lugha-llama": "Lugha-Llama/Lugha-Llama-8B-wura",
 }
 ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 LANGUAGES = ("Swahili", "English")
 PROJECTIONS = ("PCA", "t-SNE", "UMAP")
 
@@ -105,7 +106,7 @@ def resolve(name: str) -> str:
         ValueError: it is none of the three.
     """
     source = KNOWN_MODELS.get(name, name)
-    if not Path(source).is_dir() and not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", source):
+    if not Path(source).is_dir() and not HUB_ID.fullmatch(source):
         raise ValueError(
             f"There is no model {name!r}: give {', '.join(KNOWN_MODELS)}, a Hub id such as owner/name, or a folder."
         )

@@ -6,8 +6,9 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
-from .adapter_sources import CONFIG, REPO
+from .adapter_sources import CONFIG
 from .cards import NOTICE, needs_llama_name
+from .catalogue import HUB_ID
 
 UPLOADED = ("*.json", "*.safetensors", "README.md", NOTICE)
 
@@ -19,7 +20,7 @@ def check_repo_name(folder: Path, repo: str) -> str:
         ValueError: it is no id, or lacks what the base's licence asks of a name.
     """
     repo = repo.strip()
-    if not REPO.fullmatch(repo):
+    if not HUB_ID.fullmatch(repo):
         raise ValueError(f"{repo[:80]!r} is no Hub id: write it as your-name/adapter-name.")
     base = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["base_model_name_or_path"]
     if needs_llama_name(base) and not repo.partition("/")[2].startswith("Llama"):

@@ -13,7 +13,7 @@ from tli_core.lint import leak_sentence
 from tli_core.pairs import parse_pairs, shipped
 from tli_core.presets import configured
 from ui.alignment_tab import MAX_PAIRS, measured
-from ui.compare_tab import FREE, answers, asked
+from ui.compare_tab import FREE, MAX_TOKENS, answers, asked
 from ui.errors import explained
 from ui.evaluate_tab import evaluated
 from ui.events import MODEL_QUEUE
@@ -23,7 +23,6 @@ from ui.space_tab import neighbourhoods
 from ui.training_run import Order, held_out
 from ui.visitors import BASE, Models, Visitor
 
-MAX_API_TOKENS = 120
 API = "programs"
 """The owner of what programs start: together they have one visitor's share, and each finds its run by its id."""
 
@@ -156,8 +155,8 @@ def build(models: Models, jobs: Jobs) -> None:
         """
         visitor, name = _holder(jobs, adapter)
         wanted = asked(FREE, "", prompt)
-        if not 1 <= max_new_tokens <= MAX_API_TOKENS:
-            raise ValueError(f"max_new_tokens must be 1 to {MAX_API_TOKENS}, got {max_new_tokens}.")
+        if not 1 <= max_new_tokens <= MAX_TOKENS:
+            raise ValueError(f"max_new_tokens must be 1 to {MAX_TOKENS}, got {max_new_tokens}.")
         *_, found = answers(models, visitor, wanted, model, name, int(max_new_tokens))
         _, base, adapted = found.done[0]
         return _json({"base": base.text, "adapted": adapted.text if adapted else None})

@@ -21,6 +21,7 @@ FREE = "My own prompt"
 START = TEMPLATES[0]
 MAX_PROMPT = 1000
 MAX_PROMPTS = 8
+MAX_TOKENS = 120
 BETWEEN = "\n---\n"
 WAYS = dict(zip((template.name for template in TRANSLATIONS), ("sw_en", "en_sw"), strict=True))
 PROMPT, CHANGED = "prompt", "differs"
@@ -73,7 +74,7 @@ def build(
             )
             with gr.Row():
                 adapter.render()
-                tokens = gr.Slider(1, 120, value=20, step=1, label="New tokens at most", min_width=160)
+                tokens = gr.Slider(1, MAX_TOKENS, value=20, step=1, label="New tokens at most", min_width=160)
             with gr.Row():
                 go_button = gr.Button("Compare", variant="primary", min_width=120, elem_id="compare")
                 stop = gr.Button("Stop", interactive=False, min_width=120, elem_id="compare-stop")
@@ -167,8 +168,8 @@ def build(
         if kind != FREE and kind not in {t.name for t in TEMPLATES}:
             raise ValueError("The link asks for a kind of prompt that there is not: choose one.")
         count = query.get("tokens", "20")
-        if not count.isdecimal() or not 1 <= int(count) <= 120:
-            raise ValueError("The link's number of tokens is not between 1 and 120: set it by hand.")
+        if not count.isdecimal() or not 1 <= int(count) <= MAX_TOKENS:
+            raise ValueError(f"The link's number of tokens is not between 1 and {MAX_TOKENS}: set it by hand.")
         wanted = query.get("adapter", BASE)
         if wanted not in visitor.adapters(chosen):
             raise ValueError(f"The link's adapter, {wanted[:64]}, is not here for you: choose another.")

@@ -47,7 +47,11 @@ def build(
                 elem_id="train-pairs",
             )  # fmt: skip
             uploaded = gr.File(
-                label="JSON, CSV or TSV", file_types=[".json", ".csv", ".tsv", ".txt"], visible=False, height=120
+                label="JSON, CSV or TSV",
+                file_types=[".json", ".csv", ".tsv", ".txt"],
+                visible=False,
+                height=120,
+                elem_id="train-file",
             )
             preset = gr.Radio(list(PRESET_NOTES), value="corrected", label="Preset", elem_id="preset")
             note = gr.Markdown(PRESET_NOTES["corrected"], elem_classes="hint")

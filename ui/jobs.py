@@ -17,6 +17,7 @@ from queue import SimpleQueue
 import tli_core as core
 from tli_core.pairs import WordPair
 from tli_core.presets import TrainingConfig
+from ui.cancel import StopFlag
 from ui.gpu import detached
 from ui.hosting import OWN_MACHINE, Hosting
 from ui.training_run import STATE, STOP, Finished, Order, measured_run, train
@@ -185,7 +186,7 @@ class Jobs:
     def stop(self, job: Job) -> None:
         """Ask a job to end after its present step; what it has learned is kept."""
         if job.active:
-            (job.folder / STOP).touch()
+            StopFlag(job.folder / STOP).set()
 
     def resume(self, job: Job) -> None:
         """Put a job that ended early back in line, to go on from its last checkpoint.
@@ -242,7 +243,7 @@ class Jobs:
         if waiting >= MAX_WAITING:
             raise ValueError(f"{waiting} fine-tunes are waiting already: try again in a few minutes.")
         job.folder.mkdir(parents=True, exist_ok=True)
-        (job.folder / STOP).unlink(missing_ok=True)
+        StopFlag(job.folder / STOP).clear()
         job.state, job.said, job.context = WAITING, "", detached()
         job.write()
         self._line.put(job)

@@ -55,7 +55,9 @@ def build(
         return train_command(config, given.model, (given.name or "").strip() or "my-adapter", file), preset_text(config)
 
     panel.expand(written, inputs, [command, text], **QUIET)
-    changes = [knob.change for knob in inputs if not isinstance(knob, gr.File)]
+    # Not while pairs are typed: the command does not hold them, and each keystroke would send the whole list.
+    silent = ("train-pairs", "train-file")
+    changes = [part.change for part in inputs if part.elem_id not in silent]
     # A preset changes many knobs at once; only what they are in the end is wanted.
     gr.on(changes, written, inputs, [command, text], show_progress="hidden", trigger_mode="always_last", **QUIET)
 

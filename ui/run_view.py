@@ -7,7 +7,7 @@ from dataclasses import replace
 import gradio as gr
 
 import tli_core as core
-from ui.jobs import Job, Jobs
+from ui.jobs import BROKEN_OFF, Job, Jobs
 from ui.training_run import Finished, archive
 
 
@@ -28,7 +28,7 @@ def ended(jobs: Jobs, first: Job, job: Job, protocol: core.protocol.Protocol | N
         protocol: what pilot and dry run have told on this page.
     """
     if not job.adapter or not first.adapter:
-        words = f"**The run {'was broken off' if job.state == 'broken off' else 'failed'}.** {job.said}".strip()
+        words = f"**The run {'was broken off' if job.state == BROKEN_OFF else 'failed'}.** {job.said}".strip()
         return words, _chart(first, job), "", gr.Column(visible=False), *(gr.skip(),) * 4
     result = jobs.result(first)
     control = jobs.result(job) if job is not first else None

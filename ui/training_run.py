@@ -16,6 +16,7 @@ import tli_core as core
 from tli_core.lint import leaks
 from tli_core.pairs import WordPair, parse_pairs, read_pairs, shipped
 from tli_core.presets import TrainingConfig, configured
+from ui.cancel import StopFlag
 from ui.gpu import on_gpu
 from ui.visitors import Models
 
@@ -191,7 +192,7 @@ def train(
         ValueError: the run was stopped before its first step.
     """
     loaded = models.get(order.model)
-    state_file, stop_file = folder / STATE, folder / STOP
+    state_file, stop = folder / STATE, StopFlag(folder / STOP)
     resume = core.run_state.RunState.load(state_file) if state_file.exists() else None
     steps: list[core.history.TrainingStep] = list(resume.history) if resume else []
     drawn, deadline = 0.0, time.monotonic() + seconds
@@ -201,7 +202,7 @@ def train(
         order.pairs,
         order.config,
         order.control,
-        stop=lambda: stop_file.exists() or time.monotonic() > deadline,
+        stop=lambda: stop.is_set() or time.monotonic() > deadline,
         keep=lambda state: state.save(state_file),
         resume=resume,
     )
