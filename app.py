@@ -108,7 +108,7 @@ def build(models: Models, jobs: Jobs) -> gr.Blocks:
             with gr.Tab("Answers", id="compare"):
                 compare_tab.build(models, visitor, bar.model, pickers, arrived, tabs)
             with gr.Tab("Adapters", id="adapters"):
-                adapters_tab.build(models, jobs.hosting, visitor, bar, pickers, arrived)
+                adapters_tab.build(models, jobs.hosting, visitor, bar, pickers, arrived, tabs)
             with gr.Tab("Word lists", id="lists"):
                 lists_tab.build(models, bar.model, tabs, alignment, typed)
         bar.wire(demo, visitor, alignment)

@@ -16,6 +16,7 @@ from ui.errors import explained
 from ui.events import CHECKED, MODEL_QUEUE, QUIET
 from ui.gpu import on_gpu
 from ui.hosting import Hosting
+from ui.links import asked_for
 from ui.model_bar import ModelBar
 from ui.training_run import archive
 from ui.visitors import Models, OwnAdapter, Visitor
@@ -27,6 +28,8 @@ LOG_IN_HERE = (
     "made if it is not there."
 )
 LOG_IN = "Log in, and it goes up under your own name. The repository is made if it is not there."
+# Where the login leads back to: Gradio's own button takes the address's query along.
+COME_BACK_HERE = "() => window.history.replaceState(null, '', '?tab=adapters')"
 
 
 def build(
@@ -36,6 +39,7 @@ def build(
     bar: ModelBar,
     pickers: AdapterPickers,
     arrived: gr.events.Dependency,
+    tabs: gr.Tabs,
 ) -> None:
     """Lay the tab out and wire it."""
     model = bar.model
@@ -61,7 +65,8 @@ def build(
             download = gr.DownloadButton("Download it (PEFT folder, zip)", visible=False, elem_id="adapter-download")
             gr.Markdown(f"## Put it on the Hub\n{LOG_IN if hosting.login else LOG_IN_HERE}")
             if hosting.login:
-                gr.LoginButton(elem_id="login")
+                login = gr.LoginButton(elem_id="login")
+                login.click(None, None, None, js=COME_BACK_HERE, **QUIET)
             with gr.Row():
                 target = gr.Textbox(label="As", placeholder="your-name/Llama-swahili-tli", elem_id="publish-as")
                 private = gr.Checkbox(value=True, label="Private", elem_id="publish-private")
@@ -81,6 +86,7 @@ def build(
 
     bar.follow(shown, listed)
     arrived.then(shown, [model, visitor], listed, **QUIET)
+    arrived.then(opened, None, tabs, show_progress="hidden", **QUIET)
     pickers.alignment.change(shown, [model, visitor], listed, **QUIET)
 
     def brought(find: Callable[[str, Path], Path]) -> Callable:
@@ -131,7 +137,8 @@ def build(
             raise ValueError(
                 f"Nobody is logged in to the Hub: {'log in' if hosting.login else 'run hf auth login here'} first."
             )
-        return f"[{repo.strip()}]({core.publishing.publish_adapter(visitor.folder(model, name), repo, token, private)})"
+        address = core.publishing.publish_adapter(visitor.folder(model, name), repo, token, private)
+        return f"**{name}** is on the Hub as [{repo.strip()}]({address})."
 
     given = [chosen, model, target, private, visitor]
     if hosting.login:
@@ -148,6 +155,11 @@ def build(
             return publish(name, model, repo, private, visitor, get_token())
 
     push.click(put, given, pushed, show_progress_on=[pushed], **CHECKED)
+
+
+def opened(request: gr.Request):
+    """This tab, where the address asks for it."""
+    return gr.skip() if asked_for(request, "adapters") is None else gr.Tabs(selected="adapters")
 
 
 def bring(models: Models, visitor: Visitor, model: str, find: Callable[[Path], Path]) -> tuple[str, str]:
