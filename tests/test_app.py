@@ -155,7 +155,10 @@ def test_comparing_answers_side_by_side_and_reopening_them_by_their_link(page: P
     page.reload()
     expect(page.locator("#compare-pairs textarea")).to_have_value("mkate, bread\nmaji, water")
     expect(page.locator("#compare-adapter input")).to_have_value("mini-shuffled")
+    # The link asks again by itself.
+    expect(page.locator("#compare-note")).to_contain_text("The two answers are the same for 0 of 2", timeout=60_000)
     choose(page, "#template", "My own prompt")
+    expect(page.locator("#compare-note")).to_contain_text("Both answers come from")
     expect(page.locator("#compare-pairs")).to_be_hidden()
     write(page, "#prompt", "Habari\n---\n<b>Hello</b>")
     page.click("#compare")

@@ -121,7 +121,7 @@ def build(
 
     template.input(laid_out, [template, words], [words, prompt], **QUIET)
     answers_shown = [base_answer, adapted_answer, note, right, following]
-    for changed in (template.change, words.change, prompt.change, adapter.input):
+    for changed in (template.input, words.input, prompt.input, adapter.input):
         changed(
             lambda: (EMPTY, EMPTY, SETTINGS, *(gr.Dataframe(visible=False),) * 2, ""),
             None,
@@ -161,7 +161,7 @@ def build(
         """The view that the address asks for."""
         query = asked_for(request, "compare")
         if query is None:
-            return [gr.skip()] * 7
+            return [gr.skip()] * 8
         chosen = query.get("model", models.names[0])
         models.check_ready(chosen)
         kind = query.get("ask", START.name)
@@ -181,9 +181,12 @@ def build(
             chosen,
             gr.Dropdown(value=wanted, choices=visitor.adapters(chosen)),
             int(count),
+            True,
         )
 
-    arrived.then(opened, visitor, [tabs, *inputs], **CHECKED)
+    linked = gr.State(False)
+    arrived.then(opened, visitor, [tabs, *inputs, linked], **CHECKED)
+    wired(linked.change(**busy, outputs=buttons, **QUIET))
 
 
 def asked(template: str, words: str, prompt: str) -> Asked:
