@@ -24,6 +24,7 @@ from ui import (
     guide,
     language,
     lists_tab,
+    narrow,
     space_tab,
 )
 from ui.adapter_pickers import AdapterPickers
@@ -55,9 +56,14 @@ CSS = """
 .gradio-container .block.hint {overflow: visible !important}
 #preset-panel .cm-line span {color: inherit !important}
 .answer .legend-item, .answer .text {color: var(--body-text-color) !important}
-.warning, #alignment-warning {border-left: 4px solid #D55E00; padding: 2px 12px; border-radius: 4px;
+.block.warning, #alignment-warning {border-left: 4px solid #D55E00; padding: 2px 12px; border-radius: 4px;
   background: var(--background-fill-secondary)}
 #reading p {line-height: 1.5}
+#language, #language > div, #language .prose {padding-left: 0 !important}
+#language a {display: inline-block; padding: 6px 2px}
+.js-plotly-plot:not(:hover) .modebar {opacity: 0 !important}
+@media (hover: none) {.js-plotly-plot .modebar-container {display: none}}
+#topic-pairs .wrap {max-height: 280px; overflow-y: auto}
 .prose table, .prose th, .prose td {border-color: var(--border-color-primary) !important; vertical-align: top}
 .prose table {display: block; overflow-x: auto}
 .prose td {min-width: 8em; word-break: normal; overflow-wrap: normal}
@@ -90,7 +96,7 @@ def build(models: Models, jobs: Jobs) -> gr.Blocks:
         if jobs.hosting.hosted:
             gr.Markdown(jobs.hosting.sentence, elem_classes="hint", elem_id="shared")
             gr.DuplicateButton(visible=bool(jobs.hosting.space), elem_id="duplicate")
-        guide.build()
+        guides = guide.build()
         bar = ModelBar(models)
         pickers = AdapterPickers(models)
         bar.follow(lambda model, visitor: [gr.Markdown(visible=model == "lugha-mini")], [note])
@@ -112,8 +118,9 @@ def build(models: Models, jobs: Jobs) -> gr.Blocks:
             with gr.Tab("Word lists", id="lists"):
                 lists_tab.build(models, bar.model, tabs, alignment, typed)
         bar.wire(demo, visitor, alignment)
+        narrow.fit_charts(tabs)
         api.build(models, jobs)
-        language.wire(demo, arrived)
+        language.wire(demo, arrived, guides)
     return demo.queue(max_size=20, api_open=False)
 
 

@@ -25,10 +25,12 @@ def test_the_page_opens_on_a_curve_with_its_control(page: Page):
 
 
 def test_typing_pairs_and_laying_an_adapter_over_them(page: Page):
-    write(page, "#pairs", "maji, water\nsimba = lion\nthis line is bad\nkusoma\tto read")
+    write(page, "#pairs", "mjai, water\nlion = simba\nthis line is bad\nkusoma\tto read")
     page.click("#measure")
     expect(page.locator("#pair-table")).to_contain_text("simba")
     expect(page.locator("#alignment-warning")).to_contain_text("Line 3")
+    expect(page.locator("#alignment-warning")).to_contain_text("A slip of the hand? mjai, water. → write maji, water")
+    expect(page.locator("#alignment-warning")).to_contain_text("The two sides look swapped: lion, simba.")
     choose(page, "#adapter", "mini-corrected")
     expect(page.locator("#curve .legendtext").filter(has_text="mini-corrected")).to_have_count(2)
     expect(page.locator("#reading")).to_contain_text("mini-corrected")
@@ -53,21 +55,21 @@ def test_bos_pooling_is_warned_about_and_needs_no_new_pass(page: Page, monkeypat
 
 
 def test_pairs_come_from_a_table_a_file_and_the_lexicon(page: Page, tmp_path: Path):
-    page.get_by_role("tab", name="As a table").click()
+    page.get_by_role("tab", name="Table").click()
     cell = page.locator("#pairs-table [data-testid=cell-0-1]")
     expect(cell).to_contain_text("water")
     cell.dblclick()
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("the water")
     page.keyboard.press("Enter")
-    page.get_by_role("tab", name="As text").click()
+    page.get_by_role("tab", name="Text").click()
     expect(page.locator("#pairs textarea")).to_have_value(re.compile("maji, the water\nmbwa, dog"))
-    page.get_by_role("tab", name="From the lexicon").click()
+    page.get_by_role("tab", name="Lexicon").click()
     choose(page, "#topic", "colours")
     page.get_by_label(re.compile("eusi – black")).check()
     page.click("#topic-take")
     expect(page.get_by_text("1 pairs are in the list")).to_be_visible()
-    page.get_by_role("tab", name="From a file").click()
+    page.get_by_role("tab", name="File").click()
     (tmp_path / "mine.csv").write_text("english,swahili\nlion,simba\nmilk,maziwa\n")
     page.locator("#pairs-upload input[type=file]").set_input_files(tmp_path / "mine.csv")
     expect(page.locator("#pair-table")).to_contain_text("maziwa")
@@ -93,6 +95,16 @@ def test_what_cannot_be_read_is_one_sentence_and_nothing_is_lost(page: Page):
     expect(page.locator("#pairs textarea")).to_have_value("<b>paka</b>")
     expect(page.locator("#curve .legendtext").first).to_be_visible()
     expect(page.locator("#alignment-stale")).to_contain_text("what is shown is from before")
+    expect(page.locator("#curve .wrap:not(.hide) .error")).to_have_count(0)
+
+
+def test_a_refusal_shows_a_visitors_words_as_words_and_covers_nothing(page: Page):
+    open_tab(page, "Fine-tune")
+    write(page, "#adapter-name", "<img src='/not-there.png'><u>x</u>")
+    page.click("#start")
+    expect(page.get_by_text("<img src='/not-there.png'>")).to_be_visible()
+    assert page.locator("img[src*='not-there'], .toast-body u").count() == 0
+    expect(page.locator("#train-status .wrap:not(.hide) .error")).to_have_count(0)
 
 
 def test_hostile_words_stay_words(page: Page):

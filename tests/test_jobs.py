@@ -10,6 +10,7 @@ import pytest
 from tli_core.model import load_model
 from tli_core.placement import Placement
 from tli_core.presets import configured
+from ui import run_view
 from ui.hosting import OWN_MACHINE
 from ui.jobs import BROKEN_OFF, DONE, FAILED, MAX_WAITING, RECORD, RUNNING, STOPPED, Job, Jobs
 from ui.training_run import Order
@@ -42,6 +43,9 @@ def test_a_job_ends_with_a_measured_adapter_that_is_its_owners_alone(models, ord
     job = wait(jobs.submit(order, "owner"))
     assert job.state == DONE and [step.step for step in job.steps] == list(range(9))
     assert jobs.result(job).evaluations[0].after.provenance.adapter == "mine"
+    # What the page gives out lies where Gradio may read, wherever the runs are.
+    *_, download = run_view.ended(jobs, job, job, None)
+    assert not Path(download.value["path"]).is_relative_to(tmp_path)
     owner, stranger, guest = Visitor("owner"), Visitor("stranger"), Visitor("stranger", linked=[job.id])
     assert [jobs.sync(who) for who in (owner, stranger, guest)] == [[job], [], [job]]
     assert "mine" in owner.adapters(order.model) and "mine" not in stranger.adapters(order.model)

@@ -1,13 +1,18 @@
 """Every Swahili text stands for a text of the page, and keeps its figures, links and marks."""
 
+import ast
 import re
+import string
+from collections import Counter
 
 import gradio as gr
 import pytest
 
 import app
+from tli_core.catalogue import ROOT
+from tli_core.wording import ENGLISH, ask_reader, say, speaking
 from ui.jobs import Jobs
-from ui.language import SWAHILI, swahili_of, wants_swahili
+from ui.language import SWAHILI, swahili_of, texts_of_reader, wants_swahili
 from ui.visitors import Models
 
 
@@ -17,12 +22,45 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> gr.Blocks:
     return app.build(models, Jobs(models, tmp_path_factory.mktemp("runs")))
 
 
+def texts_of_code() -> tuple[set[str], set[str]]:
+    """Every string in the code, and those that `say` is given as they stand."""
+    strings, said = set(), set()
+    for path in [*(ROOT / "tli_core").glob("*.py"), *(ROOT / "ui").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                strings.add(node.value)
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", None) == "say":
+                given = [node.args[0].body, node.args[0].orelse] if isinstance(node.args[0], ast.IfExp) else node.args
+                said |= {text.value for text in given if isinstance(text, ast.Constant)}
+    return strings, said
+
+
+def fields_of(text: str) -> Counter:
+    """The fields of a text and how each is written, without their order."""
+    return Counter((name, form) for _, name, form, _ in string.Formatter().parse(text) if name is not None)
+
+
 def test_no_swahili_text_stands_for_an_english_one_that_is_gone(demo):
-    used = set()
+    strings, _ = texts_of_code()
+    shown = set()
     for part in demo.blocks.values():
         for text in swahili_of(part).values():
-            used |= {label for label, _ in text} if isinstance(text, list) else {text}
-    assert set(SWAHILI.values()) <= used
+            if isinstance(text, list):
+                shown |= {label for label, _ in text}
+            elif isinstance(text, str):
+                shown.add(text)
+    assert not [english for english, swahili in SWAHILI.items() if english not in strings and swahili not in shown]
+
+
+def test_whatever_is_said_has_its_swahili():
+    _, said = texts_of_code()
+    assert len(said) > 200
+    assert not said - set(SWAHILI)
+
+
+def test_swahili_has_the_fields_of_its_english():
+    _, said = texts_of_code()
+    assert not [text for text in said if fields_of(text) != fields_of(SWAHILI[text])]
 
 
 def test_every_button_and_tab_has_its_swahili(demo):
@@ -43,6 +81,18 @@ def test_choices_keep_their_values(demo):
 )
 def test_a_choice_comes_before_what_the_browser_likes(asked, accepted, swahili):
     assert wants_swahili(asked, accepted) is swahili
+
+
+def test_it_is_said_in_the_readers_language_unless_another_was_settled():
+    ask_reader(lambda: SWAHILI)
+    try:
+        assert say("block {number}", number=3) == "bloku la 3"
+        with speaking(ENGLISH):
+            assert say("block {number}", number=3) == "block 3"
+    finally:
+        ask_reader(texts_of_reader)
+    # Outside a visitor's event, as on the command line or in a job.
+    assert say("block {number}", number=3) == "block 3"
 
 
 @pytest.mark.parametrize("english", list(SWAHILI))

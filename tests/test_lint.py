@@ -3,8 +3,8 @@
 import pytest
 
 from tli_core.embeddings import subwords
-from tli_core.lint import apply, leak_sentence, lint
-from tli_core.pairs import SPLITS, WordPair, format_pairs, parse_pairs, shipped
+from tli_core.lint import apply, doubts, leak_sentence, lint
+from tli_core.pairs import SPLITS, WordPair, format_pairs, lexicon, parse_pairs, shipped
 
 
 def kinds(pairs, **more):
@@ -21,6 +21,9 @@ def kinds(pairs, **more):
         (WordPair("-bovu", "rotten"), "hyphen stem", WordPair("bovu", "rotten")),
         (WordPair("kuimba", "sing"), "verb form", WordPair("kuimba", "to sing")),
         (WordPair("fungua", "to open"), "verb form", WordPair("kufungua", "to open")),
+        (WordPair("water", "maji"), "swapped sides", WordPair("maji", "water")),
+        (WordPair("mjai", "water"), "spelling", WordPair("maji", "water")),
+        (WordPair("maji", "watre"), "spelling", WordPair("maji", "water")),
     ],
 )
 def test_a_wording_is_named_and_mended(pair, kind, fixed):
@@ -40,6 +43,15 @@ def test_fixes_of_one_pair_go_together():
 @pytest.mark.parametrize("pair", [WordPair("kuku", "hen"), WordPair("kushoto", "left"), WordPair("kumi", "ten")])
 def test_a_noun_that_begins_with_ku_is_left_alone(pair):
     assert lint([pair]) == ()
+
+
+@pytest.mark.parametrize("pair", [WordPair("mbwa", "dogs"), WordPair("runinga", "television"), WordPair("qwzx", "fog")])
+def test_another_form_or_a_word_that_the_lexicon_does_not_know_is_no_slip(pair):
+    assert doubts([pair]) == []
+
+
+def test_no_pair_of_the_lexicon_is_taken_for_a_slip():
+    assert doubts([entry.pair for entry in lexicon()]) == []
 
 
 def test_the_same_spelling_is_left_out():

@@ -48,6 +48,7 @@ def test_the_first_separator_decides():
 
 def test_further_glosses_follow_a_semicolon():
     assert parse_pairs("haki, justice; right").pairs == (WordPair("haki", "justice", ("right",)),)
+    assert parse_pairs("simu; phone, telephone").pairs == (WordPair("simu", "phone, telephone"),)
 
 
 def test_the_published_json_is_read():

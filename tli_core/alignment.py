@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from .embeddings import states_by_pooling
+from .layers import layer_words
 from .model import LoadedModel, Provenance
 from .pairs import WordPair, normalise, shipped, translation_table
 from .parallel import gathered, gathered_objects, own_part, processes
 from .pooling import POOLINGS
 from .significance import above_chance, bootstrap_weights, interval95
+from .wording import say
 
 DIRECTIONS = ("sw_en", "en_sw")
 CSLS_NEIGHBOURS = 10
@@ -245,7 +247,7 @@ def measure_by_pooling(
         ValueError: no pairs, an unknown pooling, or a word without tokens.
     """
     if not pairs:
-        raise ValueError("There are no pairs to measure: add at least one, such as maji, water.")
+        raise ValueError(say("There are no pairs to measure: add at least one, such as maji, water."))
     references = _references(loaded, adapter, poolings)
     parts = [pairs[i : i + PART] for i in range(0, len(pairs), PART)]
     whole = len(parts) == 1
@@ -335,7 +337,8 @@ def joined(parts: Sequence[LayerAlignment]) -> LayerAlignment:
     wrong_cosine = np.concatenate([part.wrong_cosine for part in parts])
     means = ("mismatched", "wrong_quantiles", "auc", "centred", "mexa", "anchor_share", "rogue_share")
     averaged = {field: mean(field) for field in (*means, "reference_mismatched", "reference_band")}
-    count = f"{len(cosine)} pairs are measured in parts of {PART}: wrong pairs and ranks are those within a part."
+    count = say("{n} pairs are measured in parts of {part}: wrong pairs and ranks are those within a part.",
+                n=len(cosine), part=PART)  # fmt: skip
     return replace(
         first,
         **averaged,
@@ -547,29 +550,36 @@ def rogue_shares(states: PairStates) -> np.ndarray:
 
 
 def _artefacts(names: Sequence[str], anchor_share: np.ndarray, rogue_share: np.ndarray) -> Iterator[str]:
-    for share, what, mend in (
+    for share, text in (
         (
             anchor_share,
-            "BOS is averaged in and carries",
-            "any two words look alike there, right or wrong. Pool words only.",
+            "At {where}, BOS is averaged in and carries up to {share:.0f} % of the vectors' squared length: any two "
+            "words look alike there, right or wrong. Pool words only.",
         ),
-        (rogue_share, "three dimensions carry", "the cosine there is about them more than about the words."),
+        (
+            rogue_share,
+            "At {where}, three dimensions carry up to {share:.0f} % of the vectors' squared length: the cosine there "
+            "is about them more than about the words.",
+        ),
     ):
         heavy = np.flatnonzero(share >= LARGE_SHARE)
         if heavy.size:
-            span = names[heavy[0]] if heavy.size == 1 else f"{heavy.size} layers from {names[heavy[0]]} on"
-            yield f"At {span}, {what} up to {100 * share[heavy].max():.0f} % of the vectors' squared length: {mend}"
+            first = layer_words(names[heavy[0]])
+            span = say("{n} layers from {first} on", n=heavy.size, first=first) if heavy.size > 1 else first
+            yield say(text, where=span, share=100 * share[heavy].max())
 
 
 def _warnings(pairs: Sequence[WordPair], wrong: np.ndarray) -> Iterator[str]:
     alike = [pair.swahili for pair in pairs if normalise(pair.swahili) == normalise(pair.english)]
     if alike:
-        yield (
-            f"{len(alike)} of {len(pairs)} pairs are spelt the same in both languages, so their cosine is 1 whatever "
-            "the model knows; leave them out."
+        yield say(
+            "{alike} of {n} pairs are spelt the same in both languages, so their cosine is 1 whatever the model knows; "
+            "leave them out.",
+            alike=len(alike),
+            n=len(pairs),
         )
     if not wrong.any():
-        yield "This list has no wrong pair of its own: those shown are the reference pool's. Add a second pair."
+        yield say("This list has no wrong pair of its own: those shown are the reference pool's. Add a second pair.")
 
 
 def verdict(result: LayerAlignment, layer: int) -> str:

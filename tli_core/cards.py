@@ -12,6 +12,7 @@ from .reports import write_json
 from .sentences import change_sentence
 from .tables import evaluation_table
 from .training import TrainedAdapter
+from .wording import ENGLISH, speaking
 
 LICENCES = {"models/lugha-mini": "cc-by-sa-4.0", "Lugha-Llama/Lugha-Llama-8B-wura": "llama3.1"}
 """What an adapter inherits from the base it was made for."""
@@ -52,6 +53,7 @@ def save_adapter(trained: TrainedAdapter, folder: Path, name: str, evaluations: 
     return target
 
 
+@speaking(ENGLISH)
 def write_card(target: Path, record: Mapping[str, Any], evaluations: Sequence[Evaluation] = ()) -> None:
     """The adapter's README.md: what it is, how it was made, what was measured, how to load it."""
     base, config = record["base"], record["config"]

@@ -13,12 +13,17 @@ from .evaluation import Evaluation
 from .history import TrainingStep
 from .pairs import WordPair
 from .space import Projection
+from .wording import say
 
 # After Okabe and Ito, told apart by every kind of colour vision and on light and dark pages; lines also differ in dash
 # and marker.
 BLUE, ORANGE, GREEN, GREY = "#1E88D6", "#D55E00", "#009E73", "#8A8A8A"
 SERIES = ((BLUE, "circle"), (ORANGE, "diamond"), (GREEN, "square"))
+# The second of two runs in lighter kin of the first one's colours.
+RUNS = ((2, "circle", (BLUE, ORANGE, GREEN)), (2, "x", ("#56B4E9", "#E69F00", "#CC79A7")))
 HEIGHT = 460
+# How Plotly is told what to show of a point under the pointer.
+_HOVER = {"value": "%{y:.3f}", "low": "%{customdata[0]:.3f}", "high": "%{customdata[1]:.3f}"}
 
 
 def alignment_figure(
@@ -51,24 +56,24 @@ def alignment_figure(
         figure.add_scatter(
             x=layers,
             y=result.matched,
-            name=f"{label}: right pairs (matched)",
+            name=say("{label}: right pairs (matched)", label=label),
             mode="lines+markers",
             line={"color": colour, "width": 3},
             marker={"size": 8, "symbol": marker},
             customdata=result.matched_ci95,
-            hovertemplate="right pairs %{y:.3f}, 95 % interval %{customdata[0]:.3f} to %{customdata[1]:.3f}",
+            hovertemplate=say("right pairs {value}, 95 % interval {low} to {high}", **_HOVER),
         )
         figure.add_scatter(
             x=layers,
             y=mismatched,
-            name=f"{label}: wrong pairs (mismatched)",
+            name=say("{label}: wrong pairs (mismatched)", label=label),
             mode="lines",
             line={"color": colour, "width": 2, "dash": "dot"},
             customdata=band,
-            hovertemplate="wrong pairs %{y:.3f}, nine in ten from %{customdata[0]:.3f} to %{customdata[1]:.3f}",
+            hovertemplate=say("wrong pairs {value}, nine in ten from {low} to {high}", **_HOVER),
         )
     _layer_axis(figure, results[0][1].names)
-    figure.update_yaxes(title="cosine of the two words")
+    figure.update_yaxes(title=say("cosine of the two words"))
     return _styled(figure, HEIGHT)
 
 
@@ -87,12 +92,18 @@ def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
             y=list(range(len(result.pairs))),
             customdata=np.dstack([result.cosine, np.broadcast_to(mismatched, apart.shape)]),
             text=[[_words(pair)] * len(result.names) for pair in result.pairs],
-            hovertemplate="%{text}, layer %{x}: %{customdata[0]:.3f}, wrong pairs %{customdata[1]:.3f}"
-            f"<extra>{_plain(label)}</extra>",
+            hovertemplate="%{text}, "
+            + say(
+                "layer {layer}: {value}, wrong pairs {wrong}",
+                layer="%{x}",
+                value="%{customdata[0]:.3f}",
+                wrong="%{customdata[1]:.3f}",
+            )
+            + f"<extra>{_plain(label)}</extra>",
             colorscale="PuOr",
             zmin=-reach,
             zmax=reach,
-            colorbar={"title": {"text": "above wrong pairs", "side": "right"}, "thickness": 12},
+            colorbar={"title": {"text": say("above wrong pairs"), "side": "right"}, "thickness": 12},
         )
     )
     _layer_axis(figure, result.names)
@@ -115,16 +126,21 @@ def differences_figure(evaluations: Sequence[Evaluation]) -> go.Figure:
             figure.add_scatter(
                 x=layers,
                 y=values,
-                name=f"{item.name}: {name}",
+                name=f"{say(item.name)}: {say(name)}",
                 mode="lines+markers",
                 line={"color": colour, "width": 2, "dash": dash},
                 marker={"size": 7, "symbol": marker},
                 customdata=np.column_stack([interval, p]),
-                hovertemplate="%{y:+.3f}, 95 % interval %{customdata[0]:+.3f} to %{customdata[1]:+.3f}, "
-                "p %{customdata[2]:.2g} after Holm",
+                hovertemplate=say(
+                    "{value}, 95 % interval {low} to {high}, p {p} after Holm",
+                    value="%{y:+.3f}",
+                    low="%{customdata[0]:+.3f}",
+                    high="%{customdata[1]:+.3f}",
+                    p="%{customdata[2]:.2g}",
+                ),
             )
     _layer_axis(figure, evaluations[0].before.names)
-    figure.update_yaxes(title="change in cosine")
+    figure.update_yaxes(title=say("change in cosine"))
     figure.add_hline(y=0, line={"color": GREY, "width": 1})
     return _styled(figure, HEIGHT)
 
@@ -135,8 +151,8 @@ def scatter_figure(evaluation: Evaluation) -> go.Figure:
     before, after = evaluation.before, evaluation.after
     words = [_words(pair) for pair in before.pairs]
     for was, now, name, (colour, marker) in (
-        (before.wrong_cosine, after.wrong_cosine, "its wrong pairs' mean", SERIES[1]),
-        (before.cosine, after.cosine, "the right pair", SERIES[0]),
+        (before.wrong_cosine, after.wrong_cosine, say("its wrong pairs' mean"), SERIES[1]),
+        (before.cosine, after.cosine, say("the right pair"), SERIES[0]),
     ):
         figure.add_scatter(
             x=was[:, layer],
@@ -151,22 +167,24 @@ def scatter_figure(evaluation: Evaluation) -> go.Figure:
         float(np.nanmin([before.cosine[:, layer], before.wrong_cosine[:, layer], after.wrong_cosine[:, layer]])),
         float(np.nanmax([before.cosine[:, layer], after.cosine[:, layer]])),
     ]
-    figure.add_scatter(x=ends, y=ends, mode="lines", name="no change", line={"color": GREY, "width": 1, "dash": "dash"})
-    figure.update_xaxes(title="cosine before")
-    figure.update_yaxes(title="cosine after")
+    figure.add_scatter(
+        x=ends, y=ends, mode="lines", name=say("no change"), line={"color": GREY, "width": 1, "dash": "dash"}
+    )
+    figure.update_xaxes(title=say("cosine before"))
+    figure.update_yaxes(title=say("cosine after"))
     return _styled(figure, HEIGHT, hovermode="closest")
 
 
 def distributions_figure(evaluation: Evaluation) -> go.Figure:
     """How right and wrong pairs' cosines are spread at the evaluated layer, before above after."""
     figure = make_subplots(
-        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.12, subplot_titles=("before", "after")
+        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.12, subplot_titles=(say("before"), say("after"))
     )  # fmt: skip
     layer = evaluation.layer
     for row, result in enumerate((evaluation.before, evaluation.after), 1):
         for values, name, colour in (
-            (result.wrong_quantiles[layer], "wrong pairs (mismatched)", ORANGE),
-            (result.cosine[:, layer], "right pairs (matched)", BLUE),
+            (result.wrong_quantiles[layer], say("wrong pairs (mismatched)"), ORANGE),
+            (result.cosine[:, layer], say("right pairs (matched)"), BLUE),
         ):
             figure.add_histogram(
                 x=values,
@@ -176,12 +194,15 @@ def distributions_figure(evaluation: Evaluation) -> go.Figure:
                 opacity=0.6,
                 xbins={"size": 0.02},
                 showlegend=row == 1,
-                hovertemplate="%{y:.0f} % between %{x}<extra>" + name + "</extra>",
+                hovertemplate=say("{share} % between {ends}", share="%{y:.0f}", ends="%{x}")
+                + "<extra>"
+                + name
+                + "</extra>",
                 row=row,
                 col=1,
             )
-    figure.update_xaxes(title="cosine", row=2, col=1)
-    figure.update_yaxes(title="% of pairs")
+    figure.update_xaxes(title=say("cosine"), row=2, col=1)
+    figure.update_yaxes(title=say("% of pairs"))
     figure.update_layout(barmode="overlay")
     return _styled(figure, HEIGHT, hovermode="closest", top=30)
 
@@ -191,7 +212,10 @@ def shares_figure(results: Sequence[tuple[str, LayerAlignment]]) -> go.Figure:
     figure = go.Figure()
     for (label, result), (colour, marker) in zip(results, SERIES, strict=False):
         layers = list(range(len(result.names)))
-        for share, name, dash in ((result.anchor_share, "BOS", "solid"), (result.rogue_share, "3 dimensions", "dot")):
+        for share, name, dash in (
+            (result.anchor_share, "BOS", "solid"),
+            (result.rogue_share, say("3 dimensions"), "dot"),
+        ):
             figure.add_scatter(
                 x=layers,
                 y=share,
@@ -202,7 +226,7 @@ def shares_figure(results: Sequence[tuple[str, LayerAlignment]]) -> go.Figure:
                 hovertemplate="%{y:.0%}",
             )
     _layer_axis(figure, results[0][1].names)
-    figure.update_yaxes(title="share of squared length", range=[-0.02, 1.05], tickformat=".0%")
+    figure.update_yaxes(title=say("share of squared length"), range=[-0.02, 1.05], tickformat=".0%")
     return _styled(figure, HEIGHT)
 
 
@@ -218,7 +242,7 @@ def space_figure(projection: Projection, labels: Sequence[str]) -> go.Figure:
         x, y = joined.reshape(-1, 2).T
         figure.add_scatter(
             x=x, y=y, mode="lines", line={"color": GREY, "width": 1}, opacity=0.5, hoverinfo="skip",
-            name="partners", showlegend=column == 1, row=1, col=column,
+            name=say("partners"), showlegend=column == 1, row=1, col=column,
         )  # fmt: skip
         for side, (language, (colour, marker)) in enumerate(zip(LANGUAGES, SERIES, strict=False)):
             words = [_words(pair) for pair in projection.pairs]
@@ -226,10 +250,10 @@ def space_figure(projection: Projection, labels: Sequence[str]) -> go.Figure:
                 x=points[:, side, 0],
                 y=points[:, side, 1],
                 mode="markers",
-                name=language,
+                name=say(language),
                 marker={"color": colour, "size": 8, "symbol": marker, "opacity": 0.85},
                 text=words,
-                hovertemplate=f"%{{text}}<extra>{language}</extra>",
+                hovertemplate=f"%{{text}}<extra>{say(language)}</extra>",
                 showlegend=column == 1,
                 row=1,
                 col=column,
@@ -255,30 +279,26 @@ class DrawnRun:
 
 
 def training_figure(runs: Sequence[DrawnRun]) -> go.Figure:
-    """Loss by step, and below it the held-out pairs: matched, mismatched and P@1; later runs are drawn thinner."""
+    """Loss by step, and below it the held-out pairs: matched, mismatched and P@1; a second run has its own colours."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09)
-    lines = (
-        ("matched", "right pairs", BLUE, "solid"),
-        ("mismatched", "wrong pairs", ORANGE, "dot"),
-        ("p_at_1", "P@1", GREEN, "dash"),
-    )
-    for run, (width, symbol) in zip(runs, ((2, "circle"), (1, "x")), strict=False):
+    lines = (("matched", "right pairs", "solid"), ("mismatched", "wrong pairs", "dot"), ("p_at_1", "P@1", "dash"))
+    for run, (width, symbol, colours) in zip(runs, RUNS, strict=False):
         what = f"{_plain(run.label)}, " if run.label else ""
         seen = [step for step in run.steps if step.loss is not None]
         figure.add_scatter(
             x=[step.step for step in seen],
             y=[step.loss for step in seen],
-            name=f"{what}{run.loss} loss",
+            name=what + say("{kind} loss", kind=run.loss),
             line={"color": GREY, "width": width},
             row=1,
             col=1,
         )
         checked = [step for step in run.steps if step.check]
-        for field, name, colour, dash in lines:
+        for (field, name, dash), colour in zip(lines, colours, strict=True):
             figure.add_scatter(
                 x=[step.step for step in checked],
                 y=[getattr(step.check, field) for step in checked],
-                name=f"{what}held out: {name}",
+                name=what + say("held out: {measure}", measure=say(name)),
                 mode="lines+markers",
                 line={"color": colour, "width": width, "dash": dash},
                 marker={"size": 5, "symbol": symbol},
@@ -288,9 +308,9 @@ def training_figure(runs: Sequence[DrawnRun]) -> go.Figure:
     longest = max((run.steps[-1].steps for run in runs if run.steps), default=None)
     if longest:
         figure.update_xaxes(range=[0, longest])
-    figure.update_xaxes(title="step", row=2, col=1)
-    figure.update_yaxes(title="loss", rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(title="cosine, share", row=2, col=1)
+    figure.update_xaxes(title=say("step"), row=2, col=1)
+    figure.update_yaxes(title=say("loss"), rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(title=say("cosine, share"), row=2, col=1)
     return _styled(figure, HEIGHT)
 
 
@@ -311,8 +331,8 @@ def _layer_axis(figure: go.Figure, names: Sequence[str]) -> None:
     every = max(1, -(-len(names) // 8))
     last = len(names) - 1
     ticks = [i for i in range(len(names)) if i % every == 0 and i < len(names) - every / 2] + [last]
-    labels = ["out" if names[i] == "output" else str(i) for i in ticks]
-    figure.update_xaxes(title="layer (0: token embeddings)", tickvals=ticks, ticktext=labels, tickangle=0)
+    labels = [say("out") if names[i] == "output" else str(i) for i in ticks]
+    figure.update_xaxes(title=say("layer (0: token embeddings)"), tickvals=ticks, ticktext=labels, tickangle=0)
 
 
 def _words(pair: WordPair) -> str:
@@ -347,9 +367,13 @@ def _styled(figure: go.Figure, height: int, hovermode: str = "x unified", top: i
         margin={"l": 52, "r": 12, "t": top, "b": 44},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "y": -0.2, "x": 0, "yanchor": "top"},
+        # At the lower edge, whatever room the axis takes.
+        legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
         font={"family": "system-ui, sans-serif", "size": 13, "color": GREY},
         hovermode=hovermode,
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE},
+        # A finger that scrolls the page must not zoom the chart instead.
+        dragmode=False,
     )
     grid = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "automargin": True}
     figure.update_xaxes(**grid)

@@ -12,6 +12,7 @@ import torch
 from .checkpoint import Weights, weigh
 from .placement import Placement
 from .quantise import BYTES, NAMES, can_quantise
+from .wording import say
 
 BYTES_BF16 = 2
 HEADROOM = 1.25
@@ -55,11 +56,18 @@ class Plan:
     def sentence(self) -> str:
         """The download, the memory and the choice, in words."""
         fetched = self.weights.download - self.weights.cached
-        download = f"{gigabytes(fetched)} to download" if fetched else "nothing to download"
-        have = f" ({gigabytes(self.weights.cached)} are here already)" if fetched and self.weights.cached else ""
+        if not fetched:
+            download = say("nothing to download")
+        elif self.weights.cached:
+            download = say("{size} to download ({have} are here already)",
+                           size=gigabytes(fetched), have=gigabytes(self.weights.cached))  # fmt: skip
+        else:
+            download = say("{size} to download", size=gigabytes(fetched))
         kept = NAMES[self.placement.bits] if self.placement.bits else "bf16"
         memory = gigabytes(weights_bytes(self.weights, self.placement.bits))
-        return f"{download}{have}, {memory} of memory in {kept}. {self.reason}"
+        return say("{download}, {memory} of memory in {kept}.", download=download, memory=memory, kept=kept) + (
+            f" {self.reason}"
+        )
 
 
 def weights_bytes(weights: Weights, bits: int | None = None) -> float:
@@ -78,9 +86,10 @@ def plan(source: str, machine: Machine | None = None, way: str = "auto") -> Plan
     whole = weigh(source)
     missing = whole.download - whole.cached
     if missing > machine.disk and way == "auto":
-        return _first_blocks(source, machine, f"The disk has {gigabytes(machine.disk)} free, too little for all of it")
+        why = say("The disk has {free} free, too little for all of it", free=gigabytes(machine.disk))
+        return _first_blocks(source, machine, why)
     if way == "first-blocks":
-        return _first_blocks(source, machine, "As asked")
+        return _first_blocks(source, machine, say("As asked"))
     # Without a GPU, a scan would read all of it from the disk, and nobody waits for that unasked.
     unasked = [name for name in WAYS if name != "offload" or machine.gpus]
     for name in unasked if way == "auto" else (way,):
@@ -92,7 +101,8 @@ def plan(source: str, machine: Machine | None = None, way: str = "auto") -> Plan
             f"{source} cannot be loaded {way} here: GPUs have {', '.join(map(gigabytes, machine.gpus)) or 'nothing'} "
             f"free, memory {gigabytes(machine.ram)}{needs}; leave the choice open, or use another machine."
         )
-    return _first_blocks(source, machine, f"Memory has {gigabytes(machine.ram)} free, too little for all of it")
+    why = say("Memory has {free} free, too little for all of it", free=gigabytes(machine.ram))
+    return _first_blocks(source, machine, why)
 
 
 def _one_gpu(whole: Weights, machine: Machine) -> tuple[Placement, str] | None:
@@ -100,14 +110,17 @@ def _one_gpu(whole: Weights, machine: Machine) -> tuple[Placement, str] | None:
     if gpu is None:
         return None
     free = gigabytes(machine.gpus[gpu])
-    return Placement(f"cuda:{gpu}"), f"It fits the GPU, which has {free} free: the whole model goes there."
+    return Placement(f"cuda:{gpu}"), say(
+        "It fits the GPU, which has {free} free: the whole model goes there.", free=free
+    )
 
 
 def _several_gpus(whole: Weights, machine: Machine) -> tuple[Placement, str] | None:
     if len(machine.gpus) < 2 or HEADROOM * weights_bytes(whole) > sum(machine.gpus):
         return None
     limits = {gpu: int(free / HEADROOM) for gpu, free in enumerate(machine.gpus)}
-    return Placement("cuda:0", limits=limits), f"No GPU holds it alone: it is spread over {len(machine.gpus)} GPUs."
+    reason = say("No GPU holds it alone: it is spread over {n} GPUs.", n=len(machine.gpus))
+    return Placement("cuda:0", limits=limits), reason
 
 
 def _few_bits(bits: int) -> "Way":
@@ -115,9 +128,13 @@ def _few_bits(bits: int) -> "Way":
         gpu = _best_gpu(machine, HEADROOM * weights_bytes(whole, bits)) if can_quantise() else None
         if gpu is None:
             return None
-        free = gigabytes(machine.gpus[gpu])
-        reason = f"In bf16 it is too much for the GPU, which has {free} free, in {NAMES[bits]} it fits: figures are "
-        return Placement(f"cuda:{gpu}", bits=bits), reason + f"those of the {NAMES[bits]} model."
+        reason = say(
+            "In bf16 it is too much for the GPU, which has {free} free, in {bits} it fits: figures are those of the "
+            "{bits} model.",
+            free=gigabytes(machine.gpus[gpu]),
+            bits=NAMES[bits],
+        )
+        return Placement(f"cuda:{gpu}", bits=bits), reason
 
     return way
 
@@ -127,9 +144,13 @@ def _offloaded(whole: Weights, machine: Machine) -> tuple[Placement, str] | None
     gpu = _best_gpu(machine, 0)
     limits: dict[int | str, int] = {} if gpu is None else {gpu: int(machine.gpus[gpu] / HEADROOM)}
     limits["cpu"] = int(machine.ram / HEADROOM)
-    free = f"memory has {gigabytes(machine.ram)}" if gpu is None else f"the GPU has {gigabytes(machine.gpus[gpu])}"
-    where = "memory" if weights_bytes(whole) <= sum(limits.values()) else "memory and on disk"
-    reason = f"What does not fit ({free} free) stays in {where}, and a scan fetches each block once."
+    free = gigabytes(machine.ram if gpu is None else machine.gpus[gpu])
+    reason = say(
+        "What does not fit ({free} free) stays in memory, and a scan fetches each block once."
+        if weights_bytes(whole) <= sum(limits.values())
+        else "What does not fit ({free} free) stays in memory and on disk, and a scan fetches each block once.",
+        free=free,
+    )
     return Placement("cpu" if gpu is None else f"cuda:{gpu}", limits=limits), reason
 
 
@@ -137,8 +158,9 @@ def _cpu(whole: Weights, machine: Machine) -> tuple[Placement, str] | None:
     if HEADROOM * weights_bytes(whole) > machine.ram:
         return None
     # With a GPU there is always a faster way, so this one has been asked for.
-    why = "As asked" if machine.gpus else "There is no GPU"
-    reason = f"{why}; memory has {gigabytes(machine.ram)} free: the whole model runs on the CPU, slowly."
+    why = say("As asked") if machine.gpus else say("There is no GPU")
+    reason = say("{why}; memory has {free} free: the whole model runs on the CPU, slowly.",
+                 why=why, free=gigabytes(machine.ram))  # fmt: skip
     return Placement("cpu"), reason
 
 
@@ -166,9 +188,14 @@ def _first_blocks(source: str, machine: Machine, why: str) -> Plan:
     device, free = ("cpu", machine.ram) if gpu is None else (f"cuda:{gpu}", machine.gpus[gpu])
     fits = room <= free and first.download - first.cached <= machine.disk
     if fits:
-        what = f"only its first {FIRST_BLOCKS} blocks are loaded, which measure and train up to layer {FIRST_BLOCKS}"
-        return Plan(Placement(device, FIRST_BLOCKS), True, first, f"{why}: {what}, without answers.")
-    reason = f"{why}, and for its first {FIRST_BLOCKS} blocks as well: use a machine with more, or lugha-mini."
+        reason = say(
+            "{why}: only its first {n} blocks are loaded, which measure and train up to layer {n}, without answers.",
+            why=why,
+            n=FIRST_BLOCKS,
+        )
+        return Plan(Placement(device, FIRST_BLOCKS), True, first, reason)
+    reason = say("{why}, and for its first {n} blocks as well: use a machine with more, or lugha-mini.",
+                 why=why, n=FIRST_BLOCKS)  # fmt: skip
     return Plan(Placement(device, FIRST_BLOCKS), False, first, reason)
 
 

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .embeddings import encode, padded_ids
 from .placement import input_device
+from .wording import say
 
 NOISY_SHARE = 0.75
 """A model whose loss is above this share of a uniform guess's is noise, or was not loaded whole."""
@@ -54,16 +55,20 @@ class Health:
     @property
     def sentence(self) -> str:
         """What was found, in words."""
-        figures = (
-            f"perplexity {self.swahili:,.0f} on plain Swahili and {self.english:,.0f} on plain English, where guessing "
-            f"gives {self.uniform:,}"
+        figures = say(
+            "perplexity {swahili:,.0f} on plain Swahili and {english:,.0f} on plain English, where guessing gives "
+            "{uniform:,}",
+            swahili=self.swahili,
+            english=self.english,
+            uniform=self.uniform,
         )
         if self.noisy:
-            return (
-                f"This model writes noise ({figures}): it was not trained, or not loaded whole. Believe nothing "
-                "measured with it."
+            return say(
+                "This model writes noise ({figures}): it was not trained, or not loaded whole. Believe nothing "
+                "measured with it.",
+                figures=figures,
             )
-        return f"The model reads both languages ({figures})."
+        return say("The model reads both languages ({figures}).", figures=figures)
 
 
 def check_health(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Health:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from .wording import say
+
 PICK = "pick"
 """In place of a layer: the one where the trained list's gap grew most."""
 
@@ -12,6 +14,13 @@ def layer_names(blocks: int, whole: bool = True) -> tuple[str, ...]:
     Where only a model's first blocks are loaded, the last layer is a block like the others, and there is no output.
     """
     return ("embeddings", *(f"block {i}" for i in range(1, blocks)), "output" if whole else f"block {blocks}")
+
+
+def layer_words(name: str) -> str:
+    """A layer's name as it stands in a sentence; the last layer is the output, unless only first blocks are loaded."""
+    if name.startswith("block "):
+        return say("block {number}", number=name.removeprefix("block "))
+    return say("the output") if name == "output" else say("the embeddings")
 
 
 def layer_index(names: Sequence[str], layer: int | str) -> int:

@@ -3,14 +3,20 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import lru_cache
 
 from .pairs import WordPair, lexicon, normalise
+from .wording import say
 
 MANY_SUBWORDS = 6
 """A word in more pieces than this is a mean over fragments more than a word."""
 
 VERB_PREFIXES = ("ku", "kw")
+
+SLIP = 0.75
+"""Words that agree in this share of their letters, in order, are taken for one word spelt twice: two letters of four
+exchanged are enough."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +85,9 @@ def leaks(trained: Sequence[WordPair], control: Sequence[WordPair]) -> Iterator[
     for index, pair in enumerate(control):
         both = [word for word, seen in ((pair.swahili, swahili), (pair.english, english)) if normalise(word) in seen]
         if both:
-            said = " and ".join(map(repr, both))
-            yield Finding(
-                "leak", index, f"{said} is also trained on, so this pair does not test unseen words.", "leave it out"
-            )
+            text = say("{words} is also trained on, so this pair does not test unseen words.",
+                       words=", ".join(map(repr, both)))  # fmt: skip
+            yield Finding("leak", index, text, say("leave it out"))
 
 
 def leak_sentence(trained: Sequence[WordPair], control: Sequence[WordPair]) -> str:
@@ -91,9 +96,12 @@ def leak_sentence(trained: Sequence[WordPair], control: Sequence[WordPair]) -> s
     if not swahili and not english:
         return ""
     named = ", ".join(sorted(swahili | english)[:5])
-    return (
-        f"{len(swahili)} Swahili and {len(english)} English words of the control list are also in the trained list "
-        f"({named} …): take them out, or its figures are not all about unseen words."
+    return say(
+        "{swahili} Swahili and {english} English words of the control list are also in the trained list ({named} …): "
+        "take them out, or its figures are not all about unseen words.",
+        swahili=len(swahili),
+        english=len(english),
+        named=named,
     )
 
 
@@ -104,15 +112,19 @@ def _wording(pairs: Sequence[WordPair]) -> Iterator[Finding]:
         for kind, rule in _RULES.items():
             changed = rule(current)
             if changed is not None:
-                yield Finding(kind, index, _MESSAGES[kind].format(pair=current), f"write {_shown(changed)}")
+                text = say(_MESSAGES[kind], swahili=current.swahili, english=current.english)
+                yield Finding(kind, index, text, say("write {pair}", pair=_shown(changed)))
                 current = changed
         if normalise(current.swahili) == normalise(current.english):
             yield Finding(
                 "same spelling",
                 index,
-                f"{pair.swahili!r} is spelt the same in both languages (a name or a loan?), so its cosine is 1 "
-                "whatever the model knows.",
-                "leave it out",
+                say(
+                    "{word!r} is spelt the same in both languages (a name or a loan?), so its cosine is 1 whatever the "
+                    "model knows.",
+                    word=pair.swahili,
+                ),
+                say("leave it out"),
             )
 
 
@@ -127,8 +139,16 @@ def _repeats(pairs: Sequence[WordPair]) -> Iterator[Finding]:
             yield Finding(
                 "repeated pair" if same else "several translations",
                 index,
-                f"{pair.swahili!r} is there twice, {'both times' if same else 'also'} as {first.english!r}.",
-                "count it once" if same else f"keep {_shown(first)} and count {pair.english!r} as right too",
+                say(
+                    "{word!r} is there twice, both times as {other!r}."
+                    if same
+                    else "{word!r} is there twice, also as {other!r}.",
+                    word=pair.swahili,
+                    other=first.english,
+                ),
+                say("count it once")
+                if same
+                else say("keep {pair} and count {word!r} as right too", pair=_shown(first), word=pair.english),
                 first_swahili[swahili],
             )
         elif english in first_english:
@@ -136,7 +156,11 @@ def _repeats(pairs: Sequence[WordPair]) -> Iterator[Finding]:
             yield Finding(
                 "synonyms",
                 index,
-                f"{pair.english!r} also translates {other!r}; the two are never used as each other's wrong answer.",
+                say(
+                    "{word!r} also translates {other!r}; the two are never used as each other's wrong answer.",
+                    word=pair.english,
+                    other=other,
+                ),
             )
         first_swahili.setdefault(swahili, index)
         first_english.setdefault(english, index)
@@ -150,9 +174,61 @@ def _fragments(pairs: Sequence[WordPair], subwords: Callable[[str], Sequence[str
                 yield Finding(
                     "many pieces",
                     index,
-                    f"{word!r} falls into {len(pieces)} pieces ({'·'.join(piece.strip() for piece in pieces)}): its "
-                    "vector is a mean of fragments.",
+                    say(
+                        "{word!r} falls into {n} pieces ({pieces}): its vector is a mean of fragments.",
+                        word=word,
+                        n=len(pieces),
+                        pieces="·".join(piece.strip() for piece in pieces),
+                    ),
                 )
+
+
+def doubts(pairs: Sequence[WordPair]) -> list[str]:
+    """What is likely a slip of the hand, and what was meant: swapped sides, words spelt a little differently."""
+    slips = [finding for finding in _wording(pairs) if finding.kind in ("swapped sides", "spelling")]
+    return [f"{finding.message} → {finding.fix}" for finding in slips]
+
+
+def _right_way_round(pair: WordPair) -> WordPair | None:
+    """The sides swapped, where the lexicon knows each word as one of the other side's language only."""
+    swahili, english = _translations()
+    left, right = normalise(pair.swahili), normalise(pair.english)
+    swapped = left in english and right in swahili and left not in swahili and right not in english
+    return WordPair(pair.english, pair.swahili) if swapped else None
+
+
+def _respelt(pair: WordPair) -> WordPair | None:
+    """A word that the lexicon does not know, as the lexicon spells what its partner means and it resembles."""
+    swahili, english = _translations()
+    left, right = normalise(pair.swahili), normalise(pair.english)
+    if left == right:
+        return None  # a name or a loan, which has a finding of its own
+    if left not in swahili and (meant := _alike(left, english.get(right, ()))):
+        return pair._replace(swahili=meant)
+    if right not in english and (meant := _alike(right, swahili.get(left, ()))):
+        return pair._replace(english=meant)
+    return None
+
+
+def _alike(word: str, others: Iterable[str]) -> str | None:
+    """The first of these that is nearly this word; an ending or a beginning more is another form, not a slip."""
+    for other in others:
+        forms = word.startswith(other) or other.startswith(word) or word.endswith(other) or other.endswith(word)
+        if not forms and SequenceMatcher(None, word, other).ratio() >= SLIP:
+            return other
+    return None
+
+
+@lru_cache(maxsize=1)
+def _translations() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """The lexicon's words of each language as it compares them, each with its translations."""
+    swahili: dict[str, list[str]] = {}
+    english: dict[str, list[str]] = {}
+    for entry in lexicon():
+        for gloss in entry.pair.accepted:
+            swahili.setdefault(normalise(entry.pair.swahili), []).append(gloss)
+            english.setdefault(normalise(gloss), []).append(entry.pair.swahili)
+    return swahili, english
 
 
 def _without_notes(pair: WordPair) -> WordPair | None:
@@ -198,6 +274,8 @@ def _lexicon_verbs() -> tuple[frozenset[str], frozenset[str]]:
 
 
 _RULES: dict[str, Callable[[WordPair], WordPair | None]] = {
+    "swapped sides": _right_way_round,
+    "spelling": _respelt,
     "note in brackets": _without_notes,
     "several glosses": _one_gloss,
     "hyphen stem": _without_hyphen,
@@ -205,10 +283,12 @@ _RULES: dict[str, Callable[[WordPair], WordPair | None]] = {
 }
 
 _MESSAGES = {
-    "note in brackets": "A note in brackets is read as part of the word: {pair.swahili}, {pair.english}.",
-    "several glosses": "Several words stand in one place: {pair.swahili}, {pair.english}.",
-    "hyphen stem": "{pair.swahili!r} is a stem with a hyphen, which no text holds.",
-    "verb form": "Infinitive against bare verb: {pair.swahili}, {pair.english}.",
+    "swapped sides": "The two sides look swapped: {swahili}, {english}.",
+    "spelling": "A slip of the hand? {swahili}, {english}.",
+    "note in brackets": "A note in brackets is read as part of the word: {swahili}, {english}.",
+    "several glosses": "Several words stand in one place: {swahili}, {english}.",
+    "hyphen stem": "{swahili!r} is a stem with a hyphen, which no text holds.",
+    "verb form": "Infinitive against bare verb: {swahili}, {english}.",
 }
 
 

@@ -30,6 +30,7 @@ from .layers import layer_names
 from .placement import Placement, computes_on, input_device, is_dispatched, is_offloaded
 from .quantise import NAMES
 from .reading import read_model
+from .wording import say
 
 _REFERENCES_KEPT = 12
 _HASHED_BYTES = 256_000_000
@@ -72,7 +73,14 @@ class Adapter:
     def idle_sentence(self) -> str:
         """A remark on blocks that carry no change; empty where there are none."""
         idle, saved = len(self.idle_blocks), len(self.idle_blocks) + len(self.blocks)
-        return f"{idle} of {saved} blocks of {self.name} carry no change: its loss never reached them." if idle else ""
+        if not idle:
+            return ""
+        return say(
+            "{idle} of {saved} blocks of {name} carry no change: its loss never reached them.",
+            idle=idle,
+            saved=saved,
+            name=self.name,
+        )
 
 
 class LoadedModel:

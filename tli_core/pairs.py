@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .wording import say
+
 LEXICON_PATH = Path(__file__).parent / "lexicon.csv"
 SPLITS = ("train", "control", "pool", "reserved")
 
@@ -75,19 +77,23 @@ def read_pairs(path: str | Path) -> PairList:
     if not path.is_file():
         raise ValueError(f"There is no file of pairs at {path}: check the path.")
     if path.stat().st_size > MAX_FILE_BYTES:
-        raise ValueError(f"{path.name} is larger than {MAX_FILE_BYTES // 1_000_000} MB: split it into smaller lists.")
+        most = MAX_FILE_BYTES // 1_000_000
+        raise ValueError(
+            say("{file} is larger than {most} MB: split it into smaller lists.", file=path.name, most=most)
+        )
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is not UTF-8 text (byte {error.start}): save it again as UTF-8.") from error
+        text = say("{file} is not UTF-8 text (byte {byte}): save it again as UTF-8.", file=path.name, byte=error.start)
+        raise ValueError(text) from error
     return parse_pairs(text)
 
 
 def parse_pairs(text: str) -> PairList:
     """Read pairs from text: the published JSON array, CSV or TSV with or without a header, or one pair a line.
 
-    A line's two sides are separated by a tab, a comma, `=`, `: `, `->` or ` - `, whichever comes first (a tab always
-    wins, and `;` serves where there is none of these); further glosses follow the English after `;`. Blank lines and
+    A line's two sides are separated by a tab, a comma, `;`, `=`, `: `, `->` or ` - `, whichever comes first (a tab
+    always wins); further glosses follow the English after `;`. Blank lines and
     lines that start with `#` are passed over.
     Bad lines are reported in `warnings` with their number and the remedy, and the rest is kept.
 
@@ -106,15 +112,21 @@ def parse_pairs(text: str) -> PairList:
             continue
         key = (normalise(pair.swahili), normalise(pair.english))
         if key in seen:
-            warnings.append(
-                f"{place}: repeats {seen[key].lower()} ({pair.swahili}, {pair.english}); it is counted once."
-            )
+            again = say("repeats {place} ({swahili}, {english}); it is counted once.",
+                        place=seen[key].lower(), swahili=pair.swahili, english=pair.english)  # fmt: skip
+            warnings.append(f"{place}: {again}")
             continue
         seen[key] = place
         pairs.append(pair)
     if not pairs:
-        reason = warnings[0] if warnings else "The list is empty."
-        raise ValueError(f"No pair could be read. {reason} Write one pair a line, such as {_EXAMPLE}.")
+        reason = warnings[0] if warnings else say("The list is empty.")
+        raise ValueError(
+            say(
+                "No pair could be read. {reason} Write one pair a line, such as {example}.",
+                reason=reason,
+                example=_EXAMPLE,
+            )
+        )
     return PairList(tuple(pairs), tuple(warnings))
 
 
@@ -141,19 +153,22 @@ def _json_rows(text: str) -> Iterable[tuple[str, _Row]]:
     try:
         entries = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        place = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "nested too deep"
-        raise ValueError(f"The JSON could not be read ({place}): mend it there, or write one pair a line.") from error
+        known = isinstance(error, json.JSONDecodeError)
+        place = f"{_line(error.lineno).lower()}: {error.msg}" if known else say("nested too deep")
+        text = say("The JSON could not be read ({place}): mend it there, or write one pair a line.", place=place)
+        raise ValueError(text) from error
     if not isinstance(entries, list):
-        raise ValueError('The JSON must be an array of {"swahili": …, "english": …} objects: wrap it in [ ].')
+        raise ValueError(say('The JSON must be an array of {{"swahili": …, "english": …}} objects: wrap it in [ ].'))
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, dict) or not all(isinstance(entry.get(k), str) for k in ("swahili", "english")):
             shown = json.dumps(entry, ensure_ascii=False)[:60]
-            yield f"Entry {number}", _Row(problem=f'expected {{"swahili": "…", "english": "…"}}, got {shown}.')
+            problem = say('expected {{"swahili": "…", "english": "…"}}, got {found}.', found=shown)
+            yield _entry(number), _Row(problem=problem)
             continue
         glosses = entry.get("glosses", "")
         if isinstance(glosses, list):
             glosses = ";".join(str(gloss) for gloss in glosses)
-        yield f"Entry {number}", _Row(entry["swahili"], entry["english"], str(glosses))
+        yield _entry(number), _Row(entry["swahili"], entry["english"], str(glosses))
 
 
 def _line_rows(text: str) -> Iterable[tuple[str, _Row]]:
@@ -164,16 +179,22 @@ def _line_rows(text: str) -> Iterable[tuple[str, _Row]]:
         for number, line in lines[1:]:
             fields = next(csv.reader([line], delimiter=delimiter))
             if len(fields) < len(columns) and max(columns["swahili"], columns["english"]) >= len(fields):
-                yield (
-                    f"Line {number}",
-                    _Row(problem=f"expected {len(columns)} columns as in the header, got {line[:60]!r}."),
-                )
+                problem = say("expected {n} columns as in the header, got {found!r}.", n=len(columns), found=line[:60])
+                yield _line(number), _Row(problem=problem)
                 continue
             glosses = fields[columns["glosses"]] if columns.get("glosses", len(fields)) < len(fields) else ""
-            yield f"Line {number}", _Row(fields[columns["swahili"]], fields[columns["english"]], glosses)
+            yield _line(number), _Row(fields[columns["swahili"]], fields[columns["english"]], glosses)
         return
     for number, line in lines:
-        yield f"Line {number}", _split_line(line)
+        yield _line(number), _split_line(line)
+
+
+def _line(number: int) -> str:
+    return say("Line {number}", number=number)
+
+
+def _entry(number: int) -> str:
+    return say("Entry {number}", number=number)
 
 
 def _header(line: str) -> dict[str, int]:
@@ -186,16 +207,21 @@ def _split_line(line: str) -> _Row:
     if "\t" in line:
         fields = line.split("\t")
     else:
-        found = re.search(r'^\s*(?:"[^"]*"\s*)?(.*?)(->|→|=| - |–|—|,|: )', line) or re.search(r"^([^;]*)(;)", line)
+        found = re.search(r'^\s*(?:"[^"]*"\s*)?(.*?)(->|→|=| - |–|—|,|;|: )', line)
         separator = found.group(2) if found else ""
         if separator == ",":
             fields = next(csv.reader(io.StringIO(line), skipinitialspace=True))
         elif separator:
             fields = line.split(separator, 1)
         else:
-            return _Row(problem=f'expected "swahili, english", got {line.strip()[:60]!r}; put a comma between the two.')
+            return _Row(
+                problem=say(
+                    'expected "swahili, english", got {found!r}; put a comma between the two.', found=line.strip()[:60]
+                )
+            )
     if len(fields) != 2:
-        return _Row(problem=f"expected two columns, got {len(fields)}; put quotes round a side that holds a comma.")
+        problem = say("expected two columns, got {n}; put quotes round a side that holds a comma.", n=len(fields))
+        return _Row(problem=problem)
     english, _, glosses = fields[1].partition(";")
     return _Row(fields[0], english, glosses)
 
@@ -207,9 +233,16 @@ def _checked(row: _Row) -> tuple[WordPair | None, str]:
     swahili, english = _clean(row.swahili), _clean(row.english)
     for side, word in (("Swahili", swahili), ("English", english)):
         if not word:
-            return None, f"the {side} side is empty; write both, such as {_EXAMPLE}."
+            return None, say(
+                "the {side} side is empty; write both, such as {example}.", side=say(side), example=_EXAMPLE
+            )
         if len(word) > MAX_WORD_LENGTH:
-            return None, f"the {side} side has {len(word)} characters; shorten it to {MAX_WORD_LENGTH}."
+            return None, say(
+                "the {side} side has {n} characters; shorten it to {most}.",
+                side=say(side),
+                n=len(word),
+                most=MAX_WORD_LENGTH,
+            )
     glosses = tuple(g for g in map(_clean, row.glosses.split(";")) if g and len(g) <= MAX_WORD_LENGTH)
     return WordPair(swahili, english, glosses), ""
 

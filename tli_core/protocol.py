@@ -6,9 +6,11 @@ from typing import Any
 
 from .dry_run import DryRun
 from .evaluation import Evaluation, compare
+from .layers import layer_words
 from .pilot import Pilot
 from .presets import TrainingConfig
 from .training import blocks_read
+from .wording import say
 
 HEAD = ("step", "what it gives here", "what it does not show")
 
@@ -27,7 +29,7 @@ class Protocol:
 
 def protocol_rows(done: Protocol) -> list[tuple[str, str, str]]:
     """One row a step that has been done, a heading row first."""
-    rows = [HEAD]
+    rows = [tuple(map(say, HEAD))]
     if done.pilot:
         rows.append(_pilot_row(done.pilot))
     if done.tried:
@@ -40,7 +42,8 @@ def protocol_rows(done: Protocol) -> list[tuple[str, str, str]]:
         rows += [_evaluation_row("3 · Result", _at(done.control, place)) for place in places]
     if done.shuffled:
         row = _evaluation_row("4 · Shuffled control", done.shuffled)
-        rows.append((*row[:2], f"Nothing true was taught. Whatever rose here is no evidence of learning. {row[2]}"))
+        taught = say("Nothing true was taught. Whatever rose here is no evidence of learning.")
+        rows.append((*row[:2], f"{taught} {row[2]}"))
     return rows
 
 
@@ -51,30 +54,49 @@ def _at(item: Evaluation, layer: int) -> Evaluation:
 def _pilot_row(pilot: Pilot) -> tuple[str, str, str]:
     at, bos = pilot.layer, pilot.with_bos
     return (
-        "1 · Pilot",
-        f"Layer {at}: with BOS averaged in, right pairs score {bos.matched[at]:.4f}.",
-        f"That translations are close: wrong pairs score {bos.mismatched[at]:.4f}, and BOS carries "
-        f"{100 * bos.anchor_share[at]:.0f} % of every vector.",
+        say("1 · Pilot"),
+        say("Layer {layer}: with BOS averaged in, right pairs score {matched:.4f}.", layer=at, matched=bos.matched[at]),
+        say(
+            "That translations are close: wrong pairs score {mismatched:.4f}, and BOS carries {share:.0f} % of every "
+            "vector.",
+            mismatched=bos.mismatched[at],
+            share=100 * bos.anchor_share[at],
+        ),
     )
 
 
 def _dry_run_row(tried: DryRun, config: TrainingConfig) -> tuple[str, str, str]:
-    idle = "its margin" if config.loss == "triplet" else "ln(batch)"
     return (
-        "2 · Dry run",
-        f"First loss {tried.first_loss:.3f} against {idle}, {tried.idle_loss:.3f}; "
-        f"{100 * tried.active:.0f} % of the examples have some gradient; its norm is {tried.gradient:.2g}.",
-        f"That the gradient is worth much: right pair less hardest wrong one is {tried.apart:+.4f} in cosine.",
+        say("2 · Dry run"),
+        say(
+            "First loss {first:.3f} against {what}, {idle:.3f}; {active:.0f} % of the examples have some gradient; its "
+            "norm is {norm:.2g}.",
+            first=tried.first_loss,
+            what=say("the margin") if config.loss == "triplet" else "ln(batch)",
+            idle=tried.idle_loss,
+            active=100 * tried.active,
+            norm=tried.gradient,
+        ),
+        say(
+            "That the gradient is worth much: right pair less hardest wrong one is {apart:+.4f} in cosine.",
+            apart=tried.apart,
+        ),
     )
 
 
 def _training_row(record: Mapping[str, Any]) -> tuple[str, str, str]:
     losses = record["losses"]
     return (
-        "3 · Fine-tune",
-        f"Loss {losses[0]:.3f} → {losses[-1]:.3f} in {record['steps']} steps; LoRA on the first "
-        f"{record['blocks_trained']} blocks, the only ones that this loss can reach.",
-        "That a word finds its translation: the loss falls on shuffled translations too.",
+        say("3 · Fine-tune"),
+        say(
+            "Loss {first:.3f} → {last:.3f} in {steps} steps; LoRA on the first {blocks} blocks, the only ones that "
+            "this loss can reach.",
+            first=losses[0],
+            last=losses[-1],
+            steps=record["steps"],
+            blocks=record["blocks_trained"],
+        ),
+        say("That a word finds its translation: the loss falls on shuffled translations too."),
     )
 
 
@@ -82,8 +104,18 @@ def _evaluation_row(step: str, item: Evaluation) -> tuple[str, str, str]:
     moved, test = item.change, item.test
     rank = item.before.retrieval["sw_en"].p_at_1[item.layer], item.after.retrieval["sw_en"].p_at_1[item.layer]
     return (
-        f"{step} at {item.before.names[item.layer]}",
-        f"Right pairs {test.before:.3f} → {test.after:.3f} on {test.n} unseen pairs.",
-        f"Beside it: wrong pairs {item.before.mismatched[item.layer]:.3f} → {item.after.mismatched[item.layer]:.3f}, "
-        f"P@1 {rank[0]:.3f} → {rank[1]:.3f}. {moved.verdict.capitalize()}.",
+        say("{step} at {layer}", step=say(step), layer=layer_words(item.before.names[item.layer])),
+        say(
+            "Right pairs {before:.3f} → {after:.3f} on {n} unseen pairs.",
+            before=test.before,
+            after=test.after,
+            n=test.n,
+        ),
+        say(
+            "Beside it: wrong pairs {before:.3f} → {after:.3f}, P@1 {ranks[0]:.3f} → {ranks[1]:.3f}. {verdict}.",
+            before=item.before.mismatched[item.layer],
+            after=item.after.mismatched[item.layer],
+            ranks=rank,
+            verdict=say(moved.verdict).capitalize(),
+        ),
     )

@@ -15,10 +15,13 @@ from .model import Provenance
 from .reports import evaluation_json, layers_csv, pairs_csv, write_json
 from .sentences import change_sentence
 from .tables import evaluation_rows, mover_rows, output_rows
+from .wording import ENGLISH, speaking
 
 TEMPLATE = "report.html.j2"
 
 
+# The report's own words are English, whoever asks for it.
+@speaking(ENGLISH)
 def write_report(report: EvaluationReport, folder: Path, record: Mapping[str, Any] | None = None) -> Path:
     """Write report.html, report.json, layers.csv and pairs.csv into a folder, and return the page.
 

@@ -8,9 +8,11 @@ import numpy as np
 from .alignment import LEAST_CHANGE, LayerAlignment, change, verdict
 from .dry_run import DryRun
 from .evaluation import Evaluation
+from .layers import layer_words
 from .outputs import OutputCheck
 from .pilot import Pilot
 from .space import Neighbourhood, Projection
+from .wording import say
 
 ALIKE = 0.05
 """Below this gap in cosine, right and wrong pairs look the same to a reader of the curve."""
@@ -41,16 +43,35 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
     """What one curve means: the best layer and the output against wrong pairs, and whether that tells them apart."""
     best, output = best_layer(result), len(result.names) - 1
     mismatched, band = result.control
-    one = len(result.pairs) == 1
-    count, typical = ("This pair ranks", "") if one else (f"These {len(result.pairs)} pairs rank", "typically ")
-    rank = int(np.median(result.reference_rank[best]))
-    layers = f"{result.names[best]} (layer {best})" if best != output else _last_layer(result)
-    text = (
-        f"**{label}.** {count} best at {layers}, where your English word is {typical}number {rank} among "
-        f"{result.reference_size} common words: cosine {result.matched[best]:.2f} for yours, "
-        f"{mismatched[best]:.2f} for wrong ones (nine in ten between {band[best, 0]:.2f} and {band[best, 1]:.2f})."
+    place = {
+        "layer": layer_words(result.names[best]) if best == output else say("layer {number}", number=best),
+        "rank": int(np.median(result.reference_rank[best])),
+        "size": result.reference_size,
+    }
+    figures = say(
+        "cosine {matched:.2f} for yours, {mismatched:.2f} for wrong ones (nine in ten between {low:.2f} and "
+        "{high:.2f})",
+        matched=result.matched[best],
+        mismatched=mismatched[best],
+        low=band[best, 0],
+        high=band[best, 1],
     )
-    return f"{text} {_reading(result, best)}{_saturation(result)}"
+    if len(result.pairs) == 1:
+        ranked = say(
+            "This pair ranks best at {layer}, where your English word is number {rank} among {size} common words: "
+            "{figures}.",
+            figures=figures,
+            **place,
+        )
+    else:
+        ranked = say(
+            "These {n} pairs rank best at {layer}, where your English word is typically number {rank} among {size} "
+            "common words: {figures}.",
+            n=len(result.pairs),
+            figures=figures,
+            **place,
+        )
+    return " ".join(filter(None, (f"**{label}.**", ranked, _reading(result, best), _saturation(result))))
 
 
 def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) -> str:
@@ -58,16 +79,16 @@ def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) 
     output = len(before.names) - 1
     ranks = [int(np.median(result.reference_rank[output])) for result in (before, after)]
     said = change(before, after, output).verdict if before.own_band else _few_pairs_change(before, after, ranks)
-    return (
-        f"**{label}**, at {_last_layer(before)}: right pairs {before.matched[output]:.2f} → "
-        f"{after.matched[output]:.2f}, wrong pairs {before.control[0][output]:.2f} → {after.control[0][output]:.2f}, "
-        f"typical rank {ranks[0]} → {ranks[1]} of {before.reference_size}. {CHANGES[said]}."
+    moved = say(
+        "at {layer}: right pairs {matched[0]:.2f} → {matched[1]:.2f}, wrong pairs {mismatched[0]:.2f} → "
+        "{mismatched[1]:.2f}, typical rank {ranks[0]} → {ranks[1]} of {size}.",
+        layer=layer_words(before.names[-1]),
+        matched=[result.matched[output] for result in (before, after)],
+        mismatched=[result.control[0][output] for result in (before, after)],
+        ranks=ranks,
+        size=before.reference_size,
     )
-
-
-def _last_layer(result: LayerAlignment) -> str:
-    """The last layer in words: the output, unless only a model's first blocks are loaded."""
-    return "the output" if result.names[-1] == "output" else result.names[-1]
+    return f"**{label}**, {moved} {say(CHANGES[said])}."
 
 
 def _few_pairs_change(before: LayerAlignment, after: LayerAlignment, ranks: list[int]) -> str:
@@ -90,9 +111,20 @@ def _saturation(result: LayerAlignment) -> str:
     layers = [i for i, wrong in enumerate(result.control[0]) if wrong > SATURATED]
     if not layers:
         return ""
-    span = f"layer {layers[0]}" if len(layers) == 1 else f"layers {layers[0]} to {layers[-1]}"
-    return (
-        f" At {span} even wrong pairs score {result.control[0][layers].max():.2f}: a high cosine there means nothing."
+    scores = result.control[0][layers]
+    if len(layers) == 1:
+        return say(
+            "At layer {layer} even wrong pairs score {score:.2f}: a high cosine there means nothing.",
+            layer=layers[0],
+            score=scores[0],
+        )
+    return say(
+        "At layers {first} to {last} even wrong pairs score {lowest:.2f} to {highest:.2f}: a high cosine there means "
+        "nothing.",
+        first=layers[0],
+        last=layers[-1],
+        lowest=scores.min(),
+        highest=scores.max(),
     )
 
 
@@ -100,40 +132,54 @@ def _reading(result: LayerAlignment, layer: int) -> str:
     mismatched, band = result.control
     matched = result.matched[layer]
     if matched - mismatched[layer] < ALIKE:
-        return (
-            f"Right and wrong pairs look alike here, so the cosine of {matched:.2f} says nothing about translation, "
-            "however high it is."
+        return say(
+            "Right and wrong pairs look alike here, so the cosine of {matched:.2f} says nothing about translation, "
+            "however high it is.",
+            matched=matched,
         )
     if result.own_band:
         said = verdict(result, layer)
         if said == "aligned":
-            return "Right pairs stand clear of wrong ones: the model does bring translations together."
-        return "Right pairs are a little closer than wrong ones, but too little to find the translation by."
+            return say("Right pairs stand clear of wrong ones: the model does bring their words together.")
+        return say("Right pairs are a little closer than wrong ones, but too little to find the translation by.")
     if matched > band[layer, 1]:
-        return "That is above the band of wrong pairs: the model does bring these translations together."
-    return "That lies within the band of wrong pairs: close, but so are words that mean something else."
+        return say("That is above the band of wrong pairs: the model does bring the words of a pair together.")
+    return say("That lies within the band of wrong pairs: close, but so are words that mean something else.")
 
 
 def change_sentence(evaluation: Evaluation) -> str:
     """What an adapter changed at one layer, with the controls beside it."""
     moved, index = evaluation.change, evaluation.layer
-    before = evaluation.before.retrieval["sw_en"].p_at_1[index]
-    after = evaluation.after.retrieval["sw_en"].p_at_1[index]
-    return (
-        f"{CHANGES[moved.verdict]} ({evaluation.before.names[index]}, {evaluation.name}: "
-        f"matched {moved.matched:+.3f}, mismatched {moved.mismatched:+.3f}, P@1 {before:.2f} → {after:.2f} "
-        f"of {evaluation.before.pool_size}, chance {evaluation.before.chance:.3f})."
+    figures = say(
+        "{layer}, {list}: matched {matched:+.3f}, mismatched {mismatched:+.3f}, P@1 {before:.2f} → {after:.2f} of "
+        "{size}, chance {chance:.3f}",
+        layer=layer_words(evaluation.before.names[index]),
+        list=say(evaluation.name),
+        matched=moved.matched,
+        mismatched=moved.mismatched,
+        before=evaluation.before.retrieval["sw_en"].p_at_1[index],
+        after=evaluation.after.retrieval["sw_en"].p_at_1[index],
+        size=evaluation.before.pool_size,
+        chance=evaluation.before.chance,
     )
+    return f"{say(CHANGES[moved.verdict])} ({figures})."
 
 
 def pilot_sentence(pilot: Pilot) -> str:
     """What the published pilot picks, and what it does not show."""
     at, bos, words = pilot.layer, pilot.with_bos, pilot.words
-    return (
-        f"The pilot picks layer {at}: with BOS averaged in, right pairs score {bos.matched[at]:.4f} there. Wrong pairs "
-        f"score {bos.mismatched[at]:.4f}, and BOS carries {100 * bos.anchor_share[at]:.0f} % of every vector, so the "
-        f"figure says nothing about translation. With words only it is {words.matched[at]:.3f} for right and "
-        f"{words.mismatched[at]:.3f} for wrong pairs; the two stand farthest apart at {words.names[pilot.best_gap]}."
+    return say(
+        "The pilot picks layer {layer}: with BOS averaged in, right pairs score {matched:.4f} there. Wrong pairs score "
+        "{mismatched:.4f}, and BOS carries {share:.0f} % of every vector, so the figure says nothing about "
+        "translation. With words only it is {matched_words:.3f} for right and {mismatched_words:.3f} for wrong pairs; "
+        "the two stand farthest apart at {best}.",
+        layer=at,
+        matched=bos.matched[at],
+        mismatched=bos.mismatched[at],
+        share=100 * bos.anchor_share[at],
+        matched_words=words.matched[at],
+        mismatched_words=words.mismatched[at],
+        best=layer_words(words.names[pilot.best_gap]),
     )
 
 
@@ -144,17 +190,23 @@ STALLED = 0.01
 def dry_run_sentence(tried: DryRun, loss: str) -> str:
     """Whether the run has anything to learn from, in words."""
     if loss == "triplet" and tried.active == 0:
-        return "No triplet has a gradient: every right pair already beats every wrong one by the margin."
+        return say("No triplet has a gradient: every right pair already beats every wrong one by the margin.")
     if abs(tried.first_loss - tried.idle_loss) <= STALLED * max(1.0, tried.idle_loss):
-        return (
-            f"The loss starts where it would for a model that tells nothing apart ({tried.idle_loss:.3f}): to it, "
-            "right and wrong pairs look alike, so there is almost no signal to learn from. Check the pooling: BOS "
-            "drowns words."
+        return say(
+            "The loss starts where it would for a model that tells nothing apart ({idle:.3f}): to it, right and wrong "
+            "pairs look alike, so there is almost no signal to learn from. Check the pooling: BOS drowns words.",
+            idle=tried.idle_loss,
         )
-    where = "below" if tried.apart < 0 else "above"
-    return (
-        f"There is something to learn: on average the right pair lies {abs(tried.apart):.3f} {where} its hardest wrong "
-        "one, and the loss tells the two apart."
+    if tried.apart < 0:
+        return say(
+            "There is something to learn: on average the right pair lies {apart:.3f} below its hardest wrong one, and "
+            "the loss tells the two apart.",
+            apart=-tried.apart,
+        )
+    return say(
+        "There is something to learn: on average the right pair lies {apart:.3f} above its hardest wrong one, and the "
+        "loss tells the two apart.",
+        apart=tried.apart,
     )
 
 
@@ -162,47 +214,67 @@ def outputs_sentence(before: OutputCheck, after: OutputCheck) -> str:
     """Whether what the model writes got better or worse, in words, each direction and language by itself."""
 
     def moved(change: float) -> str:
-        return "got worse" if change <= -TRANSLATED else "got better" if change >= TRANSLATED else "hardly changed"
+        worse, better = change <= -TRANSLATED, change >= TRANSLATED
+        return say("got worse") if worse else say("got better") if better else say("hardly changed")
 
     ways = [
-        (name, getattr(before.greedy, way), getattr(after.greedy, way))
-        for way, name in (("sw_en", "English"), ("en_sw", "Swahili"))
+        say(
+            "translations to {language} {moved} ({before:.2f} → {after:.2f} right)",
+            language=say(name),
+            moved=moved(now - was),
+            before=was,
+            after=now,
+        )
+        for name, was, now in (
+            (name, getattr(before.greedy, way), getattr(after.greedy, way))
+            for way, name in (("sw_en", "English"), ("en_sw", "Swahili"))
+        )
     ]
-    translations = "; ".join(
-        f"translations to {name} {moved(now - was)} ({was:.2f} → {now:.2f} right)" for name, was, now in ways
-    )
     reads = [
         (name, getattr(before.health, name.lower()), getattr(after.health, name.lower()))
         for name in ("Swahili", "English")
     ]
-    harm = (
-        "plain sentences surprise it more than before"
-        if any(now >= HARM * was for _, was, now in reads)
-        else ("its plain sentences are unharmed")
+    harmed = any(now >= HARM * was for _, was, now in reads)
+    harm = say(
+        "plain sentences surprise it more than before (perplexity {figures})."
+        if harmed
+        else "its plain sentences are unharmed (perplexity {figures}).",
+        figures=", ".join(f"{say(name)} {was:,.0f} → {now:,.0f}" for name, was, now in reads),
     )
-    figures = ", ".join(f"{name} {was:,.0f} → {now:,.0f}" for name, was, now in reads)
-    text = f"{translations}; {harm} (perplexity {figures})."
+    text = "; ".join([*ways, harm])
     return text[0].upper() + text[1:]
 
 
 def projection_sentence(projection: Projection, labels: Sequence[str]) -> str:
     """What the full space says, beside a picture that cannot."""
-    shares = ", ".join(
-        f"{100 * share:.0f} % under {label}" for share, label in zip(projection.partners_nearest, labels, strict=True)
-    )
-    return (
-        f"At {projection.layer_name}, of {len(projection.pairs)} Swahili words these have their own partner as the "
-        f"nearest English word of the list: {shares} (chance {100 / len(projection.pairs):.1f} %). That is "
-        f"counted in the full space. A {projection.method} picture keeps only a shadow of it: short lines may be an "
-        "accident."
+    return say(
+        "At {layer}, of {n} Swahili words these have their own partner as the nearest English word of the list: "
+        "{shares} (chance {chance:.1f} %). That is counted in the full space. A {method} picture keeps only a shadow "
+        "of it: short lines may be an accident.",
+        layer=layer_words(projection.layer_name),
+        n=len(projection.pairs),
+        shares=", ".join(
+            say("{share:.0f} % under {label}", share=100 * share, label=label)
+            for share, label in zip(projection.partners_nearest, labels, strict=True)
+        ),
+        chance=100 / len(projection.pairs),
+        method=projection.method,
     )
 
 
 def neighbours_sentence(word: str, label: str, nearby: Neighbourhood) -> str:
     """Where the right translation of a word stands under one model."""
+    word = plain_text(word)
     if nearby.right_rank is None:
-        return f"**{label}**: the lexicon does not know *{plain_text(word)}*, so no neighbour is marked as right."
-    return f"**{label}**: the right word is number {nearby.right_rank} of {nearby.candidates} for *{plain_text(word)}*."
+        told = say("the lexicon does not know *{word}*, so no neighbour is marked as right.", word=word)
+    else:
+        told = say(
+            "the right word is number {rank} of {candidates} for *{word}*.",
+            rank=nearby.right_rank,
+            candidates=nearby.candidates,
+            word=word,
+        )
+    return f"**{label}**: {told}"
 
 
 def plain_text(text: str) -> str:

@@ -1,6 +1,6 @@
 """Results → rows of text, the same for the terminal, the page, the report and the adapter card."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .alignment import LayerAlignment, verdict
 from .dry_run import DryRun
@@ -8,6 +8,7 @@ from .evaluation import Evaluation, EvaluationReport, Mover, movers
 from .fit import gigabytes
 from .outputs import OutputCheck
 from .seeds import Spread
+from .wording import say
 
 
 def alignment_table(result: LayerAlignment) -> str:
@@ -17,14 +18,15 @@ def alignment_table(result: LayerAlignment) -> str:
 
 def alignment_rows(result: LayerAlignment) -> list[tuple[str, ...]]:
     """A measurement, one row a layer: a heading row first."""
-    head = ("layer", "matched", "95 %", "mismatched", "band", "gap", "centred", "P@1 →en", "P@1 →sw", "MEXA", "verdict")
-    rows = [head]
+    named = map(say, ("layer", "matched", "mismatched", "band", "gap", "centred", "verdict"))
+    layer, matched, mismatched, band, gap, centred, said = named
+    rows = [(layer, matched, "95 %", mismatched, band, gap, centred, "P@1 →en", "P@1 →sw", "MEXA", said)]
     for i, name in enumerate(result.names):
         low, high = result.matched_ci95[i]
         p5, p95 = result.mismatched_band[i]
         rows.append(
             (
-                f"{i} {name}" if name != f"block {i}" else str(i),
+                str(i) if name == f"block {i}" else f"{i} {say(name)}",
                 f"{result.matched[i]:.3f}",
                 f"{low:.3f}–{high:.3f}",
                 f"{result.mismatched[i]:.3f}",
@@ -34,7 +36,7 @@ def alignment_rows(result: LayerAlignment) -> list[tuple[str, ...]]:
                 f"{result.retrieval['sw_en'].p_at_1[i]:.3f}",
                 f"{result.retrieval['en_sw'].p_at_1[i]:.3f}",
                 f"{result.mexa[i]:.3f}",
-                verdict(result, i),
+                say(verdict(result, i)),
             )
         )
     return rows
@@ -47,61 +49,68 @@ def evaluation_table(evaluations: Sequence[Evaluation]) -> str:
 
 def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
     """The paper's table and the controls that it lacks: a heading row, then one row a measure, one column a list."""
-    rows: list[tuple[str, ...]] = [("measure", *(f"{item.name} ({item.test.n} pairs)" for item in evaluations))]
+    lists = (say("{list} ({n} pairs)", list=say(item.name), n=item.test.n) for item in evaluations)
+    rows: list[tuple[str, ...]] = [(say("measure"), *lists)]
 
     def add(label: str, values: Sequence[str]) -> None:
-        rows.append((label, *values))
+        rows.append((say(label), *values))
 
     tests, moves = [item.test for item in evaluations], [item.change for item in evaluations]
     add("matched before", [f"{t.before:.4f}" for t in tests])
     add("matched after", [f"{t.after:.4f}" for t in tests])
     add("difference", [f"{t.difference:+.4f}" for t in tests])
-    add("  95 % interval", [f"{t.difference_ci95[0]:+.4f} to {t.difference_ci95[1]:+.4f}" for t in tests])
+    add("  95 % interval", [_interval(*t.difference_ci95) for t in tests])
     add("percent", [f"{t.percent:+.1f} %" for t in tests])
     add("paired t", [f"{t.t:.2f}, p {_p_value(t.p_t)}" for t in tests])
     add("permutation p", [f"{t.p_permutation:.2g}" for t in tests])
     add("Cohen's d_z", [f"{t.d_z:.2f}" for t in tests])
     for label, name in (("mismatched", "mismatched"), ("gap", "gap"), ("AUC", "auc"), ("MEXA", "mexa")):
         values = [(getattr(i.before, name)[i.layer], getattr(i.after, name)[i.layer]) for i in evaluations]
-        add(f"{label} before → after", [f"{before:.4f} → {after:.4f}" for before, after in values])
-    add("  change of the gap, 95 %", [f"{m.gap_ci95[0]:+.4f} to {m.gap_ci95[1]:+.4f}" for m in moves])
+        rows.append((say("{measure} before → after", measure=say(label)),
+                     *(f"{before:.4f} → {after:.4f}" for before, after in values)))  # fmt: skip
+    add("  change of the gap, 95 %", [_interval(*m.gap_ci95) for m in moves])
     for name, label in (("p_at_1", "P@1"), ("mrr", "MRR"), ("csls_p_at_1", "CSLS P@1")):
-        for way, arrow in (("sw_en", "→ English"), ("en_sw", "→ Swahili")):
+        for way, to in (("sw_en", "English"), ("en_sw", "Swahili")):
             values = [(getattr(i.before.retrieval[way], name)[i.layer], getattr(i.after.retrieval[way], name)[i.layer])
                       for i in evaluations]  # fmt: skip
-            add(f"{label} {arrow}", [f"{before:.3f} → {after:.3f}" for before, after in values])
+            rows.append((f"{label} → {say(to)}", *(f"{before:.3f} → {after:.3f}" for before, after in values)))
     add("pool, chance", [f"{i.before.pool_size}, {i.before.chance:.4f}" for i in evaluations])
-    add("verdict", [m.verdict for m in moves])
+    add("verdict", [say(m.verdict) for m in moves])
     return rows
 
 
 def output_rows(before: OutputCheck, after: OutputCheck) -> list[tuple[str, ...]]:
     """What the model writes, base beside adapter: a heading row, then one row a measure."""
-    ways = (("sw_en", "to English"), ("en_sw", "to Swahili"))
-    ranked = before.ranking["sw_en"]
-    rows: list[tuple[str, ...]] = [("what the model writes", "base", "adapter")]
-    for way, name in ways:
-        rows.append((f"greedy translation {name}, right", *(f"{getattr(c.greedy, way):.3f}" for c in (before, after))))
-    for way, name in ways:
-        pair = (before.ranking[way], after.ranking[way])
-        rows.append((f"right gloss likeliest, {name}", *(f"{r.p_at_1:.3f}" for r in pair)))
-        rows.append((f"  its mean reciprocal rank, {name}", *(f"{r.mrr:.3f}" for r in pair)))
-        rows.append((f"  its mean log-probability, {name}", *(f"{r.log_probability.mean():.2f}" for r in pair)))
-    rows.append(("  candidates, chance", *(f"{ranked.candidates}, {ranked.chance:.4f}" for _ in range(2))))
-    for language in ("swahili", "english"):
-        values = (f"{getattr(c.health, language):,.1f}" for c in (before, after))
-        rows.append((f"perplexity on plain {language.capitalize()} (guessing: {before.health.uniform:,})", *values))
+    ways = (("sw_en", "English"), ("en_sw", "Swahili"))
+    both, ranked = (before, after), before.ranking["sw_en"]
+    rows: list[tuple[str, ...]] = [tuple(map(say, ("what the model writes", "base", "adapter")))]
+
+    def add(label: str, to: str, values: Iterable[str]) -> None:
+        rows.append((say(label, language=say(to)), *values))
+
+    for way, to in ways:
+        add("greedy translation to {language}, right", to, (f"{getattr(c.greedy, way):.3f}" for c in both))
+    for way, to in ways:
+        pair = [check.ranking[way] for check in both]
+        add("right gloss likeliest, to {language}", to, (f"{r.p_at_1:.3f}" for r in pair))
+        add("  its mean reciprocal rank, to {language}", to, (f"{r.mrr:.3f}" for r in pair))
+        add("  its mean log-probability, to {language}", to, (f"{r.log_probability.mean():.2f}" for r in pair))
+    rows.append((say("  candidates, chance"), *[f"{ranked.candidates}, {ranked.chance:.4f}"] * 2))
+    for language in ("Swahili", "English"):
+        label = say("perplexity on plain {language} (guessing: {uniform:,})",
+                    language=say(language), uniform=before.health.uniform)  # fmt: skip
+        rows.append((label, *(f"{getattr(c.health, language.lower()):,.1f}" for c in both)))
     return rows
 
 
 def mover_rows(report: EvaluationReport, item: Evaluation, count: int = 10) -> list[tuple[str, ...]]:
     """The pairs that gained and lost most over their wrong partners, with their subwords: a heading row first."""
-    head = ("moved", "Swahili", "English", "pieces", "right pair", "its wrong pairs", "gained")
+    head = tuple(map(say, ("moved", "Swahili", "English", "pieces", "right pair", "its wrong pairs", "gained")))
 
     def row(kind: str, mover: Mover) -> tuple[str, ...]:
         pieces = " | ".join("·".join(p.strip() for p in report.subwords.get(word, ())) for word in mover.pair[:2])
         return (
-            kind,
+            say(kind),
             mover.pair.swahili,
             mover.pair.english,
             pieces,
@@ -116,18 +125,19 @@ def mover_rows(report: EvaluationReport, item: Evaluation, count: int = 10) -> l
 
 def dry_run_rows(tried: DryRun, loss: str) -> list[tuple[str, ...]]:
     """What is known of a run before it begins: a heading row, then what, the figure, and what to hold it against."""
-    idle = "the margin" if loss == "triplet" else "ln(batch)"
+    idle = say("the margin") if loss == "triplet" else "ln(batch)"
+    apart = say("{loss:.3f} ({what}): a model that tells nothing apart", loss=tried.idle_loss, what=idle)
     rows = [
-        ("before the first step", "figure", "beside"),
-        ("loss", f"{tried.first_loss:.3f}", f"{tried.idle_loss:.3f} ({idle}): a model that tells nothing apart"),
-        ("right pair less hardest wrong pair", f"{tried.apart:+.4f}", "0: the two look alike"),
+        tuple(map(say, ("before the first step", "figure", "beside"))),
+        (say("loss"), f"{tried.first_loss:.3f}", apart),
+        (say("right pair less hardest wrong pair"), f"{tried.apart:+.4f}", say("0: the two look alike")),
     ]
     if loss == "triplet":
-        rows.append(("triplets with any gradient", f"{100 * tried.active:.0f} %", "0 %: nothing to learn"))
-    rows.append(("norm of the first gradient", f"{tried.gradient:.2g}", "0: nothing to learn"))
-    rows.append(("steps, expected time on this machine", f"{tried.steps}", duration(tried.seconds)))
-    memory = f"+ {gigabytes(tried.training_bytes)} to train"
-    rows.append(("memory", f"{gigabytes(tried.weights_bytes)} of blocks that run", memory))
+        rows.append((say("triplets with any gradient"), f"{100 * tried.active:.0f} %", say("0 %: nothing to learn")))
+    rows.append((say("norm of the first gradient"), f"{tried.gradient:.2g}", say("0: nothing to learn")))
+    rows.append((say("steps, expected time on this machine"), f"{tried.steps}", duration(tried.seconds)))
+    weights = say("{size} of blocks that run", size=gigabytes(tried.weights_bytes))
+    rows.append((say("memory"), weights, say("+ {size} to train", size=gigabytes(tried.training_bytes))))
     return rows
 
 
@@ -149,7 +159,9 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds as people read them."""
-    return f"about {seconds / 60:.0f} min" if seconds >= 90 else f"about {max(1, seconds):.0f} s"
+    if seconds >= 90:
+        return say("about {minutes:.0f} min", minutes=seconds / 60)
+    return say("about {seconds:.0f} s", seconds=max(1, seconds))
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:
@@ -160,6 +172,10 @@ def format_table(rows: Sequence[Sequence[str]]) -> str:
         cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def _interval(low: float, high: float) -> str:
+    return say("{low:+.4f} to {high:+.4f}", low=low, high=high)
 
 
 def _p_value(p: float) -> str:

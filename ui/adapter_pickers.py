@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from tli_core.wording import say
 from ui.visitors import BASE, Models, Visitor
 
 
@@ -24,22 +25,26 @@ class AdapterPickers:
         """What every picker offers for a model; `chosen` is selected everywhere, else the base or what there is."""
         made = []
         for picker in self.outputs:
-            choices = _choices(visitor, model, with_base=picker is not self.evaluate)
-            made.append(gr.Dropdown(choices=choices, value=chosen or next(iter(choices), None)))
+            names = _names(visitor, model, with_base=picker is not self.evaluate)
+            made.append(gr.Dropdown(choices=_choices(names), value=chosen or next(iter(names), None)))
         return made
 
     def choices(self, visitor: Visitor, model: str) -> list[gr.Dropdown]:
         """What every picker offers for a model, with what is chosen left as it is."""
         return [
-            gr.Dropdown(choices=_choices(visitor, model, with_base=picker is not self.evaluate))
+            gr.Dropdown(choices=_choices(_names(visitor, model, with_base=picker is not self.evaluate)))
             for picker in self.outputs
         ]
 
     def _made(self, label: str, elem_id: str, with_base: bool = True, start_with_base: bool = False) -> gr.Dropdown:
-        choices = _choices(Visitor(), self._model, with_base)
-        value = BASE if start_with_base else next((name for name in choices if name != BASE), None)
-        return gr.Dropdown(choices, value=value, label=label, min_width=160, render=False, elem_id=elem_id)
+        names = _names(Visitor(), self._model, with_base)
+        value = BASE if start_with_base else next((name for name in names if name != BASE), None)
+        return gr.Dropdown(_choices(names), value=value, label=label, min_width=160, render=False, elem_id=elem_id)
 
 
-def _choices(visitor: Visitor, model: str, with_base: bool) -> list[str]:
+def _names(visitor: Visitor, model: str, with_base: bool) -> list[str]:
     return [name for name in visitor.adapters(model) if with_base or name != BASE]
+
+
+def _choices(names: list[str]) -> list[tuple[str, str]]:
+    return [(say(BASE) if name == BASE else name, name) for name in names]

@@ -11,9 +11,10 @@ import gradio as gr
 
 import tli_core as core
 from tli_core.catalogue import shipped_adapters
+from tli_core.wording import say
 from ui.adapter_pickers import AdapterPickers
 from ui.errors import explained
-from ui.events import CHECKED, MODEL_QUEUE, QUIET
+from ui.events import CHECKED, MODEL_QUEUE, QUIET, uncover
 from ui.gpu import on_gpu
 from ui.hosting import Hosting
 from ui.links import asked_for
@@ -27,9 +28,15 @@ LOG_IN_HERE = (
     "It goes up under the login of whoever runs this page: `hf auth login` on this machine first. The repository is "
     "made if it is not there."
 )
+NOBODY = "Nobody is logged in to the Hub: log in first."
+NOBODY_HERE = "Nobody is logged in to the Hub: run hf auth login on this machine first."
 LOG_IN = "Log in, and it goes up under your own name. The repository is made if it is not there."
 # Where the login leads back to: Gradio's own button takes the address's query along.
-COME_BACK_HERE = "() => window.history.replaceState(null, '', '?tab=adapters')"
+COME_BACK_HERE = """() => {
+  const query = new URLSearchParams(window.location.search);
+  query.set("tab", "adapters");
+  window.history.replaceState(null, "", "?" + query);
+}"""
 
 
 def build(
@@ -79,7 +86,7 @@ def build(
         rows = [_row(models, visitor, model, name) for name in visitor.adapters(model)[1:]]
         names = [row[0] for row in rows]
         return (
-            {"headers": list(HEADERS), "data": rows},
+            {"headers": [say(header) for header in HEADERS], "data": rows},
             gr.Dropdown(choices=names, value=names[0] if names else None),
             gr.DownloadButton(visible=False),
         )
@@ -95,9 +102,9 @@ def build(
         @explained
         def handler(what: str | None, model: str, visitor: Visitor):
             if not what or not str(what).strip():
-                raise ValueError("Nothing was named: give an adapter first.")
+                raise ValueError(say("Nothing was named: give an adapter first."))
             name, remark = bring(models, visitor, model, lambda into: find(str(what).strip(), into))
-            told = f"**{name}** is ready, and chosen in the other tabs. {remark}"
+            told = f"{say('**{name}** is ready, and chosen in the other tabs.', name=name)} {remark}"
             return told, visitor, *pickers.updates(visitor, model, name), *shown(model, visitor)
 
         return handler
@@ -108,7 +115,7 @@ def build(
         (read.click, folder, lambda path, into: _copied(hosting, path, into)),
     )
     for trigger, given, find in ways:
-        trigger(
+        running = trigger(
             brought(find),
             [given, model, visitor],
             [said, visitor, *pickers.outputs, *listed],
@@ -116,6 +123,7 @@ def build(
             show_progress_on=[said],
             **MODEL_QUEUE,
         )
+        uncover(running, said)
 
     downloads = tempfile.TemporaryDirectory(prefix="lugha-")
 
@@ -126,19 +134,18 @@ def build(
         copy = Path(downloads.name) / str(request.session_hash) / name
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(visitor.folder(model, name), copy)
-        return gr.DownloadButton(f"Download {name} (PEFT folder, zip)", value=archive(copy), visible=True)
+        label = say("Download {name} (PEFT folder, zip)", name=name)
+        return gr.DownloadButton(label, value=archive(copy, copy.parent), visible=True)
 
     chosen.change(packed, [chosen, model, visitor], download, **CHECKED)
 
     def publish(name: str | None, model: str, repo: str, private: bool, visitor: Visitor, token: str | None) -> str:
         if not name:
-            raise ValueError("No adapter is chosen: choose one above.")
+            raise ValueError(say("No adapter is chosen: choose one above."))
         if not token:
-            raise ValueError(
-                f"Nobody is logged in to the Hub: {'log in' if hosting.login else 'run hf auth login here'} first."
-            )
+            raise ValueError(say(NOBODY if hosting.login else NOBODY_HERE))
         address = core.publishing.publish_adapter(visitor.folder(model, name), repo, token, private)
-        return f"**{name}** is on the Hub as [{repo.strip()}]({address})."
+        return say("**{name}** is on the Hub as [{repo}]({address}).", name=name, repo=repo.strip(), address=address)
 
     given = [chosen, model, target, private, visitor]
     if hosting.login:
@@ -154,7 +161,7 @@ def build(
 
             return publish(name, model, repo, private, visitor, get_token())
 
-    push.click(put, given, pushed, show_progress_on=[pushed], **CHECKED)
+    uncover(push.click(put, given, pushed, **CHECKED | {"show_progress": "minimal"}), pushed)
 
 
 def opened(request: gr.Request):
@@ -173,7 +180,7 @@ def bring(models: Models, visitor: Visitor, model: str, find: Callable[[Path], P
     """
     models.check_ready(model)
     if len(visitor.brought) >= MAX_BROUGHT:
-        raise ValueError(f"{MAX_BROUGHT} adapters were brought already: reload the page to begin anew.")
+        raise ValueError(say("{n} adapters were brought already: reload the page to begin anew.", n=MAX_BROUGHT))
     into = Path(tempfile.mkdtemp(prefix="lugha-adapter-"))
     try:
         folder = find(into)
@@ -220,7 +227,7 @@ def _copied(hosting: Hosting, path: str, into: Path) -> Path:
 def _row(models: Models, visitor: Visitor, model: str, name: str) -> list[str]:
     """What its files say of an adapter."""
     facts = core.adapter_sources.read_facts(visitor.folder(model, name))
-    where = "shipped" if name in shipped_adapters(base=model) and name not in visitor.own else "brought"
+    where = say("shipped") if name in shipped_adapters(base=model) and name not in visitor.own else say("brought")
     if name in visitor.trained:
-        where = "trained here"
+        where = say("trained here")
     return [name, where, facts.rank, ", ".join(facts.targets), facts.blocks, facts.sha256[:12]]

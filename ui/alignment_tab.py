@@ -11,20 +11,25 @@ import gradio as gr
 import plotly.graph_objects as go
 
 import tli_core as core
+from tli_core.lint import doubts
 from tli_core.pairs import parse_pairs
 from tli_core.pooling import POOLINGS
+from tli_core.wording import say
 from ui import pairs_input
 from ui.adapter_pickers import AdapterPickers
-from ui.errors import explained
-from ui.events import CHECKED, MODEL_QUEUE, QUIET
+from ui.errors import explained, plain_html
+from ui.events import CHECKED, MODEL_QUEUE, QUIET, uncover
 from ui.gpu import on_gpu
-from ui.links import ADDRESS, MAX_LINK, asked_for, view_link
+from ui.links import ADDRESS, MAX_LINK, asked_for, not_here, view_link
+from ui.narrow import bring_into_sight
 from ui.pairs_input import CONTROL_EXAMPLE
 from ui.visitors import BASE, Models, Visitor
 
 MAX_PAIRS = 2000
 MAX_PAIR_LINES = 60
 MAX_NOTES = 6
+LOADING = "The model is loading … its first curve will be here in a moment. You can type pairs meanwhile."
+NOT_MEASURED = "These pairs were **not** measured: mend them, and press *Show the curve*."
 STALE = "These pairs were **not** measured; what is shown is from before."
 
 WHY = (
@@ -44,7 +49,7 @@ CURVE, HEAT_MAP = "Curve", "Every pair at every layer"
 HINTS = {
     CURVE: "Solid: right pairs (*matched*) with a 95 % interval. Dotted: wrong pairs (*mismatched*), nine in ten of "
     "them inside the pale band. Only the distance between the two means anything. Click a row of the table below for "
-    "that pair's own line.",
+    "that pair's own line, and once more to take it away.",
     HEAT_MAP: "Each pair's cosine less the mean of *wrong* pairs at that layer: purple is above them, orange below, "
     "white is no better than a wrong pair.",
 }
@@ -59,7 +64,7 @@ class Shown:
 
     measured: tuple[tuple[str, core.alignment.ByPooling], ...]
     pooling: str
-    unread: tuple[str, ...]
+    doubtful: tuple[str, ...]
     pieces: dict[str, tuple[str, ...]]
     picked: int | None = None
 
@@ -70,8 +75,8 @@ class Shown:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What could not be read, and what the measurement warns of."""
-        return tuple(dict.fromkeys([*self.unread, *self.results[0][1].warnings]))
+        """What could not be read or is likely a slip, and what the measurement warns of."""
+        return tuple(dict.fromkeys([*self.doubtful, *self.results[0][1].warnings]))
 
 
 @dataclass(frozen=True)
@@ -110,15 +115,13 @@ def build(
         with gr.Column(scale=3, min_width=300):
             stale = gr.Markdown(visible=False, elem_id="alignment-stale", elem_classes="warning")
             reading = gr.Markdown(_opening(models), elem_id="reading")
-            with gr.Row():
-                view = gr.Radio(
-                    [CURVE, HEAT_MAP], value=CURVE, label="Look at", min_width=280, elem_id="alignment-view"
-                )
-                lines = gr.Checkbox(label="Show each pair's own line", min_width=280, elem_id="pair-lines")
+            view = gr.Radio([CURVE, HEAT_MAP], value=CURVE, label="Look at", elem_id="alignment-view")
+            lines = gr.Checkbox(label="Show each pair's own line", elem_id="pair-lines")
             plot = gr.Plot(label="Cosine by layer", show_label=False, elem_id="curve")
             hint = gr.Markdown(HINTS[CURVE], elem_classes="hint")
             link = gr.Markdown(elem_classes="hint", elem_id="alignment-link")
     table = gr.Dataframe(
+        headers=["Swahili", "English", "best layer", "cosine", "all wrong pairs", "rank", "pieces"],
         label="Each pair, where it stands best among common words",
         interactive=False,
         max_height=420,
@@ -161,21 +164,30 @@ def build(
         return *drawn(found, view, lines, request), gr.Markdown(visible=False)
 
     inputs = [given.text, model, adapter, pooling, view, lines, visitor]
-    link_inputs = [given.text, model, adapter, pooling]
+    link_inputs = [given.text, model, adapter, pooling, given.example]
 
     def draws(event):
         """After an event: measure and draw, and say so where that was not to be."""
         running = event(run, inputs, outputs, api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE)
         running.success(linked_view, link_inputs, link, **QUIET).success(None, link, None, js=ADDRESS, **QUIET)
-        running.failure(lambda: gr.Markdown(STALE, visible=True), None, stale, **QUIET)
+        running.failure(refused, shown, [stale, reading], **QUIET)
+        uncover(running, plot)
 
-    def linked_view(text: str, model: str, adapter: str, pooling: str) -> str:
-        return view_link("alignment", pairs=text, model=model, adapter=adapter, pooling=pooling)
+    def refused(shown: Shown | None):
+        """What is shown is of earlier pairs, or there is nothing yet."""
+        said = say(STALE) if shown else say(NOT_MEASURED)
+        return gr.Markdown(said, visible=True), gr.skip() if shown else ""
+
+    def linked_view(text: str, model: str, adapter: str, pooling: str, example: str | None) -> str:
+        listed = example and text == pairs_input.example_text(example)
+        pairs = {"example": example} if listed else {"pairs": text}
+        return view_link("alignment", **pairs, model=model, adapter=adapter, pooling=pooling)
 
     for trigger in (go_button.click, adapter.input):
         draws(trigger)
     draws(given.example.input(pairs_input.example_text, given.example, given.text, **QUIET).then)
     draws(given.upload.upload(lambda: None, None, None, **QUIET).then)
+    bring_into_sight([go_button.click, given.example.input, given.upload.upload, show_me.click], "reading")
     show_me.click(
         lambda: (pairs_input.example_text(CONTROL_EXAMPLE), "all", CONTROL_EXAMPLE),
         None,
@@ -189,13 +201,12 @@ def build(
         return drawn(replace(shown, pooling=pooling), view, lines, request)
 
     # All poolings come of the one pass, so that what pooling does is seen at once.
-    pooling.input(pooled_otherwise, [shown, pooling, view, lines], drawn_parts, show_progress="hidden", **CHECKED)
-    lines.input(redrawn, [shown, view, lines], plot, show_progress="hidden", **CHECKED)
+    pooling.input(pooled_otherwise, [shown, pooling, view, lines], drawn_parts, **CHECKED)
+    lines.input(redrawn, [shown, view, lines], plot, **CHECKED)
     view.input(
-        lambda shown, view, lines: (redrawn(shown, view, lines), HINTS[view], gr.Checkbox(visible=view == CURVE)),
+        lambda shown, view, lines: (redrawn(shown, view, lines), say(HINTS[view]), gr.Checkbox(visible=view == CURVE)),
         [shown, view, lines],
         [plot, hint, lines],
-        show_progress="hidden",
         **CHECKED,
     )
 
@@ -205,28 +216,32 @@ def build(
             return gr.skip(), gr.skip(), gr.skip(), gr.skip()
         row = event.index[0]
         now = replace(shown, picked=None if shown.picked == row else row)
-        return now, redrawn(now, CURVE, lines), CURVE, HINTS[CURVE]
+        return now, redrawn(now, CURVE, lines), CURVE, say(HINTS[CURVE])
 
-    table.select(pick, [shown, lines], [shown, plot, view, hint], show_progress="hidden", **CHECKED)
+    table.select(pick, [shown, lines], [shown, plot, view, hint], **CHECKED)
 
     def opened(visitor: Visitor, request: gr.Request):
         """The view that the address asks for; the drawing that follows an opened page checks what it holds."""
         query = asked_for(request, "alignment")
         if query is None:
-            return [gr.skip()] * 5
+            return [gr.skip()] * 6
         chosen = query.get("model", models.names[0])
         chosen = chosen if chosen in models.names else models.names[0]
         adapters, wanted = visitor.adapters(chosen), query.get("adapter", BASE)
+        if wanted not in adapters:
+            gr.Warning(plain_html(not_here(wanted)))
+        example = query.get("example") if query.get("example") in pairs_input.ALL_EXAMPLES else None
         return (
-            query.get("pairs", "")[:MAX_LINK],
+            pairs_input.example_text(example) if example else query.get("pairs", "")[:MAX_LINK],
             chosen,
-            gr.Dropdown(choices=adapters, value=wanted if wanted in adapters else BASE),
+            gr.Dropdown(value=wanted if wanted in adapters else BASE),
             query.get("pooling") if query.get("pooling") in POOLINGS else "words",
+            example,
             True,
         )
 
     linked = gr.State(False)
-    arrived.then(opened, visitor, [*link_inputs, linked], show_progress="hidden", **CHECKED)
+    arrived.then(opened, visitor, [*link_inputs, linked], **CHECKED)
     draws(linked.change)
     return AlignmentTab(given.text, (run, inputs, outputs))
 
@@ -253,33 +268,36 @@ def measured(
         raise ValueError(f"There is no pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
     read = parse_pairs(text)
     if len(read) > MAX_PAIRS:
-        raise ValueError(f"{len(read)} pairs are more than {MAX_PAIRS}, the most this page measures: shorten the list.")
+        raise ValueError(too_many(len(read)))
     loaded, key = models.get(model), visitor.key(models, model, adapter)
     results = []
     for name, used in [(model, None)] if key is None else [(model, None), (adapter, key)]:
 
         def tell(done: int, blocks: int, name: str = name) -> None:
             if progress:
-                progress(done / blocks, desc=f"Block {done} of {blocks}, {name}")
+                said = say("Block {done} of {blocks}, {name}", done=done, blocks=blocks, name=name)
+                progress(done / blocks, desc=said)
 
         results.append((name, core.alignment.measure_by_pooling(loaded, read.pairs, used, tell=tell)))
     pieces = {word: core.embeddings.subwords(loaded.tokenizer, word) for pair in read for word in pair[:2]}
-    return Shown(tuple(results), pooling, tuple(read.warnings), pieces)
+    return Shown(tuple(results), pooling, (*read.warnings, *doubts(read.pairs)), pieces)
 
 
 def _opening(models: Models) -> str:
     """What the page says until the first curve is there."""
-    first = models.names[0]
-    if not models.loads_by_itself(first):
-        return ""
-    return f"Loading **{first}** … its first curve will be here in a moment. You can type pairs meanwhile."
+    return LOADING if models.loads_by_itself(models.names[0]) else ""
+
+
+def too_many(count: int) -> str:
+    """What to say of a list that is longer than this page measures."""
+    return say("{n} pairs are more than {most}, the most this page measures: use fewer.", n=count, most=MAX_PAIRS)
 
 
 def note_list(notes: Sequence[str]) -> str:
     """Notes as a Markdown list in which a visitor's own text stays text: no tag, link or image comes of it."""
     shown = [core.sentences.plain_text(note) for note in notes[:MAX_NOTES]]
     if len(notes) > MAX_NOTES:
-        shown.append(f"and {len(notes) - MAX_NOTES} more")
+        shown.append(say("and {n} more", n=len(notes) - MAX_NOTES))
     return "\n".join(f"- {note}" for note in shown)
 
 
@@ -300,7 +318,9 @@ def redrawn(shown: Shown | None, view: str, lines: bool) -> go.Figure | None:
     results = shown.results
     few = len(results[0][1].pairs) <= MAX_PAIR_LINES
     if (lines or view == HEAT_MAP) and not few:
-        gr.Info(f"Single pairs are drawn for up to {MAX_PAIR_LINES} pairs; the table below has every one.")
+        gr.Info(
+            say("Single pairs are drawn for up to {most} pairs; the table below has every one.", most=MAX_PAIR_LINES)
+        )
     if view == HEAT_MAP and few:
         return core.figures.heat_map_figure(*results[-1])
     return core.figures.alignment_figure(results, lines and few, shown.picked)
@@ -310,11 +330,12 @@ def pair_table(shown: Shown) -> dict:
     """Each pair at its best layer: cosine, the wrong pairs' mean, its rank in the reference pool; and its pieces."""
     results = shown.results
     size = results[0][1].reference_size
-    headers = ["Swahili", "English"]
+    headers = [say("Swahili"), say("English")]
     if len(results) == 1:
-        headers += ["best layer", "cosine", "all wrong pairs", f"rank of {size}"]
+        headers += [say("best layer"), say("cosine"), say("all wrong pairs"), say("rank of {size}", size=size)]
     else:
-        headers += [f"{who} {what}" for who in ("base", "new") for what in ("layer", "cosine", "wrong", f"rank/{size}")]
+        columns = (say("layer"), say("cosine"), say("wrong"), say("rank/{size}", size=size))
+        headers += [f"{who} {what}" for who in (say("base"), say("new")) for what in columns]
     data = []
     for i, pair in enumerate(results[0][1].pairs):
         row = [pair.swahili, pair.english]
@@ -322,6 +343,11 @@ def pair_table(shown: Shown) -> dict:
             ranks = result.reference_rank[:, i]
             layer = int(ranks.argmin())
             wrong = result.control[0][layer]
-            row += [result.names[layer], f"{result.cosine[i, layer]:.3f}", f"{wrong:.3f}", str(int(ranks[layer]))]
+            row += [
+                say("output") if result.names[layer] == "output" else str(layer),
+                f"{result.cosine[i, layer]:.3f}",
+                f"{wrong:.3f}",
+                str(int(ranks[layer])),
+            ]
         data.append([*row, " | ".join("·".join(p.strip() for p in shown.pieces[word]) for word in pair[:2])])
-    return {"headers": [*headers, "pieces"], "data": data}
+    return {"headers": [*headers, say("pieces")], "data": data}

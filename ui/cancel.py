@@ -8,6 +8,8 @@ from pathlib import Path
 
 import gradio as gr
 
+from tli_core.wording import say
+
 CANCELLED = "Cancelled. What was on the page before is still there."
 
 
@@ -76,6 +78,6 @@ class Telling:
             ValueError: the visitor has cancelled.
         """
         if self.flag.is_set():
-            raise ValueError(CANCELLED)
-        self.progress((min(self.done, self.steps), self.steps), desc=f"Measuring {doing}")
+            raise ValueError(say(CANCELLED))
+        self.progress((min(self.done, self.steps), self.steps), desc=say("Measuring {what}", what=doing))
         self.done += 1

@@ -9,24 +9,25 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from tli_core.wording import say
 from ui.events import CHECKED, QUIET
 
 MAX_ROWS = 1000
 TITLE = "This chart as a table"
-HEADERS = ["line", "across", "up", "what"]
+HEADERS = ("line", "across", "up", "what")
 
 
 def beside(plot: gr.Plot, elem_id: str) -> None:
     """Lay a closed table out below a chart; it is filled when it is opened, and closes when the chart changes."""
     with gr.Accordion(TITLE, open=False, elem_id=elem_id) as panel:
         table = gr.Dataframe(interactive=False, show_label=False, max_height=420)
-    panel.expand(lambda shown: points(shown.plot if shown else "{}"), plot, table, show_progress="hidden", **CHECKED)
+    panel.expand(lambda shown: points(shown.plot if shown else "{}"), plot, table, **CHECKED)
     plot.change(lambda: gr.Accordion(open=False), None, panel, show_progress="hidden", **QUIET)
 
 
 def points(figure: str) -> dict:
     """The named lines and marks of a Plotly figure, given as JSON, with x and y of each of their points."""
-    rows = []
+    headers, rows = [say(header) for header in HEADERS], []
     for trace in json.loads(figure).get("data", []):
         name = trace.get("name")
         if not name or trace.get("hoverinfo") == "skip":
@@ -35,8 +36,8 @@ def points(figure: str) -> dict:
         for i, (x, y) in enumerate(zip(_values(trace.get("x")), _values(trace.get("y")), strict=False)):
             rows.append([name, _told(x), _told(y), str(texts[i]) if i < len(texts) else ""])
             if len(rows) == MAX_ROWS:
-                return {"headers": HEADERS, "data": rows}
-    return {"headers": HEADERS, "data": rows}
+                return {"headers": headers, "data": rows}
+    return {"headers": headers, "data": rows}
 
 
 def _values(array: Any) -> list:

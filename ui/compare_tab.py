@@ -10,11 +10,13 @@ import gradio as gr
 import tli_core as core
 from tli_core.pairs import WordPair, parse_pairs
 from tli_core.prompts import MAX_NEW_TOKENS, TEMPLATES, TRANSLATIONS
+from tli_core.wording import say
 from ui.adapter_pickers import AdapterPickers
 from ui.errors import explained
 from ui.events import CHECKED, MODEL_QUEUE, QUIET
 from ui.gpu import on_gpu
-from ui.links import ADDRESS, asked_for, view_link
+from ui.links import ADDRESS, asked_for, not_here, press_when_linked, view_link
+from ui.narrow import bring_into_sight
 from ui.visitors import BASE, Models, Visitor
 
 FREE = "My own prompt"
@@ -26,7 +28,7 @@ BETWEEN = "\n---\n"
 WAYS = dict(zip((template.name for template in TRANSLATIONS), ("sw_en", "en_sw"), strict=True))
 PROMPT, CHANGED = "prompt", "differs"
 COLOURS = {PROMPT: "#5A5A5A", CHANGED: "#D55E00"}
-EMPTY = [("Press Compare.", None)]
+PRESS = "Press Compare."
 SETTINGS = (
     "Both answers come from the same weights in memory, with the adapter off and on, token by token the likeliest one "
     "(greedy). Training moves the vectors of single words; whether answers change is for you to see."
@@ -82,7 +84,7 @@ def build(
             with gr.Row():
                 base_answer, adapted_answer = (
                     gr.HighlightedText(
-                        EMPTY,
+                        [(PRESS, None)],
                         label=label,
                         color_map=COLOURS,
                         show_inline_category=False,
@@ -123,7 +125,7 @@ def build(
     answers_shown = [base_answer, adapted_answer, note, right, following]
     for changed in (template.input, words.input, prompt.input, adapter.input):
         changed(
-            lambda: (EMPTY, EMPTY, SETTINGS, *(gr.Dataframe(visible=False),) * 2, ""),
+            lambda: (_empty(), _empty(), say(SETTINGS), *(gr.Dataframe(visible=False),) * 2, ""),
             None,
             [*answers_shown, link],
             **QUIET,
@@ -154,6 +156,7 @@ def build(
         what = {"prompt": prompt} if template == FREE else {"pairs": words}
         return view_link("compare", ask=template, **what, model=model, adapter=adapter, tokens=int(tokens))
 
+    bring_into_sight([go_button.click], "base-answer")
     wired(go_button.click(**busy, outputs=buttons, **QUIET))
 
     @explained
@@ -161,7 +164,7 @@ def build(
         """The view that the address asks for."""
         query = asked_for(request, "compare")
         if query is None:
-            return [gr.skip()] * 8
+            return [gr.skip()] * 7
         chosen = query.get("model", models.names[0])
         models.check_ready(chosen)
         kind = query.get("ask", START.name)
@@ -172,21 +175,19 @@ def build(
             raise ValueError(f"The link's number of tokens is not between 1 and {MAX_TOKENS}: set it by hand.")
         wanted = query.get("adapter", BASE)
         if wanted not in visitor.adapters(chosen):
-            raise ValueError(f"The link's adapter, {wanted[:64]}, is not here for you: choose another.")
+            raise ValueError(not_here(wanted))
         return (
             gr.Tabs(selected="compare"),
             kind,
             gr.Textbox(query.get("pairs", "")[:MAX_PROMPT], visible=kind != FREE),
             gr.Textbox(query.get("prompt", "")[: MAX_PROMPTS * MAX_PROMPT], visible=kind == FREE),
             chosen,
-            gr.Dropdown(value=wanted, choices=visitor.adapters(chosen)),
+            gr.Dropdown(value=wanted),
             int(count),
-            True,
         )
 
-    linked = gr.State(False)
-    arrived.then(opened, visitor, [tabs, *inputs, linked], **CHECKED)
-    wired(linked.change(**busy, outputs=buttons, **QUIET))
+    reopened = arrived.then(opened, visitor, [tabs, *inputs], **CHECKED)
+    reopened.success(None, None, None, js=press_when_linked("compare", "compare"), **QUIET)
 
 
 def asked(template: str, words: str, prompt: str) -> Asked:
@@ -206,12 +207,13 @@ def asked(template: str, words: str, prompt: str) -> Asked:
         prompts = tuple(known.fill(pair.swahili, pair.english) for pair in pairs)
         found = Asked(prompts, pairs, WAYS.get(template))
     if not prompts:
-        raise ValueError("The prompt is empty: write something, or choose a template.")
+        raise ValueError(say("The prompt is empty: write something, or choose a template."))
     if len(prompts) > MAX_PROMPTS:
-        raise ValueError(f"{len(prompts)} prompts are more than {MAX_PROMPTS}, the most at once: use fewer.")
+        text = "{n} prompts are more than {most}, the most at once: use fewer."
+        raise ValueError(say(text, n=len(prompts), most=MAX_PROMPTS))
     for text in prompts:
         if len(text) > MAX_PROMPT:
-            raise ValueError(f"A prompt has {len(text)} characters: shorten it to {MAX_PROMPT}.")
+            raise ValueError(say("A prompt has {n} characters: shorten it to {most}.", n=len(text), most=MAX_PROMPT))
     return found
 
 
@@ -248,11 +250,15 @@ def _shown(found: Answers, model: str, adapter: str, tokens: int) -> tuple:
     ended, adapted = found.words is not None, adapter != BASE
     return (
         _pieces(found.done, 1, ended),
-        _pieces(found.done, 2, ended) if adapted else EMPTY,
-        _note(found.done, model, adapter, tokens) if ended else "Writing …",
+        _pieces(found.done, 2, ended) if adapted else _empty(),
+        _note(found.done, model, adapter, tokens) if ended else say("Writing …"),
         _right_table(found.words, adapted) if ended else gr.skip(),
         _next_table(found.done) if ended else gr.skip(),
     )
+
+
+def _empty() -> list[tuple[str, None]]:
+    return [(say(PRESS), None)]
 
 
 def _pieces(done: Sequence[tuple], side: int, marked: bool) -> list[tuple[str, str | None]]:
@@ -266,27 +272,36 @@ def _pieces(done: Sequence[tuple], side: int, marked: bool) -> list[tuple[str, s
             pieces += [(text, CHANGED if differs else None) for text, differs in parts]
         elif answer:
             pieces.append((answer.text, None))
+        if marked and answer and not answer.text:
+            pieces.append((say("(it ends here: not a word was written)"), None))
     return pieces
 
 
 def _note(done: Sequence[tuple], model: str, adapter: str, tokens: int) -> str:
     if adapter == BASE:
-        return "No adapter is chosen, so there is only the base's answer."
+        return say("No adapter is chosen, so there is only the base's answer.")
     same = sum(base.text == adapted.text for _, base, adapted in done)
     if len(done) == 1:
-        told = "The two answers are the same." if same else "The two answers differ."
+        told = say("The two answers are the same.") if same else say("The two answers differ.")
     else:
-        told = f"The two answers are the same for {same} of {len(done)} prompts."
-    return f"{told} {model} without and with {adapter}, greedy, at most {tokens} new tokens each."
+        told = say("The two answers are the same for {same} of {n} prompts.", same=same, n=len(done))
+    settings = say(
+        "{model} without and with {adapter}, greedy, at most {tokens} new tokens each.",
+        model=model,
+        adapter=adapter,
+        tokens=tokens,
+    )
+    return f"{told} {settings}"
 
 
 def _right_table(words: Sequence[core.comparison.RightWord], adapted: bool) -> gr.Dataframe:
     """The right word's log-probability and its rank: a word is only likely if others are less so."""
     if not words:
         return gr.Dataframe(visible=False)
-    headers = ["pair", "log-probability, base", f"rank of {words[0].before.candidates}, base"]
+    size = words[0].before.candidates
+    headers = [say("pair"), say("log-probability, base"), say("rank of {size}, base", size=size)]
     if adapted:
-        headers += ["log-probability, adapted", f"rank of {words[0].after.candidates}, adapted"]
+        headers += [say("log-probability, adapted"), say("rank of {size}, adapted", size=size)]
     data = []
     for found in words:
         row = [f"{found.pair.swahili} – {found.pair.english}"]
@@ -297,7 +312,8 @@ def _right_table(words: Sequence[core.comparison.RightWord], adapted: bool) -> g
 
 
 def _next_table(done: Sequence[tuple]) -> gr.Dataframe:
-    headers = ["prompt", "base", "probability", "adapted", "probability "]
+    chance = say("probability")
+    headers = [say("prompt"), say("base"), chance, say("adapted"), f"{chance} "]
     data = []
     for number, (_, base, adapted) in enumerate(done, 1):
         columns = [entry.next_tokens if entry else () for entry in (base, adapted)]

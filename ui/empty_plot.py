@@ -1,12 +1,20 @@
-"""What a chart shows before there is anything to draw: words instead of an empty frame."""
+"""A chart before there is anything to draw: words instead of an empty frame."""
 
 import textwrap
 
+import gradio as gr
 import plotly.graph_objects as go
 
 
-def empty_plot(words: str) -> go.Figure:
-    """A chart without axes that says what will be drawn here."""
+def empty_plot(words: str, elem_id: str) -> gr.Plot:
+    """A place for a chart, with words on what will be drawn there; it keeps them as `words`, for their translation."""
+    plot = gr.Plot(empty_figure(words), show_label=False, elem_id=elem_id)
+    plot.words = words
+    return plot
+
+
+def empty_figure(words: str) -> go.Figure:
+    """A figure without axes that says what will be drawn here."""
     figure = go.Figure(
         layout={
             "height": 240,
@@ -15,6 +23,7 @@ def empty_plot(words: str) -> go.Figure:
             "yaxis": {"visible": False},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
+            "dragmode": False,
         }
     )
     # In short lines, for the width of a phone.

@@ -1,10 +1,19 @@
 """Exceptions of the core turned into messages on the page."""
 
 import functools
+import html
 import inspect
 from collections.abc import Callable
 
 import gradio as gr
+
+SECONDS = 20
+"""How long an error stays: it can be read twice, and does not stand over the next result."""
+
+
+def plain_html(text: str) -> str:
+    """A text for Gradio's messages, which read HTML: a visitor's own words stay words, and fetch nothing."""
+    return html.escape(text, quote=False)
 
 
 def explained(function: Callable) -> Callable:
@@ -19,7 +28,7 @@ def explained(function: Callable) -> Callable:
             try:
                 yield from function(*args, **kwargs)
             except ValueError as error:
-                raise gr.Error(str(error), print_exception=False, duration=None) from error
+                raise gr.Error(plain_html(str(error)), print_exception=False, duration=SECONDS) from error
 
         return generator
 
@@ -28,6 +37,6 @@ def explained(function: Callable) -> Callable:
         try:
             return function(*args, **kwargs)
         except ValueError as error:
-            raise gr.Error(str(error), print_exception=False, duration=None) from error
+            raise gr.Error(plain_html(str(error)), print_exception=False, duration=SECONDS) from error
 
     return plain

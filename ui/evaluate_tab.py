@@ -14,15 +14,17 @@ import plotly.graph_objects as go
 import tli_core as core
 from tli_core.layers import PICK
 from tli_core.pairs import WordPair, parse_pairs, shipped
+from tli_core.wording import say
 from ui import chart_table
 from ui.adapter_pickers import AdapterPickers
-from ui.alignment_tab import MAX_PAIRS, note_list
+from ui.alignment_tab import MAX_PAIRS, note_list, too_many
 from ui.cancel import StopRequests, Telling
 from ui.errors import explained
 from ui.events import MODEL_QUEUE
 from ui.gpu import on_gpu
 from ui.layers import OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.model_bar import ModelBar
+from ui.narrow import bring_into_sight
 from ui.visitors import Models, Visitor
 
 ITS_OWN, TYPED = "what it was trained on", "pairs I type"
@@ -171,16 +173,17 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     def wire(button: gr.Button, function: Callable, inputs: list, outputs: list, place: gr.Markdown) -> None:
         def pressed(request: gr.Request):
             stops.expect(request)
-            return *busy(True), "Measuring …"
+            return *busy(True), say("Measuring …")
 
         running = button.click(pressed, None, [*buttons, place], queue=False, api_visibility="private").then(
             function, inputs, outputs, api_visibility="private", show_progress_on=[place], **MODEL_QUEUE
         )
         running.success(lambda: busy(False), None, buttons, queue=False, api_visibility="private")
         running.failure(
-            lambda: (*busy(False), UNFINISHED), None, [*buttons, place], queue=False, api_visibility="private"
+            lambda: (*busy(False), say(UNFINISHED)), None, [*buttons, place], queue=False, api_visibility="private"
         )
 
+    bring_into_sight([go_button.click], "evaluate-status")
     wire(
         go_button,
         run,
@@ -218,10 +221,10 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     )
 
     for changed in (adapter.input, trained.input, control.input):
-        changed(lambda held: AGAIN if held else gr.skip(), measured, status, queue=False, api_visibility="private")
+        changed(lambda held: say(AGAIN) if held else gr.skip(), measured, status, queue=False, api_visibility="private")
 
     def look(measured: Measured | None, view: str):
-        return (drawn(measured.report, view), gr.Markdown(VIEWS[view])) if measured else (gr.skip(), gr.skip())
+        return (drawn(measured.report, view), gr.Markdown(say(VIEWS[view]))) if measured else (gr.skip(), gr.skip())
 
     view.input(look, [measured, view], [plot, view_note], queue=False, api_visibility="private")
 
@@ -233,15 +236,14 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
     ):
         if measured is None:
-            raise ValueError("Nothing has been evaluated yet: press Evaluate first.")
+            raise ValueError(say("Nothing has been evaluated yet: press Evaluate first."))
         session = str(request.session_hash)
         tell = Telling(stops.begin(session), progress, 7)
         try:
             pairs = measured.report.evaluations[-1].before.pairs
             if len(pairs) > MAX_ANSWERED:
-                raise ValueError(
-                    f"{len(pairs)} unseen pairs are more than {MAX_ANSWERED}, the most this page asks for: use fewer."
-                )
+                text = "{n} unseen pairs are more than {most}, the most this page asks for: use fewer."
+                raise ValueError(say(text, n=len(pairs), most=MAX_ANSWERED))
             report = answered(models, visitor, measured, tell)
         finally:
             stops.end(session)
@@ -293,7 +295,8 @@ def drawn(report: core.evaluation.EvaluationReport, view: str) -> go.Figure:
     """The figure of a view."""
     trained, control = report.evaluations
     name = report.provenance.adapter
-    labels = {"base": lambda item: item.before, name: lambda item: item.after}
+    labels = {say("base"): lambda item: item.before, name: lambda item: item.after}
+    poolings = [(say("words only"), control.before), (say("BOS averaged in"), report.with_bos)]
     makers: dict[str, Callable[[], go.Figure]] = dict(
         zip(
             VIEWS,
@@ -303,12 +306,8 @@ def drawn(report: core.evaluation.EvaluationReport, view: str) -> go.Figure:
                 lambda: core.figures.differences_figure(report.evaluations),
                 lambda: core.figures.scatter_figure(control),
                 lambda: core.figures.distributions_figure(control),
-                lambda: core.figures.alignment_figure(
-                    [("words only", control.before), ("BOS averaged in", report.with_bos)]
-                ),
-                lambda: core.figures.shares_figure(
-                    [("words only", control.before), ("BOS averaged in", report.with_bos)]
-                ),
+                lambda: core.figures.alignment_figure(poolings),
+                lambda: core.figures.shares_figure(poolings),
             ),
             strict=True,
         )
@@ -323,15 +322,15 @@ def _shown(held: Measured, view: str) -> tuple:
     headers, *data = core.tables.evaluation_rows(report.evaluations)
     moved_headers, *moved = core.tables.mover_rows(report, report.evaluations[-1])
     return (
-        "\n".join([f"## {held.adapter} on {held.model}", *lines]),
+        "\n".join([f"## {held.adapter} · {held.model}", *lines]),
         gr.Markdown(note_list(report.warnings), visible=bool(report.warnings)),
         gr.Radio(visible=True),
         gr.Plot(drawn(report, view), visible=True),
-        gr.Markdown(VIEWS[view], visible=True),
+        gr.Markdown(say(VIEWS[view]), visible=True),
         gr.Column(visible=True),
         {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in data]},
         {"headers": list(moved_headers), "data": [list(row) for row in moved]},
-        f"Measured on {core.report_page.provenance_line(report.provenance)}.",
+        say("Measured on {what}.", what=core.report_page.provenance_line(report.provenance)),
         held,
     )
 
@@ -343,7 +342,7 @@ def _answers(report: core.evaluation.EvaluationReport) -> tuple:
     return (
         core.sentences.outputs_sentence(*report.outputs),
         gr.Dataframe({"headers": list(headers), "data": [[cell.strip() for cell in r] for r in data]}, visible=True),
-        gr.Dataframe({"headers": ["kind", "prompt", "base", "adapter"], "data": asked}, visible=True),
+        gr.Dataframe({"headers": [say(h) for h in ("kind", "prompt", "base", "adapter")], "data": asked}, visible=True),
     )
 
 
@@ -359,5 +358,5 @@ def _report_file(held: Measured, visitor: Visitor, folder: Path) -> str:
 def _typed(text: str) -> tuple[WordPair, ...]:
     pairs = parse_pairs(text).pairs
     if len(pairs) > MAX_PAIRS:
-        raise ValueError(f"{len(pairs)} pairs are more than {MAX_PAIRS}, the most this page measures: use fewer.")
+        raise ValueError(too_many(len(pairs)))
     return pairs

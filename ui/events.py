@@ -1,10 +1,17 @@
 """How events are queued: three ways, so that everybody's work at a model takes its turn and nothing else waits."""
 
+import gradio as gr
+
 MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}
 """Work at the model: one at a time over the whole page, as the active adapter is state of the one model."""
 
 QUIET = {"queue": False, "api_visibility": "private"}
 """At once, for what cannot fail: an error outside the queue reaches the visitor as a failed request."""
 
-CHECKED = {"concurrency_limit": None, "api_visibility": "private"}
-"""At once, for what may refuse its input with a sentence."""
+CHECKED = {"concurrency_limit": None, "api_visibility": "private", "show_progress": "hidden"}
+"""At once, for what may refuse its input with a sentence; nothing on the page is covered meanwhile or afterwards."""
+
+
+def uncover(running: gr.events.Dependency, *places: gr.components.Component) -> None:
+    """After a refusal, show again what Gradio covers with the word Error: it still holds, and the sentence is said."""
+    running.failure(lambda: [gr.skip()] * len(places) if len(places) > 1 else gr.skip(), None, list(places), **QUIET)

@@ -10,19 +10,23 @@ import gradio as gr
 import tli_core as core
 from tli_core.pooling import POOLINGS
 from tli_core.presets import LOSSES, PRESETS, TARGETS, TrainingConfig
+from tli_core.wording import say
 from ui import chart_table, preset_panel, run_view, runs_panel
 from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import AlignmentTab
 from ui.empty_plot import empty_plot
 from ui.errors import explained
-from ui.events import CHECKED, MODEL_QUEUE, QUIET
+from ui.events import CHECKED, MODEL_QUEUE, QUIET, uncover
 from ui.jobs import Job, Jobs
 from ui.links import ADDRESS
+from ui.narrow import bring_into_sight
 from ui.preset_panel import PRESET_NOTES
 from ui.training_run import DRAW_SECONDS, SHIPPED, TYPED, UPLOADED, Knobs, Order, held_out, piloted, rehearsed
 from ui.visitors import Models, Visitor
 
 SHUFFLED_ENDING = "-shuffled"
+FEW = 30
+"""A run on fewer pairs is worth a word of warning."""
 
 
 def build(
@@ -136,8 +140,7 @@ def build(
                 "of words whose own translation is the nearest of all.",
                 elem_id="train-status",
             )
-            waiting = empty_plot("The loss and the held-out pairs are drawn here as it learns.")
-            live = gr.Plot(waiting, show_label=False, elem_id="train-plot")
+            live = empty_plot("The loss and the held-out pairs are drawn here as it learns.", elem_id="train-plot")
             chart_table.beside(live, "train-chart-table")
             link = gr.Markdown(elem_classes="hint", elem_id="run-link")
     steps = gr.Markdown(elem_id="protocol")
@@ -174,17 +177,17 @@ def build(
         config = given.config()
         found = piloted(models, given.model, given.pairs(), config.seed)
         now = replace(_still_true(protocol, config), pilot=found)
-        figure = core.figures.alignment_figure([("with BOS", found.with_bos), ("words only", found.words)])
+        figure = core.figures.alignment_figure([(say("with BOS"), found.with_bos), (say("words only"), found.words)])
         published = given.preset == "published"
         follows = (
-            f"**The layer that the loss reads is now set to {found.layer}** (under More knobs)."
+            say("**The layer that the loss reads is now set to {layer}** (under More knobs).", layer=found.layer)
             if published
-            else "The corrected preset goes on reading the output."
+            else say("The corrected preset goes on reading the output.")
         )
         chosen = str(found.layer) if published else gr.skip()
         return f"{core.sentences.pilot_sentence(found)}\n\n{follows}", figure, run_view.steps_text(now), chosen, now
 
-    pilot.click(
+    piloting = pilot.click(
         try_pilot,
         [protocol, *inputs],
         [status, live, steps, layer, protocol],
@@ -192,6 +195,7 @@ def build(
         show_progress_on=[status],
         **MODEL_QUEUE,
     )
+    uncover(piloting, status)
 
     @explained
     def try_run(protocol, *values):
@@ -203,7 +207,7 @@ def build(
         text = f"{core.sentences.dry_run_sentence(tried, config.loss)}\n\n{table}"
         return text, run_view.steps_text(now), now
 
-    rehearse.click(
+    rehearsing = rehearse.click(
         try_run,
         [protocol, *inputs],
         [status, steps, protocol],
@@ -211,6 +215,7 @@ def build(
         show_progress_on=[status],
         **MODEL_QUEUE,
     )
+    uncover(rehearsing, status)
 
     view = [status, live, steps, result, verdict, curve, table, download]
     followed = [*view, *panel.outputs, visitor, *pickers.outputs]
@@ -232,7 +237,7 @@ def build(
                 before, state = now, job.state
             await asyncio.sleep(DRAW_SECONDS / 2)
         if job.deleted:
-            gone = ("The run was deleted.", gr.skip(), "", gr.Column(visible=False), *(gr.skip(),) * 4)
+            gone = (say("The run was deleted."), gr.skip(), "", gr.Column(visible=False), *(gr.skip(),) * 4)
             yield *gone, *panel.listed(jobs.sync(visitor)), *rest
             return
         # Measured again where an earlier server had done it, so not on the thread that serves everybody.
@@ -271,9 +276,12 @@ def build(
         jobs.sync(visitor)
         new_name = visitor.check_new_name(given.model, given.name)
         pairs = given.pairs()
+        if len(pairs) < FEW:
+            gr.Warning(say("{n} pairs teach little: a run that shows something has a hundred or more.", n=len(pairs)))
         job = jobs.submit(Order(new_name, given.model, config, pairs, held_out(pairs)), visitor.token)
-        return job.id, _still_true(protocol, config), gr.Column(visible=False), "Preparing …"
+        return job.id, _still_true(protocol, config), gr.Column(visible=False), say("Preparing …")
 
+    bring_into_sight([pilot.click, rehearse.click, start.click, control_run.click, go_on.click], "train-status")
     begun = start.click(order, [visitor, protocol, *inputs], [shown, protocol, result, status], **CHECKED)
     redrawn(followed_by(begun))
 
@@ -281,7 +289,7 @@ def build(
     def order_control(visitor: Visitor, shown: str | None):
         first = jobs.find(shown)
         if first is None or not first.adapter:
-            raise ValueError("There is no run to control yet: fine-tune first.")
+            raise ValueError(say("There is no run to control yet: fine-tune first."))
         config = replace(first.order.config, shuffled=True)
         jobs.sync(visitor)
         wanted = f"{first.order.name[: 64 - len(SHUFFLED_ENDING)]}{SHUFFLED_ENDING}"
@@ -294,7 +302,7 @@ def build(
     def stop_it(shown: str | None):
         if job := jobs.find(shown):
             jobs.stop(job)
-        return gr.Button(interactive=False), "Stopping after this step; what was learned is kept …"
+        return gr.Button(interactive=False), say("Stopping after this step; what was learned is kept …")
 
     stop.click(stop_it, shown, [stop, status], **QUIET)
 
@@ -302,7 +310,7 @@ def build(
     def resume(chosen: str | None):
         job = jobs.find(chosen)
         if job is None:
-            raise ValueError("This run is no longer there: choose another under Your runs.")
+            raise ValueError(say("This run is no longer there: choose another under Your runs."))
         jobs.resume(job)
         return job.id
 
@@ -352,7 +360,8 @@ def _still_true(known: core.protocol.Protocol | None, config: TrainingConfig) ->
 def _link(shown: str | None) -> str:
     if not shown:
         return ""
-    return (
-        f"The run goes on if you close this page; this browser finds it again, and so does [its link](?job={shown}). "
-        "Whoever has the link can watch, stop and delete it."
+    return say(
+        "The run goes on if you close this page; this browser finds it again, and so does [its link](?job={run}). "
+        "Whoever has the link can watch, stop and delete it.",
+        run=shown,
     )

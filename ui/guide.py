@@ -9,23 +9,24 @@ from tli_core.catalogue import ADAPTERS
 
 TEXTS = {"English": "guide.en.md", "Kiswahili": "guide.sw.md"}
 TRAINED_ON = {
-    "mini-corrected": {"English": "trained on right pairs", "Kiswahili": "jozi sahihi"},
-    "mini-shuffled": {"English": "trained on wrong ones", "Kiswahili": "jozi zisizo sahihi"},
+    "mini-corrected": {"English": "trained on right pairs", "Kiswahili": "kilifundishwa kwa jozi sahihi"},
+    "mini-shuffled": {"English": "trained on wrong ones", "Kiswahili": "kilifundishwa kwa jozi zisizo sahihi"},
 }
 
 
-def build() -> None:
-    """Lay the guide out, closed."""
+def build() -> gr.Tabs:
+    """Lay the guide out, closed; its tabs, one a language."""
     records = {
         name: json.loads((ADAPTERS / name / "tli.json").read_text(encoding="utf-8")) for name in TRAINED_ON
     }  # fmt: skip
     title = "How to read this, in two minutes · Jinsi ya kusoma ukurasa huu"
-    with gr.Accordion(title, open=False, elem_id="guide"), gr.Tabs():
+    with gr.Accordion(title, open=False, elem_id="guide"), gr.Tabs() as languages:
         for language, file in TEXTS.items():
             text = Path(__file__).with_name(file).read_text(encoding="utf-8")
             pairs = records["mini-corrected"]["control_pairs"]
-            with gr.Tab(language):
+            with gr.Tab(language, id=language):
                 gr.Markdown(text.format(pairs=pairs, rows=_rows(records, language)))
+    return languages
 
 
 def _rows(records: dict[str, dict], language: str) -> str:

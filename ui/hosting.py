@@ -33,10 +33,10 @@ class Hosting:
     @property
     def sentence(self) -> str:
         """What is so here, for those who share it."""
-        kept = f"kept for {self.keep_hours:.0f} hours" if self.keep_hours else "kept"
         return (
             f"Shared with others: a fine-tune may have {self.train_pairs:,} pairs, {self.train_steps:,} steps and "
-            f"{self.train_seconds // 60} minutes, one at a time, and is {kept}. A copy of your own has no such limits."
+            f"{self.train_seconds // 60} minutes, one at a time, and is kept for {self.keep_hours:.0f} hours. A copy "
+            "of your own has no such limits."
         )
 
 

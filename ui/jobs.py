@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import shutil
+import tempfile
 import threading
 import time
 import uuid
@@ -17,6 +18,7 @@ from queue import SimpleQueue
 import tli_core as core
 from tli_core.pairs import WordPair
 from tli_core.presets import TrainingConfig
+from tli_core.wording import say
 from ui.cancel import StopFlag
 from ui.gpu import detached
 from ui.hosting import OWN_MACHINE, Hosting
@@ -114,6 +116,8 @@ class Jobs:
         self.hosting = hosting
         self._models = models
         self._folder = folder
+        # Gradio gives out files of the temporary folder and of the one it was started in, and runs may be elsewhere.
+        self._downloads = tempfile.TemporaryDirectory(prefix="lugha-runs-")
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._line: SimpleQueue[Job] = SimpleQueue()
@@ -142,17 +146,21 @@ class Jobs:
         limits, here = self.hosting, self.of(owner)
         if owner and len(here) >= limits.runs:
             raise ValueError(
-                f"There are {limits.runs} runs already, the most one may keep here: delete one under Your runs."
+                say(
+                    "There are {n} runs already, the most one may keep here: delete one under Your runs.", n=limits.runs
+                )
             )
         if owner and sum(job.active for job in here) >= limits.at_work:
-            raise ValueError("Your last run is still at work: stop it or wait for it, so that others get their turn.")
+            raise ValueError(
+                say("Your last run is still at work: stop it or wait for it, so that others get their turn.")
+            )
         if len(order.pairs) > limits.train_pairs:
-            raise ValueError(f"{len(order.pairs)} pairs are more than {limits.train_pairs}, the most here: use fewer.")
+            text = "{n} pairs are more than {most}, the most here: use fewer."
+            raise ValueError(say(text, n=len(order.pairs), most=limits.train_pairs))
         steps = core.presets.total_steps(order.config, len(order.pairs))
         if steps > limits.train_steps:
-            raise ValueError(
-                f"{steps} steps are more than {limits.train_steps}, the most here: use fewer epochs or larger batches."
-            )
+            text = "{n} steps are more than {most}, the most here: use fewer epochs or larger batches."
+            raise ValueError(say(text, n=steps, most=limits.train_steps))
 
     def find(self, job_id: str | None) -> Job | None:
         """The job of this id, also one that an earlier server ran; None where there is none."""
@@ -175,13 +183,20 @@ class Jobs:
         """Where a job stands, in a sentence."""
         if job.state == WAITING:
             ahead = sum(1 for other in list(self._jobs.values()) if other.active and other.made < job.made)
-            return f"Waiting: {ahead} before it." if ahead else "Preparing …"
+            return say("Waiting: {n} before it.", n=ahead) if ahead else say("Preparing …")
         if job.said or not job.steps:
-            return job.said or "Preparing …"
+            return say(job.said or "Preparing …")
         last = job.steps[-1]
         left = last.seconds / max(1, last.step) * (last.steps - last.step)
-        loss = "" if last.loss is None else f", loss {last.loss:.3f}"
-        return f"Step {last.step} of {last.steps}, epoch {last.epoch}{loss}, about {left:.0f} s left."
+        loss = "" if last.loss is None else f", {say('loss')} {last.loss:.3f}"
+        return say(
+            "Step {step} of {steps}, epoch {epoch}{loss}, about {left:.0f} s left.",
+            step=last.step,
+            steps=last.steps,
+            epoch=last.epoch,
+            loss=loss,
+            left=left,
+        )
 
     def stop(self, job: Job) -> None:
         """Ask a job to end after its present step; what it has learned is kept."""
@@ -222,6 +237,12 @@ class Jobs:
         if not job.active:
             shutil.rmtree(job.folder, ignore_errors=True)
 
+    def downloads(self, job: Job) -> Path:
+        """A folder for what the page gives out of a job."""
+        folder = Path(self._downloads.name) / job.id
+        folder.mkdir(exist_ok=True)
+        return folder
+
     def result(self, job: Job) -> Finished:
         """The measured end of a job that has an adapter, measured again where an earlier server had done it."""
         if job.finished is None:
@@ -241,7 +262,7 @@ class Jobs:
     def _put_in_line(self, job: Job) -> None:
         waiting = sum(1 for other in self._jobs.values() if other.state == WAITING and other is not job)
         if waiting >= MAX_WAITING:
-            raise ValueError(f"{waiting} fine-tunes are waiting already: try again in a few minutes.")
+            raise ValueError(say("{n} fine-tunes are waiting already: try again in a few minutes.", n=waiting))
         job.folder.mkdir(parents=True, exist_ok=True)
         StopFlag(job.folder / STOP).clear()
         job.state, job.said, job.context = WAITING, "", detached()

@@ -1,4 +1,8 @@
-"""The page in English or Swahili: as the browser asks, or as the visitor chose."""
+"""The page in English or Swahili: as the browser asks, or as the visitor chose.
+
+What is on the page from the start is changed once, when it opens; what is said later, `tli_core.wording.say` says in
+the language of whoever asked for it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,10 @@ from pathlib import Path
 
 import gradio as gr
 import yaml
+from gradio.context import LocalContext
 
+from tli_core.wording import ENGLISH, Texts, ask_reader
+from ui.empty_plot import empty_figure
 from ui.events import CHECKED, QUIET
 
 SWAHILI: dict[str, str] = {
@@ -23,28 +30,44 @@ WITH_TEXT_AS_VALUE = (gr.Button, gr.DownloadButton, gr.Markdown)
 MARK = """() => {
   const asked = new URLSearchParams(window.location.search).get("lang") || navigator.language;
   document.documentElement.lang = asked.startsWith("sw") ? "sw" : "en";
+  // The other language shows the same view.
+  document.querySelectorAll("#language a").forEach((link) => link.addEventListener("click", (event) => {
+    const query = new URLSearchParams(window.location.search);
+    query.set("lang", new URLSearchParams(link.search).get("lang"));
+    event.preventDefault();
+    window.location.search = query;
+  }));
 }"""
 
 
-def wire(demo: gr.Blocks, arrived: gr.events.Dependency) -> None:
-    """Have a page that opens for a reader of Swahili change its texts; its figures and verdicts stay in English."""
+def wire(demo: gr.Blocks, arrived: gr.events.Dependency, guides: gr.Tabs) -> None:
+    """Have a page that opens for a reader of Swahili change its texts, and everything said to them be Swahili."""
+    ask_reader(texts_of_reader)
     wanted = gr.State(False)
     # Not Gradio's own I18n, which knows only the languages that Gradio itself is translated into.
     found = [(part, texts) for part in demo.blocks.values() if (texts := swahili_of(part))]
 
-    def asks(request: gr.Request) -> bool:
-        return wants_swahili(request.query_params.get("lang"), request.headers.get("accept-language", ""))
-
     # Only where it is wanted, as so many parts take the browser a moment; a state's change is told in the queue only.
-    arrived.then(asks, None, wanted, show_progress="hidden", **CHECKED)
+    arrived.then(reads_swahili, None, wanted, **CHECKED)
     wanted.change(
-        lambda: [gr.update(**texts) for _, texts in found],
+        lambda: [gr.Tabs(selected="Kiswahili"), *(gr.update(**texts) for _, texts in found)],
         None,
-        [part for part, _ in found],
+        [guides, *(part for part, _ in found)],
         show_progress="hidden",
         **QUIET,
     )
     demo.load(None, None, None, js=MARK, **QUIET)
+
+
+def texts_of_reader() -> Texts:
+    """The Swahili texts where the event at work comes of a reader of Swahili's page; none elsewhere, as in a job."""
+    request = LocalContext.request.get(None)
+    return SWAHILI if request is not None and reads_swahili(request) else ENGLISH
+
+
+def reads_swahili(request: gr.Request) -> bool:
+    """Whether the visitor behind a request has the page in Swahili."""
+    return wants_swahili(request.query_params.get("lang"), request.headers.get("accept-language", ""))
 
 
 def wants_swahili(asked: str | None, accepted: str) -> bool:
@@ -57,6 +80,10 @@ def swahili_of(part: gr.blocks.Block) -> dict:
     names = ("label", "info", "value") if isinstance(part, WITH_TEXT_AS_VALUE) else ("label", "info")
     texts = {name: SWAHILI[text] for name in names if (text := getattr(part, name, None)) in SWAHILI}
     choices = getattr(part, "choices", None) or []
-    if isinstance(part, gr.Radio) and any(label in SWAHILI for label, _ in choices):
+    if (words := getattr(part, "words", None)) in SWAHILI:
+        texts["value"] = empty_figure(SWAHILI[words])
+    # A choice of words is translated; one of names, such as adapters, is another for every visitor.
+    known = [label in SWAHILI for label, _ in choices]
+    if (isinstance(part, gr.Radio) and any(known)) or (isinstance(part, gr.Dropdown) and known and all(known)):
         texts["choices"] = [(SWAHILI.get(label, label), value) for label, value in choices]
     return texts

@@ -6,6 +6,8 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
+from tli_core.wording import say
+
 MAX_LINK = 1800
 """Characters: longer addresses break in mail and chat."""
 
@@ -17,12 +19,30 @@ ADDRESS = """(link) => {
 }"""
 
 
+def press_when_linked(tab: str, button: str) -> str:
+    """JavaScript that presses the button of this id once it is there, where the address asks for the tab."""
+    return f"""() => {{
+  if (new URLSearchParams(window.location.search).get("tab") !== "{tab}") return;
+  let tries = 50;
+  const press = () => {{
+    const button = document.getElementById("{button}");
+    if (button) button.click(); else if (tries--) setTimeout(press, 100);
+  }};
+  press();
+}}"""
+
+
 def view_link(tab: str, **state: str | int) -> str:
     """A sentence with the link to a view, or one that says that there is none."""
     query = urlencode({"tab": tab, **state})
     if len(query) > MAX_LINK:
-        return "This view is too long for a link."
-    return f"[A link to this view](?{query}): it opens the page as it is now."
+        return say("This view is too long for a link.")
+    return say("[A link to this view](?{query}): it opens the page as it is now.", query=query)
+
+
+def not_here(adapter: str) -> str:
+    """What to say where a link asks for an adapter that this visitor does not have."""
+    return say("The link's adapter, {name}, is not here for you: choose another.", name=adapter[:64])
 
 
 def asked_for(request: gr.Request, tab: str) -> dict[str, str] | None:

@@ -7,9 +7,11 @@ import gradio as gr
 import tli_core as core
 from tli_core.lint import Finding, apply, lint
 from tli_core.pairs import PairList, format_pairs, parse_pairs, read_pairs, shipped
-from ui.alignment_tab import MAX_PAIRS, AlignmentTab, note_list
+from tli_core.wording import say
+from ui.alignment_tab import MAX_PAIRS, AlignmentTab, note_list, too_many
 from ui.errors import explained
-from ui.events import CHECKED, MODEL_QUEUE
+from ui.events import CHECKED, MODEL_QUEUE, uncover
+from ui.narrow import bring_into_sight
 from ui.visitors import Models
 
 EXAMPLE = (
@@ -63,13 +65,17 @@ def build(
     def run(text: str, against: bool, model: str):
         pairs = parse_pairs(text)
         if len(pairs) > MAX_PAIRS:
-            raise ValueError(f"{len(pairs)} pairs are more than {MAX_PAIRS}, the most this page checks: use fewer.")
+            raise ValueError(too_many(len(pairs)))
         tokenizer = models.get(model).tokenizer
         pieces = {word: core.embeddings.subwords(tokenizer, word) for pair in pairs for word in pair[:2]}
         findings = lint(pairs.pairs, shipped("train") if against else (), pieces.__getitem__)
         return _shown(pairs, findings, pieces)
 
-    check.click(run, [text, against, model], shown, api_visibility="private", show_progress_on=[summary], **MODEL_QUEUE)
+    bring_into_sight([check.click], "list-summary")
+    checking = check.click(
+        run, [text, against, model], shown, api_visibility="private", show_progress_on=[summary], **MODEL_QUEUE
+    )
+    uncover(checking, summary)
 
     @explained
     def opened(path: str | None):
@@ -108,17 +114,26 @@ def build(
 def _shown(pairs: PairList, findings: tuple[Finding, ...], pieces: dict[str, tuple[str, ...]]) -> tuple:
     """The summary, the fixes to tick, and what there is only to know, in the order of the components."""
     offered = tuple(finding for finding in findings if finding.fix)[:MAX_FINDINGS]
-    notes = [*pairs.warnings, *(f"{f.kind}: {f.message}" for f in findings if not f.fix)]
-    what = f"**{len(pairs)} pairs**, {len(offered)} with something to mend" if offered else f"**{len(pairs)} pairs**"
-    ending = "." if offered or notes else ": nothing to mend."
+    notes = [*pairs.warnings, *(f"{say(f.kind)}: {f.message}" for f in findings if not f.fix)]
+    if offered:
+        what = say("**{n} pairs**, {mend} with something to mend.", n=len(pairs), mend=len(offered))
+    elif notes:
+        what = say("**{n} pairs**.", n=len(pairs))
+    else:
+        what = say("**{n} pairs**: nothing to mend.", n=len(pairs))
     counts = [[len(pieces[pair[side]]) for pair in pairs] for side in (0, 1)]
     split = ", ".join(
-        f"{language} {sum(count) / len(count):.1f} (at most {max(count)})"
+        say(
+            "{language} {mean:.1f} (at most {most})",
+            language=say(language),
+            mean=sum(count) / len(count),
+            most=max(count),
+        )
         for language, count in zip(("Swahili", "English"), counts, strict=True)
     )
     labels = [(f"{finding.message} → {finding.fix}", finding.message) for finding in offered]
     return (
-        f"{what}{ending} Pieces a word, for this model: {split}.",
+        f"{what} {say('Pieces a word, for this model: {split}.', split=split)}",
         gr.CheckboxGroup(choices=labels, value=[value for _, value in labels], visible=bool(offered)),
         gr.Button(visible=bool(offered)),
         gr.Markdown(note_list(notes), visible=bool(notes)),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import gradio as gr
 
 import tli_core as core
+from tli_core.wording import say
 from ui.alignment_tab import AlignmentTab
 from ui.cancel import StopRequests
 from ui.errors import explained
@@ -98,10 +99,12 @@ class ModelBar:
         try:
             plan = self._models.plan(model)
         except ValueError as error:
-            text = f"**{model}** cannot be loaded now. {error}"
+            text = say("**{model}** cannot be loaded now. {reason}", model=model, reason=error)
             return gr.Column(visible=True), text, gr.Button(interactive=False, visible=True), stop
-        text = f"**{model}** is not loaded. {plan.sentence[0].upper()}{plan.sentence[1:]}"
-        return gr.Column(visible=True), text, gr.Button(f"Load {model}", interactive=plan.fits, visible=True), stop
+        takes = f"{plan.sentence[0].upper()}{plan.sentence[1:]}"
+        text = say("**{model}** is not loaded. {takes}", model=model, takes=takes)
+        button = gr.Button(say("Load {model}", model=model), interactive=plan.fits, visible=True)
+        return gr.Column(visible=True), text, button, stop
 
     def _fetch(
         self,
@@ -134,11 +137,11 @@ def _fetched(models: Models, stops: StopRequests, model: str, session: str, prog
     try:
         loaded = models.load(model, plan, tell_or_stop)
     except core.checkpoint.DownloadStopped as stopped:
-        raise ValueError(STOPPED) from stopped
+        raise ValueError(say(STOPPED)) from stopped
     finally:
         stops.end(session)
-    health = loaded.health.sentence if loaded.health else "Without its output head it gives no answers."
-    return f"**{model}** is loaded. {plan.reason} {health}"
+    health = loaded.health.sentence if loaded.health else say("Without its output head it gives no answers.")
+    return say("**{model}** is loaded. {reason} {health}", model=model, reason=plan.reason, health=health)
 
 
 def _bytes_told(plan: core.fit.Plan, progress: gr.Progress) -> Callable[[int], None]:
@@ -152,6 +155,7 @@ def _bytes_told(plan: core.fit.Plan, progress: gr.Progress) -> Callable[[int], N
             finished += latest
         latest = done
         share = min(1.0, (finished + done) / total)
-        progress(share, desc=f"Fetched {(finished + done) / 1e9:.2f} of {total / 1e9:.2f} GB")
+        fetched = say("Fetched {done:.2f} of {total:.2f} GB", done=(finished + done) / 1e9, total=total / 1e9)
+        progress(share, desc=fetched)
 
     return tell

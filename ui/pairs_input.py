@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from tli_core.pairs import WordPair, format_pairs, lexicon, parse_pairs, read_pairs, shipped
+from tli_core.wording import say
 from ui.errors import explained
 from ui.events import CHECKED, QUIET
 
@@ -20,6 +21,7 @@ EXAMPLES = {
 }
 CONTROL_EXAMPLE = f"All {len(shipped('control'))} control pairs"
 RESERVED_EXAMPLE = f"{len(shipped('reserved'))} words no training saw"
+ALL_EXAMPLES = (*EXAMPLES, CONTROL_EXAMPLE, RESERVED_EXAMPLE)
 SPLIT_NOTES = {
     "train": "trained on",
     "control": "control",
@@ -40,7 +42,7 @@ class PairsInput:
 def build() -> PairsInput:
     """Lay it out and wire it; the text is what counts, and the table follows it."""
     with gr.Tabs():
-        with gr.Tab("As text"):
+        with gr.Tab("Text"):
             text = gr.Textbox(
                 EXAMPLES["Everyday words"],
                 label="Swahili, English: one pair a line",
@@ -49,7 +51,7 @@ def build() -> PairsInput:
                 max_lines=14,
                 elem_id="pairs",
             )
-        with gr.Tab("As a table") as as_table:
+        with gr.Tab("Table") as as_table:
             table = gr.Dataframe(
                 headers=["Swahili", "English"],
                 column_count=2,
@@ -58,27 +60,28 @@ def build() -> PairsInput:
                 label="One pair a row",
                 elem_id="pairs-table",
             )
-        with gr.Tab("From a file"):
+        with gr.Tab("File"):
             upload = gr.File(
                 label="JSON, CSV or TSV",
                 file_types=[".json", ".csv", ".tsv", ".txt"],
                 height=140,
                 elem_id="pairs-upload",
             )
-        with gr.Tab("From the lexicon"):
+        with gr.Tab("Lexicon"):
             topic = gr.Dropdown(
                 _topics(), value=None, label="Topic", info="The lexicon that ships with this page.", elem_id="topic"
             )
             picked = gr.CheckboxGroup([], label="Pairs", visible=False, show_select_all=True, elem_id="topic-pairs")
             take = gr.Button("Put these into the list", size="sm", visible=False, elem_id="topic-take")
             taken = gr.Markdown(elem_classes="hint")
-    example = gr.Radio([*EXAMPLES, CONTROL_EXAMPLE, RESERVED_EXAMPLE], label="Or start from", elem_id="examples")
+    example = gr.Radio(list(ALL_EXAMPLES), label="Or start from", elem_id="examples")
 
     @explained
     def as_rows(text: str):
         pairs = parse_pairs(text).pairs
         if len(pairs) > MAX_TABLE:
-            raise ValueError(f"The table shows up to {MAX_TABLE} pairs, and there are {len(pairs)}: edit them as text.")
+            text = "The table shows up to {most} pairs, and there are {n}: edit them as text."
+            raise ValueError(say(text, most=MAX_TABLE, n=len(pairs)))
         return [[pair.swahili, "; ".join(pair.accepted)] for pair in pairs]
 
     as_table.select(as_rows, text, table, **CHECKED)
@@ -93,7 +96,7 @@ def build() -> PairsInput:
     def of_topic(topic: str | None):
         entries = [entry for entry in lexicon() if entry.topic == topic]
         choices = [
-            (f"{entry.pair.swahili} – {entry.pair.english} ({SPLIT_NOTES[entry.split]})", entry.pair.swahili)
+            (f"{entry.pair.swahili} – {entry.pair.english} ({say(SPLIT_NOTES[entry.split])})", entry.pair.swahili)
             for entry in entries
         ]
         return gr.CheckboxGroup(choices=choices, value=[], visible=bool(choices)), gr.Button(visible=bool(choices))
@@ -103,8 +106,8 @@ def build() -> PairsInput:
     def put(chosen: list[str], topic: str | None):
         pairs = [entry.pair for entry in lexicon() if entry.topic == topic and entry.pair.swahili in set(chosen)]
         if not pairs:
-            return gr.skip(), "Tick some pairs first.", gr.skip()
-        return format_pairs(pairs), f"{len(pairs)} pairs are in the list; press **Show the curve**.", None
+            return gr.skip(), say("Tick some pairs first."), gr.skip()
+        return format_pairs(pairs), say("{n} pairs are in the list; press **Show the curve**.", n=len(pairs)), None
 
     take.click(put, [picked, topic], [text, taken, example], **QUIET)
     text.input(lambda: None, None, example, **QUIET)

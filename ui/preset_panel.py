@@ -6,6 +6,7 @@ import gradio as gr
 
 from tli_core.commands import train_command
 from tli_core.presets import PRESETS, preset_text, read_preset
+from tli_core.wording import say
 from ui.errors import explained
 from ui.events import CHECKED, QUIET
 from ui.training_run import SHIPPED, Knobs, knob_values
@@ -64,7 +65,9 @@ def build(
     @explained
     def loaded(path: str):
         config = read_preset(path)
-        return config.preset, PRESET_NOTES[config.preset], *knob_values(config), config.shuffled, config.seed
+        return config.preset, say(PRESET_NOTES[config.preset]), *knob_values(config), config.shuffled, config.seed
 
     upload.upload(loaded, upload, [preset, note, *knobs, shuffled, seed], **CHECKED)
-    preset.input(lambda chosen: (PRESET_NOTES[chosen], *knob_values(PRESETS[chosen])), preset, [note, *knobs], **QUIET)
+    preset.input(
+        lambda chosen: (say(PRESET_NOTES[chosen]), *knob_values(PRESETS[chosen])), preset, [note, *knobs], **QUIET
+    )

@@ -7,6 +7,7 @@ from dataclasses import replace
 import gradio as gr
 
 import tli_core as core
+from tli_core.wording import say
 from ui.jobs import BROKEN_OFF, Job, Jobs
 from ui.training_run import Finished, archive
 
@@ -17,8 +18,9 @@ def under_way(jobs: Jobs, first: Job, job: Job) -> tuple:
     Args:
         first: the run that `job` is the shuffled control of; `job` itself where it is none.
     """
-    what = "" if job is first else "Shuffled control: "
-    return f"{what}{jobs.progress(job)}", _chart(first, job), *(gr.skip(),) * 6
+    now = jobs.progress(job)
+    told = now if job is first else say("Shuffled control: {progress}", progress=now)
+    return told, _chart(first, job), *(gr.skip(),) * 6
 
 
 def ended(jobs: Jobs, first: Job, job: Job, protocol: core.protocol.Protocol | None) -> tuple:
@@ -28,8 +30,14 @@ def ended(jobs: Jobs, first: Job, job: Job, protocol: core.protocol.Protocol | N
         protocol: what pilot and dry run have told on this page.
     """
     if not job.adapter or not first.adapter:
-        words = f"**The run {'was broken off' if job.state == BROKEN_OFF else 'failed'}.** {job.said}".strip()
-        return words, _chart(first, job), "", gr.Column(visible=False), *(gr.skip(),) * 4
+        words = say("**The run was broken off.**") if job.state == BROKEN_OFF else say("**The run failed.**")
+        return (
+            f"{words} {say(job.said) if job.said else ''}".strip(),
+            _chart(first, job),
+            "",
+            gr.Column(visible=False),
+            *(gr.skip(),) * 4,
+        )
     result = jobs.result(first)
     control = jobs.result(job) if job is not first else None
     last = control or result
@@ -38,23 +46,28 @@ def ended(jobs: Jobs, first: Job, job: Job, protocol: core.protocol.Protocol | N
     if control:
         curves.append((job.order.name, control.evaluations[0].after))
     headers, *rows = core.tables.evaluation_rows(last.evaluations)
-    done = "Control done" if control else "Done"
     return (
-        f"{done}{last.early}: {last.record['steps']} steps in {last.record['seconds']:.0f} s. "
-        f"**{first.order.name}** is now chosen in the other tabs.",
+        say(
+            "{done}{early}: {steps} steps in {seconds:.0f} s. **{name}** is now chosen in the other tabs.",
+            done=say("Control done") if control else say("Done"),
+            early=last.early,
+            steps=last.record["steps"],
+            seconds=last.record["seconds"],
+            name=first.order.name,
+        ),
         _chart(first, job),
         steps_text(_protocol(protocol, result, control)),
         gr.Column(visible=True),
         _verdict(result, control),
         core.figures.alignment_figure(curves),
         {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in rows]},
-        gr.DownloadButton(value=archive(result.folder)),
+        gr.DownloadButton(value=archive(result.folder, jobs.downloads(first))),
     )
 
 
 def steps_text(protocol: core.protocol.Protocol) -> str:
     """The steps of the protocol that have been done, as text."""
-    return "## Step by step\n" + core.tables.markdown_table(core.protocol.protocol_rows(protocol))
+    return f"## {say('Step by step')}\n" + core.tables.markdown_table(core.protocol.protocol_rows(protocol))
 
 
 def _protocol(
@@ -68,7 +81,7 @@ def _protocol(
 
 def _chart(first: Job, job: Job):
     runs = [first] if job is first else [first, job]
-    labels = ("", "shuffled")
+    labels = ("", say("shuffled"))
     return core.figures.training_figure(
         [
             core.figures.DrawnRun(label, run.order.config.loss, run.steps)
@@ -81,16 +94,20 @@ def _verdict(result: Finished, control: Finished | None) -> str:
     lines = [f"- {core.sentences.change_sentence(item)}" for item in result.evaluations]
     if control:
         gained = control.evaluations[0].change.matched >= core.alignment.LEAST_CHANGE
-        ending = " What it gained, it gained without learning a single translation." if gained else ""
+        ending = say("What it gained, it gained without learning a single translation.") if gained else ""
         told = core.sentences.change_sentence(control.evaluations[0])
-        lines.append(f"- The control, trained on wrong translations: {told}{ending}")
+        line = say("The control, trained on wrong translations: {told} {ending}", told=told, ending=ending)
+        lines.append(f"- {line.strip()}")
     if result.order.config.shuffled:
-        lines.append("- This was the control: whatever it gained, it gained from wrong translations.")
+        line = say("This was the control: whatever it gained, it gained from wrong translations.")
+        lines.append(f"- {line}")
     if "kept_step" in result.record:
-        lines.append(
-            f"- Step {result.record['kept_step']} was kept because the held-out pairs were best there, so their "
-            "figures flatter it a little; the words that no training saw (under Evaluate) had no say in it."
+        line = say(
+            "Step {step} was kept because the held-out pairs were best there, so their figures flatter it a little; "
+            "the words that no training saw (under Evaluate) had no say in it.",
+            step=result.record["kept_step"],
         )
+        lines.append(f"- {line}")
     first = result.evaluations[0]
-    place = first.before.names[first.layer]
-    return "\n".join([f"## What it did, at {'the output' if place == 'output' else place}", *lines])
+    title = say("What it did, at {layer}", layer=core.layers.layer_words(first.before.names[first.layer]))
+    return "\n".join([f"## {title}", *lines])

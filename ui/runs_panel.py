@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 import tli_core as core
+from tli_core.wording import say
 from ui import chart_table
 from ui.adapter_pickers import AdapterPickers
 from ui.errors import explained
@@ -35,6 +36,8 @@ class RunsPanel:
     name: gr.Textbox
     rename: gr.Button
     delete: gr.Button
+    sure: gr.Button
+    keep: gr.Button
     plot: gr.Plot
 
     @property
@@ -47,8 +50,11 @@ class RunsPanel:
         runs = list(reversed(runs))
         choices = [(run.order.name, run.id) for run in runs]
         return (
-            gr.Markdown(NONE_YET, visible=not runs),
-            gr.Dataframe({"headers": list(HEADERS), "data": [_cells(run) for run in runs]}, visible=bool(runs)),
+            gr.Markdown(say(NONE_YET), visible=not runs),
+            gr.Dataframe(
+                {"headers": [say(header) for header in HEADERS], "data": [_cells(run) for run in runs]},
+                visible=bool(runs),
+            ),
             gr.Column(visible=bool(runs)),
             gr.Dropdown(choices=choices, value=choices[0][1] if choices else None),
             gr.Dropdown(choices=choices, value=choices[min(1, len(choices) - 1)][1] if choices else None),
@@ -71,7 +77,7 @@ class RunsPanel:
             for job in jobs.sync(visitor):
                 if job.id == chosen:
                     return job
-            raise ValueError("This run is no longer there: choose another from the list.")
+            raise ValueError(say("This run is no longer there: choose another under Your runs."))
 
         @explained
         def rename(visitor: Visitor, chosen: str | None, name: str):
@@ -88,8 +94,13 @@ class RunsPanel:
             return *self.listed(runs), visitor, *pickers.updates(visitor, job.order.model)
 
         changed = [*self.outputs, visitor, *pickers.outputs]
-        self.rename.click(rename, [visitor, self.chosen, self.name], changed, **CHECKED)
-        self.delete.click(delete, [visitor, self.chosen], changed, **CHECKED)
+        # The run on the page is shown again, under its name of now.
+        followed_by(self.rename.click(rename, [visitor, self.chosen, self.name], changed, **CHECKED))
+        asked = [self.delete, self.sure, self.keep]
+        self.delete.click(lambda: _asking(True), None, asked, **QUIET)
+        gr.on([self.keep.click, self.chosen.change], lambda: _asking(False), None, asked, **QUIET)
+        deleted = self.sure.click(delete, [visitor, self.chosen], changed, **CHECKED)
+        deleted.then(lambda: _asking(False), None, asked, **QUIET)
 
         @explained
         def overlay(visitor: Visitor, chosen: str | None, other: str | None):
@@ -117,7 +128,11 @@ def build() -> RunsPanel:
                 chosen = gr.Dropdown([], label="Run", min_width=160, elem_id="run-chosen")
                 show = gr.Button("Show it", min_width=110, elem_id="run-show")
                 go_on = gr.Button("Go on with it", min_width=110, elem_id="run-go-on")
-                delete = gr.Button("Delete it", variant="stop", min_width=110, elem_id="run-delete")
+                delete = gr.Button("Delete it …", min_width=110, elem_id="run-delete")
+                sure = gr.Button(
+                    "Yes, delete it for good", variant="stop", visible=False, min_width=110, elem_id="run-delete-sure"
+                )
+                keep = gr.Button("Keep it", visible=False, min_width=110, elem_id="run-keep")
             with gr.Row():
                 name = gr.Textbox(label="New name", max_length=64, min_width=160, elem_id="run-name")
                 rename = gr.Button("Rename it", min_width=110, elem_id="run-rename")
@@ -125,7 +140,12 @@ def build() -> RunsPanel:
                 overlay = gr.Button("Lay one over the other", min_width=110, elem_id="run-overlay")
         plot = gr.Plot(show_label=False, visible=False, elem_id="run-plot")
         chart_table.beside(plot, "run-chart-table")
-    return RunsPanel(note, table, row, chosen, other, show, go_on, overlay, name, rename, delete, plot)
+    return RunsPanel(note, table, row, chosen, other, show, go_on, overlay, name, rename, delete, sure, keep, plot)
+
+
+def _asking(sure: bool) -> list[gr.Button]:
+    """The buttons while a run is about to be deleted: one click more than a slip of the hand."""
+    return [gr.Button(visible=not sure), gr.Button(visible=sure), gr.Button(visible=sure)]
 
 
 def _cells(run: Job) -> list[str]:
@@ -134,9 +154,8 @@ def _cells(run: Job) -> list[str]:
     found = f"{checks[0].p_at_1:.3f} → {checks[-1].p_at_1:.3f}" if checks else ""
     gaps = [check.matched - check.mismatched for check in checks]
     apart = f"{gaps[0]:.3f} → {gaps[-1]:.3f}" if gaps else ""
-    taken = f"{run.steps[-1].step} of {run.steps[-1].steps}" if run.steps else ""
+    taken = f"{run.steps[-1].step} / {run.steps[-1].steps}" if run.steps else ""
     begun = time.strftime("%Y-%m-%d %H:%M", time.gmtime(run.made))
-    preset = f"{config.preset}, shuffled" if config.shuffled else config.preset
-    return [
-        run.order.name, run.state, run.order.model, preset, str(config.layer or "output"), taken, found, apart, begun,
-    ]  # fmt: skip
+    preset = f"{config.preset}, {say('shuffled')}" if config.shuffled else config.preset
+    layer = str(config.layer or say("output"))
+    return [run.order.name, say(run.state), run.order.model, preset, layer, taken, found, apart, begun]

@@ -7,14 +7,16 @@ import gradio as gr
 import tli_core as core
 from tli_core.catalogue import LANGUAGES, PROJECTIONS
 from tli_core.pairs import WordPair, parse_pairs, shipped
+from tli_core.wording import say
 from ui import chart_table
 from ui.adapter_pickers import AdapterPickers
 from ui.empty_plot import empty_plot
 from ui.errors import explained
-from ui.events import MODEL_QUEUE
+from ui.events import MODEL_QUEUE, uncover
 from ui.gpu import on_gpu
 from ui.layers import LAYER_HELP, OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.model_bar import ModelBar
+from ui.narrow import bring_into_sight
 from ui.visitors import Models, Visitor
 
 CONTROL, RESERVED = f"{len(shipped('control'))} control pairs", f"{len(shipped('reserved'))} words no training saw"
@@ -54,8 +56,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
             draw = gr.Button("Draw the space", variant="primary", elem_id="draw-space")
         with gr.Column(scale=3, min_width=300):
             reading = gr.Markdown(BEFORE, elem_id="space-reading")
-            waiting = empty_plot("Press Draw the space: both languages in one plane.")
-            plot = gr.Plot(waiting, show_label=False, elem_id="space-plot")
+            plot = empty_plot("Both languages in one plane are drawn here.", elem_id="space-plot")
             chart_table.beside(plot, "space-chart-table")
     gr.Markdown("## Nearest neighbours\nType a word; its ten nearest words in the other language, right ones marked.")
     with gr.Row():
@@ -78,11 +79,15 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         return core.figures.space_figure(projection, labels), core.sentences.projection_sentence(projection, labels)
 
     inputs = [model, adapter, source, typed, layer, method, visitor]
-    draw.click(show, inputs, [plot, reading], api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE)
+    bring_into_sight([draw.click], "space-reading")
+    drawing = draw.click(
+        show, inputs, [plot, reading], api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE
+    )
+    uncover(drawing, plot)
 
     for changed in (adapter.input, layer.input, method.input, source.input):
         changed(
-            lambda text: gr.skip() if text == BEFORE else AGAIN,
+            lambda text: gr.skip() if text == say(BEFORE) else say(AGAIN),
             reading,
             reading,
             queue=False,
@@ -94,7 +99,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     @explained
     def look_up(word: str, language: str, model: str, adapter: str, layer: str, visitor: Visitor):
         if not word.strip():
-            raise ValueError("The word is empty: type one, such as maji.")
+            raise ValueError(say("The word is empty: type one, such as maji."))
         around = neighbourhoods(models, visitor, model, adapter, word.strip(), language, chosen_layer(layer))
         text = "\n\n".join(
             core.sentences.neighbours_sentence(word.strip(), label, nearby) for label, nearby in around.items()
@@ -103,7 +108,10 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
 
     asked = [word, language, model, adapter, layer, visitor]
     for trigger in (look.click, word.submit):
-        trigger(look_up, asked, [found, table], api_visibility="private", show_progress_on=[found], **MODEL_QUEUE)
+        looking = trigger(
+            look_up, asked, [found, table], api_visibility="private", show_progress_on=[found], **MODEL_QUEUE
+        )
+        uncover(looking, found)
 
     def for_model(model: str, visitor: Visitor):
         return [gr.Dropdown(choices=layer_choices(models, model), value=last_layer(models, model))]
@@ -144,7 +152,7 @@ def neighbourhoods(
 
 def neighbour_table(around: dict[str, core.space.Neighbourhood]) -> dict:
     """Neighbours by rank, one pair of columns a model; a tick marks a listed translation."""
-    headers = ["rank", *(f"{label}{what}" for label in around for what in ("", " cosine"))]
+    headers = [say("rank"), *(f"{label}{what}" for label in around for what in ("", f" {say('cosine')}"))]
     columns = [
         column
         for nearby in around.values()
@@ -160,5 +168,6 @@ def _pairs(source: str, typed: str) -> tuple[WordPair, ...]:
     splits = {CONTROL: "control", RESERVED: "reserved"}
     pairs = shipped(splits[source]) if source in splits else parse_pairs(typed).pairs
     if len(pairs) > MAX_DRAWN:
-        raise ValueError(f"{len(pairs)} pairs are more than {MAX_DRAWN}, the most this page draws: shorten the list.")
+        text = "{n} pairs are more than {most}, the most this page draws: use fewer."
+        raise ValueError(say(text, n=len(pairs), most=MAX_DRAWN))
     return pairs

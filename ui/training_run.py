@@ -16,6 +16,7 @@ import tli_core as core
 from tli_core.lint import leaks
 from tli_core.pairs import WordPair, parse_pairs, read_pairs, shipped
 from tli_core.presets import TrainingConfig, configured
+from tli_core.wording import say
 from ui.cancel import StopFlag
 from ui.gpu import on_gpu
 from ui.visitors import Models
@@ -66,13 +67,13 @@ class Knobs:
             return shipped("train")
         if self.source == UPLOADED:
             if not self.uploaded:
-                raise ValueError("No file has been uploaded: choose one, or train on the shipped lexicon.")
+                raise ValueError(say("No file has been uploaded: choose one, or train on the shipped lexicon."))
             read = read_pairs(self.uploaded)
         else:
             read = parse_pairs(self.typed or "")
         if read.warnings:
             first = read.warnings[0].split(":")[0].lower()
-            gr.Warning(f"{len(read.warnings)} entries were left out, the first at {first}.")
+            gr.Warning(say("{n} entries were left out, the first at {first}.", n=len(read.warnings), first=first))
         return read.pairs
 
     def config(self) -> TrainingConfig:
@@ -83,10 +84,11 @@ class Knobs:
         """
         for name, value in vars(self).items():
             if value is None and name not in ("typed", "uploaded"):
-                raise ValueError(f"{name.replace('_', ' ').capitalize()} is empty: give it a value.")
+                knob = name.replace("_", " ").capitalize()
+                raise ValueError(say("{knob} is empty: give it a value.", knob=say(knob)))
         text = str(self.layer).strip().lower()
         if text != "output" and not text.isdecimal():
-            raise ValueError(f"The layer is a number or 'output', got {self.layer!r}.")
+            raise ValueError(say("The layer is a number or 'output', got {value!r}.", value=self.layer))
         return configured(
             self.preset,
             shuffled=bool(self.shuffled),
@@ -167,7 +169,7 @@ class Finished:
         if self.record["steps"] == self.record["steps_planned"]:
             return ""
         kept = self.record.get("kept_step")
-        return f" (ended early, step {kept} kept)" if kept else " (stopped early)"
+        return say(" (ended early, step {step} kept)", step=kept) if kept else say(" (stopped early)")
 
 
 def seconds_to_train(models: Models, order: Order, folder: Path, seconds: float) -> int:
@@ -240,9 +242,9 @@ def measured_run(models: Models, order: Order, target: Path, record: dict[str, A
     return Finished(order, target, record, evaluations)
 
 
-def archive(folder: Path) -> str:
-    """An adapter's folder as a zip file beside it, made anew."""
-    return shutil.make_archive(str(folder), "zip", folder.parent, folder.name)
+def archive(folder: Path, into: Path) -> str:
+    """An adapter's folder as a zip file in another folder, made anew."""
+    return shutil.make_archive(str(into / folder.name), "zip", folder.parent, folder.name)
 
 
 @on_gpu(60)

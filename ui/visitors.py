@@ -12,6 +12,7 @@ import tli_core as core
 from tli_core.catalogue import block_count, check_adapter_name, find_adapter, is_small, resolve, shipped_adapters
 from tli_core.layers import layer_names
 from tli_core.pairs import WordPair, shipped
+from tli_core.wording import say
 from ui.gpu import ZERO_GPU
 
 BASE = "none (base model)"
@@ -54,7 +55,7 @@ class Models:
         if name not in self.names:
             raise ValueError(f"This page does not offer {name!r}: choose one of {', '.join(self.names)}.")
         if not self.is_ready(name):
-            raise ValueError(f"{name} is not loaded yet: press Load {name} at the top of the page.")
+            raise ValueError(say("{name} is not loaded yet: press Load {name} at the top of the page.", name=name))
 
     def __reduce__(self) -> tuple:
         """Pickled by reference: a process that was forked from this one has the same models."""
@@ -191,7 +192,7 @@ class Visitor:
         """
         name = check_adapter_name(name.strip())
         if name in self.adapters(model):
-            raise ValueError(f"There is already an adapter called {name}: give this one another name.")
+            raise ValueError(say("There is already an adapter called {name}: give this one another name.", name=name))
         return name
 
     def forget(self) -> None:

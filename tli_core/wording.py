@@ -1,0 +1,36 @@
+"""Sentences with figures in them, in the language of whoever reads them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+Texts = Mapping[str, str]
+"""What is said in place of an English text, by that text with its {fields}."""
+
+ENGLISH: Texts = {}
+
+_reader: Callable[[], Texts] = dict
+_chosen: ContextVar[Texts | None] = ContextVar("chosen", default=None)
+
+
+def say(text: str, /, **fields: object) -> str:
+    """A text with its fields filled in, in the reader's language where it is known in that."""
+    chosen = _chosen.get()
+    texts = _reader() if chosen is None else chosen
+    return texts.get(text, text).format(**fields)
+
+
+def ask_reader(texts: Callable[[], Texts]) -> None:
+    """Have `say` ask for the texts of whoever reads at that moment; a page knows that, a command line does not."""
+    global _reader
+    _reader = texts
+
+
+@contextmanager
+def speaking(texts: Texts) -> Iterator[None]:
+    """Say everything inside in one language, whoever asked for it."""
+    token = _chosen.set(texts)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)

@@ -1,0 +1,27 @@
+"""What a phone needs: results that come into sight, and charts that fill a tab which was hidden at their drawing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from ui.events import QUIET
+
+SIDE_BY_SIDE = 700
+"""Pixels: on wider screens results stand beside the buttons and not below them."""
+
+# Plotly measures its place when it draws, and a hidden one has no width.
+FIT = "() => setTimeout(() => window.dispatchEvent(new Event('resize')), 60)"
+
+
+def bring_into_sight(triggers: Sequence[Any], elem_id: str) -> None:
+    """On a narrow screen, scroll to where the answer to these events will stand."""
+    place = f"document.getElementById('{elem_id}')"
+    scroll = f"() => {{ if (innerWidth < {SIDE_BY_SIDE}) {place}?.scrollIntoView({{behavior: 'smooth'}}) }}"
+    gr.on(list(triggers), None, None, None, js=scroll, **QUIET)
+
+
+def fit_charts(tabs: gr.Tabs) -> None:
+    """Have the charts of a tab take the width that they have, whenever it is opened."""
+    for tab in tabs.children:
+        tab.select(None, None, None, js=FIT, **QUIET)
