@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from tli_core.alignment import measure
 from tli_core.catalogue import ROOT
-from tli_core.checkpoint import INDEX, header, needed_tensors, open_checkpoint
+from tli_core.checkpoint import INDEX, header, hub_answers, needed_tensors, open_checkpoint
 from tli_core.generation import continuations
 from tli_core.layers import layer_index
 from tli_core.model import blocks_to_train, load_model
@@ -262,6 +262,24 @@ def test_only_the_shards_that_are_needed_are_fetched_once_and_then_serve_offline
         assert offline.stdout.splitlines()[:1] == ["3 True 0"], offline.stderr
         assert "not in the cache, and the Hub cannot be reached" in offline.stdout.splitlines()[1]
         assert served.gets.total() == given
+
+
+def test_a_hub_that_cannot_be_reached_is_asked_once(tmp_path, monkeypatch):
+    with serve(tmp_path, "owner/small") as served:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", served.endpoint)
+        assert hub_answers()
+    asked = []
+    monkeypatch.setattr("tli_core.checkpoint.hub_answers", lambda: bool(asked.append(1)))
+    with pytest.raises(ValueError, match="not in the cache, and the Hub cannot be reached"):
+        open_checkpoint("owner/not-here")
+    assert len(asked) == 1
+
+
+def test_nobody_answers_where_the_hub_was(tmp_path, monkeypatch):
+    with serve(tmp_path, "owner/small") as served:
+        pass
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", served.endpoint)
+    assert not hub_answers()
 
 
 def test_a_download_that_breaks_off_goes_on_from_where_it_was(tmp_path):

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from accelerate import init_empty_weights
-from huggingface_hub import HfApi, hf_hub_download, snapshot_download, try_to_load_from_cache
+from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from torch import nn
 from tqdm import tqdm
@@ -20,6 +22,7 @@ SINGLE = "model.safetensors"
 HEAD = "lm_head.weight"
 EMBEDDINGS = "model.embed_tokens.weight"
 MAX_HEADER_BYTES = 100_000_000
+ANSWER_SECONDS = 5
 
 Progress = Callable[[int, int], None]
 """Told (bytes so far, bytes in all) of each file while it is fetched; may raise DownloadStopped."""
@@ -256,6 +259,17 @@ def _offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE") not in (None, "", "0")
 
 
+def hub_answers() -> bool:
+    """Whether the Hub can be reached, asked once: its own client tries for half a minute before it gives up."""
+    try:
+        urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=ANSWER_SECONDS).close()
+    except HTTPError:
+        return True  # a refusal is an answer
+    except OSError:
+        return False
+    return True
+
+
 class _LocalFiles:
     """A model folder on this machine."""
 
@@ -289,13 +303,21 @@ class _HubFiles:
         self.source = repo
         self._revision = revision
         self._progress = _progress_bar(progress)
+        # What is in the cache serves without the Hub, too.
+        self._offline = _offline() or not hub_answers()
         self.commit: str | None = None
 
     def get(self, name: str) -> Path | None:
         """The file, fetched unless it is in the cache; None where the repository has none of that name."""
         try:
             path = Path(
-                hf_hub_download(self.source, name, revision=self.commit or self._revision, tqdm_class=self._progress)
+                hf_hub_download(
+                    self.source,
+                    name,
+                    revision=self.commit or self._revision,
+                    tqdm_class=self._progress,
+                    local_files_only=self._offline,
+                )
             )
         except LocalEntryNotFoundError as error:
             if self.commit and name not in self.shards():
@@ -317,16 +339,16 @@ class _HubFiles:
         return path
 
     def shards(self) -> tuple[str, ...]:
-        """The repository's shards; in offline mode those that are in the cache."""
-        if _offline():
+        """The repository's shards; without the Hub those that are in the cache."""
+        if self._offline:
             folder = Path(snapshot_download(self.source, revision=self.commit or self._revision, local_files_only=True))
             return tuple(sorted(path.name for path in folder.glob("*.safetensors")))
         names = HfApi().list_repo_files(self.source, revision=self.commit or self._revision)
         return tuple(sorted(name for name in names if name.endswith(".safetensors") and "/" not in name))
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of every shard, as the Hub tells them; in offline mode those of the cache."""
-        if _offline():
+        """Bytes of every shard, as the Hub tells them; without it those of the cache."""
+        if self._offline:
             return {shard: Path(self.get(shard)).stat().st_size for shard in self.shards()}
         try:
             tree = HfApi().list_repo_tree(self.source, revision=self.commit or self._revision)
