@@ -158,7 +158,7 @@ def _json_rows(text: str) -> Iterable[tuple[str, _Row]]:
         text = say("The JSON could not be read ({place}): mend it there, or write one pair a line.", place=place)
         raise ValueError(text) from error
     if not isinstance(entries, list):
-        raise ValueError(say('The JSON must be an array of {{"swahili": …, "english": …}} objects: wrap it in [ ].'))
+        raise ValueError(say('The JSON must be an array of {"swahili": …, "english": …} objects: wrap it in [ ].'))
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, dict) or not all(isinstance(entry.get(k), str) for k in ("swahili", "english")):
             shown = json.dumps(entry, ensure_ascii=False)[:60]

@@ -14,10 +14,14 @@ _chosen: ContextVar[Texts | None] = ContextVar("chosen", default=None)
 
 
 def say(text: str, /, **fields: object) -> str:
-    """A text with its fields filled in, in the reader's language where it is known in that."""
+    """A text with its fields filled in, in the reader's language where it is known in that.
+
+    A text without fields is said as it stands, as it may be somebody's own with braces in it.
+    """
     chosen = _chosen.get()
     texts = _reader() if chosen is None else chosen
-    return texts.get(text, text).format(**fields)
+    said = texts.get(text, text)
+    return said.format(**fields) if fields else said
 
 
 def ask_reader(texts: Callable[[], Texts]) -> None:

@@ -26,25 +26,28 @@ class AdapterPickers:
         made = []
         for picker in self.outputs:
             names = _names(visitor, model, with_base=picker is not self.evaluate)
-            made.append(gr.Dropdown(choices=_choices(names), value=chosen or next(iter(names), None)))
+            made.append(gr.Dropdown(choices=adapter_choices(names), value=chosen or next(iter(names), None)))
         return made
 
     def choices(self, visitor: Visitor, model: str) -> list[gr.Dropdown]:
         """What every picker offers for a model, with what is chosen left as it is."""
         return [
-            gr.Dropdown(choices=_choices(_names(visitor, model, with_base=picker is not self.evaluate)))
+            gr.Dropdown(choices=adapter_choices(_names(visitor, model, with_base=picker is not self.evaluate)))
             for picker in self.outputs
         ]
 
     def _made(self, label: str, elem_id: str, with_base: bool = True, start_with_base: bool = False) -> gr.Dropdown:
         names = _names(Visitor(), self._model, with_base)
         value = BASE if start_with_base else next((name for name in names if name != BASE), None)
-        return gr.Dropdown(_choices(names), value=value, label=label, min_width=160, render=False, elem_id=elem_id)
+        return gr.Dropdown(
+            adapter_choices(names), value=value, label=label, min_width=160, render=False, elem_id=elem_id
+        )
 
 
 def _names(visitor: Visitor, model: str, with_base: bool) -> list[str]:
     return [name for name in visitor.adapters(model) if with_base or name != BASE]
 
 
-def _choices(names: list[str]) -> list[tuple[str, str]]:
+def adapter_choices(names: list[str]) -> list[tuple[str, str]]:
+    """(label, name) of adapters, the base's label in the reader's language."""
     return [(say(BASE) if name == BASE else name, name) for name in names]

@@ -16,7 +16,7 @@ from tli_core.pairs import parse_pairs
 from tli_core.pooling import POOLINGS
 from tli_core.wording import say
 from ui import pairs_input
-from ui.adapter_pickers import AdapterPickers
+from ui.adapter_pickers import AdapterPickers, adapter_choices
 from ui.errors import explained, plain_html
 from ui.events import CHECKED, MODEL_QUEUE, QUIET, uncover
 from ui.gpu import on_gpu
@@ -234,7 +234,7 @@ def build(
         return (
             pairs_input.example_text(example) if example else query.get("pairs", "")[:MAX_LINK],
             chosen,
-            gr.Dropdown(value=wanted if wanted in adapters else BASE),
+            gr.Dropdown(choices=adapter_choices(adapters), value=wanted if wanted in adapters else BASE),
             query.get("pooling") if query.get("pooling") in POOLINGS else "words",
             example,
             True,

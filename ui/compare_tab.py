@@ -11,7 +11,7 @@ import tli_core as core
 from tli_core.pairs import WordPair, parse_pairs
 from tli_core.prompts import MAX_NEW_TOKENS, TEMPLATES, TRANSLATIONS
 from tli_core.wording import say
-from ui.adapter_pickers import AdapterPickers
+from ui.adapter_pickers import AdapterPickers, adapter_choices
 from ui.errors import explained
 from ui.events import CHECKED, MODEL_QUEUE, QUIET
 from ui.gpu import on_gpu
@@ -182,7 +182,7 @@ def build(
             gr.Textbox(query.get("pairs", "")[:MAX_PROMPT], visible=kind != FREE),
             gr.Textbox(query.get("prompt", "")[: MAX_PROMPTS * MAX_PROMPT], visible=kind == FREE),
             chosen,
-            gr.Dropdown(value=wanted),
+            gr.Dropdown(choices=adapter_choices(visitor.adapters(chosen)), value=wanted),
             int(count),
         )
 
