@@ -52,6 +52,10 @@ def test_a_job_ends_with_a_measured_adapter_that_is_its_owners_alone(models, ord
     assert owner.key(models, order.model, "mine") == guest.key(models, order.model, "mine")
     with pytest.raises(ValueError, match="no adapter 'mine'"):
         stranger.key(models, order.model, "mine")
+    given_out = jobs.downloads(job)
+    assert list(given_out.iterdir())
+    jobs.delete(job)
+    assert not given_out.exists()
 
 
 def test_a_stopped_job_goes_on_to_the_adapter_of_an_unbroken_one(models, order, tmp_path):

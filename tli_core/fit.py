@@ -65,9 +65,8 @@ class Plan:
             download = say("{size} to download", size=gigabytes(fetched))
         kept = NAMES[self.placement.bits] if self.placement.bits else "bf16"
         memory = gigabytes(weights_bytes(self.weights, self.placement.bits))
-        return say("{download}, {memory} of memory in {kept}.", download=download, memory=memory, kept=kept) + (
-            f" {self.reason}"
-        )
+        takes = say("{download}, {memory} of memory in {kept}.", download=download, memory=memory, kept=kept)
+        return f"{takes} {self.reason}"
 
 
 def weights_bytes(weights: Weights, bits: int | None = None) -> float:

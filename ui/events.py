@@ -12,6 +12,6 @@ CHECKED = {"concurrency_limit": None, "api_visibility": "private", "show_progres
 """At once, for what may refuse its input with a sentence; nothing on the page is covered meanwhile or afterwards."""
 
 
-def uncover(running: gr.events.Dependency, *places: gr.components.Component) -> None:
+def uncover(running: gr.events.Dependency, place: gr.components.Component) -> None:
     """After a refusal, show again what Gradio covers with the word Error: it still holds, and the sentence is said."""
-    running.failure(lambda: [gr.skip()] * len(places) if len(places) > 1 else gr.skip(), None, list(places), **QUIET)
+    running.failure(lambda: gr.skip(), None, place, **QUIET)

@@ -232,6 +232,7 @@ class Jobs:
         self.stop(job)
         job.deleted = True
         (job.folder / RECORD).unlink(missing_ok=True)
+        shutil.rmtree(self.downloads(job), ignore_errors=True)
         with self._lock:
             self._jobs.pop(job.id, None)
         if not job.active:
