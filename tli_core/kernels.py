@@ -1,5 +1,6 @@
 """Faster arithmetic for the same functions: a fused norm on a GPU, float32 products on CPUs that have none in bf16."""
 
+from collections.abc import Iterator
 from types import MethodType
 
 import torch
@@ -54,15 +55,29 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(weight)
-        columns = x.reshape(-1, x.shape[-1]).float().T.contiguous()  # (in, tokens)
-        out = torch.cat([rows.float() @ columns for rows in weight.split(_ROWS)])  # (out, tokens)
+        columns = _columns(x)  # (in, tokens)
+        out = columns.new_empty(len(weight), columns.shape[1])  # (out, tokens)
+        for part, rows in zip(out.split(_ROWS), _in_float32(weight), strict=True):
+            torch.mm(rows, columns, out=part)
         return out.T.to(x.dtype).reshape(*x.shape[:-1], -1)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
         (weight,) = ctx.saved_tensors
-        rows = gradient.reshape(-1, gradient.shape[-1]).float()  # (tokens, out)
-        into = rows.new_zeros(len(rows), weight.shape[1])  # (tokens, in)
-        for part, matrix in zip(rows.split(_ROWS, dim=1), weight.split(_ROWS), strict=True):
-            into.addmm_(part, matrix.float())
-        return into.to(gradient.dtype).reshape(*gradient.shape[:-1], -1), None
+        columns = _columns(gradient)  # (out, tokens)
+        into = columns.new_zeros(weight.shape[1], columns.shape[1])  # (in, tokens)
+        for part, rows in zip(columns.split(_ROWS), _in_float32(weight), strict=True):
+            into.addmm_(rows.T, part)
+        return into.T.to(gradient.dtype).reshape(*gradient.shape[:-1], -1), None
+
+
+def _columns(x: Tensor) -> Tensor:
+    """(..., d) -> (d, tokens) in float32: products with the tokens last were up to twice as fast."""
+    return x.reshape(-1, x.shape[-1]).float().T.contiguous()
+
+
+def _in_float32(weight: Tensor) -> Iterator[Tensor]:
+    """A matrix some rows at a time, all in the same memory: new memory for each took up to twice as long."""
+    memory = torch.empty(min(_ROWS, len(weight)), weight.shape[1])
+    for rows in weight.split(_ROWS):
+        yield memory[: len(rows)].copy_(rows)
