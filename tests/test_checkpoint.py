@@ -14,13 +14,14 @@ from transformers import AutoModelForCausalLM
 
 from tli_core.alignment import measure
 from tli_core.catalogue import ROOT
-from tli_core.checkpoint import INDEX, header, hub_answers, needed_tensors, open_checkpoint
+from tli_core.checkpoint import INDEX, header, needed_tensors, open_checkpoint
 from tli_core.generation import continuations
 from tli_core.layers import layer_index
 from tli_core.model import blocks_to_train, load_model
 from tli_core.pairs import shipped
 from tli_core.placement import Placement
 from tli_core.presets import configured
+from tli_core.reach import hub_answers
 from tli_core.reading import read_model
 from tli_core.training import train_adapter
 

@@ -10,6 +10,8 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from .catalogue import HUB_ID, source_of
+from .reach import hub_answers
+from .wording import say
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 WANTED = {WEIGHTS: 256_000_000, CONFIG: 100_000, "tli.json": 8_000_000}
@@ -31,21 +33,23 @@ def unpack_adapter(archive: Path, into: Path) -> Path:
         with zipfile.ZipFile(archive) as file:
             return _unpacked(file, archive.stem, into)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise ValueError(f"{archive.name} cannot be opened as a zip file: {error}") from error
+        text = "{name} cannot be opened as a zip file: {error}"
+        raise ValueError(say(text, name=archive.name, error=error)) from error
 
 
 def _unpacked(file: zipfile.ZipFile, stem: str, into: Path) -> Path:
     members = {member.filename: PurePosixPath(member.filename) for member in file.infolist() if not member.is_dir()}
     folders = {path.parent for path in members.values() if path.name == CONFIG}
     if not folders:
-        raise ValueError(f"The zip file has no {CONFIG}: zip the folder that PEFT saved.")
+        raise ValueError(say("The zip file has no {file}: zip the folder that PEFT saved.", file=CONFIG))
     if len(folders) > 1:
-        raise ValueError(f"The zip file holds {len(folders)} adapters: zip one of them alone.")
+        raise ValueError(say("The zip file holds {n} adapters: zip one of them alone.", n=len(folders)))
     (folder,) = folders
     names = {path.name: name for name, path in members.items() if path.parent == folder}
     if WEIGHTS not in names:
-        pickled = " Its weights are a pickle, which can run code." if "adapter_model.bin" in names else ""
-        raise ValueError(f"The zip file has no {WEIGHTS}.{pickled} Save the adapter again as safetensors.")
+        pickled = say("Its weights are a pickle, which can run code.") if "adapter_model.bin" in names else ""
+        text = "The zip file has no {file}. {pickled} Save the adapter again as safetensors."
+        raise ValueError(say(text, file=WEIGHTS, pickled=pickled).replace("  ", " "))
     target = into / folder_name(folder.name or stem)
     target.mkdir()
     for name, most in WANTED.items():
@@ -58,7 +62,8 @@ def _unpacked(file: zipfile.ZipFile, stem: str, into: Path) -> Path:
                 left -= len(block)
                 if left < 0:
                     shutil.rmtree(target)
-                    raise ValueError(f"{name} is larger than {most // 1_000_000 or 1} MB, too large for this page.")
+                    text = "{name} is larger than {most} MB, too large for this page."
+                    raise ValueError(say(text, name=name, most=most // 1_000_000 or 1))
                 unpacked.write(block)
     return target
 
@@ -77,7 +82,9 @@ def fetch_adapter(repo: str, into: Path) -> Path:
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError
 
     if not HUB_ID.fullmatch(repo):
-        raise ValueError(f"{repo[:80]!r} is no Hub id: write it as owner/name.")
+        raise ValueError(say("{repo!r} is no Hub id: write it as owner/name.", repo=repo[:80]))
+    if not hub_answers():
+        raise ValueError(say("The Hub cannot be reached from here: go online, or upload the adapter as a zip file."))
     target = into / folder_name(repo.partition("/")[2])
     target.mkdir()
     try:
@@ -85,15 +92,18 @@ def fetch_adapter(repo: str, into: Path) -> Path:
             try:
                 size = get_hf_file_metadata(hf_hub_url(repo, name)).size or 0
                 if size > most:
-                    raise ValueError(f"{name} of {repo} has {size / 1e6:.0f} MB, more than {most / 1e6:.0f}.")
+                    text = "{name} of {repo} has {size:.0f} MB, more than {most:.0f}."
+                    raise ValueError(say(text, name=name, repo=repo, size=size / 1e6, most=most / 1e6))
                 shutil.copyfile(hf_hub_download(repo, name), target / name)
             except EntryNotFoundError as error:
                 if name in (WEIGHTS, CONFIG):
-                    raise ValueError(f"{repo} has no {name}: it is no PEFT adapter in safetensors.") from error
+                    text = "{repo} has no {name}: it is no PEFT adapter in safetensors."
+                    raise ValueError(say(text, repo=repo, name=name)) from error
     except RepositoryNotFoundError as error:
-        raise ValueError(f"There is no {repo} on the Hub, or it is private: check the id.") from error
+        raise ValueError(say("There is no {repo} on the Hub, or it is private: check the id.", repo=repo)) from error
     except (HfHubHTTPError, OSError) as error:
-        raise ValueError(f"The Hub could not be asked for {repo}: {str(error).splitlines()[0]}") from error
+        text = "The Hub could not be asked for {repo}: {error}"
+        raise ValueError(say(text, repo=repo, error=str(error).splitlines()[0])) from error
     return target
 
 
@@ -106,11 +116,13 @@ def check_base(folder: Path, model: str) -> None:
     try:
         named = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["base_model_name_or_path"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder.name} does not say which base it was made for, in {CONFIG}.") from error
+        text = "{name} does not say which base it was made for, in {file}."
+        raise ValueError(say(text, name=folder.name, file=CONFIG)) from error
     source = source_of(model)
     # A base that was loaded from a folder is named by that folder, wherever it was.
     if named != source and Path(str(named)).name != Path(source).name:
-        raise ValueError(f"{folder.name} was made for {str(named)[:120]}, not for {source}: choose that base.")
+        text = "{name} was made for {named}, not for {base}: choose that base."
+        raise ValueError(say(text, name=folder.name, named=str(named)[:120], base=source))
 
 
 @dataclass(frozen=True)

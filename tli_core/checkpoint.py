@@ -1,28 +1,27 @@
 """Which tensors a task needs; find and fetch only those, trusting the shards' own headers over the index."""
 
 import json
-import os
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 from accelerate import init_empty_weights
-from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download, try_to_load_from_cache
+from huggingface_hub import HfApi, hf_hub_download, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from torch import nn
 from tqdm import tqdm
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
+
+from .reach import hub_answers
+from .wording import say
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 HEAD = "lm_head.weight"
 EMBEDDINGS = "model.embed_tokens.weight"
 MAX_HEADER_BYTES = 100_000_000
-ANSWER_SECONDS = 5
 
 Progress = Callable[[int, int], None]
 """Told (bytes so far, bytes in all) of each file while it is fetched; may raise DownloadStopped."""
@@ -234,7 +233,8 @@ def header(path: Path) -> dict[str, Any]:
         table.pop("__metadata__", None)
         end = 8 + length + max((entry["data_offsets"][1] for entry in table.values()), default=0)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-        raise ValueError(f"{path.name} is no safetensors file, or is damaged: delete it and fetch it again.") from None
+        text = "{name} is no safetensors file, or is damaged: delete it and fetch it again."
+        raise ValueError(say(text, name=path.name)) from None
     if end != size:
         raise ValueError(f"{path.name} has {size} bytes where its header says {end}: delete it and fetch it again.")
     return table
@@ -253,21 +253,6 @@ def _progress_bar(progress: Progress) -> type[tqdm]:
             """Draws nothing."""
 
     return Reporting
-
-
-def _offline() -> bool:
-    return os.environ.get("HF_HUB_OFFLINE") not in (None, "", "0")
-
-
-def hub_answers() -> bool:
-    """Whether the Hub can be reached, asked once: its own client tries for half a minute before it gives up."""
-    try:
-        urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=ANSWER_SECONDS).close()
-    except HTTPError:
-        return True  # a refusal is an answer
-    except OSError:
-        return False
-    return True
 
 
 class _LocalFiles:
@@ -304,7 +289,7 @@ class _HubFiles:
         self._revision = revision
         self._progress = _progress_bar(progress)
         # What is in the cache serves without the Hub, too.
-        self._offline = _offline() or not hub_answers()
+        self._offline = not hub_answers()
         self.commit: str | None = None
 
     def get(self, name: str) -> Path | None:
@@ -322,18 +307,16 @@ class _HubFiles:
         except LocalEntryNotFoundError as error:
             if self.commit and name not in self.shards():
                 return None
-            raise ValueError(
-                f"{self.source} is not in the cache, and the Hub cannot be reached: go online once, or check "
-                "HF_ENDPOINT."
-            ) from error
+            text = "{repo} is not in the cache, and the Hub cannot be reached: go online once, or check HF_ENDPOINT."
+            raise ValueError(say(text, repo=self.source)) from error
         except EntryNotFoundError:
             return None
         except RepositoryNotFoundError as error:
-            raise ValueError(
-                f"There is no model {self.source} on the Hub, or it needs a login: check the name, or set HF_TOKEN."
-            ) from error
+            text = "There is no model {repo} on the Hub, or it needs a login: check the name, or set HF_TOKEN."
+            raise ValueError(say(text, repo=self.source)) from error
         except (HfHubHTTPError, OSError, ValueError) as error:
-            raise ValueError(f"{name} of {self.source} could not be fetched: {str(error).splitlines()[0]}") from error
+            text = "{name} of {repo} could not be fetched: {error}"
+            raise ValueError(say(text, name=name, repo=self.source, error=str(error).splitlines()[0])) from error
         # …/snapshots/<commit>/<name>: the commit that a branch or tag meant when the first file came.
         self.commit = path.parent.name
         return path
@@ -354,7 +337,8 @@ class _HubFiles:
             tree = HfApi().list_repo_tree(self.source, revision=self.commit or self._revision)
             return {e.path: e.size for e in tree if e.path.endswith(".safetensors") and hasattr(e, "size")}
         except (HfHubHTTPError, OSError) as error:
-            raise ValueError(f"The Hub could not tell the size of {self.source}: go online, or try again.") from error
+            text = "The Hub could not tell the size of {repo}: go online, or try again."
+            raise ValueError(say(text, repo=self.source)) from error
 
     def is_here(self, shard: str) -> bool:
         """Whether a shard is in the cache."""

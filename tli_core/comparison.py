@@ -13,6 +13,7 @@ from .model import LoadedModel
 from .outputs import GlossRanking, rank_glosses
 from .pairs import WordPair
 from .placement import input_device
+from .wording import say
 
 NEXT = 8
 """How many of the likeliest next tokens are told."""
@@ -58,7 +59,8 @@ def written(loaded: LoadedModel, adapter: str | None, prompt: str, max_new_token
     for _ in range(max_new_tokens):
         with loaded.using(adapter) as model:
             if not can_generate(model):
-                raise ValueError(f"{loaded.name} has no output head here, so it can be measured but writes nothing.")
+                text = "{name} has no output head here, so it can be measured but writes nothing."
+                raise ValueError(say(text, name=loaded.name))
             ends = model.generation_config.eos_token_id
             out = model(
                 torch.tensor([ids], device=input_device(model)),  # (1, t), then (1, 1)

@@ -14,6 +14,7 @@ from .model import LoadedModel, Provenance
 from .outputs import OutputCheck, ProbeAnswer, check_outputs, probe
 from .pairs import WordPair
 from .significance import PairedTest, bootstrap_weights, holm, interval95, paired_test
+from .wording import say
 
 TRAINED, CONTROL = "trained", "control"
 
@@ -132,9 +133,8 @@ def evaluate_lists(
     results = []
     for name, pairs in ((TRAINED, trained), (CONTROL, control)):
         if len(pairs) < 2:
-            raise ValueError(
-                f"The {name} list needs at least two pairs, as they are compared with each other: add some."
-            )
+            text = "The {name} list needs at least two pairs, as they are compared with each other: add some."
+            raise ValueError(say(text, name=say(name)))
         for who, key in (("base", None), ("adapter", adapter)):
             tell(f"{len(pairs)} {name} pairs, {who}")
             results.append(measure(loaded, pairs, key, seed=seed))

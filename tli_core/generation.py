@@ -10,6 +10,7 @@ from .embeddings import encode, length_batches
 from .pairs import WordPair, normalise
 from .placement import input_device
 from .prompts import TO_ENGLISH, TO_SWAHILI
+from .wording import say
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def continuations(
     """
     if not can_generate(model):
         raise ValueError(
-            "This checkpoint has no output head, so the model can be measured and trained but not generate."
+            say("This checkpoint has no output head, so the model can be measured and trained but not generate.")
         )
     encoded = encode(tokenizer, prompts)
     answers = [""] * len(prompts)

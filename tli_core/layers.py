@@ -32,9 +32,13 @@ def layer_index(names: Sequence[str], layer: int | str) -> int:
     last = len(names) - 1
     if layer == "output" and names[-1] != "output":
         raise ValueError(
-            f"Only the first {last} blocks are loaded, so there is no output: give a layer from 0 to {last}."
+            say(
+                "Only the first {last} blocks are loaded, so there is no output: give a layer from 0 to {last}.",
+                last=last,
+            )
         )
     index = last if layer == "output" else int(layer)
     if not 0 <= index <= last:
-        raise ValueError(f"There is no layer {layer}: this model has layers 0 to {last}, and 'output'.")
+        text = "There is no layer {layer}: this model has layers 0 to {last}, and 'output'."
+        raise ValueError(say(text, layer=layer, last=last))
     return index

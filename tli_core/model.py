@@ -262,12 +262,24 @@ class LoadedModel:
             block = _block_of(name)
             if block is not None and block >= blocks:
                 raise ValueError(
-                    f"{path.name} changes block {block}, but {self.name} has {blocks}: it is for another base."
+                    say(
+                        "{name} changes block {block}, but {base} has {blocks}: it is for another base.",
+                        name=path.name,
+                        block=block,
+                        base=self.name,
+                        blocks=blocks,
+                    )
                 )
             if name.endswith("q_proj.lora_A.weight") and tensor.shape[1] != hidden:
                 raise ValueError(
-                    f"{path.name} is for a model of width {tensor.shape[1]}, but {self.name} has {hidden}: "
-                    "choose the base it was made for."
+                    say(
+                        "{name} is for a model of width {width}, but {base} has {hidden}: choose the base it was made "
+                        "for.",
+                        name=path.name,
+                        width=tensor.shape[1],
+                        base=self.name,
+                        hidden=hidden,
+                    )
                 )
 
     def _load_weights(self, key: str, config: PeftConfig, state: dict[str, torch.Tensor], path: Path) -> None:
@@ -280,12 +292,19 @@ class LoadedModel:
         except (RuntimeError, ValueError) as error:
             self._take_off(key)
             reason = str(error).strip().splitlines()[-1].strip()
-            raise ValueError(f"{path.name} does not fit {self.name}: {reason}") from error
+            text = "{name} does not fit {base}: {reason}"
+            raise ValueError(say(text, name=path.name, base=self.name, reason=reason)) from error
         if problems:
             self._take_off(key)
             raise ValueError(
-                f"{path.name} does not fit {self.name}: {len(problems)} tensors do not match, such as {problems[0]}. "
-                "Choose the base it was made for."
+                say(
+                    "{name} does not fit {base}: {n} tensors do not match, such as {tensor}. Choose the base it was "
+                    "made for.",
+                    name=path.name,
+                    base=self.name,
+                    n=len(problems),
+                    tensor=problems[0],
+                )
             )
 
     def _attach(self, key: str, config: PeftConfig) -> None:
@@ -371,16 +390,18 @@ def _dtype(config: PretrainedConfig) -> torch.dtype:
 def _read_adapter(path: Path) -> tuple[PeftConfig, dict[str, torch.Tensor], str]:
     config_file, weights_file = path / "adapter_config.json", path / "adapter_model.safetensors"
     if not config_file.is_file():
-        raise ValueError(f"{path} has no adapter_config.json: point to a folder that PEFT saved.")
+        raise ValueError(say("{path} has no adapter_config.json: point to a folder that PEFT saved.", path=path))
     if not weights_file.is_file():
-        raise ValueError(f"{path.name} has no adapter_model.safetensors: save it again as safetensors.")
+        raise ValueError(say("{name} has no adapter_model.safetensors: save it again as safetensors.", name=path.name))
     try:
         config = PeftConfig.from_pretrained(str(path))
         state = load_file(weights_file)
     except (SafetensorError, json.JSONDecodeError, TypeError, ValueError, KeyError) as error:
-        raise ValueError(f"{path.name} cannot be read as an adapter: {str(error).splitlines()[0]}") from error
+        text = "{name} cannot be read as an adapter: {error}"
+        raise ValueError(say(text, name=path.name, error=str(error).splitlines()[0])) from error
     if not isinstance(config, LoraConfig):
-        raise ValueError(f"{path.name} is a {config.peft_type} adapter: only LoRA adapters can be used here.")
+        text = "{name} is a {kind} adapter: only LoRA adapters can be used here."
+        raise ValueError(say(text, name=path.name, kind=config.peft_type))
     config.inference_mode = True
     return config, state, hashlib.sha256(weights_file.read_bytes()).hexdigest()
 

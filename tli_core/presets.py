@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from .pooling import POOLINGS
+from .wording import say
 
 LOSSES = ("triplet", "contrastive")
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -43,38 +44,46 @@ class TrainingConfig:
     patience: int = 0
 
     def __post_init__(self) -> None:
+        # What must hold, what is said where it does not, and the value.
         checks = (
-            (self.pooling in POOLINGS, f"pooling must be one of {', '.join(POOLINGS)}, got {self.pooling!r}"),
-            (self.loss in LOSSES, f"loss must be one of {', '.join(LOSSES)}, got {self.loss!r}"),
+            (self.pooling in POOLINGS, "Pooling must be words, all or last, got {value}.", self.pooling),
+            (self.loss in LOSSES, "Loss must be triplet or contrastive, got {value}.", self.loss),
             (
                 self.batch_size >= 2,
-                f"batch size must be at least 2, as negatives come from the batch; got {self.batch_size}",
+                "Batch size must be at least 2, as negatives come from the batch; got {value}.",
+                self.batch_size,
             ),
-            (1 <= self.epochs <= 1000, f"epochs must be 1 to 1000, got {self.epochs}"),
-            (0 < self.learning_rate < 1, f"learning rate must be between 0 and 1, got {self.learning_rate}"),
-            (1 <= self.rank <= 256, f"rank must be 1 to 256, got {self.rank}"),
-            (0 < self.temperature <= 10, f"temperature must be above 0 and at most 10, got {self.temperature}"),
-            (0 <= self.margin <= 2, f"margin must be 0 to 2, got {self.margin}"),
-            (1 <= self.alpha <= 1024, f"alpha must be 1 to 1024, got {self.alpha}"),
-            (self.batch_size <= 1024, f"batch size must be at most 1024, got {self.batch_size}"),
-            (0 <= self.warmup_steps <= 100_000, f"warm-up must be 0 to 100000 steps, got {self.warmup_steps}"),
-            (0 <= self.weight_decay < 1, f"weight decay must be at least 0 and below 1, got {self.weight_decay}"),
-            (0 <= self.seed < 2**31, f"seed must be 0 to 2147483647, got {self.seed}"),
-            (0 <= self.patience <= 100, f"patience must be 0 to 100 checks, got {self.patience}"),
-            (bool(self.targets), "targets must name at least one matrix, such as q_proj"),
+            (self.batch_size <= 1024, "Batch size must be at most 1024, got {value}.", self.batch_size),
+            (1 <= self.epochs <= 1000, "Epochs must be 1 to 1000, got {value}.", self.epochs),
+            (0 < self.learning_rate < 1, "Learning rate must be between 0 and 1, got {value}.", self.learning_rate),
+            (1 <= self.rank <= 256, "Rank must be 1 to 256, got {value}.", self.rank),
+            (0 < self.temperature <= 10, "Temperature must be above 0 and at most 10, got {value}.", self.temperature),
+            (0 <= self.margin <= 2, "Margin must be 0 to 2, got {value}.", self.margin),
+            (1 <= self.alpha <= 1024, "Alpha must be 1 to 1024, got {value}.", self.alpha),
+            (0 <= self.warmup_steps <= 100_000, "Warm-up must be 0 to 100000 steps, got {value}.", self.warmup_steps),
+            (
+                0 <= self.weight_decay < 1,
+                "Weight decay must be at least 0 and below 1, got {value}.",
+                self.weight_decay,
+            ),
+            (0 <= self.seed < 2**31, "Seed must be 0 to 2147483647, got {value}.", self.seed),
+            (0 <= self.patience <= 100, "Patience must be 0 to 100 checks, got {value}.", self.patience),
+            (bool(self.targets), "Targets must name at least one matrix, such as q_proj; got {value}.", "none"),
             (
                 set(self.targets) <= set(TARGETS),
-                f"targets must be some of {', '.join(TARGETS)}, got {', '.join(map(str, self.targets))}",
+                "Targets must be some of {known}, got {value}.",
+                ", ".join(map(str, self.targets)),
             ),
-            (0 <= self.dropout < 1, f"dropout must be at least 0 and below 1, got {self.dropout}"),
+            (0 <= self.dropout < 1, "Dropout must be at least 0 and below 1, got {value}.", self.dropout),
             (
                 self.layer is None or self.layer >= 1,
-                f"layer must be 1 or more, as layer 0 has no block; got {self.layer}",
+                "Layer must be 1 or more, as layer 0 has no block; got {value}.",
+                self.layer,
             ),
         )
-        for good, sentence in checks:
+        for good, sentence, value in checks:
             if not good:
-                raise ValueError(f"{sentence[0].upper()}{sentence[1:]}.")
+                raise ValueError(say(sentence, value=value, known=", ".join(TARGETS)))
 
 
 PRESETS = {
@@ -155,18 +164,22 @@ def read_preset(path: str | Path) -> TrainingConfig:
     if not path.is_file():
         raise ValueError(f"There is no preset at {path}: give {', '.join(PRESETS)}, or a YAML file.")
     if path.stat().st_size > MAX_PRESET_BYTES:
-        raise ValueError(f"{path.name} is larger than {MAX_PRESET_BYTES // 1000} kB, too large for a preset.")
+        text = "{name} is larger than {most} kB, too large for a preset."
+        raise ValueError(say(text, name=path.name, most=MAX_PRESET_BYTES // 1000))
     try:
         knobs = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        where = f" at line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
-        raise ValueError(f"{path.name} is not YAML{where}: write one knob a line, such as epochs: 8.") from error
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else say(" at line {line}", line=mark.line + 1)
+        text = "{name} is not YAML{where}: write one knob a line, such as epochs: 8."
+        raise ValueError(say(text, name=path.name, where=where)) from error
     if not isinstance(knobs, dict):
-        raise ValueError(f"{path.name} holds no knobs: write one a line, such as epochs: 8.")
+        raise ValueError(say("{name} holds no knobs: write one a line, such as epochs: 8.", name=path.name))
     names = [field.name for field in fields(TrainingConfig)]
     for name in knobs:
         if name not in names:
-            raise ValueError(f"{path.name}: there is no knob {str(name)[:40]!r}; there are {', '.join(names)}.")
+            text = "{file}: there is no knob {name!r}; there are {names}."
+            raise ValueError(say(text, file=path.name, name=str(name)[:40], names=", ".join(names)))
     preset = str(knobs.pop("preset", "corrected"))
     return configured(preset, **{name: _checked_knob(path.name, name, value) for name, value in knobs.items()})
 
@@ -191,7 +204,8 @@ def _checked_knob(file: str, name: str, value: Any) -> Any:
         return tuple(value)
     kinds = {"layer": "a number or output", "shuffled": "true or false", "targets": "a list such as [q_proj, v_proj]"}
     kind = kinds.get(name) or ("a whole number" if name in _WHOLE else "a number" if name in _REAL else "a word")
-    raise ValueError(f"{file}: {name} must be {kind}, got {str(value)[:40]!r}.")
+    text = "{file}: {name} must be {kind}, got {value!r}."
+    raise ValueError(say(text, file=file, name=name, kind=say(kind), value=str(value)[:40]))
 
 
 def batch_slices(n: int, batch_size: int) -> list[slice]:

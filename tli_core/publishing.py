@@ -9,6 +9,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from .adapter_sources import CONFIG
 from .cards import NOTICE, needs_llama_name
 from .catalogue import HUB_ID
+from .wording import say
 
 UPLOADED = ("*.json", "*.safetensors", "README.md", NOTICE)
 
@@ -21,12 +22,16 @@ def check_repo_name(folder: Path, repo: str) -> str:
     """
     repo = repo.strip()
     if not HUB_ID.fullmatch(repo):
-        raise ValueError(f"{repo[:80]!r} is no Hub id: write it as your-name/adapter-name.")
+        raise ValueError(say("{repo!r} is no Hub id: write it as your-name/adapter-name.", repo=repo[:80]))
     base = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["base_model_name_or_path"]
     if needs_llama_name(base) and not repo.partition("/")[2].startswith("Llama"):
+        owner, _, name = repo.partition("/")
         raise ValueError(
-            f"The Llama 3.1 licence asks that a model made with it has Llama at the beginning of its name: call it "
-            f"{repo.partition('/')[0]}/Llama-{repo.partition('/')[2]}."
+            say(
+                "The Llama 3.1 licence asks that a model made with it has Llama at the beginning of its name: call it "
+                "{name}.",
+                name=f"{owner}/Llama-{name}",
+            )
         )
     return repo
 
@@ -45,5 +50,6 @@ def publish_adapter(folder: Path, repo: str, token: str, private: bool = True) -
             repo_id=repo, folder_path=folder, allow_patterns=list(UPLOADED), commit_message=f"Add {folder.name}"
         )
     except (HfHubHTTPError, OSError) as error:
-        raise ValueError(f"The Hub did not take {repo}: {str(error).splitlines()[0]}") from error
+        text = "The Hub did not take {repo}: {error}"
+        raise ValueError(say(text, repo=repo, error=str(error).splitlines()[0])) from error
     return f"{hub.endpoint}/{repo}"

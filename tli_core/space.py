@@ -12,6 +12,7 @@ from .embeddings import encode, layer_states
 from .layers import layer_index
 from .model import LoadedModel
 from .pairs import WordPair, lexicon, normalise
+from .wording import say
 
 NEIGHBOURS = 10
 
@@ -70,7 +71,7 @@ def project(
     if method not in PROJECTIONS:
         raise ValueError(f"There is no projection {method!r}: choose one of {', '.join(PROJECTIONS)}.")
     if len(pairs) < 3:
-        raise ValueError(f"A picture of the space needs at least three pairs, got {len(pairs)}: add some.")
+        raise ValueError(say("A picture of the space needs at least three pairs, got {n}: add some.", n=len(pairs)))
     index = layer_index(loaded.layer_names, layer)
     words = [pair.swahili for pair in pairs] + [pair.english for pair in pairs]
     vectors = torch.stack([_unit_states(loaded, words, key, index, pooling) for key in adapters])  # (m, 2n, d)

@@ -22,6 +22,7 @@ from .pooling import EncodedWord
 from .presets import TrainingConfig, total_steps
 from .run_state import RunState, random_states, restore_random
 from .steps import PendingLoss, Steps
+from .wording import say
 
 MAX_STEPS = 20_000
 CHECKS = 25
@@ -48,14 +49,21 @@ def blocks_read(config: TrainingConfig, blocks: int, whole: bool = True) -> int:
     """
     if config.layer is None and not whole:
         raise ValueError(
-            f"Only the first {blocks} blocks are loaded, so the loss cannot read the output: give a layer from 1 to "
-            f"{blocks}."
+            say(
+                "Only the first {blocks} blocks are loaded, so the loss cannot read the output: give a layer from 1 to "
+                "{blocks}.",
+                blocks=blocks,
+            )
         )
     if config.layer is None:
         return blocks
     if config.layer > blocks:
         raise ValueError(
-            f"Layer {config.layer} is beyond this model, whose output is layer {blocks}: choose 1 to {blocks}."
+            say(
+                "Layer {layer} is beyond this model, whose output is layer {blocks}: choose 1 to {blocks}.",
+                layer=config.layer,
+                blocks=blocks,
+            )
         )
     return config.layer
 
@@ -102,15 +110,21 @@ def train_adapter(
     layer = blocks_read(config, loaded.blocks, loaded.whole)
     if layer > loaded.resident_blocks:
         raise ValueError(
-            f"The loss at layer {layer} reads {layer} blocks, but only the first {loaded.resident_blocks} are kept in "
-            "memory: choose a lower layer, or load the model in fewer bits."
+            say(
+                "The loss at layer {layer} reads {layer} blocks, but only the first {kept} are kept in memory: choose "
+                "a lower layer, or load the model in fewer bits.",
+                layer=layer,
+                kept=loaded.resident_blocks,
+            )
         )
     if config.patience and len(control) < 2:
-        raise ValueError("Early stopping looks at held-out pairs, and there are none: set patience to 0, or give some.")
+        text = "Early stopping looks at held-out pairs, and there are none: set patience to 0, or give some."
+        raise ValueError(say(text))
     data = TrainingPairs.of(loaded, pairs, config)
     steps = total_steps(config, len(pairs))
     if steps > MAX_STEPS:
-        raise ValueError(f"{steps} steps are more than {MAX_STEPS}: use fewer epochs or larger batches.")
+        text = "{n} steps are more than {most}: use fewer epochs or larger batches."
+        raise ValueError(say(text, n=steps, most=MAX_STEPS))
     if resume and resume.history[-1].steps != steps:
         raise ValueError(f"The saved state is of a run of {resume.history[-1].steps} steps, but this one has {steps}.")
 

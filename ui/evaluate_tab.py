@@ -260,7 +260,11 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     )
 
     def for_model(model: str, visitor: Visitor):
-        return [gr.Dropdown(choices=layer_choices(models, model, PICK_CHOICE), value=last_layer(models, model))]
+        return [
+            gr.Dropdown(
+                choices=layer_choices(models, model, (say(PICK_CHOICE[0]), PICK)), value=last_layer(models, model)
+            )
+        ]
 
     bar.follow(for_model, [layer])
 

@@ -6,6 +6,7 @@ the language of whoever asked for it.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import gradio as gr
@@ -83,7 +84,17 @@ def swahili_of(part: gr.blocks.Block) -> dict:
     if (words := getattr(part, "words", None)) in SWAHILI:
         texts["value"] = empty_figure(SWAHILI[words])
     # A choice of words is translated; one of names, such as adapters, is another for every visitor.
-    known = [label in SWAHILI for label, _ in choices]
+    known = [_choice_in_swahili(label) for label, _ in choices]
     if (isinstance(part, gr.Radio) and any(known)) or (isinstance(part, gr.Dropdown) and known and all(known)):
-        texts["choices"] = [(SWAHILI.get(label, label), value) for label, value in choices]
+        texts["choices"] = [(swahili or label, value) for (label, value), swahili in zip(choices, known, strict=True)]
     return texts
+
+
+def _choice_in_swahili(label: str) -> str | None:
+    """A choice's Swahili; of one with a number in it, such as a layer, from the text that leaves the number open."""
+    if label in SWAHILI:
+        return SWAHILI[label]
+    number = re.search(r"\d+", label)
+    if number is None or (text := label.replace(number[0], "{number}")) not in SWAHILI:
+        return None
+    return SWAHILI[text].format(number=number[0])

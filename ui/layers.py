@@ -1,5 +1,6 @@
 """The layer picker's choices, known without loading a model that is on this machine."""
 
+from tli_core.wording import say
 from ui.visitors import Models
 
 OUTPUT = "output"
@@ -14,8 +15,10 @@ def layer_choices(models: Models, model: str, *first: tuple[str, str]) -> list[t
         # The Hub cannot be reached just now; loading the model will say so, and the output is always there.
         names = ("embeddings", OUTPUT)
     last = len(names) - 1
-    top = ("output: after the last block", OUTPUT) if names[-1] == OUTPUT else (f"{last}: {names[-1]}", str(last))
-    return [*first, top, *((f"{i}: {names[i]}", str(i)) for i in range(last - 1, -1, -1))]
+    whole = names[-1] == OUTPUT
+    top = (say("output, after the last block"), OUTPUT) if whole else (say("layer {number}", number=last), str(last))
+    inner = [(say("layer {number}", number=i), str(i)) for i in range(last - 1, 0, -1)]
+    return [*first, top, *inner, (say("layer 0, before the first block"), "0")]
 
 
 def last_layer(models: Models, model: str) -> str:

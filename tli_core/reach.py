@@ -1,0 +1,22 @@
+"""Whether the Hub can be reached from here."""
+
+import os
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from huggingface_hub import constants
+
+ANSWER_SECONDS = 5
+
+
+def hub_answers() -> bool:
+    """Whether the Hub may be asked and answers: its own client tries for half a minute before it gives up."""
+    if os.environ.get("HF_HUB_OFFLINE") not in (None, "", "0"):
+        return False
+    try:
+        urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=ANSWER_SECONDS).close()
+    except HTTPError:
+        return True  # a refusal is an answer
+    except OSError:
+        return False
+    return True
