@@ -12,6 +12,9 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
+from huggingface_hub import constants
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TOKEN = "hf_of_a_visitor"
 
@@ -26,6 +29,14 @@ class Served:
     created: list[dict] = field(default_factory=list)
     bytes: Counter = field(default_factory=Counter)
     gets: Counter = field(default_factory=Counter)
+
+
+def take_for_the_hub(served: Served, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this process ask a served Hub and keep what comes in a cache of its own."""
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, served.endpoint)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "ENDPOINT", served.endpoint)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home))
 
 
 @contextmanager

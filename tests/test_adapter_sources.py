@@ -1,23 +1,20 @@
 """Adapters from a zip file and from the Hub: what is taken, and what is refused with a reason."""
 
 import json
-import os
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from tli_core import adapter_sources
-from tli_core.adapter_sources import WEIGHTS, check_base, read_facts, unpack_adapter
+from tli_core.adapter_sources import WEIGHTS, check_base, fetch_adapter, read_facts, unpack_adapter
 from tli_core.cards import save_adapter
 from tli_core.catalogue import ROOT
 from tli_core.presets import configured
 from tli_core.publishing import check_repo_name, publish_adapter
 from tli_core.training import train_adapter
 
-from .hub import TOKEN, serve
+from .hub import TOKEN, serve, take_for_the_hub
 
 SHIPPED = ROOT / "adapters" / "mini-corrected"
 
@@ -75,24 +72,18 @@ def test_the_base_must_be_the_one_it_was_made_for(tmp_path):
         check_base(tmp_path, "lugha-mini")
 
 
-def test_an_adapter_comes_from_the_hub_file_by_file(tmp_path):
-    """In a process of its own, as the Hub's address is read once."""
-    program = (
-        "import sys; from pathlib import Path; from tli_core.adapter_sources import fetch_adapter\n"
-        "for repo in sys.argv[2:]:\n"
-        "    try: print(fetch_adapter(repo, Path(sys.argv[1])).name)\n"
-        "    except ValueError as error: print(error)\n"
-    )
+def test_an_adapter_comes_from_the_hub_file_by_file(tmp_path, monkeypatch):
     with serve(SHIPPED, "owner/mine") as served:
-        environment = {**os.environ, "HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home")}
-        command = [sys.executable, "-c", program, str(tmp_path), "owner/mine", "owner/other", "../up"]
-        said = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert said.stdout.splitlines() == [
-        "mine", "There is no owner/other on the Hub, or it is private: check the id.",
-        "'../up' is no Hub id: write it as owner/name.",
-    ]  # fmt: skip
+        take_for_the_hub(served, tmp_path / "home", monkeypatch)
+        assert fetch_adapter("owner/mine", tmp_path).name == "mine"
+        with pytest.raises(ValueError, match=r"There is no owner/other on the Hub, or it is private: check the id\."):
+            fetch_adapter("owner/other", tmp_path)
+        with pytest.raises(ValueError, match=r"'\.\./up' is no Hub id: write it as owner/name\."):
+            fetch_adapter("../up", tmp_path)
     assert (tmp_path / "mine" / WEIGHTS).read_bytes() == (SHIPPED / WEIGHTS).read_bytes()
     assert not served.gets["README.md"]
+    with pytest.raises(ValueError, match="The Hub cannot be reached from here: go online, or upload"):
+        fetch_adapter("owner/mine", tmp_path)
 
 
 def test_an_adapter_goes_to_the_hub_with_its_card_under_the_visitors_token(tiny, pairs, tmp_path, monkeypatch):
@@ -106,7 +97,7 @@ def test_an_adapter_goes_to_the_hub_with_its_card_under_the_visitors_token(tiny,
     with pytest.raises(ValueError, match="no Hub id"):
         check_repo_name(folder, "https://somewhere/mine")
     with serve(folder, "owner/Llama-mine") as served:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", served.endpoint)
+        take_for_the_hub(served, tmp_path / "home", monkeypatch)
         address = publish_adapter(folder, "owner/Llama-mine", TOKEN)
         with pytest.raises(ValueError, match="The Hub did not take owner/Llama-mine"):
             publish_adapter(folder, "owner/Llama-mine", "hf_of_nobody")

@@ -1,5 +1,6 @@
 """The app as a visitor uses it, in a real browser: pairs, words, answers, lists and adapters."""
 
+import json
 import re
 import shutil
 import zipfile
@@ -16,12 +17,29 @@ from .browsing import artefact, check_results, choose, open_tab, write
 TRACES = ".js-plotly-plot .scatterlayer .trace"
 
 
-def test_the_page_opens_on_a_curve_with_its_control(page: Page):
+def test_a_first_visit_finds_a_curve_with_its_control_a_guide_examples_and_adapters(page: Page):
     expect(page.locator("#reading")).to_contain_text("for wrong ones")
     expect(page.locator("#reading")).to_contain_text("lugha-mini")
     legend = page.locator("#curve .legendtext")
     expect(legend.filter(has_text="right pairs (matched)")).to_have_count(1)
     expect(legend.filter(has_text="wrong pairs (mismatched)")).to_have_count(1)
+
+    page.get_by_text("How to read this, in two minutes").click()
+    guide = page.locator("#guide")
+    expect(guide).to_contain_text("Only the distance between the two says anything")
+    held_out = json.loads((ROOT / "adapters/mini-shuffled/tli.json").read_text())["held_out"][-1]
+    expect(guide).to_contain_text(f"{held_out['matched']:.3f}")
+    guide.get_by_role("tab", name="Kiswahili").click()
+    expect(guide).to_contain_text("Umbali kati ya mistari hiyo miwili ndio unaosema kitu")
+    expect(guide.get_by_role("cell", name=f"{held_out['mismatched']:.3f}").last).to_be_visible()
+
+    page.get_by_label("Wrong on purpose").check()
+    expect(page.locator("#pairs textarea")).to_have_value("maji, school\nmbwa, bread\nrafiki, mountain\nasali, train")
+    expect(page.locator("#pair-table")).to_contain_text("mountain")
+    page.locator("#adapter input").click()
+    assert {"mini-corrected", "mini-published", "mini-shuffled"} <= set(shipped_adapters())
+    for name in shipped_adapters():
+        expect(page.get_by_role("option", name=name, exact=True)).to_be_visible()
 
 
 def test_typing_pairs_and_laying_an_adapter_over_them(page: Page):
@@ -82,13 +100,7 @@ def test_pairs_come_from_a_table_a_file_and_the_lexicon(page: Page, tmp_path: Pa
     expect(page.locator("#pair-table")).to_contain_text("maziwa")
 
 
-def test_examples_fill_the_box_and_draw(page: Page):
-    page.get_by_label("Wrong on purpose").check()
-    expect(page.locator("#pairs textarea")).to_have_value("maji, school\nmbwa, bread\nrafiki, mountain\nasali, train")
-    expect(page.locator("#pair-table")).to_contain_text("mountain")
-
-
-def test_what_cannot_be_read_is_one_sentence_and_nothing_is_lost(page: Page):
+def test_hostile_words_stay_words_and_what_cannot_be_read_is_one_sentence(page: Page):
     write(page, "#pairs", "<b>paka</b>")
     page.click("#measure")
     expect(page.get_by_text("No pair could be read. Line 1: expected")).to_be_visible()
@@ -97,17 +109,6 @@ def test_what_cannot_be_read_is_one_sentence_and_nothing_is_lost(page: Page):
     expect(page.locator("#alignment-stale")).to_contain_text("what is shown is from before")
     expect(page.locator("#curve .wrap:not(.hide) .error")).to_have_count(0)
 
-
-def test_a_refusal_shows_a_visitors_words_as_words_and_covers_nothing(page: Page):
-    open_tab(page, "Fine-tune")
-    write(page, "#adapter-name", "<img src='/not-there.png'><u>x</u>")
-    page.click("#start")
-    expect(page.get_by_text("<img src='/not-there.png'>")).to_be_visible()
-    assert page.locator("img[src*='not-there'], .toast-body u").count() == 0
-    expect(page.locator("#train-status .wrap:not(.hide) .error")).to_have_count(0)
-
-
-def test_hostile_words_stay_words(page: Page):
     bad = "![a](http://127.0.0.1:9/y.png) <i>x</i> [b](http://127.0.0.1:9/z)"
     write(page, "#pairs", f"<img src=x onerror=alert(1)>\t<b>water</b>\nmaji, water\n{bad}")
     page.get_by_label("Show each pair's own line").check()
@@ -115,6 +116,13 @@ def test_hostile_words_stay_words(page: Page):
     expect(page.locator("#pair-table")).to_contain_text("<img src=x onerror=alert(1)>")
     expect(page.locator("#alignment-warning")).to_contain_text("<i>x</i>")
     assert page.locator("img[src='x'], #alignment-warning img, #alignment-warning a, #alignment-warning i").count() == 0
+
+    open_tab(page, "Fine-tune")
+    write(page, "#adapter-name", "<img src='/not-there.png'><u>x</u>")
+    page.click("#start")
+    expect(page.get_by_text("<img src='/not-there.png'>")).to_be_visible()
+    assert page.locator("img[src*='not-there'], .toast-body u").count() == 0
+    expect(page.locator("#train-status .wrap:not(.hide) .error")).to_have_count(0)
 
 
 def test_the_space_and_a_words_neighbours(page: Page):
@@ -179,13 +187,6 @@ def test_comparing_answers_side_by_side_and_reopening_them_by_their_link(page: P
     expect(page.locator("#right-words")).to_be_hidden()
     expect(page.locator("#compare-link a")).to_be_visible()
     check_results(page, "answers")
-
-
-def test_the_bundled_adapters_are_offered(page: Page):
-    page.locator("#adapter input").click()
-    for name in shipped_adapters():
-        expect(page.get_by_role("option", name=name, exact=True)).to_be_visible()
-    assert {"mini-corrected", "mini-published", "mini-shuffled"} <= set(shipped_adapters())
 
 
 def test_an_adapter_is_brought_from_a_file_used_and_downloaded(page: Page, tmp_path: Path):

@@ -1,6 +1,5 @@
 """The page for everybody: every screen, theme and language, the keyboard alone, and a model that must be fetched."""
 
-import json
 import os
 import subprocess
 import sys
@@ -94,17 +93,6 @@ def test_the_page_speaks_swahili_to_a_swahili_browser_and_on_request(browser: Br
     expect(in_english.get_by_role("link", name="Kiswahili")).to_have_attribute("href", "?lang=sw")
     context.close()
     assert not problems, problems
-
-
-def test_the_guide_explains_with_the_bundled_adapters_figures_in_both_languages(page: Page):
-    page.get_by_text("How to read this, in two minutes").click()
-    guide = page.locator("#guide")
-    expect(guide).to_contain_text("Only the distance between the two says anything")
-    held_out = json.loads((ROOT / "adapters/mini-shuffled/tli.json").read_text())["held_out"][-1]
-    expect(guide).to_contain_text(f"{held_out['matched']:.3f}")
-    guide.get_by_role("tab", name="Kiswahili").click()
-    expect(guide).to_contain_text("Umbali kati ya mistari hiyo miwili ndio unaosema kitu")
-    expect(guide.get_by_role("cell", name=f"{held_out['mismatched']:.3f}").last).to_be_visible()
 
 
 def test_without_a_network_but_a_hub_on_this_machine_its_model_says_what_it_takes_and_the_bundled_one_works(

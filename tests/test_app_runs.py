@@ -89,7 +89,7 @@ def test_a_run_outlives_its_page_and_is_stopped_resumed_and_kept(browser: Browse
     assert not problems, problems
 
 
-def test_knobs_become_a_command_and_a_preset_that_can_be_loaded(page: Page, tmp_path: Path):
+def test_knobs_become_a_command_and_a_preset_and_a_bad_list_is_one_sentence(page: Page, tmp_path: Path):
     open_tab(page, "Fine-tune")
     page.get_by_role("button", name="As a command, or as a preset to keep").click()
     write(page, "#epochs", "3")
@@ -102,9 +102,6 @@ def test_knobs_become_a_command_and_a_preset_that_can_be_loaded(page: Page, tmp_
     expect(page.locator("#command")).to_contain_text("--shuffled")
     expect(page.locator("#epochs input")).to_have_value("2")
 
-
-def test_a_bad_training_list_is_one_sentence(page: Page):
-    open_tab(page, "Fine-tune")
     page.locator("#train-source").get_by_label("pairs I type").check()
     page.click("#start")
     expect(page.get_by_text("No pair could be read.")).to_be_visible()
@@ -151,9 +148,12 @@ def test_the_published_protocol_step_by_step_with_its_control(page: Page):
     check_results(page, "run")
 
 
-def test_evaluating_shows_every_control_and_gives_a_report(page: Page):
+def test_evaluating_can_be_cancelled_shows_every_control_and_gives_a_report(page: Page):
     open_tab(page, "Evaluate")
     choose(page, "#evaluate-adapter", "mini-shuffled")
+    page.click("#evaluate")
+    page.click("#evaluate-cancel")
+    expect(page.get_by_text("Cancelled. What was on the page before is still there.")).to_be_visible(timeout=60_000)
     page.click("#evaluate")
     status = page.locator("#evaluate-status")
     expect(status).to_contain_text("Collapsed", timeout=60_000)
@@ -190,11 +190,3 @@ def test_the_answers_show_harm_that_cosines_hide(page: Page):
     expect(page.locator("#answers-note")).to_contain_text("plain sentences surprise it more")
     expect(page.locator("#answers")).to_contain_text("perplexity on plain Swahili")
     expect(page.locator("#probes")).to_contain_text("Swahili to English")
-
-
-def test_a_long_evaluation_can_be_cancelled(page: Page):
-    open_tab(page, "Evaluate")
-    page.click("#evaluate")
-    page.click("#evaluate-cancel")
-    expect(page.get_by_text("Cancelled. What was on the page before is still there.")).to_be_visible(timeout=60_000)
-    expect(page.locator("#evaluate")).to_be_enabled()

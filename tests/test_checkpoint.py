@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from transformers import AutoModelForCausalLM
 
 from tli_core.alignment import measure
 from tli_core.catalogue import ROOT
-from tli_core.checkpoint import INDEX, header, needed_tensors, open_checkpoint
+from tli_core.checkpoint import INDEX, DownloadStopped, header, needed_tensors, open_checkpoint
 from tli_core.generation import continuations
 from tli_core.layers import layer_index
 from tli_core.model import blocks_to_train, load_model
@@ -26,7 +28,7 @@ from tli_core.reading import read_model
 from tli_core.training import train_adapter
 
 from .conftest import character_tokenizer, tiny_llama
-from .hub import serve
+from .hub import Served, serve, take_for_the_hub
 
 CPU = Placement("cpu")
 
@@ -211,32 +213,42 @@ def test_a_shards_header_is_its_own_table(tmp_path):
     assert list(table) == ["lm_head.weight"] and table["lm_head.weight"]["shape"] == [99, 16]
 
 
-def run(script: str, served, home: Path, **environment: str) -> subprocess.CompletedProcess:
-    """A fresh process with the Hub's address and cache set as a user sets them."""
-    env = (
-        os.environ
-        | {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
-        | environment
-    )
-    return subprocess.run(
-        [sys.executable, "-c", script], env=env, cwd=ROOT, capture_output=True, text=True, timeout=120
-    )
-
-
-LOADS = """
+LOADER = """
+import sys
 from tli_core.generation import can_generate
 from tli_core.model import load_model
 from tli_core.placement import Placement
 
-def load(name, blocks=None):
+for line in sys.stdin:
+    name, blocks = line.split()
     told = []
     try:
-        loaded = load_model(name, Placement("cpu", blocks), progress=lambda done, total: told.append(total))
+        placement = Placement("cpu", int(blocks) or None)
+        loaded = load_model(name, placement, progress=lambda done, total: told.append(total))
         with loaded.using(None) as model:
             print(loaded.blocks, can_generate(model), sum(set(told)), flush=True)
     except ValueError as error:
         print(error, flush=True)
 """
+
+
+@contextmanager
+def loader(served: Served, home: Path, **environment: str) -> Iterator[Callable[[str, int], str]]:
+    """Loads a model or its first blocks (0: all) in a fresh process, told as by a user where the Hub and its cache are.
+
+    What it gives back is how many blocks there are, whether there is a head, and the bytes that were fetched.
+    """
+    env = os.environ | {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    command = [sys.executable, "-c", LOADER]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=env | environment, cwd=ROOT, **pipes) as process:
+
+        def load(name: str, blocks: int = 0) -> str:
+            print(name, blocks, file=process.stdin, flush=True)
+            return process.stdout.readline().strip()
+
+        yield load
+        process.stdin.close()
 
 
 def test_only_the_shards_that_are_needed_are_fetched_once_and_then_serve_offline(tmp_path):
@@ -245,29 +257,28 @@ def test_only_the_shards_that_are_needed_are_fetched_once_and_then_serve_offline
     first, second, head = names
     size = {name: (folder / name).stat().st_size for name in names}
     with serve(folder, "owner/small") as served:
-        online = run(LOADS + 'load("owner/small", 2)\nload("owner/small", 2)', served, home)
-        lines = online.stdout.splitlines()
-        assert lines[0].startswith("2 False ") and int(lines[0].split()[2]) >= size[first], online.stderr
-        assert lines[1] == "2 False 0"
-        assert served.bytes[first] == size[first] and not served.bytes[second] and not served.bytes[head]
+        with loader(served, home) as load:
+            blocks, generates, fetched = load("owner/small", 2).split()
+            assert (blocks, generates) == ("2", "False") and int(fetched) >= size[first]
+            assert load("owner/small", 2) == "2 False 0"
+            assert served.bytes[first] == size[first] and not served.bytes[second] and not served.bytes[head]
 
-        more = run(LOADS + 'load("owner/small")\nload("nobody/nothing")', served, home).stdout.splitlines()
-        assert more[0].startswith("3 True ")
-        assert served.gets[first] == 1 and served.bytes[second] == size[second]
-        # The index does not name the head's shard: its header is asked for first, then the shard is fetched.
-        assert size[head] <= served.bytes[head] <= 3 * size[head]
-        assert more[1].startswith("There is no model nobody/nothing on the Hub")
+            assert load("owner/small").startswith("3 True ")
+            assert served.gets[first] == 1 and served.bytes[second] == size[second]
+            # The index does not name the head's shard: its header is asked for first, then the shard is fetched.
+            assert size[head] <= served.bytes[head] <= 3 * size[head]
+            assert load("nobody/nothing").startswith("There is no model nobody/nothing on the Hub")
 
         given = served.gets.total()
-        offline = run(LOADS + 'load("owner/small")\nload("nobody/nothing")', served, home, HF_HUB_OFFLINE="1")
-        assert offline.stdout.splitlines()[:1] == ["3 True 0"], offline.stderr
-        assert "not in the cache, and the Hub cannot be reached" in offline.stdout.splitlines()[1]
+        with loader(served, home, HF_HUB_OFFLINE="1") as load:
+            assert load("owner/small") == "3 True 0"
+            assert "not in the cache, and the Hub cannot be reached" in load("nobody/nothing")
         assert served.gets.total() == given
 
 
 def test_a_hub_that_cannot_be_reached_is_asked_once(tmp_path, monkeypatch):
     with serve(tmp_path, "owner/small") as served:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", served.endpoint)
+        take_for_the_hub(served, tmp_path, monkeypatch)
         assert hub_answers()
     asked = []
     monkeypatch.setattr("tli_core.checkpoint.hub_answers", lambda: bool(asked.append(1)))
@@ -279,42 +290,32 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(tmp_path, monkeypatch):
 def test_nobody_answers_where_the_hub_was(tmp_path, monkeypatch):
     with serve(tmp_path, "owner/small") as served:
         pass
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", served.endpoint)
+    take_for_the_hub(served, tmp_path, monkeypatch)
     assert not hub_answers()
 
 
-def test_a_download_that_breaks_off_goes_on_from_where_it_was(tmp_path):
+def test_a_download_that_breaks_off_goes_on_from_where_it_was(tmp_path, monkeypatch):
     folder = write(tmp_path / "remote")
     shard = "model-00001-of-00003.safetensors"
     # The Hub's client keeps whole pieces of 10 MB, so the shard must be larger than one.
     save_file({**load_file(folder / shard), "padding": torch.zeros(6_000_000)}, folder / shard)
     size, broken_at = (folder / shard).stat().st_size, 14_000_000
     with serve(folder, "owner/broken", cut={shard: broken_at}) as served:
-        done = run(LOADS + 'load("owner/broken", 2)', served, tmp_path / "home")
-    assert done.stdout.startswith("2 False"), done.stderr
+        take_for_the_hub(served, tmp_path / "home", monkeypatch)
+        open_checkpoint("owner/broken", 2)
     assert served.gets[shard] == 2 and size <= served.bytes[shard] <= size + broken_at - 10_000_000
 
 
-STOPS = """
-from tli_core.checkpoint import DownloadStopped
-from tli_core.model import load_model
-from tli_core.placement import Placement
+def test_a_download_can_be_stopped_and_taken_up_again(tmp_path, monkeypatch):
+    def stop(done: int, total: int) -> None:
+        raise DownloadStopped
 
-def stop(done, total):
-    raise DownloadStopped
-
-try:
-    load_model("owner/stopped", Placement("cpu", 2), stop)
-except DownloadStopped:
-    print("stopped", flush=True)
-print(load_model("owner/stopped", Placement("cpu", 2)).blocks, flush=True)
-"""
-
-
-def test_a_download_can_be_stopped_and_taken_up_again(tmp_path):
     with serve(write(tmp_path / "remote"), "owner/stopped") as served:
-        done = run(STOPS, served, tmp_path / "home")
-    assert done.stdout.split() == ["stopped", "2"], done.stderr
+        take_for_the_hub(served, tmp_path / "home", monkeypatch)
+        with pytest.raises(DownloadStopped):
+            open_checkpoint("owner/stopped", 2, progress=stop)
+        model = read_model(open_checkpoint("owner/stopped", 2), torch.float32, Placement("cpu", 2))
+    assert model.config.num_hidden_layers == 2
 
 
 def test_a_small_model_is_trained_whole_and_a_large_one_by_its_first_blocks(tmp_path):

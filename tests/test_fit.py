@@ -1,21 +1,17 @@
 """How a base is loaded, decided before anything is fetched, on machines of every size."""
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 
 import tli_core.fit
 from tli_core.__main__ import LOADS
-from tli_core.catalogue import KNOWN_MODELS, ROOT
+from tli_core.catalogue import KNOWN_MODELS
 from tli_core.checkpoint import weigh
 from tli_core.fit import WAYS, Machine, Plan, gigabytes, plan
 from tli_core.placement import Placement
 from tli_core.quantise import NAMES
 
-from .hub import serve
+from .hub import serve, take_for_the_hub
+from .test_checkpoint import write
 
 MINI = KNOWN_MODELS["lugha-mini"]
 PLENTY = 10**12
@@ -89,19 +85,12 @@ def test_this_machine_can_be_asked():
     assert gigabytes(4.89e9) == "4.9 GB" and gigabytes(22_400_000) == "22 MB"
 
 
-def test_a_plan_for_the_hub_fetches_the_config_and_the_index_only(tmp_path):
-    from .test_checkpoint import write
-
+def test_a_plan_for_the_hub_fetches_the_config_and_the_index_only(tmp_path, monkeypatch):
     folder = write(tmp_path / "model")
     with serve(folder, "owner/model") as served:
-        script = (
-            "import json; from tli_core.fit import Machine, plan; "
-            "p = plan('owner/model', Machine(10**12, 10**12)); q = plan('owner/model', Machine(0, 10**12)); "
-            "print(json.dumps([p.weights.download, p.weights.cached, q.weights.download, q.fits]))"
-        )
-        environment = {**os.environ, "HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home")}
-        done = subprocess.run([sys.executable, "-c", script], env=environment, cwd=ROOT, capture_output=True, text=True)
-        whole, cached, first, fits = json.loads(done.stdout or "[]" if done.returncode == 0 else done.stderr)
+        take_for_the_hub(served, tmp_path / "home", monkeypatch)
+        whole, first = (plan("owner/model", Machine(ram, PLENTY)) for ram in (PLENTY, 0))
     shards = sum(shard.stat().st_size for shard in folder.glob("*.safetensors"))
-    assert whole == shards and cached == 0 and 0 < first < shards and fits is False
+    assert whole.weights.download == shards and whole.weights.cached == 0
+    assert 0 < first.weights.download < shards and not first.fits
     assert set(served.gets) <= {"config.json", "model.safetensors.index.json"}

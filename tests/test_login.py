@@ -11,7 +11,7 @@ from ui.jobs import Jobs
 from ui.visitors import Models
 
 from .browsing import artefact, free_port, open_tab, write
-from .hub import TOKEN, serve
+from .hub import TOKEN, serve, take_for_the_hub
 from .openid import CLIENT_ID, CLIENT_SECRET, VISITOR, provide
 
 
@@ -19,7 +19,7 @@ def test_a_visitor_logs_in_and_publishes_under_their_own_token(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     with serve(tmp_path, "asha/first") as hub, provide(TOKEN) as provider:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.endpoint)
+        take_for_the_hub(hub, tmp_path / "home", monkeypatch)
         monkeypatch.setenv("SYSTEM", "spaces")
         monkeypatch.setenv("SPACE_ID", "someone/lugha-lens")
         given = {"CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET, "SCOPES": "openid profile manage-repos"}
