@@ -74,6 +74,11 @@ def test_choices_keep_their_values(demo):
     assert all([value for _, value in part.choices] == [value for _, value in choices] for part, choices in radios)
 
 
+def test_a_choice_with_a_number_in_it_is_swahili_too(demo):
+    (picker,) = (part for part in demo.blocks.values() if getattr(part, "elem_id", None) == "evaluate-layer")
+    assert ("layer 3", "3") in picker.choices and ("tabaka la 3", "3") in swahili_of(picker)["choices"]
+
+
 @pytest.mark.parametrize(
     ("asked", "accepted", "swahili"),
     [(None, "sw-KE,en;q=0.8", True), (None, "en-GB,sw;q=0.8", False), ("sw", "en", True), ("en", "sw", False)],
