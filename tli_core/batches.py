@@ -126,13 +126,14 @@ class TrainingPairs:
         part = own_part(indices)
         swahili, english = self._words(part)
         words = [*swahili, *english]
-        same = sent(self._same(indices), device)
+        same = self._same(indices)
         if not words:
-            return Batch(None, same)
+            return Batch(None, *sent([same], device))
         sizes = {"round_to": GPU_ROUNDS_TO} if device.type == "cuda" else {}
         # One pack: the gradient needs the whole batch at once in any case.
         (pack,) = pack_words(words, all_weights(words, pooling), **sizes)
-        return Batch(pack.to(device), same)
+        *parts, same = sent((*pack.tensors(), same), device)
+        return Batch(Pack(*parts), same)
 
     def _words(self, part: Sequence[int]) -> tuple[list[EncodedWord], list[EncodedWord]]:
         new = [i for i in part if i not in self._encoded]
