@@ -176,6 +176,7 @@ def test_evaluating_shows_every_control_gives_a_report_and_can_be_cancelled(page
     page.click("#evaluate")
     page.click("#evaluate-cancel")
     expect(page.get_by_text("Cancelled. What was on the page before is still there.")).to_be_visible(timeout=60_000)
+    expect(page.locator("#evaluate")).to_be_enabled()
 
 
 def test_the_answers_show_harm_that_cosines_hide(page: Page):

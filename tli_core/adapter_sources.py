@@ -47,9 +47,9 @@ def _unpacked(file: zipfile.ZipFile, stem: str, into: Path) -> Path:
     (folder,) = folders
     names = {path.name: name for name, path in members.items() if path.parent == folder}
     if WEIGHTS not in names:
-        pickled = say("Its weights are a pickle, which can run code.") if "adapter_model.bin" in names else ""
-        text = "The zip file has no {file}. {pickled} Save the adapter again as safetensors."
-        raise ValueError(say(text, file=WEIGHTS, pickled=pickled).replace("  ", " "))
+        pickled = " " + say("Its weights are a pickle, which can run code.") if "adapter_model.bin" in names else ""
+        text = "The zip file has no {file}.{pickled} Save the adapter again as safetensors."
+        raise ValueError(say(text, file=WEIGHTS, pickled=pickled))
     target = into / folder_name(folder.name or stem)
     target.mkdir()
     for name, most in WANTED.items():

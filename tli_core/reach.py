@@ -1,6 +1,5 @@
 """Whether the Hub can be reached from here."""
 
-import os
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -11,7 +10,7 @@ ANSWER_SECONDS = 5
 
 def hub_answers() -> bool:
     """Whether the Hub may be asked and answers: its own client tries for half a minute before it gives up."""
-    if os.environ.get("HF_HUB_OFFLINE") not in (None, "", "0"):
+    if constants.HF_HUB_OFFLINE:
         return False
     try:
         urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=ANSWER_SECONDS).close()
