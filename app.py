@@ -17,7 +17,6 @@ from ui import (
     adapters_tab,
     alignment_tab,
     api,
-    arrival,
     compare_tab,
     evaluate_tab,
     finetune_tab,
@@ -28,6 +27,7 @@ from ui import (
     space_tab,
 )
 from ui.adapter_pickers import AdapterPickers
+from ui.arrival import Arrival
 from ui.gpu import ZERO_GPU
 from ui.hosting import hosting
 from ui.jobs import Jobs
@@ -101,26 +101,27 @@ def build(models: Models, jobs: Jobs) -> gr.Blocks:
         pickers = AdapterPickers(models)
         bar.follow(lambda model, visitor: [gr.Markdown(visible=model == "lugha-mini")], [note])
         bar.follow(lambda model, visitor: pickers.updates(visitor, model), pickers.outputs)
-        arrived = arrival.wire(demo, jobs, visitor, token, bar.model, pickers)
+        arrival = Arrival()
         with gr.Tabs() as tabs:
             with gr.Tab("Alignment", id="alignment"):
-                alignment = alignment_tab.build(models, visitor, bar.model, pickers, arrived)
+                alignment = alignment_tab.build(models, visitor, bar.model, pickers, arrival)
             with gr.Tab("Fine-tune", id="finetune"):
-                typed = finetune_tab.build(models, jobs, visitor, bar.model, pickers, alignment, arrived, tabs)
+                typed = finetune_tab.build(models, jobs, visitor, bar.model, pickers, alignment, arrival, tabs)
             with gr.Tab("Evaluate", id="evaluate"):
                 evaluate_tab.build(models, visitor, bar, pickers)
             with gr.Tab("Space", id="space"):
                 space_tab.build(models, visitor, bar, pickers)
             with gr.Tab("Answers", id="compare"):
-                compare_tab.build(models, visitor, bar.model, pickers, arrived, tabs)
+                compare_tab.build(models, visitor, bar.model, pickers, arrival, tabs)
             with gr.Tab("Adapters", id="adapters"):
-                adapters_tab.build(models, jobs.hosting, visitor, bar, pickers, arrived, tabs)
+                adapters_tab.build(models, jobs.hosting, visitor, bar, pickers, arrival, tabs)
             with gr.Tab("Word lists", id="lists"):
                 lists_tab.build(models, bar.model, tabs, alignment, typed)
         bar.wire(demo, visitor, alignment)
         narrow.fit_charts(tabs)
         api.build(models, jobs)
-        language.wire(demo, arrived, guides)
+        language.wire(demo, arrival, guides)
+        arrival.wire(demo, jobs, visitor, token, bar.model, pickers)
     return demo.queue(max_size=20, api_open=False)
 
 

@@ -100,7 +100,7 @@ def test_pairs_come_from_a_table_a_file_and_the_lexicon(page: Page, tmp_path: Pa
     expect(page.locator("#pair-table")).to_contain_text("maziwa")
 
 
-def test_hostile_words_stay_words_and_what_cannot_be_read_is_one_sentence(page: Page):
+def test_hostile_words_stay_words_and_what_cannot_be_read_or_had_is_one_sentence(page: Page, address: str):
     write(page, "#pairs", "<b>paka</b>")
     page.click("#measure")
     expect(page.get_by_text("No pair could be read. Line 1: expected")).to_be_visible()
@@ -123,6 +123,10 @@ def test_hostile_words_stay_words_and_what_cannot_be_read_is_one_sentence(page: 
     expect(page.get_by_text("<img src='/not-there.png'>")).to_be_visible()
     assert page.locator("img[src*='not-there'], .toast-body u").count() == 0
     expect(page.locator("#train-status .wrap:not(.hide) .error")).to_have_count(0)
+
+    page.goto(f"{address}?tab=compare&adapter=<u>nobody's</u>")
+    expect(page.get_by_text("The link's adapter, <u>nobody's</u>, is not here for you")).to_be_visible()
+    expect(page.locator("#curve .legendtext").first).to_be_visible()
 
 
 def test_the_space_and_a_words_neighbours(page: Page):

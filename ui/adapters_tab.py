@@ -13,6 +13,7 @@ import tli_core as core
 from tli_core.catalogue import shipped_adapters
 from tli_core.wording import say
 from ui.adapter_pickers import AdapterPickers
+from ui.arrival import Arrival
 from ui.errors import explained
 from ui.events import CHECKED, MODEL_QUEUE, QUIET, uncover
 from ui.gpu import on_gpu
@@ -45,7 +46,7 @@ def build(
     visitor: gr.State,
     bar: ModelBar,
     pickers: AdapterPickers,
-    arrived: gr.events.Dependency,
+    arrival: Arrival,
     tabs: gr.Tabs,
 ) -> None:
     """Lay the tab out and wire it."""
@@ -92,8 +93,8 @@ def build(
         )
 
     bar.follow(shown, listed)
-    arrived.then(shown, [model, visitor], listed, **QUIET)
-    arrived.then(opened, None, tabs, show_progress="hidden", **QUIET)
+    arrival.follow(lambda visitor, base, request: dict(zip(listed, shown(base, visitor), strict=True)), listed)
+    arrival.follow(lambda visitor, base, request: opened(tabs, request), [tabs])
     pickers.alignment.change(shown, [model, visitor], listed, **QUIET)
 
     def brought(find: Callable[[str, Path], Path]) -> Callable:
@@ -164,9 +165,9 @@ def build(
     uncover(push.click(put, given, pushed, **CHECKED | {"show_progress": "minimal"}), pushed)
 
 
-def opened(request: gr.Request):
+def opened(tabs: gr.Tabs, request: gr.Request) -> dict:
     """This tab, where the address asks for it."""
-    return gr.skip() if asked_for(request, "adapters") is None else gr.Tabs(selected="adapters")
+    return {} if asked_for(request, "adapters") is None else {tabs: gr.Tabs(selected="adapters")}
 
 
 def bring(models: Models, visitor: Visitor, model: str, find: Callable[[Path], Path]) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from tli_core.pooling import POOLINGS
 from tli_core.wording import say
 from ui import pairs_input
 from ui.adapter_pickers import AdapterPickers, adapter_choices
+from ui.arrival import Arrival
 from ui.errors import explained, plain_html
 from ui.events import CHECKED, MODEL_QUEUE, QUIET, uncover
 from ui.gpu import on_gpu
@@ -88,7 +89,7 @@ class AlignmentTab:
 
 
 def build(
-    models: Models, visitor: gr.State, model: gr.Dropdown, pickers: AdapterPickers, arrived: gr.events.Dependency
+    models: Models, visitor: gr.State, model: gr.Dropdown, pickers: AdapterPickers, arrival: Arrival
 ) -> AlignmentTab:
     """Lay the tab out and wire it."""
     shown = gr.State(None)
@@ -220,28 +221,28 @@ def build(
 
     table.select(pick, [shown, lines], [shown, plot, view, hint], **CHECKED)
 
-    def opened(visitor: Visitor, request: gr.Request):
+    def opened(visitor: Visitor, base: str, request: gr.Request):
         """The view that the address asks for; the drawing that follows an opened page checks what it holds."""
         query = asked_for(request, "alignment")
         if query is None:
-            return [gr.skip()] * 6
+            return {}
         chosen = query.get("model", models.names[0])
         chosen = chosen if chosen in models.names else models.names[0]
         adapters, wanted = visitor.adapters(chosen), query.get("adapter", BASE)
         if wanted not in adapters:
             gr.Warning(plain_html(not_here(wanted)))
         example = query.get("example") if query.get("example") in pairs_input.ALL_EXAMPLES else None
-        return (
-            pairs_input.example_text(example) if example else query.get("pairs", "")[:MAX_LINK],
-            chosen,
-            gr.Dropdown(choices=adapter_choices(adapters), value=wanted if wanted in adapters else BASE),
-            query.get("pooling") if query.get("pooling") in POOLINGS else "words",
-            example,
-            True,
-        )
+        return {
+            given.text: pairs_input.example_text(example) if example else query.get("pairs", "")[:MAX_LINK],
+            model: chosen,
+            adapter: gr.Dropdown(choices=adapter_choices(adapters), value=wanted if wanted in adapters else BASE),
+            pooling: query.get("pooling") if query.get("pooling") in POOLINGS else "words",
+            given.example: example,
+            linked: True,
+        }
 
-    linked = gr.State(False)
-    arrived.then(opened, visitor, [*link_inputs, linked], **CHECKED)
+    linked = arrival.flag()
+    arrival.follow(opened, [*link_inputs, linked])
     draws(linked.change)
     return AlignmentTab(given.text, (run, inputs, outputs))
 

@@ -12,10 +12,11 @@ from tli_core.pairs import WordPair, parse_pairs
 from tli_core.prompts import MAX_NEW_TOKENS, TEMPLATES, TRANSLATIONS
 from tli_core.wording import say
 from ui.adapter_pickers import AdapterPickers, adapter_choices
+from ui.arrival import Arrival
 from ui.errors import explained
-from ui.events import CHECKED, MODEL_QUEUE, QUIET
+from ui.events import MODEL_QUEUE, QUIET
 from ui.gpu import on_gpu
-from ui.links import ADDRESS, asked_for, not_here, press_when_linked, view_link
+from ui.links import ADDRESS, asked_for, not_here, view_link
 from ui.narrow import bring_into_sight
 from ui.visitors import BASE, Models, Visitor
 
@@ -49,7 +50,7 @@ def build(
     visitor: gr.State,
     model: gr.Dropdown,
     pickers: AdapterPickers,
-    arrived: gr.events.Dependency,
+    arrival: Arrival,
     tabs: gr.Tabs,
 ) -> None:
     """Lay the tab out and wire it."""
@@ -159,12 +160,11 @@ def build(
     bring_into_sight([go_button.click], "base-answer")
     wired(go_button.click(**busy, outputs=buttons, **QUIET))
 
-    @explained
-    def opened(visitor: Visitor, request: gr.Request):
+    def opened(visitor: Visitor, base: str, request: gr.Request):
         """The view that the address asks for."""
         query = asked_for(request, "compare")
         if query is None:
-            return [gr.skip()] * 7
+            return {}
         chosen = query.get("model", models.names[0])
         models.check_ready(chosen)
         kind = query.get("ask", START.name)
@@ -176,18 +176,20 @@ def build(
         wanted = query.get("adapter", BASE)
         if wanted not in visitor.adapters(chosen):
             raise ValueError(not_here(wanted))
-        return (
-            gr.Tabs(selected="compare"),
-            kind,
-            gr.Textbox(query.get("pairs", "")[:MAX_PROMPT], visible=kind != FREE),
-            gr.Textbox(query.get("prompt", "")[: MAX_PROMPTS * MAX_PROMPT], visible=kind == FREE),
-            chosen,
-            gr.Dropdown(choices=adapter_choices(visitor.adapters(chosen)), value=wanted),
-            int(count),
-        )
+        return {
+            tabs: gr.Tabs(selected="compare"),
+            template: kind,
+            words: gr.Textbox(query.get("pairs", "")[:MAX_PROMPT], visible=kind != FREE),
+            prompt: gr.Textbox(query.get("prompt", "")[: MAX_PROMPTS * MAX_PROMPT], visible=kind == FREE),
+            model: chosen,
+            adapter: gr.Dropdown(choices=adapter_choices(visitor.adapters(chosen)), value=wanted),
+            tokens: int(count),
+            linked: True,
+        }
 
-    reopened = arrived.then(opened, visitor, [tabs, *inputs], **CHECKED)
-    reopened.success(None, None, None, js=press_when_linked("compare", "compare"), **QUIET)
+    linked = arrival.flag()
+    arrival.follow(opened, [tabs, *inputs, linked])
+    wired(linked.change(**busy, outputs=buttons, **QUIET))
 
 
 def asked(template: str, words: str, prompt: str) -> Asked:

@@ -14,6 +14,7 @@ from tli_core.wording import say
 from ui import chart_table, preset_panel, run_view, runs_panel
 from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import AlignmentTab
+from ui.arrival import Arrival
 from ui.empty_plot import empty_plot
 from ui.errors import explained
 from ui.events import CHECKED, MODEL_QUEUE, QUIET, uncover
@@ -36,7 +37,7 @@ def build(
     model: gr.Dropdown,
     pickers: AdapterPickers,
     alignment: AlignmentTab,
-    arrived: gr.events.Dependency,
+    arrival: Arrival,
     tabs: gr.Tabs,
 ) -> gr.Textbox:
     """Lay the tab out and wire it; returns the box for pairs to train on, which the Word lists tab fills."""
@@ -316,15 +317,18 @@ def build(
 
     redrawn(followed_by(go_on.click(resume, shown, shown, **CHECKED)))
 
-    def find_run(visitor: Visitor, request: gr.Request):
+    def find_run(visitor: Visitor, base: str, request: gr.Request):
         """When the page opens: the run that its address names, or the one that is still at work."""
         runs = jobs.sync(visitor)
         linked = jobs.find(request.query_params.get("job"))
         chosen = linked or next((job for job in reversed(runs) if job.active), None)
-        tab = gr.Tabs(selected="finetune") if linked else gr.skip()
-        return chosen.id if chosen else None, tab, *panel.listed(runs)
+        changed = dict(zip(panel.outputs, panel.listed(runs), strict=True))
+        changed |= {tabs: gr.Tabs(selected="finetune")} if linked else {}
+        return changed | ({found: chosen.id} if chosen else {})
 
-    followed_by(arrived.then(find_run, visitor, [shown, tabs, *panel.outputs], **QUIET))
+    found = arrival.flag()
+    arrival.follow(find_run, [found, tabs, *panel.outputs])
+    followed_by(found.change(lambda found: found, found, shown, **QUIET))
     panel.wire(jobs, visitor, shown, followed_by, resume, pickers)
     typed.change(
         lambda text: (TYPED, gr.Textbox(visible=True)) if text else (gr.skip(), gr.skip()),

@@ -14,8 +14,9 @@ import yaml
 from gradio.context import LocalContext
 
 from tli_core.wording import ENGLISH, Texts, ask_reader
+from ui.arrival import Arrival
 from ui.empty_plot import empty_figure
-from ui.events import CHECKED, QUIET
+from ui.events import QUIET
 
 SWAHILI: dict[str, str] = {
     text["en"]: text["sw"]
@@ -41,15 +42,15 @@ MARK = """() => {
 }"""
 
 
-def wire(demo: gr.Blocks, arrived: gr.events.Dependency, guides: gr.Tabs) -> None:
+def wire(demo: gr.Blocks, arrival: Arrival, guides: gr.Tabs) -> None:
     """Have a page that opens for a reader of Swahili change its texts, and everything said to them be Swahili."""
     ask_reader(texts_of_reader)
-    wanted = gr.State(False)
+    wanted = arrival.flag()
     # Not Gradio's own I18n, which knows only the languages that Gradio itself is translated into.
     found = [(part, texts) for part in demo.blocks.values() if (texts := swahili_of(part))]
 
-    # Only where it is wanted, as so many parts take the browser a moment; a state's change is told in the queue only.
-    arrived.then(reads_swahili, None, wanted, **CHECKED)
+    # Only where it is wanted, as so many parts take the browser a moment.
+    arrival.follow(lambda visitor, model, request: {wanted: True} if reads_swahili(request) else {}, [wanted])
     wanted.change(
         lambda: [gr.Tabs(selected="Kiswahili"), *(gr.update(**texts) for _, texts in found)],
         None,

@@ -19,19 +19,6 @@ ADDRESS = """(link) => {
 }"""
 
 
-def press_when_linked(tab: str, button: str) -> str:
-    """JavaScript that presses the button of this id once it is there, where the address asks for the tab."""
-    return f"""() => {{
-  if (new URLSearchParams(window.location.search).get("tab") !== "{tab}") return;
-  let tries = 50;
-  const press = () => {{
-    const button = document.getElementById("{button}");
-    if (button) button.click(); else if (tries--) setTimeout(press, 100);
-  }};
-  press();
-}}"""
-
-
 def view_link(tab: str, **state: str | int) -> str:
     """A sentence with the link to a view, or one that says that there is none."""
     query = urlencode({"tab": tab, **state})
