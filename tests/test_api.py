@@ -101,6 +101,7 @@ def test_an_mcp_client_finds_the_same_tools_and_uses_one(client: Client):
         ("/measure", {"pairs": "maji, water", "model": "../etc"}, "does not offer"),
         ("/measure", {"pairs": "maji, water", "adapter": "someone-else"}, "no adapter 'someone-else'"),
         ("/neighbours", {"word": " "}, "The word is empty"),
+        ("/neighbours", {"word": "maji " * 9999}, "The word has 49994 characters: shorten it to 120"),
         ("/neighbours", {"word": "maji", "layer": "99"}, "There is no layer 99"),
     ],
 )

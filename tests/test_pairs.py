@@ -89,6 +89,10 @@ def test_bad_json_entries_are_named():
         ("[1, 2", "JSON could not be read (line 1"),
         ('{"swahili": "maji"}', "must be an array"),
         ("[" * 100_000, "nested too deep"),
+        ("a" * 200_000 + ", b", "Line 1: the line has more than 10000 characters"),
+        ("swahili,english\n" + "a" * 200_000 + ",b", "Line 2: the line has more than"),
+        ("swahili,english,swahili\nmaji,water", "Line 2: expected"),
+        ("a, b\n" * 1_000_000, "more than 4 million characters"),
     ],
 )
 def test_nothing_readable_is_one_sentence(text, says):

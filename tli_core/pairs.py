@@ -21,7 +21,11 @@ SPLITS = ("train", "control", "pool", "reserved")
 MAX_WORD_LENGTH = 120
 """Characters a side: long enough for a proverb, short enough that nobody scores a page of text as a word."""
 
-MAX_FILE_BYTES = 4_000_000
+MAX_LINE_LENGTH = 10_000
+"""Characters: room for a pair with any number of glosses, and far below what the csv module refuses to read."""
+
+MAX_SIZE = 4_000_000
+"""Bytes of a file, characters of a text."""
 
 _EXAMPLE = '"maji, water"'
 
@@ -76,8 +80,8 @@ def read_pairs(path: str | Path) -> PairList:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"There is no file of pairs at {path}: check the path.")
-    if path.stat().st_size > MAX_FILE_BYTES:
-        most = MAX_FILE_BYTES // 1_000_000
+    if path.stat().st_size > MAX_SIZE:
+        most = MAX_SIZE // 1_000_000
         raise ValueError(
             say("{file} is larger than {most} MB: split it into smaller lists.", file=path.name, most=most)
         )
@@ -98,9 +102,13 @@ def parse_pairs(text: str) -> PairList:
     Bad lines are reported in `warnings` with their number and the remedy, and the rest is kept.
 
     Raises:
-        ValueError: no line held a pair.
+        ValueError: the text is too long, or no line of it held a pair.
     """
-    text = text.removeprefix("\ufeff")
+    if len(text) > MAX_SIZE:
+        text = "The list has more than {most} million characters: split it into smaller lists."
+        raise ValueError(say(text, most=MAX_SIZE // 1_000_000))
+    # Before Python 3.11 the csv module refuses a line with a NUL in it.
+    text = text.removeprefix("\ufeff").replace("\0", " ")
     rows = _json_rows(text) if text.lstrip()[:1] in ("[", "{") else _line_rows(text)
     pairs: list[WordPair] = []
     warnings: list[str] = []
@@ -174,11 +182,18 @@ def _json_rows(text: str) -> Iterable[tuple[str, _Row]]:
 def _line_rows(text: str) -> Iterable[tuple[str, _Row]]:
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     lines = [(number, line) for number, line in lines if not line.lstrip().startswith("#")]
+    long = {number for number, line in lines if len(line) > MAX_LINE_LENGTH}
+    for number in sorted(long):
+        problem = say(
+            "the line has more than {most} characters: put each pair on a line of its own.", most=MAX_LINE_LENGTH
+        )
+        yield _line(number), _Row(problem=problem)
+    lines = [(number, line) for number, line in lines if number not in long]
     if lines and (columns := _header(lines[0][1])):
         delimiter = next(mark for mark in "\t;," if mark in lines[0][1])
         for number, line in lines[1:]:
             fields = next(csv.reader([line], delimiter=delimiter))
-            if len(fields) < len(columns) and max(columns["swahili"], columns["english"]) >= len(fields):
+            if len(fields) <= max(columns["swahili"], columns["english"]):
                 problem = say("expected {n} columns as in the header, got {found!r}.", n=len(columns), found=line[:60])
                 yield _line(number), _Row(problem=problem)
                 continue
@@ -245,6 +260,20 @@ def _checked(row: _Row) -> tuple[WordPair | None, str]:
             )
     glosses = tuple(g for g in map(_clean, row.glosses.split(";")) if g and len(g) <= MAX_WORD_LENGTH)
     return WordPair(swahili, english, glosses), ""
+
+
+def single_word(text: str) -> str:
+    """A word that comes alone, cleaned as those of pairs are.
+
+    Raises:
+        ValueError: it is empty, or longer than a word of a pair may be.
+    """
+    word = _clean(text)
+    if not word:
+        raise ValueError(say("The word is empty: type one, such as maji."))
+    if len(word) > MAX_WORD_LENGTH:
+        raise ValueError(say("The word has {n} characters: shorten it to {most}.", n=len(word), most=MAX_WORD_LENGTH))
+    return word
 
 
 def _clean(word: str) -> str:

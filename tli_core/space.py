@@ -11,7 +11,7 @@ from .catalogue import LANGUAGES, PROJECTIONS
 from .embeddings import encode, layer_states
 from .layers import layer_index
 from .model import LoadedModel
-from .pairs import WordPair, lexicon, normalise
+from .pairs import WordPair, lexicon, normalise, single_word
 from .wording import say
 
 NEIGHBOURS = 10
@@ -98,8 +98,9 @@ def nearest_words(
         language: which of LANGUAGES the word is in.
 
     Raises:
-        ValueError: an unknown language, a word without tokens, or a layer that the model does not have.
+        ValueError: an unknown language, an empty or overlong word, or a layer that the model does not have.
     """
+    word = single_word(word)
     if language not in LANGUAGES:
         raise ValueError(f"There is no language {language!r}: choose {' or '.join(LANGUAGES)}.")
     index = layer_index(loaded.layer_names, layer)

@@ -59,10 +59,8 @@ def build(models: Models, jobs: Jobs) -> None:
             adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
             layer: a layer's number, or output.
         """
-        if not word.strip():
-            raise ValueError("The word is empty: give one, such as maji.")
         visitor, name = _holder(jobs, adapter)
-        near = neighbourhoods(models, visitor, model, name, word.strip(), language, chosen_layer(layer))[
+        near = neighbourhoods(models, visitor, model, name, word, language, chosen_layer(layer))[
             model if name == BASE else name
         ]
         nearest = [{"word": n.word, "cosine": round(n.cosine, 5), "right": n.right} for n in near.nearest]

@@ -60,7 +60,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
             chart_table.beside(plot, "space-chart-table")
     gr.Markdown("## Nearest neighbours\nType a word; its ten nearest words in the other language, right ones marked.")
     with gr.Row():
-        word = gr.Textbox("maji", label="Word", max_length=120, min_width=160, elem_id="neighbour-word")
+        word = gr.Textbox("maji", label="Word", min_width=160, elem_id="neighbour-word")
         language = gr.Radio(
             list(LANGUAGES), value="Swahili", label="It is", min_width=160, elem_id="neighbour-language"
         )
@@ -98,8 +98,6 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
 
     @explained
     def look_up(word: str, language: str, model: str, adapter: str, layer: str, visitor: Visitor):
-        if not word.strip():
-            raise ValueError(say("The word is empty: type one, such as maji."))
         around = neighbourhoods(models, visitor, model, adapter, word.strip(), language, chosen_layer(layer))
         text = "\n\n".join(
             core.sentences.neighbours_sentence(word.strip(), label, nearby) for label, nearby in around.items()
