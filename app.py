@@ -156,7 +156,7 @@ def launch(demo: gr.Blocks, port: int | None = None, quiet: bool = False, mcp: b
         prevent_thread_lock=True,
         quiet=quiet,
         theme=theme(),
-        css=CSS,
+        css=CSS + language.HEADINGS,
         footer_links=["api", "gradio"],
         run_history=False,
         enable_monitoring=False,

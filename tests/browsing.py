@@ -104,4 +104,7 @@ def check_barriers(page: Page, where: str, themes: Sequence[str] = THEMES) -> No
 def check_results(page: Page, where: str) -> None:
     """`check_barriers` on results, on the screen of a small laptop."""
     page.set_viewport_size({"width": 1024, "height": 900})
+    # Gradio's messages, which go by themselves, are a button inside a button.
+    page.evaluate("document.querySelectorAll('[data-testid=toast-close]').forEach((close) => close.click())")
+    expect(page.get_by_test_id("toast-body")).to_have_count(0)
     check_barriers(page, where)

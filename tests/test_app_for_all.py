@@ -80,17 +80,20 @@ def test_the_page_speaks_swahili_to_a_swahili_browser_and_on_request(browser: Br
     write(page, "#pairs", "maji")
     page.click("#measure")
     expect(page.get_by_text("Hakuna jozi iliyosomeka. Mstari wa 1: ilitarajiwa")).to_be_visible()
+    heading = page.locator(".toast-title").evaluate("title => getComputedStyle(title, '::before').content")
+    assert heading == '"Haijafanyika"'
     for tab, button in (("Mafunzo", "3 · Fundisha"), ("Majibu", "Linganisha"), ("Viambatisho", "Leta")):
         open_tab(page, tab)
         expect(page.get_by_role("button", name=button)).to_be_visible()
     page.screenshot(path=str(artefact("swahili")), full_page=True)
     assert page.evaluate("document.documentElement.lang") == "sw"
-    # In pages of their own, as leaving one while something is on its way is an error to the browser.
-    chosen = page.get_by_role("link", name="English").get_attribute("href")
-    in_english = context.new_page()
-    in_english.goto(f"{address}{chosen}")
-    expect(in_english.get_by_role("button", name="Show the curve")).to_be_visible()
-    expect(in_english.get_by_role("link", name="Kiswahili")).to_have_attribute("href", "?lang=sw")
+    # What was typed comes along.
+    open_tab(page, "Ulinganifu")
+    write(page, "#pairs", "simba, lion")
+    page.get_by_role("link", name="English").click()
+    expect(page.get_by_role("button", name="Show the curve")).to_be_visible()
+    expect(page.locator("#pairs textarea")).to_have_value("simba, lion")
+    expect(page.locator("#reading")).to_contain_text("lugha-mini")
     context.close()
     assert not problems, problems
 

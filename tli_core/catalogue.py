@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+from .wording import say
+
 ROOT = Path(__file__).resolve().parent.parent
 ADAPTERS = ROOT / "adapters"
 KNOWN_MODELS = {
@@ -93,8 +95,11 @@ def check_adapter_name(name: str) -> str:
     """
     if not ADAPTER_NAME.fullmatch(name):
         raise ValueError(
-            f"{name[:70]!r} cannot name an adapter: use up to 64 letters, digits, dots, dashes or underscores, "
-            "beginning with a letter or digit."
+            say(
+                "{name} cannot name an adapter: use up to 64 letters, digits, dots, dashes or underscores, beginning "
+                "with a letter or digit.",
+                name=repr(name[:70]),
+            )
         )
     return name
 

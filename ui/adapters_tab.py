@@ -58,10 +58,10 @@ def build(
                 label="A zip file of its folder", file_types=[".zip"], height=120, elem_id="adapter-upload"
             )
             with gr.Row():
-                repo = gr.Textbox(label="A Hub id", placeholder="owner/name", max_length=120, elem_id="adapter-repo")
+                repo = gr.Textbox(label="A Hub id", placeholder="owner/name", elem_id="adapter-repo")
                 fetch = gr.Button("Fetch it", min_width=100, elem_id="adapter-fetch")
             with gr.Row(visible=hosting.folders):
-                folder = gr.Textbox(label="A folder of this machine", max_length=400, elem_id="adapter-folder")
+                folder = gr.Textbox(label="A folder of this machine", elem_id="adapter-folder")
                 read = gr.Button("Read it", min_width=100, elem_id="adapter-read")
             said = gr.Markdown(elem_id="adapter-said")
         with gr.Column(scale=3, min_width=300):

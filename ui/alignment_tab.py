@@ -18,7 +18,7 @@ from tli_core.wording import say
 from ui import pairs_input
 from ui.adapter_pickers import AdapterPickers, adapter_choices
 from ui.arrival import Arrival
-from ui.errors import explained, plain_html
+from ui.errors import explained, remark
 from ui.events import CHECKED, MODEL_QUEUE, QUIET, uncover
 from ui.gpu import on_gpu
 from ui.links import ADDRESS, MAX_LINK, asked_for, not_here, view_link
@@ -230,7 +230,7 @@ def build(
         chosen = chosen if chosen in models.names else models.names[0]
         adapters, wanted = visitor.adapters(chosen), query.get("adapter", BASE)
         if wanted not in adapters:
-            gr.Warning(plain_html(not_here(wanted)))
+            remark(not_here(wanted))
         example = query.get("example") if query.get("example") in pairs_input.ALL_EXAMPLES else None
         return {
             given.text: pairs_input.example_text(example) if example else query.get("pairs", "")[:MAX_LINK],
@@ -319,7 +319,7 @@ def redrawn(shown: Shown | None, view: str, lines: bool) -> go.Figure | None:
     results = shown.results
     few = len(results[0][1].pairs) <= MAX_PAIR_LINES
     if (lines or view == HEAT_MAP) and not few:
-        gr.Info(
+        remark(
             say("Single pairs are drawn for up to {most} pairs; the table below has every one.", most=MAX_PAIR_LINES)
         )
     if view == HEAT_MAP and few:

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ui.adapter_pickers import AdapterPickers
-from ui.errors import plain_html
+from ui.errors import remark
 from ui.events import CHECKED
 from ui.jobs import Jobs
 from ui.visitors import Visitor
@@ -64,7 +64,7 @@ class Arrival:
                     found |= change(now, base, request)
                 except ValueError as error:
                     # What an address asks and cannot have is no reason for an empty page.
-                    gr.Warning(plain_html(str(error)))
+                    remark(str(error))
             return found
 
         for flag in self._flags:

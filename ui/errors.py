@@ -1,4 +1,4 @@
-"""Exceptions of the core turned into messages on the page."""
+"""Exceptions of the core, and what a visitor should know, turned into messages on the page."""
 
 import functools
 import html
@@ -16,6 +16,11 @@ def plain_html(text: str) -> str:
     return html.escape(text, quote=False)
 
 
+def remark(text: str) -> None:
+    """Tell the visitor something that stops nothing."""
+    gr.Warning(plain_html(text))
+
+
 def explained(function: Callable) -> Callable:
     """The same event handler, with a ValueError's sentence shown to the visitor as it stands.
 
@@ -28,7 +33,7 @@ def explained(function: Callable) -> Callable:
             try:
                 yield from function(*args, **kwargs)
             except ValueError as error:
-                raise gr.Error(plain_html(str(error)), print_exception=False, duration=SECONDS) from error
+                raise _message(error) from error
 
         return generator
 
@@ -37,6 +42,10 @@ def explained(function: Callable) -> Callable:
         try:
             return function(*args, **kwargs)
         except ValueError as error:
-            raise gr.Error(plain_html(str(error)), print_exception=False, duration=SECONDS) from error
+            raise _message(error) from error
 
     return plain
+
+
+def _message(error: ValueError) -> gr.Error:
+    return gr.Error(plain_html(str(error)), print_exception=False, duration=SECONDS)

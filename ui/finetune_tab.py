@@ -16,7 +16,7 @@ from ui.adapter_pickers import AdapterPickers
 from ui.alignment_tab import AlignmentTab
 from ui.arrival import Arrival
 from ui.empty_plot import empty_plot
-from ui.errors import explained
+from ui.errors import explained, remark
 from ui.events import CHECKED, MODEL_QUEUE, QUIET, uncover
 from ui.jobs import Job, Jobs
 from ui.links import ADDRESS
@@ -66,7 +66,7 @@ def build(
                 elem_id="shuffled",
             )
             with gr.Row():
-                name = gr.Textbox("my-adapter", label="Name", max_length=64, min_width=120, elem_id="adapter-name")
+                name = gr.Textbox("my-adapter", label="Name", min_width=120, elem_id="adapter-name")
                 epochs = gr.Number(
                     start_config.epochs,
                     label="Epochs",
@@ -278,7 +278,7 @@ def build(
         new_name = visitor.check_new_name(given.model, given.name)
         pairs = given.pairs()
         if len(pairs) < FEW:
-            gr.Warning(say("{n} pairs teach little: a run that shows something has a hundred or more.", n=len(pairs)))
+            remark(say("{n} pairs teach little: a run that shows something has a hundred or more.", n=len(pairs)))
         job = jobs.submit(Order(new_name, given.model, config, pairs, held_out(pairs)), visitor.token)
         return job.id, _still_true(protocol, config), gr.Column(visible=False), say("Preparing …")
 

@@ -17,6 +17,7 @@ from tli_core.wording import ENGLISH, Texts, ask_reader
 from ui.arrival import Arrival
 from ui.empty_plot import empty_figure
 from ui.events import QUIET
+from ui.links import MAX_LINK
 
 SWAHILI: dict[str, str] = {
     text["en"]: text["sw"]
@@ -28,18 +29,35 @@ SWAHILI: dict[str, str] = {
 CHOICE = '<a href="?lang=sw" lang="sw">Kiswahili</a> · <a href="?lang=en" lang="en">English</a>'
 WITH_TEXT_AS_VALUE = (gr.Button, gr.DownloadButton, gr.Markdown)
 
+# Gradio heads every message with the word for its kind, in English, and a cancelled run with "Error".
+HEADINGS = (
+    ".toast-title:is(.error, .warning) {font-size: 0} .toast-title::before {font-size: var(--text-lg)}"
+    + "".join(
+        f'{page}.toast-title.{kind}::before {{content: "{words}"}}'
+        for kind, heading in (("error", "Not done"), ("warning", "Please note"))
+        for page, words in (("", heading), ("html[lang=sw] ", SWAHILI[heading]))
+    )
+)
+
 # For those who have the page read to them, and for the browser's own translation.
-MARK = """() => {
+MARK = f"""() => {{
   const asked = new URLSearchParams(window.location.search).get("lang") || navigator.language;
   document.documentElement.lang = asked.startsWith("sw") ? "sw" : "en";
-  // The other language shows the same view.
-  document.querySelectorAll("#language a").forEach((link) => link.addEventListener("click", (event) => {
+  const pairs = () => document.querySelector("#pairs textarea")?.value;
+  const before = pairs();
+  // The other language shows the same view, and what was typed since.
+  document.querySelectorAll("#language a").forEach((link) => link.addEventListener("click", (event) => {{
     const query = new URLSearchParams(window.location.search);
     query.set("lang", new URLSearchParams(link.search).get("lang"));
+    const typed = new URLSearchParams(query);
+    typed.set("tab", "alignment");
+    typed.delete("example");
+    typed.set("pairs", pairs());
+    const kept = pairs() !== before && ["alignment", null].includes(query.get("tab")) && !query.has("job");
     event.preventDefault();
-    window.location.search = query;
-  }));
-}"""
+    window.location.search = kept && String(typed).length <= {MAX_LINK} ? typed : query;
+  }}));
+}}"""
 
 
 def wire(demo: gr.Blocks, arrival: Arrival, guides: gr.Tabs) -> None:

@@ -134,7 +134,7 @@ def build() -> RunsPanel:
                 )
                 keep = gr.Button("Keep it", visible=False, min_width=110, elem_id="run-keep")
             with gr.Row():
-                name = gr.Textbox(label="New name", max_length=64, min_width=160, elem_id="run-name")
+                name = gr.Textbox(label="New name", min_width=160, elem_id="run-name")
                 rename = gr.Button("Rename it", min_width=110, elem_id="run-rename")
                 other = gr.Dropdown([], label="Beside it", min_width=160, elem_id="run-other")
                 overlay = gr.Button("Lay one over the other", min_width=110, elem_id="run-overlay")

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
 import tli_core as core
 from tli_core.lint import leaks
 from tli_core.pairs import WordPair, parse_pairs, read_pairs, shipped
 from tli_core.presets import TrainingConfig, configured
 from tli_core.wording import say
 from ui.cancel import StopFlag
+from ui.errors import remark
 from ui.gpu import on_gpu
 from ui.visitors import Models
 
@@ -73,7 +72,7 @@ class Knobs:
             read = parse_pairs(self.typed or "")
         if read.warnings:
             first = read.warnings[0].split(":")[0].lower()
-            gr.Warning(say("{n} entries were left out, the first at {first}.", n=len(read.warnings), first=first))
+            remark(say("{n} entries were left out, the first at {first}.", n=len(read.warnings), first=first))
         return read.pairs
 
     def config(self) -> TrainingConfig:
