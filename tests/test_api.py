@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from gradio_client import Client
@@ -79,7 +80,9 @@ def test_an_mcp_client_finds_the_same_tools_and_uses_one(client: Client):
             answer = await session.call_tool(name, {"pairs": "maji, water\nmoto, fire"})
             return tools, json.loads(answer.content[0].text)
 
-    tools, found = asyncio.run(use())
+    # In a thread of its own, as browser tests leave their event loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        tools, found = thread.submit(asyncio.run, use()).result()
     assert {f"/{name.rpartition('_')[2] or name}" for name in tools} == ENDPOINTS
     measure = next(tool for name, tool in tools.items() if name.endswith("measure"))
     assert "one a line" in measure.inputSchema["properties"]["pairs"]["description"]

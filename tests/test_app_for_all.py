@@ -77,18 +77,19 @@ def test_the_page_speaks_swahili_to_a_swahili_browser_and_on_request(browser: Br
     expect(page.get_by_text("Maneno ya Kiswahili na Kiingereza yako karibu kiasi gani")).to_be_visible()
     expect(page.locator("#curve .legendtext").filter(has_text="jozi zisizo sahihi")).to_have_count(1)
     expect(page.locator("#reading")).to_contain_text("Jozi hizi 5 zinaonekana vizuri zaidi katika")
+    assert page.evaluate("document.documentElement.lang") == "sw"
+    for tab, button in (("Mafunzo", "3 · Fundisha"), ("Majibu", "Linganisha"), ("Viambatisho", "Leta")):
+        open_tab(page, tab)
+        expect(page.get_by_role("button", name=button)).to_be_visible()
+    page.screenshot(path=str(artefact("swahili")), full_page=True)
+    open_tab(page, "Ulinganifu")
     write(page, "#pairs", "maji")
     page.click("#measure")
     expect(page.get_by_text("Hakuna jozi iliyosomeka. Mstari wa 1: ilitarajiwa")).to_be_visible()
     heading = page.locator(".toast-title").evaluate("title => getComputedStyle(title, '::before').content")
     assert heading == '"Haijafanyika"'
-    for tab, button in (("Mafunzo", "3 · Fundisha"), ("Majibu", "Linganisha"), ("Viambatisho", "Leta")):
-        open_tab(page, tab)
-        expect(page.get_by_role("button", name=button)).to_be_visible()
-    page.screenshot(path=str(artefact("swahili")), full_page=True)
-    assert page.evaluate("document.documentElement.lang") == "sw"
+    expect(page.locator("#alignment-stale")).to_be_visible()
     # What was typed comes along.
-    open_tab(page, "Ulinganifu")
     write(page, "#pairs", "simba, lion")
     page.get_by_role("link", name="English").click()
     expect(page.get_by_role("button", name="Show the curve")).to_be_visible()
