@@ -38,7 +38,7 @@ def test_an_adapter_is_unpacked_wherever_it_is_in_the_archive_and_nowhere_else(f
     assert found == into / "mine"
     assert {path.name for path in found.iterdir()} == {"adapter_config.json", WEIGHTS, "tli.json"}
     assert {path.name for path in tmp_path.iterdir()} == {"into", "mine.zip"}
-    assert read_facts(found).rank == "16" and read_facts(found).blocks == "0 to 11"
+    assert read_facts(found).rank == "16" and read_facts(found).blocks == "0–11"
 
 
 @pytest.mark.parametrize(

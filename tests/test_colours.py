@@ -4,8 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
+from plotly.colors import hex_to_rgb, sample_colorscale, unlabel_rgb
 
-from tli_core.figures import BLUE, GREEN, ORANGE, RUNS
+from tli_core.figures import BLUE, DIVERGING, GREEN, ORANGE, RUNS
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
 SEEN_WITH = {
@@ -22,8 +23,8 @@ APART = 15
 
 
 def lab(colour: str, seen_with: np.ndarray) -> np.ndarray:
-    """CIELAB of a colour such as #1E88D6 as somebody sees it: (3,)."""
-    srgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    """CIELAB of a colour such as #1E88D6 or rgb(30, 136, 214) as somebody sees it: (3,)."""
+    srgb = np.array(hex_to_rgb(colour) if colour.startswith("#") else unlabel_rgb(colour)) / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     xyz = TO_XYZ @ np.clip(np.asarray(seen_with) @ linear, 0, 1) / WHITE
     f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
@@ -35,3 +36,15 @@ def lab(colour: str, seen_with: np.ndarray) -> np.ndarray:
 def test_no_two_lines_of_a_chart_look_alike(palette, vision):
     seen = [lab(colour, SEEN_WITH[vision]) for colour in palette]
     assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > APART
+
+
+@pytest.mark.parametrize("vision", list(SEEN_WITH))
+def test_above_and_below_wrong_pairs_look_unlike_in_the_heat_map(vision):
+    below, above = (
+        [
+            lab(colour, SEEN_WITH[vision])
+            for colour in sample_colorscale(DIVERGING, 0.5 + side * np.linspace(0.15, 0.5, 8))
+        ]
+        for side in (-1, 1)
+    )
+    assert min(np.linalg.norm(a - b) for a, b in itertools.product(below, above)) > APART

@@ -127,11 +127,11 @@ def check_base(folder: Path, model: str) -> None:
 
 @dataclass(frozen=True)
 class Facts:
-    """What an adapter's files say of it; a question mark where they do not."""
+    """What an adapter's files say of it, a question mark where they do not; blocks is None where it changes all."""
 
     rank: str
     targets: tuple[str, ...]
-    blocks: str
+    blocks: str | None
     sha256: str
 
 
@@ -141,11 +141,12 @@ def read_facts(folder: Path) -> Facts:
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     targets = config.get("target_modules") or ()
     blocks = config.get("layers_to_transform")
-    told = "all" if blocks is None else f"{min(blocks)} to {max(blocks)}" if isinstance(blocks, list) else str(blocks)
+    numbers = [block for block in (blocks if isinstance(blocks, list) else [blocks]) if isinstance(block, int)]
+    told = "–".join(str(number) for number in sorted({min(numbers), max(numbers)})) if numbers else "?"
     return Facts(
         str(config.get("r", "?")),
         tuple(sorted(map(str, targets))) if isinstance(targets, list) else (str(targets),),
-        told,
+        None if blocks is None else told,
         sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
     )
 

@@ -18,6 +18,7 @@ from .wording import say
 # After Okabe and Ito, told apart by every kind of colour vision and on light and dark pages; lines also differ in dash
 # and marker.
 BLUE, ORANGE, GREEN, GREY = "#1E88D6", "#D55E00", "#007A4D", "#8A8A8A"
+DIVERGING = "PuOr"
 SERIES = ((BLUE, "circle"), (ORANGE, "diamond"), (GREEN, "square"))
 # The second of two runs in lighter kin of the first one's colours.
 RUNS = ((2, "circle", (BLUE, ORANGE, GREEN)), (2, "x", ("#56B4E9", "#E69F00", "#CC79A7")))
@@ -100,7 +101,7 @@ def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
                 wrong="%{customdata[1]:.3f}",
             )
             + f"<extra>{_plain(label)}</extra>",
-            colorscale="PuOr",
+            colorscale=DIVERGING,
             zmin=-reach,
             zmax=reach,
             colorbar={"title": {"text": say("above wrong pairs"), "side": "right"}, "thickness": 12},

@@ -231,4 +231,4 @@ def _row(models: Models, visitor: Visitor, model: str, name: str) -> list[str]:
     where = say("shipped") if name in shipped_adapters(base=model) and name not in visitor.own else say("brought")
     if name in visitor.trained:
         where = say("trained here")
-    return [name, where, facts.rank, ", ".join(facts.targets), facts.blocks, facts.sha256[:12]]
+    return [name, where, facts.rank, ", ".join(facts.targets), facts.blocks or say("all"), facts.sha256[:12]]

@@ -115,7 +115,7 @@ def build(
                 show_me = gr.Button("Show me, on the control pairs", size="sm", elem_id="show-me")
         with gr.Column(scale=3, min_width=300):
             stale = gr.Markdown(visible=False, elem_id="alignment-stale", elem_classes="warning")
-            reading = gr.Markdown(_opening(models), elem_id="reading")
+            reading = gr.Markdown(elem_id="reading")
             view = gr.Radio([CURVE, HEAT_MAP], value=CURVE, label="Look at", elem_id="alignment-view")
             lines = gr.Checkbox(label="Show each pair's own line", elem_id="pair-lines")
             plot = gr.Plot(label="Cosine by layer", show_label=False, elem_id="curve")
@@ -241,6 +241,11 @@ def build(
             linked: True,
         }
 
+    def says_it_loads(visitor: Visitor, base: str, request: gr.Request):
+        # Of a model in memory the curve itself comes as fast, and its reading would be written over.
+        return {reading: say(LOADING)} if models.loads_by_itself(base) and not models.is_loaded(base) else {}
+
+    arrival.follow(says_it_loads, [reading])
     linked = arrival.flag()
     arrival.follow(opened, [*link_inputs, linked])
     draws(linked.change)
@@ -282,11 +287,6 @@ def measured(
         results.append((name, core.alignment.measure_by_pooling(loaded, read.pairs, used, tell=tell)))
     pieces = {word: core.embeddings.subwords(loaded.tokenizer, word) for pair in read for word in pair[:2]}
     return Shown(tuple(results), pooling, (*read.warnings, *doubts(read.pairs)), pieces)
-
-
-def _opening(models: Models) -> str:
-    """What the page says until the first curve is there."""
-    return LOADING if models.loads_by_itself(models.names[0]) else ""
 
 
 def too_many(count: int) -> str:

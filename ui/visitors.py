@@ -87,7 +87,11 @@ class Models:
 
     def is_ready(self, name: str) -> bool:
         """Whether a base can be used at once: it is loaded, or small enough to load by itself."""
-        return name in self._loaded or self.loads_by_itself(name)
+        return self.is_loaded(name) or self.loads_by_itself(name)
+
+    def is_loaded(self, name: str) -> bool:
+        """Whether a base is in memory."""
+        return name in self._loaded
 
     def loads_by_itself(self, name: str) -> bool:
         """Whether a base is on this machine and small, so that nobody need be asked."""
