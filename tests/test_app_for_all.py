@@ -32,7 +32,14 @@ def test_every_tab_fits_the_screen_and_has_no_barrier(page: Page, request: pytes
         check_barriers(page, tab, THEMES if page.viewport_size["width"] > 1000 else THEMES[1:])
 
 
-@pytest.mark.parametrize("page", [{"viewport": {"width": 390, "height": 844}, "has_touch": True}], indirect=True)
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "user_agent": "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/140.0.0.0 Mobile Safari/537.36",
+}
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
 def test_on_a_phone_what_was_asked_for_comes_into_sight_and_charts_fill_their_tab(page: Page):
     page.click("#measure")
     expect(page.locator("#reading")).to_be_in_viewport(ratio=0.5)
@@ -45,6 +52,9 @@ def test_on_a_phone_what_was_asked_for_comes_into_sight_and_charts_fill_their_ta
     expect(page.locator("#space-plot .legendtext").first).to_be_visible(timeout=60_000)
     fits = "plot => plot.querySelector('.main-svg').clientWidth <= plot.clientWidth"
     page.wait_for_function(f"({fits})(document.getElementById('space-plot'))")
+    # One panel below the other, each as wide as the screen allows.
+    base, adapted = (page.locator(f"#space-plot .subplot.{name}").bounding_box() for name in ("xy", "x2y2"))
+    assert base["x"] == pytest.approx(adapted["x"], abs=8) and base["y"] + base["height"] <= adapted["y"]
 
 
 def test_the_keyboard_alone_is_enough(page: Page):

@@ -231,19 +231,30 @@ def shares_figure(results: Sequence[tuple[str, LayerAlignment]]) -> go.Figure:
     return _styled(figure, HEIGHT)
 
 
-def space_figure(projection: Projection, labels: Sequence[str]) -> go.Figure:
-    """Both languages' words in one plane, a panel a model with the same axes, partners joined by a line."""
+def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = False) -> go.Figure:
+    """Both languages' words in one plane, a panel a model with the same axes, partners joined by a line.
+
+    Args:
+        stacked: one panel below the other, for a screen that is too narrow for two.
+    """
     count = len(labels)
+    rows, columns = (count, 1) if stacked else (1, count)
     figure = make_subplots(
-        rows=1, cols=count, shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=list(map(_plain, labels))
+        rows=rows,
+        cols=columns,
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
+        vertical_spacing=0.06,
+        subplot_titles=list(map(_plain, labels)),
     )
-    for column, points in enumerate(projection.points, 1):  # (n, 2, 2): pair, language, x or y
+    for number, points in enumerate(projection.points, 1):  # (n, 2, 2): pair, language, x or y
+        place = {"row": number, "col": 1} if stacked else {"row": 1, "col": number}
         joined = np.full((len(points), 3, 2), np.nan)  # a gap after every line
         joined[:, :2] = points
         x, y = joined.reshape(-1, 2).T
         figure.add_scatter(
             x=x, y=y, mode="lines", line={"color": GREY, "width": 1}, opacity=0.5, hoverinfo="skip",
-            name=say("partners"), showlegend=column == 1, row=1, col=column,
+            name=say("partners"), showlegend=number == 1, **place,
         )  # fmt: skip
         for side, (language, (colour, marker)) in enumerate(zip(LANGUAGES, SERIES, strict=False)):
             words = [_words(pair) for pair in projection.pairs]
@@ -255,19 +266,18 @@ def space_figure(projection: Projection, labels: Sequence[str]) -> go.Figure:
                 marker={"color": colour, "size": 8, "symbol": marker, "opacity": 0.85},
                 text=words,
                 hovertemplate=f"%{{text}}<extra>{say(language)}</extra>",
-                showlegend=column == 1,
-                row=1,
-                col=column,
+                showlegend=number == 1,
+                **place,
             )
     edges = projection.points.reshape(-1, 2)
     low, high = edges.min(axis=0), edges.max(axis=0)
     margin = 0.05 * (high - low) + 1e-9
     for axis, i in (("xaxis", 0), ("yaxis", 1)):
-        for column in range(1, count + 1):
-            figure.layout[f"{axis}{column if column > 1 else ''}"].update(
+        for number in range(1, count + 1):
+            figure.layout[f"{axis}{number if number > 1 else ''}"].update(
                 range=[low[i] - margin[i], high[i] + margin[i]], showticklabels=False
             )
-    return _styled(figure, HEIGHT, hovermode="closest", top=30)
+    return _styled(figure, rows * HEIGHT, hovermode="closest", top=30)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a phone needs: results that come into sight, and charts that fill a tab which was hidden at their drawing."""
+"""What a phone needs: results that come into sight, panels below each other, and charts as wide as their tab."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +12,11 @@ SIDE_BY_SIDE = 700
 
 # Plotly measures its place when it draws, and a hidden one has no width.
 FIT = "() => setTimeout(() => window.dispatchEvent(new Event('resize')), 60)"
+
+
+def on_phone(request: gr.Request) -> bool:
+    """Whether a visitor's browser is a phone's, by the word that all of those have in their name."""
+    return "Mobi" in request.headers.get("user-agent", "")
 
 
 def bring_into_sight(triggers: Sequence[Any], elem_id: str) -> None:

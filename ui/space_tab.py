@@ -16,7 +16,7 @@ from ui.events import MODEL_QUEUE, uncover
 from ui.gpu import on_gpu
 from ui.layers import LAYER_HELP, OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.model_bar import ModelBar
-from ui.narrow import bring_into_sight
+from ui.narrow import bring_into_sight, on_phone
 from ui.visitors import Models, Visitor
 
 CONTROL, RESERVED = f"{len(shipped('control'))} control pairs", f"{len(shipped('reserved'))} words no training saw"
@@ -73,10 +73,20 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     )
 
     @explained
-    def show(model: str, adapter: str, source: str, typed: str, layer: str, method: str, visitor: Visitor):
+    def show(
+        model: str,
+        adapter: str,
+        source: str,
+        typed: str,
+        layer: str,
+        method: str,
+        visitor: Visitor,
+        request: gr.Request,
+    ):
         pairs = _pairs(source, typed)
         labels, projection = projected(models, visitor, model, adapter, pairs, chosen_layer(layer), method)
-        return core.figures.space_figure(projection, labels), core.sentences.projection_sentence(projection, labels)
+        figure = core.figures.space_figure(projection, labels, stacked=on_phone(request))
+        return figure, core.sentences.projection_sentence(projection, labels)
 
     inputs = [model, adapter, source, typed, layer, method, visitor]
     bring_into_sight([draw.click], "space-reading")
