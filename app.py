@@ -49,6 +49,9 @@ CSS = """
 .gradio-container {max-width: min(1320px, 100vw) !important; margin: 0 auto !important}
 .gradio-container .main, .gradio-container .contain, .gradio-container .column, .gradio-container .block {min-width: 0}
 #pair-table, #train-table {max-width: 100%; overflow-x: auto}
+/* A table that goes on to the right fades there, until it is scrolled to its end. */
+.virtual-table-viewport {animation: goes-on linear; animation-timeline: scroll(self inline)}
+@keyframes goes-on {from, 95% {mask-image: linear-gradient(to right, #000 80%, #0003)} to {mask-image: none}}
 .js-plotly-plot .xtick text, .js-plotly-plot .ytick text, .js-plotly-plot .legendtext,
 .js-plotly-plot .x2tick text, .js-plotly-plot .y2tick text, .js-plotly-plot .infolayer text
   {fill: var(--body-text-color) !important}
