@@ -15,7 +15,7 @@ from tli_core.pairs import WordPair
 from tli_core.presets import configured
 from tli_core.reports import alignment_json, evaluation_json, write_json
 from tli_core.sentences import change_sentence, curve_sentence
-from tli_core.tables import alignment_table, evaluation_table
+from tli_core.tables import alignment_rows, alignment_table, evaluation_table
 from tli_core.training import TrainedAdapter, train_adapter
 
 QUICK = configured("corrected", layer=2, batch_size=10, epochs=3, learning_rate=5e-3)
@@ -97,6 +97,15 @@ def test_tables_and_sentences_carry_the_control(tiny, pairs, run, tmp_path):
     report = evaluation_json(EvaluationReport((item,), {}, item.before))
     assert report["adapter"]["name"] == "mine" and report["lists"][0]["before"]["name"] == "output"
     assert json.dumps(report, allow_nan=False)
+
+
+def test_a_short_list_is_told_against_the_wrong_pairs_of_its_curve_and_called_a_hint(tiny, pairs):
+    few, many = measure(tiny, pairs[:5]), measure(tiny, pairs)
+    wrong, _ = few.control
+    shown = [[float(row[place]) for row in alignment_rows(few)[1:]] for place in (3, 5)]
+    assert shown == [pytest.approx(wrong, abs=6e-4), pytest.approx(few.matched - wrong, abs=6e-4)]
+    assert "From 5 pairs this is a hint" in change_sentence(compare("x", few, few, "output"))
+    assert "hint" not in change_sentence(compare("x", many, many, "output"))
 
 
 def test_comparing_different_pairs_is_refused(tiny, pairs):

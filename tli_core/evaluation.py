@@ -242,7 +242,10 @@ def differences(before: LayerAlignment, after: LayerAlignment, seed: int = 0) ->
 
 
 def movers(evaluation: Evaluation, count: int = 10) -> tuple[tuple[Mover, ...], tuple[Mover, ...]]:
-    """The pairs that gained most over their wrong partners at the evaluated layer, and those that lost most."""
+    """The pairs that gained most over their wrong partners at the evaluated layer, and those that lost most.
+
+    One that moved by less than is written, three places, is neither.
+    """
     before, after, layer = evaluation.before, evaluation.after, evaluation.layer
     was, wrong_was = before.cosine[:, layer], before.wrong_cosine[:, layer]  # (n,) each
     now, wrong_now = after.cosine[:, layer], after.wrong_cosine[:, layer]
@@ -253,6 +256,6 @@ def movers(evaluation: Evaluation, count: int = 10) -> tuple[tuple[Mover, ...], 
         return Mover(before.pairs[i], *values)
 
     order = np.argsort(-moved, kind="stable")
-    gained = tuple(mover(i) for i in order[:count] if moved[i] > 0)
-    lost = tuple(mover(i) for i in order[::-1][:count] if moved[i] < 0)
+    gained = tuple(mover(i) for i in order[:count] if moved[i] >= 0.0005)
+    lost = tuple(mover(i) for i in order[::-1][:count] if moved[i] <= -0.0005)
     return gained, lost

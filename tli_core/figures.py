@@ -104,7 +104,15 @@ def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
             colorscale=DIVERGING,
             zmin=-reach,
             zmax=reach,
-            colorbar={"title": {"text": say("above wrong pairs"), "side": "right"}, "thickness": 12},
+            # Below the map, as beside it a phone would have no room for the map.
+            colorbar={
+                "title": {"text": say("above wrong pairs"), "side": "bottom"},
+                "thickness": 12,
+                "orientation": "h",
+                "yref": "container",
+                "yanchor": "bottom",
+                "y": 0,
+            },
         )
     )
     _layer_axis(figure, result.names)

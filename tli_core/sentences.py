@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .alignment import LEAST_CHANGE, LayerAlignment, change, verdict
+from .alignment import FEW_PAIRS, LEAST_CHANGE, LayerAlignment, change, verdict
 from .dry_run import DryRun
 from .evaluation import Evaluation
 from .layers import layer_words
@@ -30,7 +30,7 @@ CHANGES = {
     "improved": "Right pairs moved away from wrong ones",
     "collapsed": "Collapsed: wrong pairs came closer as much as right ones or more, so the rise says nothing",
     "worse": "Worse: right pairs are harder to tell from wrong ones than before",
-    "no clear change": "No clear change between right and wrong pairs",
+    "no clear change": "No clear change between right and wrong pairs: less than 0.01, or no more than chance gives",
 }
 
 
@@ -162,7 +162,10 @@ def change_sentence(evaluation: Evaluation) -> str:
         size=evaluation.before.pool_size,
         chance=evaluation.before.chance,
     )
-    return f"{say(CHANGES[moved.verdict])} ({figures})."
+    told, count = f"{say(CHANGES[moved.verdict])} ({figures}).", len(evaluation.before.pairs)
+    if count >= FEW_PAIRS:
+        return told
+    return f"{told} {say('From {n} pairs this is a hint at most, whatever the verdict.', n=count)}"
 
 
 def pilot_sentence(pilot: Pilot) -> str:

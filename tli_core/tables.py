@@ -17,21 +17,22 @@ def alignment_table(result: LayerAlignment) -> str:
 
 
 def alignment_rows(result: LayerAlignment) -> list[tuple[str, ...]]:
-    """A measurement, one row a layer: a heading row first."""
+    """A measurement, one row a layer: a heading row first. Wrong pairs are those that the curve shows."""
+    wrong, wrong_band = result.control
     named = map(say, ("layer", "matched", "mismatched", "band", "gap", "centred", "verdict"))
     layer, matched, mismatched, band, gap, centred, said = named
     rows = [(layer, matched, "95 %", mismatched, band, gap, centred, "P@1 →en", "P@1 →sw", "MEXA", said)]
     for i, name in enumerate(result.names):
         low, high = result.matched_ci95[i]
-        p5, p95 = result.mismatched_band[i]
+        p5, p95 = wrong_band[i]
         rows.append(
             (
                 str(i) if name == f"block {i}" else f"{i} {say(name)}",
                 f"{result.matched[i]:.3f}",
                 f"{low:.3f}–{high:.3f}",
-                f"{result.mismatched[i]:.3f}",
+                f"{wrong[i]:.3f}",
                 f"{p5:.3f}–{p95:.3f}",
-                f"{result.gap[i]:+.3f}",
+                f"{result.matched[i] - wrong[i]:+.3f}",
                 f"{result.centred[i]:.3f}",
                 f"{result.retrieval['sw_en'].p_at_1[i]:.3f}",
                 f"{result.retrieval['en_sw'].p_at_1[i]:.3f}",

@@ -24,7 +24,7 @@ from ui.training_run import archive
 from ui.visitors import Models, OwnAdapter, Visitor
 
 MAX_BROUGHT = 6
-HEADERS = ("adapter", "from", "rank", "matrices", "blocks it changes", "SHA-256")
+HEADERS = ("adapter", "from", "LoRA rank", "matrices", "blocks it changes", "SHA-256")
 LOG_IN_HERE = (
     "It goes up under the login of whoever runs this page: `hf auth login` on this machine first. The repository is "
     "made if it is not there."

@@ -109,13 +109,13 @@ def build(
                 "all words alike.",
                 elem_id="pooling",
             )
-            warning = gr.Markdown(visible=False, elem_id="alignment-warning")
             with gr.Accordion("Why a cosine of 0.99998 can mean nothing", open=False):
                 gr.Markdown(WHY)
                 show_me = gr.Button("Show me, on the control pairs", size="sm", elem_id="show-me")
         with gr.Column(scale=3, min_width=300):
             stale = gr.Markdown(visible=False, elem_id="alignment-stale", elem_classes="warning")
             reading = gr.Markdown(elem_id="reading")
+            warning = gr.Markdown(visible=False, elem_id="alignment-warning")
             view = gr.Radio([CURVE, HEAT_MAP], value=CURVE, label="Look at", elem_id="alignment-view")
             lines = gr.Checkbox(label="Show each pair's own line", elem_id="pair-lines")
             plot = gr.Plot(label="Cosine by layer", show_label=False, elem_id="curve")

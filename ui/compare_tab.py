@@ -16,6 +16,7 @@ from ui.arrival import Arrival
 from ui.errors import explained
 from ui.events import MODEL_QUEUE, QUIET
 from ui.gpu import on_gpu
+from ui.language import SWAHILI
 from ui.links import ADDRESS, asked_for, not_here, view_link
 from ui.narrow import bring_into_sight
 from ui.visitors import BASE, Models, Visitor
@@ -28,7 +29,9 @@ MAX_TOKENS = 120
 BETWEEN = "\n---\n"
 WAYS = dict(zip((template.name for template in TRANSLATIONS), ("sw_en", "en_sw"), strict=True))
 PROMPT, CHANGED = "prompt", "differs"
-COLOURS = {PROMPT: "#5A5A5A", CHANGED: "#D55E00"}
+COLOURS = {
+    word: colour for text, colour in ((PROMPT, "#5A5A5A"), (CHANGED, "#D55E00")) for word in (text, SWAHILI[text])
+}
 PRESS = "Press Compare."
 SETTINGS = (
     "Both answers come from the same weights in memory, with the adapter off and on, token by token the likeliest one "
@@ -268,10 +271,10 @@ def _pieces(done: Sequence[tuple], side: int, marked: bool) -> list[tuple[str, s
     pieces: list[tuple[str, str | None]] = []
     for number, entry in enumerate(done):
         prompt, answer = entry[0], entry[side]
-        pieces.append((("\n\n" if number else "") + prompt, PROMPT))
+        pieces.append((("\n\n" if number else "") + prompt, say(PROMPT)))
         if marked and entry[2]:
             parts = core.comparison.differences(entry[1].text, entry[2].text)[side - 1]
-            pieces += [(text, CHANGED if differs else None) for text, differs in parts]
+            pieces += [(text, say(CHANGED) if differs else None) for text, differs in parts]
         elif answer:
             pieces.append((answer.text, None))
         if marked and answer and not answer.text:

@@ -10,8 +10,8 @@ from tli_core.pairs import PairList, format_pairs, parse_pairs, read_pairs, ship
 from tli_core.wording import say
 from ui.alignment_tab import MAX_PAIRS, AlignmentTab, note_list, too_many
 from ui.errors import explained
-from ui.events import CHECKED, MODEL_QUEUE, uncover
-from ui.narrow import bring_into_sight
+from ui.events import CHECKED, MODEL_QUEUE, QUIET, uncover
+from ui.narrow import bring_into_sight, scroll_to
 from ui.visitors import Models
 
 EXAMPLE = (
@@ -56,8 +56,8 @@ def build(
             accept = gr.Button("Make the ticked fixes", visible=False, elem_id="accept-fixes")
             known = gr.Markdown(visible=False, elem_id="list-notes")
             with gr.Row():
-                to_alignment = gr.Button("Measure this list", size="sm", min_width=140, elem_id="to-alignment")
-                to_training = gr.Button("Train on this list", size="sm", min_width=140, elem_id="to-training")
+                to_alignment = gr.Button("Measure this list", min_width=140, elem_id="to-alignment")
+                to_training = gr.Button("Train on this list", min_width=140, elem_id="to-training")
 
     shown = [summary, fixes, accept, known, checked]
 
@@ -95,13 +95,14 @@ def build(
         run, [text, against, model], shown, api_visibility="private", **MODEL_QUEUE
     )
     function, inputs, outputs = alignment.first_drawing
-    to_alignment.click(
+    measuring = to_alignment.click(
         lambda text: (text, gr.Tabs(selected="alignment")),
         text,
         [alignment.text, tabs],
         queue=False,
         api_visibility="private",
     ).then(function, inputs, outputs, api_visibility="private", show_progress="hidden", **MODEL_QUEUE)
+    measuring.success(None, None, None, js=scroll_to("reading"), **QUIET)
     to_training.click(
         lambda text: (text, gr.Tabs(selected="finetune")),
         text,

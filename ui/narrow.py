@@ -21,9 +21,13 @@ def on_phone(request: gr.Request) -> bool:
 
 def bring_into_sight(triggers: Sequence[Any], elem_id: str) -> None:
     """On a narrow screen, scroll to where the answer to these events will stand."""
+    gr.on(list(triggers), None, None, None, js=scroll_to(elem_id), **QUIET)
+
+
+def scroll_to(elem_id: str) -> str:
+    """JavaScript that scrolls to a part of the page, on a narrow screen."""
     place = f"document.getElementById('{elem_id}')"
-    scroll = f"() => {{ if (innerWidth < {SIDE_BY_SIDE}) {place}?.scrollIntoView({{behavior: 'smooth'}}) }}"
-    gr.on(list(triggers), None, None, None, js=scroll, **QUIET)
+    return f"() => {{ if (innerWidth < {SIDE_BY_SIDE}) {place}?.scrollIntoView({{behavior: 'smooth'}}) }}"
 
 
 def fit_charts(tabs: gr.Tabs) -> None:
