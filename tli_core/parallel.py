@@ -54,9 +54,9 @@ def gathered(part: Tensor, total: int) -> Tensor:
     longest = max(end - begin for begin, end in bounds)
     sent = part.detach().new_zeros(longest, *part.shape[1:])
     sent[: len(part)] = part.detach()
-    received = [torch.empty_like(sent) for _ in bounds]
-    dist.all_gather(received, sent)
-    parts = [rows[: end - begin] for rows, (begin, end) in zip(received, bounds, strict=True)]
+    received = sent.new_empty(len(bounds) * longest, *part.shape[1:])
+    dist.all_gather_into_tensor(received, sent)
+    parts = [rows[: end - begin] for rows, (begin, end) in zip(received.split(longest), bounds, strict=True)]
     parts[dist.get_rank()] = part
     return torch.cat(parts)
 
@@ -74,10 +74,15 @@ def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Add up every process's gradients, in place; a process whose part was empty adds nothing."""
     if processes() == 1:
         return
+    parameters = list(parameters)
     for parameter in parameters:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
-        dist.all_reduce(parameter.grad)
+    # As one message: a small one takes as long as a large one.
+    together = torch.cat([parameter.grad.flatten() for parameter in parameters])
+    dist.all_reduce(together)
+    for parameter, summed in zip(parameters, together.split([p.numel() for p in parameters]), strict=True):
+        parameter.grad.copy_(summed.view_as(parameter))
 
 
 def _bounds(total: int) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ from transformers import get_linear_schedule_with_warmup
 
 from .batches import Batch
 from .model import LoadedModel
-from .parallel import processes, sum_gradients
+from .parallel import sum_gradients
 from .presets import TrainingConfig
 
 
@@ -66,8 +66,8 @@ class Steps:
             self._optimizer = torch.optim.AdamW(
                 self._parameters, lr=self._rate, weight_decay=config.weight_decay, capturable=True, fused=True
             )
-            # Sums over processes, weights that are fetched and bitsandbytes' outliers are what a graph cannot hold.
-            self._graphs = _Graphs(loaded.device) if processes() == 1 and loaded.plain else None
+            # Weights that are fetched and bitsandbytes' outliers are what a graph cannot hold.
+            self._graphs = _Graphs(loaded.device) if loaded.plain else None
         else:
             self._optimizer = torch.optim.AdamW(self._parameters, lr=0.0, weight_decay=config.weight_decay)
 
