@@ -32,6 +32,7 @@ from tli_core.alignment import embed_pairs
 from tli_core.batches import batches
 from tli_core.catalogue import KNOWN_MODELS
 from tli_core.embeddings import encode
+from tli_core.kernels import multiplies_bf16
 from tli_core.losses import triplet_loss
 from tli_core.model import LoadedModel
 from tli_core.pairs import WordPair, shipped
@@ -410,7 +411,8 @@ def main() -> None:
     else:
         parser.error("the exact shape needs a GPU; use --small or --two-blocks here")
     print(format_table(rows))
-    where = f"CPU, {platform.machine()}, {torch.get_num_threads()} threads"
+    bf16 = "bf16 instructions" if multiplies_bf16() else "no bf16 instructions"
+    where = f"CPU, {platform.machine()}, {bf16}, {torch.get_num_threads()} threads"
     if torch.cuda.is_available() and not arguments.two_blocks:
         where = torch.cuda.get_device_name()
     print(f"{where}, torch {torch.__version__}")

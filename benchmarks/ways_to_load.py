@@ -43,10 +43,11 @@ def write_checkpoint(folder: Path, blocks: int) -> None:
 
 
 def tried(folder: Path, placement: Placement) -> tuple[float, float, float, torch.Tensor]:
-    """Seconds to load, seconds of the third scan, GPU bytes at peak, and the cosines (layers, n)."""
+    """Seconds to load, seconds of the third scan, bytes at peak of the fullest GPU, and the cosines (layers, n)."""
     gc.collect()
     torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
+    for gpu in range(torch.cuda.device_count()):
+        torch.cuda.reset_peak_memory_stats(gpu)
     began = time.perf_counter()
     loaded = load_model(str(folder), placement)
     loading = time.perf_counter() - began
@@ -57,7 +58,8 @@ def tried(folder: Path, placement: Placement) -> tuple[float, float, float, torc
         scanning = time.perf_counter() - began
     sides = states.swahili[:, states.swahili_index], states.english[:, states.english_index]
     cosines = torch.nn.functional.cosine_similarity(*sides, dim=-1)
-    return loading, scanning, torch.cuda.max_memory_allocated(), cosines
+    peak = max(torch.cuda.max_memory_allocated(gpu) for gpu in range(torch.cuda.device_count()))
+    return loading, scanning, peak, cosines
 
 
 def main() -> None:
@@ -73,6 +75,10 @@ def main() -> None:
             "blocks offloaded to memory": Placement("cuda:0", limits={0: OUTSIDE, "cpu": 100 * GIB}),
             "blocks offloaded to disk": Placement("cuda:0", limits={0: OUTSIDE, "cpu": 0}),
         }
+        gpus = torch.cuda.device_count()
+        if gpus > 1:
+            share = int(size / gpus + OUTSIDE)
+            ways[f"spread over {gpus} GPUs"] = Placement("cuda:0", limits=dict.fromkeys(range(gpus), share))
         if can_quantise():
             ways |= {"8-bit": Placement("cuda:0", bits=8), "4-bit NF4": Placement("cuda:0", bits=4)}
         rows, whole = [["way", "load", "scan of 686 pairs", "GPU at peak", "cosines differ by"]], None

@@ -17,8 +17,13 @@ def choose_kernels(model: PreTrainedModel, device: torch.device) -> None:
     """Replace, in place, what would be slow on this device."""
     if device.type == "cuda":
         fuse_norms(model)
-    elif model.dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    elif model.dtype == torch.bfloat16 and not multiplies_bf16():
         multiply_in_float32(model)
+
+
+def multiplies_bf16() -> bool:
+    """Whether this machine's CPU has instructions for products in bf16."""
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def fuse_norms(model: PreTrainedModel) -> None:
