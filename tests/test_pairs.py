@@ -100,6 +100,17 @@ def test_nothing_readable_is_one_sentence(text, says):
         parse_pairs(text)
 
 
+def test_what_could_not_be_read_is_kept_for_people_to_mend():
+    lines = parse_pairs("maji, water\nneno\nmeza, table, desk")
+    assert format_pairs(lines.pairs, lines.unread) == "maji, water\nneno\nmeza, table, desk"
+    header = parse_pairs("english,swahili\nlion,simba\nmilk")
+    assert header.unread == ("milk",)
+    entries = parse_pairs('[{"swahili": "maji", "english": "water"}, {"swahili": "moto"}]')
+    written = format_pairs(entries.pairs, entries.unread)
+    # An entry of JSON is no line of a list: as a comment it is there, and is not taken for a pair.
+    assert written == 'maji, water\n# {"swahili": "moto"}' and parse_pairs(written).pairs == entries.pairs
+
+
 def test_hostile_input_is_cut_to_size():
     read = parse_pairs(f"maji, water\n{'x' * 5000}, long\nmo\x00to\u202e, fi\x1bre")
     assert read.pairs[1] == WordPair("mo to", "fi re")

@@ -45,10 +45,11 @@ class WordPair(NamedTuple):
 
 @dataclass(frozen=True)
 class PairList:
-    """Pairs that could be read, and one sentence for every line that could not."""
+    """Pairs that could be read, one sentence for every line that could not, and those lines as they came."""
 
     pairs: tuple[WordPair, ...]
     warnings: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -112,11 +113,13 @@ def parse_pairs(text: str) -> PairList:
     rows = _json_rows(text) if text.lstrip()[:1] in ("[", "{") else _line_rows(text)
     pairs: list[WordPair] = []
     warnings: list[str] = []
+    unread: list[str] = []
     seen: dict[tuple[str, str], str] = {}
-    for place, row in rows:
+    for place, came, row in rows:
         pair, problem = _checked(row)
         if pair is None:
             warnings.append(f"{place}: {problem}")
+            unread.append(came)
             continue
         key = (normalise(pair.swahili), normalise(pair.english))
         if key in seen:
@@ -135,16 +138,20 @@ def parse_pairs(text: str) -> PairList:
                 example=_EXAMPLE,
             )
         )
-    return PairList(tuple(pairs), tuple(warnings))
+    return PairList(tuple(pairs), tuple(warnings), tuple(unread))
 
 
-def format_pairs(pairs: Iterable[WordPair]) -> str:
-    """The pairs as lines that `parse_pairs` reads back as they are; a tab where a side holds a separator."""
+def format_pairs(pairs: Iterable[WordPair], unread: Iterable[str] = ()) -> str:
+    """The pairs as lines that `parse_pairs` reads back as they are; a tab where a side holds a separator.
+
+    Args:
+        unread: lines of a `PairList` that could not be read, to follow as they came, for people to mend.
+    """
     lines = []
     for pair in pairs:
         separator = "\t" if re.search(r'[,=":;→–—]| - |->', pair.swahili + pair.english) else ", "
         lines.append(f"{pair.swahili}{separator}{'; '.join(pair.accepted)}")
-    return "\n".join(lines)
+    return "\n".join((*lines, *unread))
 
 
 @dataclass(frozen=True)
@@ -157,7 +164,8 @@ class _Row:
     problem: str = ""
 
 
-def _json_rows(text: str) -> Iterable[tuple[str, _Row]]:
+def _json_rows(text: str) -> Iterable[tuple[str, str, _Row]]:
+    """Each entry's place, the entry as a comment in a list of lines, and what it holds."""
     try:
         entries = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -168,26 +176,28 @@ def _json_rows(text: str) -> Iterable[tuple[str, _Row]]:
     if not isinstance(entries, list):
         raise ValueError(say('The JSON must be an array of {"swahili": …, "english": …} objects: wrap it in [ ].'))
     for number, entry in enumerate(entries, 1):
+        came = f"# {json.dumps(entry, ensure_ascii=False)}"
         if not isinstance(entry, dict) or not all(isinstance(entry.get(k), str) for k in ("swahili", "english")):
             shown = json.dumps(entry, ensure_ascii=False)[:60]
             problem = say('expected {{"swahili": "…", "english": "…"}}, got {found}.', found=shown)
-            yield _entry(number), _Row(problem=problem)
+            yield _entry(number), came, _Row(problem=problem)
             continue
         glosses = entry.get("glosses", "")
         if isinstance(glosses, list):
             glosses = ";".join(str(gloss) for gloss in glosses)
-        yield _entry(number), _Row(entry["swahili"], entry["english"], str(glosses))
+        yield _entry(number), came, _Row(entry["swahili"], entry["english"], str(glosses))
 
 
-def _line_rows(text: str) -> Iterable[tuple[str, _Row]]:
+def _line_rows(text: str) -> Iterable[tuple[str, str, _Row]]:
+    """Each line's place, the line, and what it holds."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     lines = [(number, line) for number, line in lines if not line.lstrip().startswith("#")]
-    long = {number for number, line in lines if len(line) > MAX_LINE_LENGTH}
-    for number in sorted(long):
+    long = {number: line for number, line in lines if len(line) > MAX_LINE_LENGTH}
+    for number, line in long.items():
         problem = say(
             "the line has more than {most} characters: put each pair on a line of its own.", most=MAX_LINE_LENGTH
         )
-        yield _line(number), _Row(problem=problem)
+        yield _line(number), line, _Row(problem=problem)
     lines = [(number, line) for number, line in lines if number not in long]
     if lines and (columns := _header(lines[0][1])):
         delimiter = next(mark for mark in "\t;," if mark in lines[0][1])
@@ -195,13 +205,13 @@ def _line_rows(text: str) -> Iterable[tuple[str, _Row]]:
             fields = next(csv.reader([line], delimiter=delimiter))
             if len(fields) <= max(columns["swahili"], columns["english"]):
                 problem = say("expected {n} columns as in the header, got {found!r}.", n=len(columns), found=line[:60])
-                yield _line(number), _Row(problem=problem)
+                yield _line(number), line, _Row(problem=problem)
                 continue
             glosses = fields[columns["glosses"]] if columns.get("glosses", len(fields)) < len(fields) else ""
-            yield _line(number), _Row(fields[columns["swahili"]], fields[columns["english"]], glosses)
+            yield _line(number), line, _Row(fields[columns["swahili"]], fields[columns["english"]], glosses)
         return
     for number, line in lines:
-        yield _line(number), _split_line(line)
+        yield _line(number), line, _split_line(line)
 
 
 def _line(number: int) -> str:

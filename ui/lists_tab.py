@@ -12,6 +12,7 @@ from ui.alignment_tab import MAX_PAIRS, AlignmentTab, note_list, too_many
 from ui.errors import explained
 from ui.events import CHECKED, MODEL_QUEUE, QUIET, uncover
 from ui.narrow import bring_into_sight, scroll_to
+from ui.pairs_input import LIST_LINES, as_lines
 from ui.visitors import Models
 
 EXAMPLE = (
@@ -32,8 +33,8 @@ def build(
                 EXAMPLE,
                 label="Your pairs",
                 info="One a line, or paste JSON, CSV or a spreadsheet.",
-                lines=10,
-                max_lines=20,
+                lines=LIST_LINES,
+                max_lines=LIST_LINES,
                 elem_id="list-text",
             )
             upload = gr.File(
@@ -79,7 +80,7 @@ def build(
 
     @explained
     def opened(path: str | None):
-        return format_pairs(read_pairs(path).pairs) if path else gr.skip()
+        return as_lines(read_pairs(path)) if path else gr.skip()
 
     upload.upload(opened, upload, text, **CHECKED).success(
         run, [text, against, model], shown, api_visibility="private", **MODEL_QUEUE
@@ -89,7 +90,7 @@ def build(
         if checked is None:
             return gr.skip()
         pairs, offered = checked
-        return format_pairs(apply(pairs, [offered[i] for i in ticked]))
+        return format_pairs(apply(pairs.pairs, [offered[i] for i in ticked]), pairs.unread)
 
     accept.click(accepted, [checked, fixes], text, queue=False, api_visibility="private").then(
         run, [text, against, model], shown, api_visibility="private", **MODEL_QUEUE
@@ -138,5 +139,5 @@ def _shown(pairs: PairList, findings: tuple[Finding, ...], pieces: dict[str, tup
         gr.CheckboxGroup(choices=labels, value=[value for _, value in labels], visible=bool(offered)),
         gr.Button(visible=bool(offered)),
         gr.Markdown(note_list(notes), visible=bool(notes)),
-        (pairs.pairs, offered),
+        (pairs, offered),
     )

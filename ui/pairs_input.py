@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from tli_core.pairs import WordPair, format_pairs, lexicon, parse_pairs, read_pairs, shipped
+from tli_core.pairs import PairList, WordPair, format_pairs, lexicon, parse_pairs, read_pairs, shipped
 from tli_core.wording import say
-from ui.errors import explained
+from ui.errors import explained, remark
 from ui.events import CHECKED, QUIET
 
 MAX_TABLE = 200
+LIST_LINES = 9
+"""The height of a box for a list. A box that grows measures itself at every key: minutes for a thousand lines."""
+
 EXAMPLES = {
     "Everyday words": "maji, water\nmbwa, dog\nshule, school\nkusoma, to read\nrafiki, friend",
     "Food": "mkate, bread\nchai, tea\nasali, honey\nndizi, banana\nchumvi, salt",
@@ -47,8 +50,8 @@ def build() -> PairsInput:
                 EXAMPLES["Everyday words"],
                 label="Swahili, English: one pair a line",
                 info="Separate with a comma, a tab, a colon, = or a dash. Paste from a spreadsheet if you like.",
-                lines=7,
-                max_lines=14,
+                lines=LIST_LINES,
+                max_lines=LIST_LINES,
                 elem_id="pairs",
             )
         with gr.Tab("Table") as as_table:
@@ -78,6 +81,8 @@ def build() -> PairsInput:
 
     @explained
     def as_rows(text: str):
+        if not text.strip():
+            return [["", ""]]
         pairs = parse_pairs(text).pairs
         if len(pairs) > MAX_TABLE:
             text = "The table shows up to {most} pairs, and there are {n}: edit them as text."
@@ -89,7 +94,7 @@ def build() -> PairsInput:
 
     @explained
     def opened(path: str):
-        return format_pairs(read_pairs(path).pairs), None
+        return as_lines(read_pairs(path)), None
 
     upload.upload(opened, upload, [text, example], **CHECKED)
 
@@ -118,6 +123,14 @@ def example_text(name: str) -> str:
     """The pairs that an example puts into the box."""
     splits = {CONTROL_EXAMPLE: "control", RESERVED_EXAMPLE: "reserved"}
     return format_pairs(shipped(splits[name])) if name in splits else EXAMPLES.get(name, "")
+
+
+def as_lines(read: PairList) -> str:
+    """A list from a file as lines to edit; what could not be read stands at their end and is said."""
+    if read.warnings:
+        more = len(read.warnings) - 1
+        remark(say("{first} And {n} more like it.", first=read.warnings[0], n=more) if more else read.warnings[0])
+    return format_pairs(read.pairs, read.unread)
 
 
 def _topics() -> list[str]:
