@@ -8,7 +8,18 @@ import pytest
 import torch
 
 import tli_core.alignment
-from tli_core.alignment import PairStates, align, auc, best_rank, change, csls, measure, measure_by_pooling, mexa
+from tli_core.alignment import (
+    PairStates,
+    align,
+    auc,
+    best_rank,
+    change,
+    csls,
+    measure,
+    measure_by_pooling,
+    mexa,
+    verdict,
+)
 from tli_core.model import Provenance
 from tli_core.pairs import WordPair
 from tli_core.pooling import POOLINGS
@@ -155,6 +166,12 @@ def test_measure_gives_every_layer_and_says_where_it_comes_from(tiny, pairs):
     assert result.cosine.shape == (30, 4) and result.reference_rank.shape == (4, 30)
     assert (result.matched_ci95[:, 0] <= result.matched).all() and (result.matched <= result.matched_ci95[:, 1]).all()
     assert result.provenance.model == "tiny" and result.provenance.n == 30 and result.provenance.pooling == "words"
+
+
+def test_two_pairs_are_too_few_for_a_verdict(tiny, pairs):
+    # Both found by guessing: one time in four.
+    assert verdict(measure(tiny, pairs[:2]), 3) == verdict(measure(tiny, pairs[:1]), 3) == "too few pairs"
+    assert verdict(measure(tiny, pairs), 3) != "too few pairs"
 
 
 def test_the_reference_pool_is_embedded_once(tiny, pairs, monkeypatch):

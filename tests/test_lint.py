@@ -3,7 +3,7 @@
 import pytest
 
 from tli_core.embeddings import subwords
-from tli_core.lint import apply, doubts, leak_sentence, lint
+from tli_core.lint import apply, doubts, leak_sentence, lint, read_by_byte
 from tli_core.pairs import SPLITS, WordPair, format_pairs, lexicon, parse_pairs, shipped
 
 
@@ -91,6 +91,13 @@ def test_words_of_the_trained_list_leak_in_either_language():
 def test_words_in_many_pieces_are_named(tiny):
     (finding,) = lint([WordPair("ng'ombe", "cow")], subwords=lambda word: subwords(tiny.tokenizer, word))
     assert finding.kind == "many pieces" and "n·g·'·o·m·b·e" in finding.message
+
+
+def test_words_without_pieces_are_named_and_a_stem_is_no_slip_of_the_hand():
+    pieces = {"😀": ("\ufffd", "\ufffd"), "maji": ("ma", "ji")}
+    assert "no pieces for 😀" in read_by_byte(pieces, pieces.__getitem__)
+    assert not read_by_byte(["maji"], pieces.__getitem__)
+    assert [finding.kind for finding in lint([WordPair("-zuri", "good")])] == ["hyphen stem"]
 
 
 def test_the_shipped_lists_have_nothing_to_mend():

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from tli_core.alignment import measure
 from tli_core.cards import save_adapter
 from tli_core.evaluation import EvaluationReport, compare, evaluate
-from tli_core.figures import DrawnRun, alignment_figure, training_figure
+from tli_core.figures import DrawnRun, alignment_figure, heat_map_figure, training_figure
 from tli_core.pairs import WordPair
 from tli_core.presets import configured
 from tli_core.reports import alignment_json, evaluation_json, write_json
@@ -104,6 +104,9 @@ def test_a_short_list_is_told_against_the_wrong_pairs_of_its_curve_and_called_a_
     wrong, _ = few.control
     shown = [[float(row[place]) for row in alignment_rows(few)[1:]] for place in (3, 5)]
     assert shown == [pytest.approx(wrong, abs=6e-4), pytest.approx(few.matched - wrong, abs=6e-4)]
+    assert "From 5 pairs this is a hint" in curve_sentence(few, "tiny")
+    assert "A single pair is a hint" in curve_sentence(measure(tiny, pairs[:1]), "tiny")
+    assert "hint" not in curve_sentence(many, "tiny")
     assert "From 5 pairs this is a hint" in change_sentence(compare("x", few, few, "output"))
     assert "hint" not in change_sentence(compare("x", many, many, "output"))
 
@@ -119,13 +122,9 @@ def test_the_curve_draws_matched_and_mismatched_of_every_result(tiny, pairs):
     result = measure(tiny, pairs)
     figure = alignment_figure([("base", result), ("mine", result)])
     named = {trace.name: np.asarray(trace.y) for trace in figure.data if trace.name}
-    assert set(named) == {
-        f"{label}: {kind}"
-        for label in ("base", "mine")
-        for kind in ("right pairs (matched)", "wrong pairs (mismatched)")
-    }
-    assert named["base: right pairs (matched)"] == pytest.approx(result.matched)
-    assert named["base: wrong pairs (mismatched)"] == pytest.approx(result.mismatched)
+    assert set(named) == {f"{label}: {kind}" for label in ("base", "mine") for kind in ("right pairs", "wrong pairs")}
+    assert named["base: right pairs"] == pytest.approx(result.matched)
+    assert named["base: wrong pairs"] == pytest.approx(result.mismatched)
 
 
 def test_pair_lines_come_on_demand_and_words_stay_words(tiny):
@@ -133,6 +132,15 @@ def test_pair_lines_come_on_demand_and_words_stay_words(tiny):
     plain, lined = alignment_figure([("base", result)]), alignment_figure([("base", result)], pair_lines=True)
     assert len(lined.data) == len(plain.data) + 2
     assert not any("<b>" in (trace.name or "") + (trace.hovertemplate or "") for trace in lined.data)
+
+
+def test_of_a_long_list_the_first_pairs_are_drawn_one_by_one(tiny, pairs, monkeypatch):
+    monkeypatch.setattr("tli_core.figures.PAIRS_DRAWN", 4)
+    result = measure(tiny, pairs)
+    plain, lined = alignment_figure([("base", result)]), alignment_figure([("base", result)], pair_lines=True)
+    assert len(lined.data) == len(plain.data) + 4
+    (heat_map,) = heat_map_figure("base", result).data
+    assert np.shape(heat_map.z) == (4, 4) and len(heat_map.text) == 4
 
 
 def test_the_training_chart_has_loss_and_held_out_lines(run):

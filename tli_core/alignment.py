@@ -573,8 +573,8 @@ def _warnings(pairs: Sequence[WordPair], wrong: np.ndarray) -> Iterator[str]:
     alike = [pair.swahili for pair in pairs if normalise(pair.swahili) == normalise(pair.english)]
     if alike:
         yield say(
-            "{alike} of {n} pairs are spelt the same in both languages, so their cosine is 1 whatever the model knows; "
-            "leave them out.",
+            "Spelt the same in both languages, so the cosine is 1 whatever the model knows: {alike} of {n} pairs. "
+            "Leave them out.",
             alike=len(alike),
             n=len(pairs),
         )
@@ -583,14 +583,18 @@ def _warnings(pairs: Sequence[WordPair], wrong: np.ndarray) -> Iterator[str]:
 
 
 def verdict(result: LayerAlignment, layer: int) -> str:
-    """`aligned` or `not discriminative` at a layer.
+    """`aligned`, `not discriminative` or `too few pairs` at a layer.
 
     Aligned: the gap's interval lies above 0, the gap is no smaller than LEAST_CHANGE, and P@1 beats chance. Words
     drowned in BOS can keep a gap of a thousandth that is sure but means nothing: such a layer is not discriminative.
+    Too few pairs: even if every word were found, it might be chance.
     """
-    hits = round(float(result.retrieval["sw_en"].p_at_1[layer]) * len(result.pairs))
+    n = len(result.pairs)
+    if not above_chance(n, n, result.chance):
+        return "too few pairs"
+    hits = round(float(result.retrieval["sw_en"].p_at_1[layer]) * n)
     clear = bool(result.gap_ci95[layer, 0] > 0 and result.gap[layer] >= LEAST_CHANGE)
-    return "aligned" if clear and above_chance(hits, len(result.pairs), result.chance) else "not discriminative"
+    return "aligned" if clear and above_chance(hits, n, result.chance) else "not discriminative"
 
 
 @dataclass(frozen=True)

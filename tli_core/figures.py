@@ -23,6 +23,9 @@ SERIES = ((BLUE, "circle"), (ORANGE, "diamond"), (GREEN, "square"))
 # The second of two runs in lighter kin of the first one's colours.
 RUNS = ((2, "circle", (BLUE, ORANGE, GREEN)), (2, "x", ("#56B4E9", "#E69F00", "#CC79A7")))
 HEIGHT = 460
+PAIRS_DRAWN = 60
+"""Pairs that are drawn one by one; more would only cover each other."""
+
 # How Plotly is told what to show of a point under the pointer.
 _HOVER = {"value": "%{y:.3f}", "low": "%{customdata[0]:.3f}", "high": "%{customdata[1]:.3f}"}
 
@@ -50,14 +53,14 @@ def alignment_figure(
                 y=result.cosine[picked],
                 mode="lines+markers",
                 name=f"{words}, {label}",
-                line={"color": GREEN, "width": 3, "dash": "dash"},
-                marker={"size": 6, "symbol": marker},
+                line={"color": colour, "width": 2, "dash": "dash"},
+                marker={"size": 9, "symbol": f"{marker}-open"},
                 hovertemplate="%{y:.3f}",
             )
         figure.add_scatter(
             x=layers,
             y=result.matched,
-            name=say("{label}: right pairs (matched)", label=label),
+            name=say("{label}: right pairs", label=label),
             mode="lines+markers",
             line={"color": colour, "width": 3},
             marker={"size": 8, "symbol": marker},
@@ -67,7 +70,7 @@ def alignment_figure(
         figure.add_scatter(
             x=layers,
             y=mismatched,
-            name=say("{label}: wrong pairs (mismatched)", label=label),
+            name=say("{label}: wrong pairs", label=label),
             mode="lines",
             line={"color": colour, "width": 2, "dash": "dot"},
             customdata=band,
@@ -79,20 +82,22 @@ def alignment_figure(
 
 
 def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
-    """Every pair at every layer: its cosine less the mean of wrong pairs there, so that no layer shines by itself.
+    """The first PAIRS_DRAWN pairs at every layer: each cosine less the mean of wrong pairs there.
 
-    Purple is above the wrong pairs and orange below, which all kinds of colour vision tell apart.
+    So no layer shines by itself. Purple is above the wrong pairs and orange below: all kinds of colour vision tell them
+    apart.
     """
     mismatched, _ = result.control
-    apart = result.cosine - mismatched  # (n, layers)
+    pairs, cosine = result.pairs[:PAIRS_DRAWN], result.cosine[:PAIRS_DRAWN]
+    apart = cosine - mismatched  # (n, layers)
     reach = max(0.05, float(np.abs(apart).max()))
     figure = go.Figure(
         go.Heatmap(
             z=apart,
             x=list(range(len(result.names))),
-            y=list(range(len(result.pairs))),
-            customdata=np.dstack([result.cosine, np.broadcast_to(mismatched, apart.shape)]),
-            text=[[_words(pair)] * len(result.names) for pair in result.pairs],
+            y=list(range(len(pairs))),
+            customdata=np.dstack([cosine, np.broadcast_to(mismatched, apart.shape)]),
+            text=[[_words(pair)] * len(result.names) for pair in pairs],
             hovertemplate="%{text}, "
             + say(
                 "layer {layer}: {value}, wrong pairs {wrong}",
@@ -117,9 +122,9 @@ def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
     )
     _layer_axis(figure, result.names)
     figure.update_yaxes(
-        tickvals=list(range(len(result.pairs))), ticktext=[_words(pair) for pair in result.pairs], autorange="reversed"
+        tickvals=list(range(len(pairs))), ticktext=[_words(pair) for pair in pairs], autorange="reversed"
     )
-    return _styled(figure, max(HEIGHT, 120 + 18 * len(result.pairs)), hovermode="closest")
+    return _styled(figure, max(HEIGHT, 120 + 18 * len(pairs)), hovermode="closest")
 
 
 def differences_figure(evaluations: Sequence[Evaluation]) -> go.Figure:
@@ -128,7 +133,7 @@ def differences_figure(evaluations: Sequence[Evaluation]) -> go.Figure:
     for item, (colour, marker) in zip(evaluations, SERIES, strict=False):
         layers, moved = list(range(len(item.before.names))), item.differences
         for values, interval, p, name, dash in (
-            (moved.matched, moved.matched_ci95, moved.matched_p, "right pairs (matched)", "solid"),
+            (moved.matched, moved.matched_ci95, moved.matched_p, "right pairs", "solid"),
             (moved.gap, moved.gap_ci95, moved.gap_p, "right less wrong (gap)", "dot"),
         ):
             _band(figure, layers, interval, colour, 0.18)
@@ -192,8 +197,8 @@ def distributions_figure(evaluation: Evaluation) -> go.Figure:
     layer = evaluation.layer
     for row, result in enumerate((evaluation.before, evaluation.after), 1):
         for values, name, colour in (
-            (result.wrong_quantiles[layer], say("wrong pairs (mismatched)"), ORANGE),
-            (result.cosine[:, layer], say("right pairs (matched)"), BLUE),
+            (result.wrong_quantiles[layer], say("wrong pairs"), ORANGE),
+            (result.cosine[:, layer], say("right pairs"), BLUE),
         ):
             figure.add_histogram(
                 x=values,
@@ -351,7 +356,9 @@ def _layer_axis(figure: go.Figure, names: Sequence[str]) -> None:
     last = len(names) - 1
     ticks = [i for i in range(len(names)) if i % every == 0 and i < len(names) - every / 2] + [last]
     labels = [say("out") if names[i] == "output" else str(i) for i in ticks]
-    figure.update_xaxes(title=say("layer (0: token embeddings)"), tickvals=ticks, ticktext=labels, tickangle=0)
+    figure.update_xaxes(title=say("layer (0: embeddings)"), tickvals=ticks, ticktext=labels, tickangle=0)
+    # The last one's name is wider than its place, and would be left out.
+    figure.update_xaxes(ticklabeloverflow="allow")
 
 
 def _words(pair: WordPair) -> str:
@@ -365,7 +372,7 @@ def _plain(text: str) -> str:
 
 def _pair_lines(figure: go.Figure, result: LayerAlignment, colour: str, label: str) -> None:
     layers = list(range(len(result.names)))
-    for pair, cosines in zip(result.pairs, result.cosine, strict=True):
+    for pair, cosines in list(zip(result.pairs, result.cosine, strict=True))[:PAIRS_DRAWN]:
         words = _words(pair)
         figure.add_scatter(
             x=layers,
@@ -383,7 +390,7 @@ def _styled(figure: go.Figure, height: int, hovermode: str = "x unified", top: i
     figure.update_layout(
         template="none",
         height=height,
-        margin={"l": 52, "r": 12, "t": top, "b": 44},
+        margin={"l": 52, "r": 16, "t": top, "b": 44},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         # At the lower edge, whatever room the axis takes.

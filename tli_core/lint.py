@@ -13,6 +13,7 @@ MANY_SUBWORDS = 6
 """A word in more pieces than this is a mean over fragments more than a word."""
 
 VERB_PREFIXES = ("ku", "kw")
+HYPHENS = ("-", "–", "‑")
 
 SLIP = 0.75
 """Words that agree in this share of their letters, in order, are taken for one word spelt twice: two letters of four
@@ -189,6 +190,18 @@ def doubts(pairs: Sequence[WordPair]) -> list[str]:
     return [f"{finding.message} → {finding.fix}" for finding in slips]
 
 
+def read_by_byte(words: Iterable[str], subwords: Callable[[str], Sequence[str]]) -> str:
+    """One sentence on words that a tokenizer has no pieces for, so that it falls back to bytes; empty without any."""
+    found = [word for word in dict.fromkeys(words) if any("\ufffd" in piece for piece in subwords(word))]
+    if not found:
+        return ""
+    return say(
+        "The model has no pieces for {words} and reads bytes: where two such words are close, they share bytes, not "
+        "meaning.",
+        words=", ".join(found[:5]),
+    )
+
+
 def _right_way_round(pair: WordPair) -> WordPair | None:
     """The sides swapped, where the lexicon knows each word as one of the other side's language only."""
     swahili, english = _translations()
@@ -201,8 +214,8 @@ def _respelt(pair: WordPair) -> WordPair | None:
     """A word that the lexicon does not know, as the lexicon spells what its partner means and it resembles."""
     swahili, english = _translations()
     left, right = normalise(pair.swahili), normalise(pair.english)
-    if left == right:
-        return None  # a name or a loan, which has a finding of its own
+    if left == right or left.startswith(HYPHENS):
+        return None  # a name, a loan or a stem, each of which has a finding of its own
     if left not in swahili and (meant := _alike(left, english.get(right, ()))):
         return pair._replace(swahili=meant)
     if right not in english and (meant := _alike(right, swahili.get(left, ()))):
@@ -245,7 +258,7 @@ def _one_gloss(pair: WordPair) -> WordPair | None:
 
 
 def _without_hyphen(pair: WordPair) -> WordPair | None:
-    bare = pair.swahili.strip("-–‑ ")
+    bare = pair.swahili.strip("".join((*HYPHENS, " ")))
     return pair._replace(swahili=bare) if bare and bare != pair.swahili else None
 
 

@@ -27,7 +27,7 @@ HARM = 1.1
 """Perplexity that grows by this factor is harm."""
 
 CHANGES = {
-    "improved": "Right pairs moved away from wrong ones",
+    "improved": "Improved: right pairs stand out from wrong ones more than before",
     "collapsed": "Collapsed: wrong pairs came closer as much as right ones or more, so the rise says nothing",
     "worse": "Worse: right pairs are harder to tell from wrong ones than before",
     "no clear change": "No clear change between right and wrong pairs: less than 0.01, or no more than chance gives",
@@ -71,7 +71,8 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
             figures=figures,
             **place,
         )
-    return " ".join(filter(None, (f"**{label}.**", ranked, _reading(result, best), _saturation(result))))
+    told = (f"**{label}.**", ranked, _reading(result, best), _few(result), _saturation(result))
+    return " ".join(filter(None, told))
 
 
 def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) -> str:
@@ -80,7 +81,7 @@ def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) 
     ranks = [int(np.median(result.reference_rank[output])) for result in (before, after)]
     said = change(before, after, output).verdict if before.own_band else _few_pairs_change(before, after, ranks)
     moved = say(
-        "at {layer}: right pairs {matched[0]:.2f} → {matched[1]:.2f}, wrong pairs {mismatched[0]:.2f} → "
+        "at {layer}: your pairs {matched[0]:.2f} → {matched[1]:.2f}, wrong pairs {mismatched[0]:.2f} → "
         "{mismatched[1]:.2f}, typical rank {ranks[0]} → {ranks[1]} of {size}.",
         layer=layer_words(before.names[-1]),
         matched=[result.matched[output] for result in (before, after)],
@@ -106,6 +107,14 @@ def _few_pairs_change(before: LayerAlignment, after: LayerAlignment, ranks: list
     return "worse" if gap <= -LEAST_CHANGE and ranks[1] > ranks[0] else "no clear change"
 
 
+def _few(result: LayerAlignment) -> str:
+    """A word of caution on short lists; empty for long ones."""
+    n = len(result.pairs)
+    if n == 1:
+        return say("A single pair is a hint at most: its best layer is picked for it alone.")
+    return "" if result.own_band else say("From {n} pairs this is a hint at most: the layer is picked for them.", n=n)
+
+
 def _saturation(result: LayerAlignment) -> str:
     """A word on layers where any two words look alike; empty where there is none."""
     layers = [i for i, wrong in enumerate(result.control[0]) if wrong > SATURATED]
@@ -114,13 +123,13 @@ def _saturation(result: LayerAlignment) -> str:
     scores = result.control[0][layers]
     if len(layers) == 1:
         return say(
-            "At layer {layer} even wrong pairs score {score:.2f}: a high cosine there means nothing.",
+            "Not so at layer {layer}: there even wrong pairs score {score:.2f}, and a high cosine means nothing.",
             layer=layers[0],
             score=scores[0],
         )
     return say(
-        "At layers {first} to {last} even wrong pairs score {lowest:.2f} to {highest:.2f}: a high cosine there means "
-        "nothing.",
+        "Not so at layers {first} to {last}: there even wrong pairs score {lowest:.2f} to {highest:.2f}, and a high "
+        "cosine means nothing.",
         first=layers[0],
         last=layers[-1],
         lowest=scores.min(),

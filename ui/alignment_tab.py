@@ -11,7 +11,7 @@ import gradio as gr
 import plotly.graph_objects as go
 
 import tli_core as core
-from tli_core.lint import doubts
+from tli_core.lint import doubts, read_by_byte
 from tli_core.pairs import parse_pairs
 from tli_core.pooling import POOLINGS
 from tli_core.wording import say
@@ -27,7 +27,6 @@ from ui.pairs_input import CONTROL_EXAMPLE
 from ui.visitors import BASE, Models, Visitor
 
 MAX_PAIRS = 2000
-MAX_PAIR_LINES = 60
 MAX_NOTES = 6
 LOADING = "The model is loading … its first curve will be here in a moment. You can type pairs meanwhile."
 NOT_MEASURED = "These pairs were **not** measured: mend them, and press *Show the curve*."
@@ -122,8 +121,8 @@ def build(
             hint = gr.Markdown(HINTS[CURVE], elem_classes="hint")
             link = gr.Markdown(elem_classes="hint", elem_id="alignment-link")
     table = gr.Dataframe(
-        headers=["Swahili", "English", "best layer", "cosine", "all wrong pairs", "rank", "pieces"],
-        label="Each pair, where it stands best among common words",
+        headers=["Swahili", "English", "cosine", "all wrong pairs", "rank", "at layer", "pieces"],
+        label="Each pair, where the base ranks it best among common words",
         interactive=False,
         max_height=420,
         elem_id="pair-table",
@@ -186,9 +185,11 @@ def build(
 
     for trigger in (go_button.click, adapter.input):
         draws(trigger)
+    bring_into_sight([table.select], "curve")
     draws(given.example.input(pairs_input.example_text, given.example, given.text, **QUIET).then)
     draws(given.upload.upload(lambda: None, None, None, **QUIET).then)
-    bring_into_sight([go_button.click, given.example.input, given.upload.upload, show_me.click], "reading")
+    asked = [go_button.click, adapter.input, pooling.input, given.example.input, given.upload.upload, show_me.click]
+    bring_into_sight(asked, "reading")
     show_me.click(
         lambda: (pairs_input.example_text(CONTROL_EXAMPLE), "all", CONTROL_EXAMPLE),
         None,
@@ -286,7 +287,9 @@ def measured(
 
         results.append((name, core.alignment.measure_by_pooling(loaded, read.pairs, used, tell=tell)))
     pieces = {word: core.embeddings.subwords(loaded.tokenizer, word) for pair in read for word in pair[:2]}
-    return Shown(tuple(results), pooling, (*read.warnings, *doubts(read.pairs)), pieces)
+    by_byte = read_by_byte(pieces, pieces.__getitem__)
+    notes = (*read.warnings, *doubts(read.pairs), *([by_byte] if by_byte else []))
+    return Shown(tuple(results), pooling, notes, pieces)
 
 
 def too_many(count: int) -> str:
@@ -317,38 +320,33 @@ def redrawn(shown: Shown | None, view: str, lines: bool) -> go.Figure | None:
     if shown is None:
         return None
     results = shown.results
-    few = len(results[0][1].pairs) <= MAX_PAIR_LINES
-    if (lines or view == HEAT_MAP) and not few:
-        remark(
-            say("Single pairs are drawn for up to {most} pairs; the table below has every one.", most=MAX_PAIR_LINES)
-        )
-    if view == HEAT_MAP and few:
+    n, most = len(results[0][1].pairs), core.figures.PAIRS_DRAWN
+    if (lines or view == HEAT_MAP) and n > most:
+        text = "The first {most} of {n} pairs are drawn one by one; the table below has every one."
+        remark(say(text, most=most, n=n))
+    if view == HEAT_MAP:
         return core.figures.heat_map_figure(*results[-1])
-    return core.figures.alignment_figure(results, lines and few, shown.picked)
+    return core.figures.alignment_figure(results, lines, shown.picked)
 
 
 def pair_table(shown: Shown) -> dict:
-    """Each pair at its best layer: cosine, the wrong pairs' mean, its rank in the reference pool; and its pieces."""
+    """Each pair at the layer where the base ranks it best: cosine, the wrong pairs' mean, its rank; and its pieces.
+
+    With an adapter its figures follow, at the same layer: two layers would not compare.
+    """
     results = shown.results
     size = results[0][1].reference_size
-    headers = [say("Swahili"), say("English")]
-    if len(results) == 1:
-        headers += [say("best layer"), say("cosine"), say("all wrong pairs"), say("rank of {size}", size=size)]
-    else:
-        columns = (say("layer"), say("cosine"), say("wrong"), say("rank/{size}", size=size))
-        headers += [f"{who} {what}" for who in (say("base"), say("new")) for what in columns]
+    columns = (say("cosine"), say("all wrong pairs"), say("rank of {size}", size=size))
+    if len(results) > 1:
+        columns = tuple(f"{what} ({who})" for who in (say("base"), say("new")) for what in columns)
     data = []
     for i, pair in enumerate(results[0][1].pairs):
+        layer = int(results[0][1].reference_rank[:, i].argmin())
         row = [pair.swahili, pair.english]
         for _, result in results:
-            ranks = result.reference_rank[:, i]
-            layer = int(ranks.argmin())
-            wrong = result.control[0][layer]
-            row += [
-                say("output") if result.names[layer] == "output" else str(layer),
-                f"{result.cosine[i, layer]:.3f}",
-                f"{wrong:.3f}",
-                str(int(ranks[layer])),
-            ]
+            cosine, wrong, rank = result.cosine[i, layer], result.control[0][layer], result.reference_rank[layer, i]
+            row += [f"{cosine:.3f}", f"{wrong:.3f}", str(int(rank))]
+        row += [say("output") if results[0][1].names[layer] == "output" else str(layer)]
         data.append([*row, " | ".join("·".join(p.strip() for p in shown.pieces[word]) for word in pair[:2])])
-    return {"headers": [*headers, say("pieces")], "data": data}
+    headers = [say("Swahili"), say("English"), *columns, say("at layer"), say("pieces")]
+    return {"headers": headers, "data": data}
