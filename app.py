@@ -12,6 +12,7 @@ from pathlib import Path
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from ui import (
     adapters_tab,
@@ -50,7 +51,7 @@ CSS = """
 .gradio-container .main, .gradio-container .contain, .gradio-container .column, .gradio-container .block {min-width: 0}
 #pair-table, #train-table {max-width: 100%; overflow-x: auto}
 /* A table that goes on to the right fades there, until it is scrolled to its end. */
-.virtual-table-viewport {animation: goes-on linear; animation-timeline: scroll(self inline)}
+.virtual-table-viewport, .prose table {animation: goes-on linear; animation-timeline: scroll(self inline)}
 @keyframes goes-on {from, 95% {mask-image: linear-gradient(to right, #000 80%, #0003)} to {mask-image: none}}
 .js-plotly-plot .xtick text, .js-plotly-plot .ytick text, .js-plotly-plot .legendtext,
 .js-plotly-plot .x2tick text, .js-plotly-plot .y2tick text, .js-plotly-plot .infolayer text
@@ -63,7 +64,12 @@ CSS = """
   background: var(--background-fill-secondary)}
 #reading p {line-height: 1.5}
 #language, #language > div, #language .prose {padding-left: 0 !important}
-#language a {display: inline-block; padding: 6px 2px}
+#language a {display: inline-block; padding: 12px 6px}
+.gradio-container .row > button {align-self: flex-end}
+.gradio-container button.label-wrap, .gradio-container button.label-wrap > span {text-align: start}
+.gradio-container input[role="combobox"] {text-overflow: ellipsis; padding-inline-end: 24px}
+footer .divider:last-of-type {display: none}
+@media (max-width: 700px) {.gradio-container button[role="tab"] {padding-inline: 9px}}
 .js-plotly-plot:not(:hover) .modebar {opacity: 0 !important}
 @media (hover: none) {.js-plotly-plot .modebar-container {display: none}}
 #topic-pairs .wrap {max-height: 280px; overflow-y: auto}
@@ -88,7 +94,7 @@ OFFERED = ("lugha-mini", "lugha-llama")
 def build(models: Models, jobs: Jobs) -> gr.Blocks:
     """The whole page for the bases that this server offers and the fine-tunes that it keeps."""
     model_names = models.names
-    with gr.Blocks(title=TITLE, delete_cache=(3600, 86400), analytics_enabled=False) as demo:
+    with language.Page(title=TITLE, delete_cache=(3600, 86400), analytics_enabled=False) as demo:
         visitor = gr.State(Visitor(), time_to_live=7200, delete_callback=Visitor.forget)
         # It finds a browser's runs again; only this browser and this server ever see it. Outside the tabs, as a tab's
         # parts reach the browser only when it is opened.
@@ -99,7 +105,7 @@ def build(models: Models, jobs: Jobs) -> gr.Blocks:
         if jobs.hosting.hosted:
             gr.Markdown(jobs.hosting.sentence, elem_classes="hint", elem_id="shared")
             gr.DuplicateButton(visible=bool(jobs.hosting.space), elem_id="duplicate")
-        guides = guide.build()
+        guide.build()
         bar = ModelBar(models)
         pickers = AdapterPickers(models)
         bar.follow(lambda model, visitor: [gr.Markdown(visible=model == "lugha-mini")], [note])
@@ -123,7 +129,7 @@ def build(models: Models, jobs: Jobs) -> gr.Blocks:
         bar.wire(demo, visitor, alignment)
         narrow.fit_charts(tabs)
         api.build(models, jobs)
-        language.wire(demo, arrival, guides)
+        language.wire(demo)
         arrival.wire(demo, jobs, visitor, token, bar.model, pickers)
     return demo.queue(max_size=20, api_open=False)
 
@@ -143,6 +149,8 @@ def theme() -> gr.themes.Base:
         button_cancel_background_fill_hover="#991b1b",
         button_cancel_background_fill_dark="#b91c1c",
         button_cancel_background_fill_hover_dark="#991b1b",
+        checkbox_border_color="*neutral_400",
+        checkbox_border_color_dark="*neutral_400",
         block_info_text_color="*neutral_600",
         block_info_text_color_dark="*neutral_300",
     )
@@ -159,13 +167,14 @@ def launch(demo: gr.Blocks, port: int | None = None, quiet: bool = False, mcp: b
         prevent_thread_lock=True,
         quiet=quiet,
         theme=theme(),
-        css=CSS + language.HEADINGS,
+        css=CSS + language.GRADIOS_WORDS,
         footer_links=["api", "gradio"],
         run_history=False,
         enable_monitoring=False,
         ssr_mode=False,
         max_file_size=MAX_UPLOAD,
         mcp_server=mcp,
+        app_kwargs={"middleware": [Middleware(language.ReaderLanguage)]},
     )
     return address
 

@@ -12,7 +12,7 @@ import app
 from tli_core.catalogue import ROOT
 from tli_core.wording import ENGLISH, ask_reader, say, speaking
 from ui.jobs import Jobs
-from ui.language import SWAHILI, swahili_of, texts_of_reader, wants_swahili
+from ui.language import SWAHILI, _opened_in_swahili, swahili_of, texts_of_reader, wants_swahili
 from ui.visitors import Models
 
 
@@ -46,7 +46,7 @@ def test_no_swahili_text_stands_for_an_english_one_that_is_gone(demo):
     for part in demo.blocks.values():
         for text in swahili_of(part).values():
             if isinstance(text, list):
-                shown |= {label for label, _ in text}
+                shown |= {item if isinstance(item, str) else item[0] for item in text}
             elif isinstance(text, str):
                 shown.add(text)
     assert not [english for english, swahili in SWAHILI.items() if english not in strings and swahili not in shown]
@@ -85,6 +85,19 @@ def test_a_choice_with_a_number_in_it_is_swahili_too(demo):
 )
 def test_a_choice_comes_before_what_the_browser_likes(asked, accepted, swahili):
     assert wants_swahili(asked, accepted) is swahili
+
+
+def test_a_page_is_sent_in_its_readers_language_from_the_start(demo):
+    def button(readers: bool) -> str:
+        token = _opened_in_swahili.set(readers)
+        try:
+            return next(
+                c["props"]["value"] for c in demo.config["components"] if c["props"].get("elem_id") == "measure"
+            )
+        finally:
+            _opened_in_swahili.reset(token)
+
+    assert (button(False), button(True)) == ("Show the curve", "Onyesha mchoro")
 
 
 def test_somebodys_own_words_are_said_as_they_stand():

@@ -32,6 +32,7 @@ PROMPT, CHANGED = "prompt", "differs"
 COLOURS = {
     word: colour for text, colour in ((PROMPT, "#5A5A5A"), (CHANGED, "#D55E00")) for word in (text, SWAHILI[text])
 }
+COLOURS_TOLD = "Grey: the prompt. Orange: where the two answers differ."
 PRESS = "Press Compare."
 SETTINGS = (
     "Both answers come from the same weights in memory, with the adapter off and on, token by token the likeliest one "
@@ -92,7 +93,7 @@ def build(
                         label=label,
                         color_map=COLOURS,
                         show_inline_category=False,
-                        show_legend=True,
+                        show_legend=False,
                         show_whitespaces=True,
                         min_width=240,
                         elem_id=elem_id,
@@ -100,6 +101,7 @@ def build(
                     )
                     for label, elem_id in (("Base", "base-answer"), ("Adapted", "adapted-answer"))
                 )
+            gr.Markdown(COLOURS_TOLD, elem_classes="hint")
             note = gr.Markdown(SETTINGS, elem_classes="hint", elem_id="compare-note")
             link = gr.Markdown(elem_classes="hint", elem_id="compare-link")
     right = gr.Dataframe(

@@ -14,19 +14,18 @@ TRAINED_ON = {
 }
 
 
-def build() -> gr.Tabs:
-    """Lay the guide out, closed; its tabs, one a language."""
+def build() -> None:
+    """Lay the guide out, closed, a tab a language."""
     records = {
         name: json.loads((ADAPTERS / name / "tli.json").read_text(encoding="utf-8")) for name in TRAINED_ON
     }  # fmt: skip
     title = "How to read this, in two minutes · Jinsi ya kusoma ukurasa huu"
-    with gr.Accordion(title, open=False, elem_id="guide"), gr.Tabs() as languages:
+    with gr.Accordion(title, open=False, elem_id="guide"), gr.Tabs():
         for language, file in TEXTS.items():
             text = Path(__file__).with_name(file).read_text(encoding="utf-8")
             pairs = records["mini-corrected"]["control_pairs"]
             with gr.Tab(language, id=language):
                 gr.Markdown(text.format(pairs=pairs, rows=_rows(records, language)))
-    return languages
 
 
 def _rows(records: dict[str, dict], language: str) -> str:

@@ -1,20 +1,23 @@
 """The page in English or Swahili: as the browser asks, or as the visitor chose.
 
-What is on the page from the start is changed once, when it opens; what is said later, `tli_core.wording.say` says in
+What is on the page from the start is sent in its reader's language; what is said later, `tli_core.wording.say` says in
 the language of whoever asked for it.
 """
 
 from __future__ import annotations
 
 import re
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import yaml
+from fastapi import Request
 from gradio.context import LocalContext
+from pydantic import BaseModel
 
 from tli_core.wording import ENGLISH, Texts, ask_reader
-from ui.arrival import Arrival
 from ui.empty_plot import empty_figure
 from ui.events import QUIET
 from ui.links import MAX_LINK
@@ -29,13 +32,23 @@ SWAHILI: dict[str, str] = {
 CHOICE = '<a href="?lang=sw" lang="sw">Kiswahili</a> · <a href="?lang=en" lang="en">English</a>'
 WITH_TEXT_AS_VALUE = (gr.Button, gr.DownloadButton, gr.Markdown)
 
-# Gradio heads every message with the word for its kind, in English, and a cancelled run with "Error".
-HEADINGS = (
-    ".toast-title:is(.error, .warning) {font-size: 0} .toast-title::before {font-size: var(--text-lg)}"
+# Where Gradio writes words of its own, in English: a message's heading, "Error" even over a cancelled run; the place
+# for a file; the menu of tabs that a narrow screen has no room for, which has no words at all.
+GRADIOS_WORDS = (
+    ".toast-title:is(.error, .warning), [data-testid=upload-text] {font-size: 0}"
+    ".toast-title::before {font-size: var(--text-lg)} [data-testid=upload-text] .or {display: none}"
+    "[data-testid=upload-text]::after {font-size: var(--text-md); padding: 4px}"
+    ".overflow-menu > button::before {padding-inline-end: 6px}"
     + "".join(
-        f'{page}.toast-title.{kind}::before {{content: "{words}"}}'
-        for kind, heading in (("error", "Not done"), ("warning", "Please note"))
-        for page, words in (("", heading), ("html[lang=sw] ", SWAHILI[heading]))
+        f'{page}{place} {{content: "{words}"{weight}}}'
+        for place, text in (
+            (".toast-title.error::before", "Not done"),
+            (".toast-title.warning::before", "Please note"),
+            ("[data-testid=upload-text]::after", "Drop a file here, or press to choose one"),
+            (".overflow-menu > button::before", "More"),
+        )
+        # Gradio repeats each rule inside its own container, which would outweigh the language.
+        for page, words, weight in (("", text, ""), ("html[lang=sw] ", SWAHILI[text], " !important"))
     )
 )
 
@@ -60,22 +73,52 @@ MARK = f"""() => {{
 }}"""
 
 
-def wire(demo: gr.Blocks, arrival: Arrival, guides: gr.Tabs) -> None:
-    """Have a page that opens for a reader of Swahili change its texts, and everything said to them be Swahili."""
-    ask_reader(texts_of_reader)
-    wanted = arrival.flag()
-    # Not Gradio's own I18n, which knows only the languages that Gradio itself is translated into.
-    found = [(part, texts) for part in demo.blocks.values() if (texts := swahili_of(part))]
+_opened_in_swahili: ContextVar[bool] = ContextVar("opened_in_swahili", default=False)
+"""Whether the request at work is of a reader of Swahili's browser."""
 
-    # Only where it is wanted, as so many parts take the browser a moment.
-    arrival.follow(lambda visitor, model, request: {wanted: True} if reads_swahili(request) else {}, [wanted])
-    wanted.change(
-        lambda: [gr.Tabs(selected="Kiswahili"), *(gr.update(**texts) for _, texts in found)],
-        None,
-        [guides, *(part for part, _ in found)],
-        show_progress="hidden",
-        **QUIET,
-    )
+
+class Page(gr.Blocks):
+    """A page that opens in its reader's language.
+
+    Gradio sends everybody one description of the page, its `config`; this has one for each language. Not Gradio's own
+    I18n, which knows only the languages that Gradio itself is translated into.
+    """
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What a browser builds the page from, in the language of the request at work."""
+        return self._in_swahili if _opened_in_swahili.get() else self._in_english
+
+    @config.setter
+    def config(self, made: dict[str, Any]) -> None:
+        self._in_english = made
+        self._in_swahili = {**made, "components": [self._swahili(component) for component in made["components"]]}
+
+    def _swahili(self, component: dict[str, Any]) -> dict[str, Any]:
+        part = self.blocks[component["id"]]
+        texts = swahili_of(part)
+        if "value" in texts:
+            sent = part.postprocess(texts["value"])
+            texts["value"] = sent.model_dump() if isinstance(sent, BaseModel) else sent
+        return {**component, "props": {**component["props"], **texts}}
+
+
+class ReaderLanguage:
+    """ASGI middleware that tells `Page` whose request is at work."""
+
+    def __init__(self, app):
+        self._app = app
+
+    async def __call__(self, scope, receive, send) -> None:
+        """Pass a request on, its reader's language known meanwhile."""
+        if scope["type"] == "http":
+            _opened_in_swahili.set(reads_swahili(Request(scope)))
+        await self._app(scope, receive, send)
+
+
+def wire(demo: gr.Blocks) -> None:
+    """Have everything that is said to a reader of Swahili be Swahili."""
+    ask_reader(texts_of_reader)
     demo.load(None, None, None, js=MARK, **QUIET)
 
 
@@ -85,7 +128,7 @@ def texts_of_reader() -> Texts:
     return SWAHILI if request is not None and reads_swahili(request) else ENGLISH
 
 
-def reads_swahili(request: gr.Request) -> bool:
+def reads_swahili(request: gr.Request | Request) -> bool:
     """Whether the visitor behind a request has the page in Swahili."""
     return wants_swahili(request.query_params.get("lang"), request.headers.get("accept-language", ""))
 
@@ -97,8 +140,14 @@ def wants_swahili(asked: str | None, accepted: str) -> bool:
 
 def swahili_of(part: gr.blocks.Block) -> dict:
     """What of a part of the page there is in Swahili: its texts, and its choices with their values left as they are."""
+    if isinstance(part, gr.Tabs) and any(getattr(tab, "id", None) == "Kiswahili" for tab in part.children):
+        return {"selected": "Kiswahili"}
     names = ("label", "info", "value") if isinstance(part, WITH_TEXT_AS_VALUE) else ("label", "info")
     texts = {name: SWAHILI[text] for name in names if (text := getattr(part, name, None)) in SWAHILI}
+    if isinstance(part, gr.HighlightedText) and part.value:
+        texts["value"] = [(SWAHILI.get(words, words), mark) for words, mark in part.value]
+    if isinstance(part, gr.Dataframe) and part.interactive:
+        texts["headers"] = [SWAHILI.get(header, header) for header in part.headers]
     choices = getattr(part, "choices", None) or []
     if (words := getattr(part, "words", None)) in SWAHILI:
         texts["value"] = empty_figure(SWAHILI[words])
