@@ -14,7 +14,7 @@ from ui import run_view
 from ui.hosting import OWN_MACHINE
 from ui.jobs import BROKEN_OFF, DONE, FAILED, MAX_WAITING, RECORD, RUNNING, STOPPED, Job, Jobs
 from ui.training_run import Order
-from ui.visitors import Models, Visitor
+from ui.visitors import Models, OwnAdapter, Visitor
 
 CONFIG = configured("corrected", layer=2, batch_size=10, epochs=4, learning_rate=5e-3)
 LONG = replace(CONFIG, epochs=1000)
@@ -72,6 +72,16 @@ def test_a_stopped_job_goes_on_to_the_adapter_of_an_unbroken_one(models, order, 
     assert weights[0].read_bytes() == weights[1].read_bytes()
     with pytest.raises(ValueError, match="mine has nothing to go on from: it is done"):
         jobs.resume(job)
+
+
+def test_a_run_that_was_asked_to_stop_says_so_until_it_has(models, order, tmp_path):
+    jobs = Jobs(models, tmp_path)
+    job = wait(jobs.submit(replace(order, config=LONG)), lambda job: len(job.steps) > 1)
+    assert jobs.progress(job).startswith("Step ") and not job.stopping
+    jobs.stop(job)
+    assert job.stopping or not job.active
+    assert not job.active or job.said or jobs.progress(job).startswith("Stopping after this step")
+    assert wait(job).state == STOPPED and not job.stopping
 
 
 def test_a_new_server_finds_the_runs_and_goes_on_with_one_that_was_broken_off(models, order, tmp_path):
@@ -143,3 +153,9 @@ def test_runs_are_kept_for_the_hours_that_were_said(models, order, tmp_path):
     old.made -= 3700
     new = wait(jobs.submit(replace(order, name="new"), "owner"))
     assert jobs.of("owner") == [new] and not old.folder.exists()
+
+
+def test_a_name_that_is_taken_is_followed_by_the_next(models, tmp_path):
+    visitor = Visitor(trained={"mine": OwnAdapter("base", tmp_path), "mine-2": OwnAdapter("base", tmp_path)})
+    assert visitor.free_name("base", "other") == "other"
+    assert visitor.free_name("base", "mine") == visitor.free_name("base", "mine-2") == "mine-3"

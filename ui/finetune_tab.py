@@ -21,6 +21,7 @@ from ui.events import CHECKED, MODEL_QUEUE, QUIET, uncover
 from ui.jobs import Job, Jobs
 from ui.links import ADDRESS
 from ui.narrow import bring_into_sight
+from ui.pairs_input import LIST_LINES
 from ui.preset_panel import PRESET_NOTES
 from ui.training_run import DRAW_SECONDS, SHIPPED, TYPED, UPLOADED, Knobs, Order, held_out, piloted, rehearsed
 from ui.visitors import Models, Visitor
@@ -48,9 +49,13 @@ def build(
         with gr.Column(scale=2, min_width=300):
             source = gr.Radio([SHIPPED, TYPED, UPLOADED], value=SHIPPED, label="Train on", elem_id="train-source")
             typed = gr.Textbox(
-                label="Pairs, one a line", lines=6, max_lines=12, visible=False, placeholder="maji, water\nmoto, fire",
+                label="Pairs, one a line",
+                lines=LIST_LINES,
+                max_lines=LIST_LINES,
+                visible=False,
+                placeholder="maji, water\nmoto, fire",
                 elem_id="train-pairs",
-            )  # fmt: skip
+            )
             uploaded = gr.File(
                 label="JSON, CSV or TSV",
                 file_types=[".json", ".csv", ".tsv", ".txt"],
@@ -65,14 +70,13 @@ def build(
                 info="The same run on wrong pairs. If its cosine rises too, the rise means nothing.",
                 elem_id="shuffled",
             )
+            # Bounds are TrainingConfig's, whose sentences name the knob; Gradio's own name none and speak English.
             with gr.Row():
                 name = gr.Textbox("my-adapter", label="Name", min_width=120, elem_id="adapter-name")
                 epochs = gr.Number(
                     start_config.epochs,
                     label="Epochs",
                     precision=0,
-                    minimum=1,
-                    maximum=200,
                     min_width=90,
                     elem_id="epochs",
                 )
@@ -81,52 +85,35 @@ def build(
                     layer = gr.Textbox(
                         "output", label="Layer the loss reads", info="a number, or output", min_width=120
                     )
-                    seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1, min_width=90)
+                    seed = gr.Number(0, label="Seed", precision=0, min_width=90)
                 pooling = gr.Radio(list(POOLINGS), value=start_config.pooling, label="Pooling")
                 loss = gr.Radio(list(LOSSES), value=start_config.loss, label="Loss")
                 with gr.Row():
                     learning_rate = gr.Number(start_config.learning_rate, label="Learning rate", min_width=110)
-                    batch_size = gr.Number(
-                        start_config.batch_size, label="Batch size", precision=0, minimum=2, maximum=1024, min_width=90
-                    )
+                    batch_size = gr.Number(start_config.batch_size, label="Batch size", precision=0, min_width=90)
                 with gr.Row():
-                    margin = gr.Number(
-                        start_config.margin, label="Margin (triplet)", minimum=0, maximum=2, min_width=110
-                    )
+                    margin = gr.Number(start_config.margin, label="Margin (triplet)", min_width=110)
                     temperature = gr.Number(start_config.temperature, label="Temperature (contrastive)", min_width=110)
                 with gr.Row():
-                    rank = gr.Number(
-                        start_config.rank, label="LoRA rank", precision=0, minimum=1, maximum=256, min_width=80
-                    )
-                    alpha = gr.Number(
-                        start_config.alpha, label="Alpha", precision=0, minimum=1, maximum=1024, min_width=80
-                    )
-                    dropout = gr.Number(start_config.dropout, label="Dropout", minimum=0, maximum=0.9, min_width=80)
+                    rank = gr.Number(start_config.rank, label="LoRA rank", precision=0, min_width=80)
+                    alpha = gr.Number(start_config.alpha, label="Alpha", precision=0, min_width=80)
+                    dropout = gr.Number(start_config.dropout, label="Dropout", min_width=80)
                 targets = gr.CheckboxGroup(list(TARGETS), value=list(start_config.targets), label="LoRA on")
                 with gr.Row():
-                    warmup = gr.Number(
-                        start_config.warmup_steps, label="Warm-up steps", precision=0, minimum=0, min_width=110
-                    )
-                    decay = gr.Number(
-                        start_config.weight_decay, label="Weight decay", minimum=0, maximum=0.99, min_width=110
-                    )
+                    warmup = gr.Number(start_config.warmup_steps, label="Warm-up steps", precision=0, min_width=110)
+                    decay = gr.Number(start_config.weight_decay, label="Weight decay", min_width=110)
                 patience = gr.Number(
                     start_config.patience,
                     label="Early stopping: patience",
                     info="Checks of the held-out pairs without a better one before it ends; the best step is kept. "
                     "0: never.",
                     precision=0,
-                    minimum=0,
-                    maximum=100,
                     elem_id="patience",
                 )
             with gr.Row():
                 pilot = gr.Button("1 · Pilot", min_width=120, elem_id="pilot")
                 rehearse = gr.Button("2 · Dry run", min_width=120, elem_id="dry-run")
-            with gr.Row():
-                start = gr.Button("3 · Fine-tune", variant="primary", min_width=120, elem_id="start")
-                stop = gr.Button("Stop and keep", interactive=False, min_width=120, elem_id="stop")
-            go_on = gr.Button("Go on from where it stopped", visible=False, elem_id="resume")
+            start = gr.Button("3 · Fine-tune", variant="primary", elem_id="start")
             control_run = gr.Button("4 · Shuffled control of this run", interactive=False, elem_id="control-run")
             gr.Markdown(
                 "The pilot picks a layer as the published work did. The dry run tells the first loss, time and memory. "
@@ -141,6 +128,9 @@ def build(
                 "of words whose own translation is the nearest of all.",
                 elem_id="train-status",
             )
+            # Beside the progress: on a phone the button that began the run is out of sight by now.
+            stop = gr.Button("Stop and keep", visible=False, elem_id="stop")
+            go_on = gr.Button("Go on from where it stopped", visible=False, elem_id="resume")
             live = empty_plot("The loss and the held-out pairs are drawn here as it learns.", elem_id="train-plot")
             chart_table.beside(live, "train-chart-table")
             link = gr.Markdown(elem_classes="hint", elem_id="run-link")
@@ -166,9 +156,12 @@ def build(
     preset_panel.build(inputs, preset, note, knobs, shuffled, seed)
 
     buttons = [start, stop, go_on, control_run, pilot, rehearse]
+    asked = [shown, visitor, model, name]
 
-    def ready(shown: str | None, visitor: Visitor):
-        return _buttons(jobs, jobs.find(shown), visitor)
+    def ready(shown: str | None, visitor: Visitor, model: str, name: str):
+        job = jobs.find(shown)
+        free = gr.skip() if job and job.active else visitor.free_name(model, name)
+        return *_buttons(jobs, job, visitor), free
 
     # `protocol` below is a core.protocol.Protocol or None. Gradio looks up what handlers are annotated with as it wires
     # them, and to name the class there would bring PyTorch in before the page is up.
@@ -231,7 +224,7 @@ def build(
         first = jobs.find(job.order.of) or job
         before = state = None
         while job.active:
-            now = (job.state, job.said, len(job.steps))
+            now = (job.state, job.said, len(job.steps), job.stopping)
             if now != before:
                 listed = unlisted if job.state == state else panel.listed(jobs.sync(visitor))
                 yield *run_view.under_way(jobs, first, job), *listed, *rest
@@ -249,7 +242,7 @@ def build(
 
     def followed_by(event):
         """After an event that has put a run on the page: the address and the buttons, and then the run itself."""
-        event = event.success(ready, [shown, visitor], buttons, **QUIET)
+        event = event.success(ready, asked, [*buttons, name], **QUIET)
         event = event.success(_link, shown, link, **QUIET)
         event.success(None, link, None, js=ADDRESS, **QUIET)
         event = event.success(
@@ -260,7 +253,7 @@ def build(
             show_progress="hidden",
             concurrency_limit=None,
         )
-        return event.then(ready, [shown, visitor], buttons, **QUIET)
+        return event.then(ready, asked, [*buttons, name], **QUIET)
 
     def redrawn(event):
         """After a run has ended, the first tab, which now offers its adapter."""
@@ -303,9 +296,9 @@ def build(
     def stop_it(shown: str | None):
         if job := jobs.find(shown):
             jobs.stop(job)
-        return gr.Button(interactive=False), say("Stopping after this step; what was learned is kept …")
+        return gr.Button(interactive=False)
 
-    stop.click(stop_it, shown, [stop, status], **QUIET)
+    stop.click(stop_it, shown, stop, **QUIET)
 
     @explained
     def resume(chosen: str | None):
@@ -346,7 +339,7 @@ def _buttons(jobs: Jobs, job: Job | None, visitor: Visitor) -> list[gr.Button]:
     to_control = bool(job and not at_work and job.adapter and not job.order.config.shuffled and not controlled)
     return [
         gr.Button(interactive=not at_work),
-        gr.Button(interactive=at_work),
+        gr.Button(visible=at_work, interactive=not (job and job.stopping)),
         gr.Button(visible=bool(job and job.resumable)),
         gr.Button(interactive=to_control),
         gr.Button(interactive=not at_work),

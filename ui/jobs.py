@@ -57,13 +57,28 @@ class Job:
         return self.state in (WAITING, RUNNING)
 
     @property
+    def stopping(self) -> bool:
+        """Whether it is at work and has been asked to end."""
+        return self.active and StopFlag(self.folder / STOP).is_set()
+
+    @property
     def resumable(self) -> bool:
         """Whether it ended before its last step and left a state to go on from."""
         unfinished = not self.steps or self.steps[-1].step < self.steps[-1].steps
         return self.state in (STOPPED, FAILED, BROKEN_OFF) and unfinished and (self.folder / STATE).exists()
 
-    def write(self) -> None:
-        """Keep what a new server needs to know of it."""
+    def end(self, state: str, said: str = "") -> None:
+        """End in a state; its record comes first, so that who sees the end finds it kept."""
+        self.said = said
+        self.write(state)
+        self.state = state
+
+    def write(self, state: str | None = None) -> None:
+        """Keep what a new server needs to know of it.
+
+        Args:
+            state: the one that it is about to be in, if that is another.
+        """
         if self.deleted:
             return
         adapter = self.adapter.relative_to(self.folder).as_posix() if self.adapter else None
@@ -71,7 +86,7 @@ class Job:
             "owner": self.owner,
             "order": asdict(self.order),
             "made": self.made,
-            "state": self.state,
+            "state": state or self.state,
             "said": self.said,
         }
         core.reports.write_json({**known, "adapter": adapter}, self.folder / RECORD)
@@ -184,6 +199,8 @@ class Jobs:
         if job.state == WAITING:
             ahead = sum(1 for other in list(self._jobs.values()) if other.active and other.made < job.made)
             return say("Waiting: {n} before it.", n=ahead) if ahead else say("Preparing …")
+        if job.stopping and not job.said:
+            return say("Stopping after this step; what was learned is kept …")
         if job.said or not job.steps:
             return say(job.said or "Preparing …")
         last = job.steps[-1]
@@ -293,13 +310,12 @@ class Jobs:
                     job.steps = item
             record = job.finished.record
             stopped = record["steps"] < record["steps_planned"] and not record.get("kept_step")
-            job.state, job.said = STOPPED if stopped else DONE, ""
+            job.end(STOPPED if stopped else DONE)
         except ValueError as error:
-            job.state, job.said = FAILED, str(error)
+            job.end(FAILED, str(error))
         except Exception:  # the line goes on with the next job whatever has befallen this one
             _LOG.exception("The run %s has failed", job.id)
-            job.state, job.said = FAILED, "The run ended with an error of ours; the server's log has it."
-        job.write()
+            job.end(FAILED, "The run ended with an error of ours; the server's log has it.")
 
     def _clear_old(self) -> None:
         """Where runs are kept for some hours only, remove those that have had them."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 import tli_core as core
@@ -198,6 +200,12 @@ class Visitor:
         if name in self.adapters(model):
             raise ValueError(say("There is already an adapter called {name}: give this one another name.", name=name))
         return name
+
+    def free_name(self, model: str, name: str) -> str:
+        """This name for a new adapter, or where it is taken the next with a number at its end."""
+        taken, stem = self.adapters(model), re.sub(r"-\d+$", "", name)
+        numbered = (f"{stem}-{number}" for number in count(2))
+        return next(free for free in chain([name], numbered) if free not in taken)
 
     def forget(self) -> None:
         """Delete what this visitor brought; fine-tunes belong to their runs, and stay."""
