@@ -18,11 +18,11 @@ HEADERS = ("line", "across", "up", "what")
 
 
 def beside(plot: gr.Plot, elem_id: str) -> None:
-    """Lay a closed table out below a chart; it is filled when it is opened, and closes when the chart changes."""
-    with gr.Accordion(TITLE, open=False, elem_id=elem_id) as panel:
+    """Lay a closed table out below a chart; it comes with the chart, is filled when opened, and closes on a change."""
+    with gr.Accordion(TITLE, open=False, visible=False, elem_id=elem_id) as panel:
         table = gr.Dataframe(interactive=False, show_label=False, max_height=420)
     panel.expand(lambda shown: points(shown.plot if shown else "{}"), plot, table, **CHECKED)
-    plot.change(lambda: gr.Accordion(open=False), None, panel, show_progress="hidden", **QUIET)
+    plot.change(lambda: gr.Accordion(open=False, visible=True), None, panel, show_progress="hidden", **QUIET)
 
 
 def points(figure: str) -> dict:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import gradio as gr
 
-SECONDS = 20
+SECONDS = 12
 """How long an error stays: it can be read twice, and does not stand over the next result."""
 
 

@@ -25,6 +25,7 @@ from ui.gpu import on_gpu
 from ui.layers import OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.model_bar import ModelBar
 from ui.narrow import bring_into_sight
+from ui.pairs_input import LIST_LINES
 from ui.visitors import Models, Visitor
 
 ITS_OWN, TYPED = "what it was trained on", "pairs I type"
@@ -74,7 +75,13 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
             adapter = pickers.evaluate
             adapter.render()
             trained = gr.Radio([ITS_OWN, TYPED], value=ITS_OWN, label="Trained pairs", elem_id="evaluate-trained")
-            trained_text = gr.Textbox(label="Trained pairs, one a line", lines=5, max_lines=10, visible=False)
+            trained_text = gr.Textbox(
+                label="Trained pairs, one a line",
+                lines=LIST_LINES,
+                max_lines=LIST_LINES,
+                visible=False,
+                elem_id="evaluate-trained-pairs",
+            )
             control = gr.Radio(
                 [UNSEEN, RESERVED, TYPED],
                 value=UNSEEN,
@@ -83,7 +90,11 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
                 elem_id="evaluate-control",
             )
             control_text = gr.Textbox(
-                label="Unseen pairs, one a line", lines=5, max_lines=10, visible=False, elem_id="evaluate-control-pairs"
+                label="Unseen pairs, one a line",
+                lines=LIST_LINES,
+                max_lines=LIST_LINES,
+                visible=False,
+                elem_id="evaluate-control-pairs",
             )
             layer = gr.Dropdown(
                 layer_choices(models, models.names[0], PICK_CHOICE),

@@ -27,7 +27,9 @@ def bring_into_sight(triggers: Sequence[Any], elem_id: str) -> None:
 def scroll_to(elem_id: str) -> str:
     """JavaScript that scrolls to a part of the page, on a narrow screen."""
     place = f"document.getElementById('{elem_id}')"
-    return f"() => {{ if (innerWidth < {SIDE_BY_SIDE}) {place}?.scrollIntoView({{behavior: 'smooth'}}) }}"
+    # Once what the answer changes above it is laid out.
+    scroll = f"setTimeout(() => {place}?.scrollIntoView({{behavior: 'smooth'}}), 150)"
+    return f"() => {{ if (innerWidth < {SIDE_BY_SIDE}) {scroll} }}"
 
 
 def fit_charts(tabs: gr.Tabs) -> None:

@@ -17,6 +17,7 @@ from ui.gpu import on_gpu
 from ui.layers import LAYER_HELP, OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.model_bar import ModelBar
 from ui.narrow import bring_into_sight, on_phone
+from ui.pairs_input import LIST_LINES
 from ui.visitors import Models, Visitor
 
 CONTROL, RESERVED = f"{len(shipped('control'))} control pairs", f"{len(shipped('reserved'))} words no training saw"
@@ -36,7 +37,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             source = gr.Radio([CONTROL, RESERVED, TYPED], value=CONTROL, label="Words to draw", elem_id="space-source")
-            typed = gr.Textbox(START, label="Pairs, one a line", lines=6, max_lines=12, visible=False)
+            typed = gr.Textbox(START, label="Pairs, one a line", lines=LIST_LINES, max_lines=LIST_LINES, visible=False)
             adapter = pickers.space
             adapter.render()
             layer = gr.Dropdown(
@@ -103,7 +104,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
             queue=False,
             api_visibility="private",
         )
-    for changed in (adapter.input, layer.input):
+    for changed in (adapter.input, layer.input, word.input, language.input):
         changed(lambda: ("", gr.Dataframe(visible=False)), None, [found, table], queue=False, api_visibility="private")
 
     @explained
@@ -114,6 +115,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         )
         return text, gr.Dataframe(neighbour_table(around), visible=True)
 
+    bring_into_sight([look.click, word.submit], "neighbours-reading")
     asked = [word, language, model, adapter, layer, visitor]
     for trigger in (look.click, word.submit):
         looking = trigger(
