@@ -7,6 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
+from tli_core.pairs import format_pairs, shipped
+
 from .browsing import check_results, choose, open_tab, start_training, watched, write
 
 
@@ -111,6 +113,10 @@ def test_knobs_become_a_command_and_a_preset_and_a_bad_list_is_one_sentence(page
 def test_the_published_protocol_step_by_step_with_its_control(page: Page):
     open_tab(page, "Fine-tune")
     page.locator("#preset").get_by_label("published").check()
+    page.get_by_label("pairs I type").check()
+    page.locator("#train-pairs textarea").fill(
+        "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nkula, to eat"
+    )
     page.click("#pilot")
     expect(page.locator("#train-status")).to_contain_text("BOS carries 100 % of every vector", timeout=60_000)
     expect(page.locator("#train-plot .legendtext").filter(has_text="with BOS")).to_have_count(2)
@@ -118,10 +124,6 @@ def test_the_published_protocol_step_by_step_with_its_control(page: Page):
     expect(page.locator("#train-status")).to_contain_text("almost no signal", timeout=60_000)
     expect(page.locator("#train-status")).to_contain_text("0.400 (the margin)")
     expect(page.locator("#protocol")).to_contain_text("2 · Dry run")
-    page.get_by_label("pairs I type").check()
-    page.locator("#train-pairs textarea").fill(
-        "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nkula, to eat"
-    )
     write(page, "#adapter-name", "as-published")
     write(page, "#epochs", "2")
     expect(page.locator("#control-run")).to_be_disabled()
@@ -148,9 +150,19 @@ def test_the_published_protocol_step_by_step_with_its_control(page: Page):
     check_results(page, "run")
 
 
+TRAINED_PAIRS = format_pairs(shipped("train")[:24]).splitlines()
+
+
+def type_trained_pairs(page: Page) -> None:
+    """Evaluate on a few of the pairs that the shipped adapters were trained on, instead of all."""
+    page.locator("#evaluate-trained").get_by_label("pairs I type").check()
+    page.locator("#evaluate-trained-pairs textarea").fill("\n".join(TRAINED_PAIRS))
+
+
 def test_evaluating_shows_every_control_gives_a_report_and_can_be_cancelled(page: Page):
     open_tab(page, "Evaluate")
     choose(page, "#evaluate-adapter", "mini-shuffled")
+    type_trained_pairs(page)
     page.click("#evaluate")
     status = page.locator("#evaluate-status")
     expect(status).to_contain_text("Collapsed", timeout=60_000)
@@ -167,7 +179,7 @@ def test_evaluating_shows_every_control_gives_a_report_and_can_be_cancelled(page
     expect(page.locator("#evaluate")).to_be_enabled()
     check_results(page, "evaluation")
     choose(page, "#evaluate-layer", "pick by the trained list")
-    expect(page.locator("#evaluate-warning")).to_contain_text("picked on these same 1070 pairs")
+    expect(page.locator("#evaluate-warning")).to_contain_text("picked on these same 24 pairs")
     with page.expect_download() as download:
         page.locator("#report").click()
     archive = zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes()))
@@ -182,8 +194,9 @@ def test_evaluating_shows_every_control_gives_a_report_and_can_be_cancelled(page
 def test_the_answers_show_harm_that_cosines_hide(page: Page):
     open_tab(page, "Evaluate")
     choose(page, "#evaluate-adapter", "mini-shuffled")
+    type_trained_pairs(page)
     page.locator("#evaluate-control").get_by_label("pairs I type").check()
-    page.locator("#evaluate-control-pairs textarea").fill("maji, water\nmoto, fire\nsimba, lion\nkula, to eat")
+    page.locator("#evaluate-control-pairs textarea").fill(f"{TRAINED_PAIRS[0]}\nmoto, fire\nsimba, lion\nkula, to eat")
     page.click("#evaluate")
     expect(page.locator("#evaluate-warning")).to_contain_text("also in the trained list", timeout=60_000)
     page.click("#ask")

@@ -23,6 +23,7 @@ LAUNCHED = """
 import json, sys
 from pathlib import Path
 import tli_core.alignment
+from tli_core import cards, dry_run, evaluation, generation, lint, pilot, reports, seeds, tables, training
 from tli_core.__main__ import main
 from tli_core.alignment import measure
 from tli_core.model import load_model
@@ -36,6 +37,7 @@ for command in commands:
 tli_core.alignment.PART = 5
 long = measure(load_model(model, Placement("cpu")), read_pairs(pairs).pairs)
 if is_main():
+    Path(folder, "imported.json").write_text(json.dumps(sorted({"gradio", "plotly", "umap"} & set(sys.modules))))
     Path(folder, "long.json").write_text(json.dumps([len(long.pairs), long.matched.tolist(), long.mexa.tolist()]))
 """
 
@@ -93,6 +95,11 @@ def test_two_processes_train_the_adapter_of_one(one, two, preset):
         torch.testing.assert_close(ours[name], theirs[name], rtol=1e-4, atol=1e-6)
     records = [json.loads((folder / preset / "tli.json").read_text()) for folder in (one, two)]
     assert records[0]["losses"] == pytest.approx(records[1]["losses"], abs=1e-5)
+
+
+def test_training_and_measuring_bring_in_neither_gradio_nor_plotly(two):
+    """Machines that train lack both."""
+    assert json.loads((two / "imported.json").read_text()) == []
 
 
 def test_two_processes_measure_what_one_measures(one, two):
