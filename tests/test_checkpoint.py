@@ -5,8 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,7 @@ from transformers import AutoModelForCausalLM
 from tli_core.alignment import measure
 from tli_core.catalogue import ROOT
 from tli_core.checkpoint import INDEX, DownloadStopped, header, needed_tensors, open_checkpoint
-from tli_core.generation import continuations
+from tli_core.generation import can_generate, continuations
 from tli_core.layers import layer_index
 from tli_core.model import blocks_to_train, load_model
 from tli_core.pairs import shipped
@@ -28,7 +26,7 @@ from tli_core.reading import read_model
 from tli_core.training import train_adapter
 
 from .conftest import character_tokenizer, tiny_llama
-from .hub import Served, serve, take_for_the_hub
+from .hub import serve, take_for_the_hub
 
 CPU = Placement("cpu")
 
@@ -213,66 +211,50 @@ def test_a_shards_header_is_its_own_table(tmp_path):
     assert list(table) == ["lm_head.weight"] and table["lm_head.weight"]["shape"] == [99, 16]
 
 
-LOADER = """
-import sys
-from tli_core.generation import can_generate
-from tli_core.model import load_model
-from tli_core.placement import Placement
+def loads(name: str, blocks: int | None = None) -> tuple:
+    """Load a model or its first blocks: how many blocks there are, whether there is a head, and the bytes fetched."""
+    told: list[int] = []
+    loaded = load_model(name, Placement("cpu", blocks), progress=lambda done, total: told.append(total))
+    with loaded.using(None) as model:
+        return loaded.blocks, can_generate(model), sum(set(told))
 
-for line in sys.stdin:
-    name, blocks = line.split()
-    told = []
-    try:
-        placement = Placement("cpu", int(blocks) or None)
-        loaded = load_model(name, placement, progress=lambda done, total: told.append(total))
-        with loaded.using(None) as model:
-            print(loaded.blocks, can_generate(model), sum(set(told)), flush=True)
-    except ValueError as error:
-        print(error, flush=True)
+
+OFFLINE = """
+from tests.test_checkpoint import loads
+
+print(loads("owner/small"))
+try:
+    loads("nobody/nothing")
+except ValueError as error:
+    print(error)
 """
 
 
-@contextmanager
-def loader(served: Served, home: Path, **environment: str) -> Iterator[Callable[[str, int], str]]:
-    """Loads a model or its first blocks (0: all) in a fresh process, told as by a user where the Hub and its cache are.
-
-    What it gives back is how many blocks there are, whether there is a head, and the bytes that were fetched.
-    """
-    env = os.environ | {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
-    command = [sys.executable, "-c", LOADER]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=env | environment, cwd=ROOT, **pipes) as process:
-
-        def load(name: str, blocks: int = 0) -> str:
-            print(name, blocks, file=process.stdin, flush=True)
-            return process.stdout.readline().strip()
-
-        yield load
-        process.stdin.close()
-
-
-def test_only_the_shards_that_are_needed_are_fetched_once_and_then_serve_offline(tmp_path):
+def test_only_the_shards_that_are_needed_are_fetched_once_and_then_serve_offline(tmp_path, monkeypatch):
     folder, home = write(tmp_path / "remote", unlisted=("lm_head.weight",)), tmp_path / "home"
     names = sorted(path.name for path in folder.glob("*.safetensors"))
     first, second, head = names
     size = {name: (folder / name).stat().st_size for name in names}
     with serve(folder, "owner/small") as served:
-        with loader(served, home) as load:
-            blocks, generates, fetched = load("owner/small", 2).split()
-            assert (blocks, generates) == ("2", "False") and int(fetched) >= size[first]
-            assert load("owner/small", 2) == "2 False 0"
-            assert served.bytes[first] == size[first] and not served.bytes[second] and not served.bytes[head]
+        take_for_the_hub(served, home / "hub", monkeypatch)
+        blocks, generates, fetched = loads("owner/small", 2)
+        assert (blocks, generates) == (2, False) and fetched >= size[first]
+        assert loads("owner/small", 2) == (2, False, 0)
+        assert served.bytes[first] == size[first] and not served.bytes[second] and not served.bytes[head]
 
-            assert load("owner/small").startswith("3 True ")
-            assert served.gets[first] == 1 and served.bytes[second] == size[second]
-            # The index does not name the head's shard: its header is asked for first, then the shard is fetched.
-            assert size[head] <= served.bytes[head] <= 3 * size[head]
-            assert load("nobody/nothing").startswith("There is no model nobody/nothing on the Hub")
+        assert loads("owner/small")[:2] == (3, True)
+        assert served.gets[first] == 1 and served.bytes[second] == size[second]
+        # The index does not name the head's shard: its header is asked for first, then the shard is fetched.
+        assert size[head] <= served.bytes[head] <= 3 * size[head]
+        with pytest.raises(ValueError, match="There is no model nobody/nothing on the Hub"):
+            loads("nobody/nothing")
 
+        # Told as by a user, in a process of its own: the Hub is not asked.
         given = served.gets.total()
-        with loader(served, home, HF_HUB_OFFLINE="1") as load:
-            assert load("owner/small") == "3 True 0"
-            assert "not in the cache, and the Hub cannot be reached" in load("nobody/nothing")
+        env = os.environ | {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
+        done = subprocess.run([sys.executable, "-c", OFFLINE], env=env, cwd=ROOT, capture_output=True, text=True)
+        assert done.stdout.startswith("(3, True, 0)"), done.stderr
+        assert "not in the cache, and the Hub cannot be reached" in done.stdout
         assert served.gets.total() == given
 
 
