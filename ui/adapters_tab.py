@@ -58,11 +58,11 @@ def build(
                 label="A zip file of its folder", file_types=[".zip"], height=120, elem_id="adapter-upload"
             )
             with gr.Row():
-                repo = gr.Textbox(label="A Hub id", placeholder="owner/name", elem_id="adapter-repo")
-                fetch = gr.Button("Fetch it", min_width=100, elem_id="adapter-fetch")
+                repo = gr.Textbox(label="A Hub id", placeholder="owner/name", scale=3, elem_id="adapter-repo")
+                fetch = gr.Button("Fetch it", min_width=100, scale=1, elem_id="adapter-fetch")
             with gr.Row(visible=hosting.folders):
-                folder = gr.Textbox(label="A folder of this machine", elem_id="adapter-folder")
-                read = gr.Button("Read it", min_width=100, elem_id="adapter-read")
+                folder = gr.Textbox(label="A folder of this machine", scale=3, elem_id="adapter-folder")
+                read = gr.Button("Read it", min_width=100, scale=1, elem_id="adapter-read")
             said = gr.Markdown(elem_id="adapter-said")
         with gr.Column(scale=3, min_width=300):
             gr.Markdown("## What there is for this base")
@@ -76,9 +76,11 @@ def build(
                 login = gr.LoginButton(elem_id="login")
                 login.click(None, None, None, js=COME_BACK_HERE, **QUIET)
             with gr.Row():
-                target = gr.Textbox(label="As", placeholder="your-name/Llama-swahili-tli", elem_id="publish-as")
-                private = gr.Checkbox(value=True, label="Private", elem_id="publish-private")
-                push = gr.Button("Put it there", min_width=100, elem_id="publish")
+                target = gr.Textbox(
+                    label="As", placeholder="your-name/Llama-swahili-tli", scale=3, min_width=240, elem_id="publish-as"
+                )
+                push = gr.Button("Put it there", min_width=100, scale=1, elem_id="publish")
+            private = gr.Checkbox(value=True, label="Private", elem_id="publish-private")
             pushed = gr.Markdown(elem_id="publish-said")
 
     listed = [table, chosen, download]

@@ -338,6 +338,7 @@ def pair_table(shown: Shown) -> dict:
     size = results[0][1].reference_size
     columns = (say("cosine"), say("all wrong pairs"), say("rank of {size}", size=size))
     if len(results) > 1:
+        columns = (say("cosine"), say("wrong"), say("rank/{size}", size=size))
         columns = tuple(f"{what} ({who})" for who in (say("base"), say("new")) for what in columns)
     data = []
     for i, pair in enumerate(results[0][1].pairs):

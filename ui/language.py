@@ -38,14 +38,14 @@ GRADIOS_WORDS = (
     ".toast-title:is(.error, .warning), [data-testid=upload-text] {font-size: 0}"
     ".toast-title::before {font-size: var(--text-lg)} [data-testid=upload-text] .or {display: none}"
     "[data-testid=upload-text]::after {font-size: var(--text-md); padding: 4px}"
-    ".overflow-menu > button::before {padding-inline-end: 6px}"
+    ".overflow-menu > button {padding-inline: 8px !important} .overflow-menu > button svg {display: none}"
     + "".join(
         f'{page}{place} {{content: "{words}"{weight}}}'
         for place, text in (
             (".toast-title.error::before", "Not done"),
             (".toast-title.warning::before", "Please note"),
             ("[data-testid=upload-text]::after", "Drop a file here, or press to choose one"),
-            (".overflow-menu > button::before", "More"),
+            (".overflow-menu > button::before", "More ▾"),
         )
         # Gradio repeats each rule inside its own container, which would outweigh the language.
         for page, words, weight in (("", text, ""), ("html[lang=sw] ", SWAHILI[text], " !important"))
