@@ -395,9 +395,12 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
             "en_sw csls": best_rank(corrected.T, right.T)[states.english_index],
         }
 
-    # Sorting and ranking leave Python's lock, so layers go side by side.
-    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        columns = list(threads.map(at_layer, range(layers)))
+    if n < FEW_PAIRS:
+        columns = [at_layer(layer) for layer in range(layers)]  # threads would cost more than they save
+    else:
+        # Sorting and ranking leave Python's lock, so layers go side by side.
+        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+            columns = list(threads.map(at_layer, range(layers)))
     stacked = {name: np.stack([column[name] for column in columns]) for name in columns[0]}
     weights = bootstrap_weights(n, seed)  # (resamples, n)
     diagonal, wrong_sum = stacked["diagonal"], stacked["wrong_sum"]  # (layers, n) each

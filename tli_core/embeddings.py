@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from .kernels import threads_for
 from .packing import Pack, pack_words
 from .placement import input_device, is_offloaded, resident
 from .pooling import EncodedWord, all_weights
@@ -212,7 +213,8 @@ def states_by_pooling(
         def told(done: int, blocks: int, number: int = number) -> None:
             tell(number * blocks + done, len(groups) * blocks)
 
-        visit_layers(model, [alike[0] for alike in group], pool, upto, told)
+        with threads_for(sum(alike[0].ids.numel() for alike in group)):
+            visit_layers(model, [alike[0] for alike in group], pool, upto, told)
         begin = edges[-1]
     for stream in sending.values():
         stream.synchronize()

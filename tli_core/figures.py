@@ -356,9 +356,14 @@ def _layer_axis(figure: go.Figure, names: Sequence[str]) -> None:
     last = len(names) - 1
     ticks = [i for i in range(len(names)) if i % every == 0 and i < len(names) - every / 2] + [last]
     labels = [say("out") if names[i] == "output" else str(i) for i in ticks]
-    figure.update_xaxes(title=say("layer (0: embeddings)"), tickvals=ticks, ticktext=labels, tickangle=0)
-    # The last one's name is wider than its place, and would be left out.
-    figure.update_xaxes(ticklabeloverflow="allow")
+    figure.update_xaxes(
+        title=say("layer (0: embeddings)"),
+        tickvals=ticks,
+        ticktext=labels,
+        tickangle=0,
+        # The last one's name is wider than its place, and would be left out.
+        ticklabeloverflow="allow",
+    )
 
 
 def _words(pair: WordPair) -> str:
@@ -386,22 +391,26 @@ def _pair_lines(figure: go.Figure, result: LayerAlignment, colour: str, label: s
         )
 
 
-def _styled(figure: go.Figure, height: int, hovermode: str = "x unified", top: int = 12) -> go.Figure:
-    figure.update_layout(
-        template="none",
-        height=height,
-        margin={"l": 52, "r": 16, "t": top, "b": 44},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
+_GRID = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "automargin": True}
+
+# As a template, which is checked once, where a figure's own settings are checked one by one every time it is made.
+_STYLE = go.layout.Template(
+    layout={
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
         # At the lower edge, whatever room the axis takes.
-        legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
-        font={"family": "system-ui, sans-serif", "size": 13, "color": GREY},
-        hovermode=hovermode,
-        modebar={"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE},
+        "legend": {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
+        "font": {"family": "system-ui, sans-serif", "size": 13, "color": GREY},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE},
         # A finger that scrolls the page must not zoom the chart instead.
-        dragmode=False,
-    )
-    grid = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "automargin": True}
-    figure.update_xaxes(**grid)
-    figure.update_yaxes(**grid)
+        "dragmode": False,
+        "xaxis": _GRID,
+        "yaxis": _GRID,
+    }
+)
+
+
+def _styled(figure: go.Figure, height: int, hovermode: str = "x unified", top: int = 12) -> go.Figure:
+    margin = {"l": 52, "r": 16, "t": top, "b": 44}
+    figure.update_layout(template=_STYLE, height=height, hovermode=hovermode, margin=margin)
     return figure

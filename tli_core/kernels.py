@@ -1,6 +1,8 @@
-"""Faster arithmetic for the same functions: a fused norm on a GPU, float32 products on CPUs that have none in bf16."""
+"""Faster arithmetic for the same functions: a fused norm on a GPU, float32 products on CPUs that have none in bf16,
+one thread where more would cost more."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import MethodType
 
 import torch
@@ -8,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import rms_norm
 from transformers import PreTrainedModel
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
+
+_FEW_TOKENS = 64
 
 _ROWS = 512
 """Rows of a matrix that are cast at a time: few enough to stay in a CPU's cache."""
@@ -24,6 +28,17 @@ def choose_kernels(model: PreTrainedModel, device: torch.device) -> None:
 def multiplies_bf16() -> bool:
     """Whether this machine's CPU has instructions for products in bf16."""
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+@contextmanager
+def threads_for(tokens: int) -> Iterator[None]:
+    """The CPU threads that so many tokens are worth: for few, waking a second one takes longer than the work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if tokens < _FEW_TOKENS else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def fuse_norms(model: PreTrainedModel) -> None:

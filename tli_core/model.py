@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -244,7 +245,7 @@ class LoadedModel:
             pooling=pooling,
             n=n,
             seed=seed,
-            versions={package: version(package) for package in ("torch", "transformers", "peft")},
+            versions=_versions(),
         )
 
     def _peft_keys(self) -> tuple[str, ...]:
@@ -331,6 +332,12 @@ class LoadedModel:
 
     def _find_lora_layers(self) -> None:
         self._lora_layers = tuple(m for m in self._model.modules() if isinstance(m, BaseTunerLayer))
+
+
+@cache
+def _versions() -> dict[str, str]:
+    # Looked up once: each time would take as long as a block of lugha-mini.
+    return {package: version(package) for package in ("torch", "transformers", "peft")}
 
 
 def load_model(

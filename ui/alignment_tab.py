@@ -28,6 +28,9 @@ from ui.visitors import BASE, Models, Visitor
 
 MAX_PAIRS = 2000
 MAX_NOTES = 6
+SOON = 100
+"""Pairs that are measured before their progress could be read; to draw it would take longer."""
+
 LOADING = "The model is loading … its first curve will be here in a moment. You can type pairs meanwhile."
 NOT_MEASURED = "These pairs were **not** measured: mend them, and press *Show the curve*."
 STALE = "These pairs were **not** measured; what is shown is from before."
@@ -281,7 +284,7 @@ def measured(
     for name, used in [(model, None)] if key is None else [(model, None), (adapter, key)]:
 
         def tell(done: int, blocks: int, name: str = name) -> None:
-            if progress:
+            if progress and len(read) > SOON:
                 said = say("Block {done} of {blocks}, {name}", done=done, blocks=blocks, name=name)
                 progress(done / blocks, desc=said)
 

@@ -21,7 +21,7 @@ from ui.gpu import on_gpu
 from ui.visitors import Models
 
 SHIPPED, TYPED, UPLOADED = "the shipped lexicon", "pairs I type", "a file I upload"
-DRAW_SECONDS = 0.8
+DRAW_SECONDS = 1.2
 SECONDS_A_STEP = 0.1
 """On a lent GPU, held-out checks included; asking for too long costs a visitor's quota, too short ends the run."""
 
