@@ -2,7 +2,7 @@
 
 import torch
 
-from tli_core.kernels import fuse_norms, multiply_in_float32
+from tli_core.kernels import fuse_norms, multiply_in_float32, threads_for
 
 from .conftest import tiny_llama
 
@@ -41,3 +41,16 @@ def test_a_matrix_longer_than_a_part_is_multiplied_whole():
     before = model.model.layers[0].mlp(given)
     multiply_in_float32(model)
     torch.testing.assert_close(model.model.layers[0].mlp(given).float(), before.float(), rtol=0.05, atol=0.02)
+
+
+def test_a_few_words_are_worth_one_thread_and_others_keep_theirs():
+    given = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        seen = []
+        for tokens in (16, 4096):
+            with threads_for(tokens):
+                seen.append(torch.get_num_threads())
+        assert seen == [1, 2] and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(given)
