@@ -111,7 +111,7 @@ def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
             zmax=reach,
             # Below the map, as beside it a phone would have no room for the map.
             colorbar={
-                "title": {"text": say("above wrong pairs"), "side": "bottom"},
+                "title": {"text": _plain(label), "side": "bottom"},
                 "thickness": 12,
                 "orientation": "h",
                 "yref": "container",
@@ -354,7 +354,8 @@ def _band(figure: go.Figure, layers: list[int], edges, colour: str, opacity: flo
 def _layer_axis(figure: go.Figure, names: Sequence[str]) -> None:
     every = max(1, -(-len(names) // 8))
     last = len(names) - 1
-    ticks = [i for i in range(len(names)) if i % every == 0 and i < len(names) - every / 2] + [last]
+    # The last one's name is longer than a number, and has the room of two.
+    ticks = [i for i in range(len(names)) if i % every == 0 and i <= last - 1.5 * every] + [last]
     labels = [say("out") if names[i] == "output" else str(i) for i in ticks]
     figure.update_xaxes(
         title=say("layer (0: embeddings)"),

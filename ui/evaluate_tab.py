@@ -118,7 +118,14 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
             chart_table.beside(plot, "evaluate-chart-table")
     with gr.Column(visible=False) as found:
         gr.Markdown("## The paper's table, with the controls it lacks")
-        table = gr.Dataframe(show_label=False, interactive=False, max_height=1000, elem_id="evaluate-table")
+        table = gr.Dataframe(
+            show_label=False,
+            interactive=False,
+            wrap=True,
+            column_widths=["34%", "33%", "33%"],
+            max_height=1000,
+            elem_id="evaluate-table",
+        )
         gr.Markdown("## Control pairs that moved most\nWhat a pair's cosine gained over that of its wrong partners.")
         moved = gr.Dataframe(show_label=False, interactive=False, max_height=900, elem_id="movers")
         gr.Markdown(

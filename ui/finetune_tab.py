@@ -161,7 +161,7 @@ def build(
     def ready(shown: str | None, visitor: Visitor, model: str, name: str):
         job = jobs.find(shown)
         free = gr.skip() if job and job.active else visitor.free_name(model, name)
-        return *_buttons(jobs, job, visitor), free
+        return *_buttons(jobs, job, visitor), free, _link(job)
 
     # `protocol` below is a core.protocol.Protocol or None. Gradio looks up what handlers are annotated with as it wires
     # them, and to name the class there would bring PyTorch in before the page is up.
@@ -242,8 +242,7 @@ def build(
 
     def followed_by(event):
         """After an event that has put a run on the page: the address and the buttons, and then the run itself."""
-        event = event.success(ready, asked, [*buttons, name], **QUIET)
-        event = event.success(_link, shown, link, **QUIET)
+        event = event.success(ready, asked, [*buttons, name, link], **QUIET)
         event.success(None, link, None, js=ADDRESS, **QUIET)
         event = event.success(
             follow,
@@ -253,7 +252,7 @@ def build(
             show_progress="hidden",
             concurrency_limit=None,
         )
-        return event.then(ready, asked, [*buttons, name], **QUIET)
+        return event.then(ready, asked, [*buttons, name, link], **QUIET)
 
     def redrawn(event):
         """After a run has ended, the first tab, which now offers its adapter."""
@@ -354,11 +353,14 @@ def _still_true(known: core.protocol.Protocol | None, config: TrainingConfig) ->
     return core.protocol.Protocol(config, known.pilot, known.tried if known.config == config else None)
 
 
-def _link(shown: str | None) -> str:
-    if not shown:
+def _link(job: Job | None) -> str:
+    if job is None:
         return ""
+    if not job.active:
+        text = "This browser finds the run again, and so does [its link](?job={run}), with which anybody can delete it."
+        return say(text, run=job.id)
     return say(
         "The run goes on if you close this page; this browser finds it again, and so does [its link](?job={run}). "
         "Whoever has the link can watch, stop and delete it.",
-        run=shown,
+        run=job.id,
     )

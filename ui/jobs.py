@@ -196,12 +196,12 @@ class Jobs:
 
     def progress(self, job: Job) -> str:
         """Where a job stands, in a sentence."""
+        if job.stopping and not job.said:
+            return say("Stopping after this step; what was learned is kept …")
         if job.state == WAITING:
             ahead = sum(1 for other in list(self._jobs.values()) if other.active and other.made < job.made)
             return say("Waiting: {n} before it.", n=ahead) if ahead else say("Preparing …")
-        if job.stopping and not job.said:
-            return say("Stopping after this step; what was learned is kept …")
-        if job.said or not job.steps:
+        if job.said or not job.steps or not job.steps[-1].step:
             return say(job.said or "Preparing …")
         last = job.steps[-1]
         left = last.seconds / max(1, last.step) * (last.steps - last.step)
@@ -312,7 +312,7 @@ class Jobs:
             stopped = record["steps"] < record["steps_planned"] and not record.get("kept_step")
             job.end(STOPPED if stopped else DONE)
         except ValueError as error:
-            job.end(FAILED, str(error))
+            job.end(STOPPED if job.stopping else FAILED, str(error))
         except Exception:  # the line goes on with the next job whatever has befallen this one
             _LOG.exception("The run %s has failed", job.id)
             job.end(FAILED, "The run ended with an error of ours; the server's log has it.")

@@ -81,13 +81,12 @@ def build() -> PairsInput:
 
     @explained
     def as_rows(text: str):
-        if not text.strip():
-            return [["", ""]]
-        pairs = parse_pairs(text).pairs
+        pairs = parse_pairs(text).pairs if text.strip() else ()
         if len(pairs) > MAX_TABLE:
             text = "The table shows up to {most} pairs, and there are {n}: edit them as text."
             raise ValueError(say(text, most=MAX_TABLE, n=len(pairs)))
-        return [[pair.swahili, "; ".join(pair.accepted)] for pair in pairs]
+        rows = [[pair.swahili, "; ".join(pair.accepted)] for pair in pairs] or [["", ""]]
+        return {"headers": [say("Swahili"), say("English")], "data": rows}
 
     as_table.select(as_rows, text, table, **CHECKED)
     table.input(_as_text, table, text, show_progress="hidden", **QUIET)
@@ -129,7 +128,7 @@ def as_lines(read: PairList) -> str:
     """A list from a file as lines to edit; what could not be read stands at their end and is said."""
     if read.warnings:
         more = len(read.warnings) - 1
-        remark(say("{first} And {n} more like it.", first=read.warnings[0], n=more) if more else read.warnings[0])
+        remark(say("{first} And {n} more.", first=read.warnings[0], n=more) if more else read.warnings[0])
     return format_pairs(read.pairs, read.unread)
 
 

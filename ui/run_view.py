@@ -8,7 +8,7 @@ import gradio as gr
 
 import tli_core as core
 from tli_core.wording import say
-from ui.jobs import BROKEN_OFF, Job, Jobs
+from ui.jobs import BROKEN_OFF, STOPPED, Job, Jobs
 from ui.training_run import Finished, archive
 
 
@@ -30,7 +30,8 @@ def ended(jobs: Jobs, first: Job, job: Job, protocol: core.protocol.Protocol | N
         protocol: what pilot and dry run have told on this page.
     """
     if not job.adapter or not first.adapter:
-        words = say("**The run was broken off.**") if job.state == BROKEN_OFF else say("**The run failed.**")
+        headings = {BROKEN_OFF: say("**The run was broken off.**"), STOPPED: ""}
+        words = headings.get(job.state, say("**The run failed.**"))
         return (
             f"{words} {say(job.said) if job.said else ''}".strip(),
             _chart(first, job),
