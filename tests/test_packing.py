@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tli_core.embeddings import encode, layer_states, packed, pooled_states
-from tli_core.packing import pack_words
+from tli_core.packing import pack_batches, pack_words
 from tli_core.pooling import EncodedWord, pooling_weights
 
 WORDS = ["maji", "a", "moto", "ng'ombe wa maziwa", "to be or not", "x", "maji"]
@@ -71,6 +71,28 @@ def test_packs_keep_to_their_size_and_a_long_word_gets_a_row():
     assert sum(len(pack.slots) for pack in found) == 41
     assert all(pack.ids.numel() <= 96 for pack in found)
     assert max(pack.ids.shape[1] for pack in found) == 32
+
+
+def test_several_batches_are_laid_out_as_each_would_be_alone():
+    of = words(3, 9, 1, 60, 70, 2, 5, 5)
+    weights = [pooling_weights(word, "all") for word in of]
+    together = pack_batches(of, weights, [3, 4, 1], round_to=(32, 8))
+    begin = 0
+    for pack, size in zip(together, [3, 4, 1], strict=True):
+        part = slice(begin, begin + size)
+        (alone,) = pack_batches(of[part], weights[part], [size], round_to=(32, 8))
+        for ours, its in zip(pack.tensors(), alone.tensors(), strict=True):
+            assert torch.equal(ours, its)
+        begin += size
+    assert [tuple(pack.ids.shape) for pack in together] == [(1, 32), (2, 96), (1, 32)]
+
+
+def test_within_a_row_words_have_places_in_the_order_of_the_list():
+    (pack,) = packs(words(2, 5, 3))
+    hidden = torch.randn(1, pack.ids.shape[1], 4)
+    assert pack.slots.tolist() == [0, 1, 2]
+    by_slot = torch.bmm(pack.weights, hidden).flatten(0, 1).index_select(0, pack.slots)
+    torch.testing.assert_close(pack.pool(hidden, pack.weights), by_slot)
 
 
 def test_without_bos_or_with_different_beginnings_nothing_is_shared():

@@ -1,8 +1,9 @@
 """Pairs → tokens → batches, in the order of a run and ready for a step on its device."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from .embeddings import encode, pack_states
 from .losses import contrastive_loss, triplet_loss
 from .model import LoadedModel
-from .packing import Pack, pack_words, sent
+from .packing import MULTIPLE, Pack, pack_batches, sent
 from .pairs import WordPair, listed_translations, normalise
 from .parallel import gathered, own_part
 from .placement import input_device
@@ -21,6 +22,9 @@ from .presets import TrainingConfig, batch_slices
 
 GPU_ROUNDS_TO = (32, 8)
 """On a GPU, packs are padded to few sizes, since each size needs a graph of its own; the padding costs it nothing."""
+
+AHEAD = 64
+"""Pairs that are laid out at a time: small batches several at once, which takes the CPU hardly longer than one."""
 
 
 def shuffled_translations(pairs: Sequence[WordPair], seed: int) -> tuple[WordPair, ...]:
@@ -53,11 +57,13 @@ class Batch:
     """A batch of b pairs on its device.
 
     pack holds the p Swahili words of this process's part of it and then their p English ones, None where that part is
-    empty; same (b, b) is True where the English of pair j is a right translation of pair i's Swahili as well.
+    empty; same (b, b) is True where the English of pair j is a right translation of pair i's Swahili, as it is of its
+    own. memory is what all of it lies in on a GPU, as bytes.
     """
 
     pack: Pack | None
     same: Tensor
+    memory: Tensor | None
 
     def tensors(self) -> tuple[Tensor, ...]:
         """Its parts, in order."""
@@ -121,32 +127,44 @@ class TrainingPairs:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def batch(self, indices: Sequence[int], pooling: str, device: torch.device) -> Batch:
-        """The pairs of these indices on a device; of several processes each gets the tokens of its own part."""
-        part = own_part(indices)
-        swahili, english = self._words(part)
-        words = [*swahili, *english]
-        same = self._same(indices)
-        if not words:
-            return Batch(None, *sent([same], device))
-        sizes = {"round_to": GPU_ROUNDS_TO} if device.type == "cuda" else {}
-        # One pack: the gradient needs the whole batch at once in any case.
-        (pack,) = pack_words(words, all_weights(words, pooling), **sizes)
-        *parts, same = sent((*pack.tensors(), same), device)
-        return Batch(Pack(*parts), same)
+    def ready(
+        self, order: Iterable[tuple[int, Sequence[int]]], pooling: str, device: torch.device
+    ) -> Iterator[tuple[int, Batch]]:
+        """The batches of (epoch, indices) in their order and on a device, small ones made ready several at a time.
 
-    def _words(self, part: Sequence[int]) -> tuple[list[EncodedWord], list[EncodedWord]]:
-        new = [i for i in part if i not in self._encoded]
+        Of several processes each gets the tokens of its own part of a batch.
+        """
+        order = iter(order)
+        for first in order:
+            several = [first, *islice(order, AHEAD // len(first[1]) - 1 if len(first[1]) < AHEAD else 0)]
+            epochs, indices = zip(*several, strict=True)
+            yield from zip(epochs, self._together(indices, pooling, device), strict=True)
+
+    def _together(self, indices: Sequence[Sequence[int]], pooling: str, device: torch.device) -> list[Batch]:
+        parts = [own_part(batch) for batch in indices]
+        self._encode(chain.from_iterable(parts))
+        words = [self._encoded[i][side] for part in parts for side in (0, 1) for i in part]
+        # One pack for a batch: the gradient needs the whole batch at once in any case.
+        filled = [2 * len(part) for part in parts if part]
+        round_to = GPU_ROUNDS_TO if device.type == "cuda" else (MULTIPLE, 1)
+        packs = iter(pack_batches(words, all_weights(words, pooling), filled, round_to) if words else ())
+        groups = [
+            (*(next(packs).tensors() if part else ()), self._same(batch))
+            for part, batch in zip(parts, indices, strict=True)
+        ]
+        return [Batch(Pack(*pack) if pack else None, same, memory) for memory, (*pack, same) in sent(groups, device)]
+
+    def _encode(self, indices: Iterable[int]) -> None:
+        new = [i for i in indices if i not in self._encoded]
         if new:
             words = [self.pairs[i].swahili for i in new] + [self.pairs[i].english for i in new]
             encoded = encode(self.tokenizer, words)
             self._encoded.update(zip(new, zip(encoded[: len(new)], encoded[len(new) :], strict=True), strict=True))
-        return [self._encoded[i][0] for i in part], [self._encoded[i][1] for i in part]
 
     def _same(self, batch: Sequence[int]) -> Tensor:
         english = np.array([self.english_id[j] for j in batch])  # (b,)
         table = english[:, None] == english  # (b, b); most words have one right translation, their own
         for row, i in enumerate(batch):
             if len(self.listed[i]) > 1:
-                table[row] = np.isin(english, list(self.listed[i]))
+                table[row] = [number in self.listed[i] for number in english.tolist()]
         return torch.from_numpy(table)

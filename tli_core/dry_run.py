@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -56,7 +56,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
     layer = blocks_read(config, loaded.blocks, loaded.whole)
     data = TrainingPairs.of(loaded, pairs, config)
     first = islice(batches(len(data), config), SAMPLED_BATCHES)
-    sampled = [data.batch(indices, config.pooling, loaded.device) for _, indices in first]
+    sampled = [batch for _, batch in data.ready(first, config.pooling, loaded.device)]
     torch.manual_seed(config.seed)
     key = loaded.new_adapter(lora_config(config, layer))
     try:
@@ -77,7 +77,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
                         closed = hinges(anchors, positives, config.margin, same) == 0
                         opened.append(1 - float(closed.float().mean()))
         with loaded.using(key, training=True) as model:
-            kept = _Kept(parameters)
+            kept = _Kept(model.parameters())
             seconds = []
             for batch in (sampled * TIMED_STEPS)[:TIMED_STEPS]:
                 began = time.perf_counter()
@@ -108,13 +108,13 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
 class _Kept:
     """Counts the bytes that autograd keeps for the backward pass, weights left out and shared storage once."""
 
-    def __init__(self, parameters: Sequence[Tensor]):
+    def __init__(self, parameters: Iterable[Tensor]):
         self.bytes = 0
         self._seen = {p.untyped_storage().data_ptr() for p in parameters}
 
     def count(self, tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if not isinstance(tensor, torch.nn.Parameter) and storage.data_ptr() not in self._seen:
+        if storage.data_ptr() not in self._seen:
             self._seen.add(storage.data_ptr())
             self.bytes += storage.nbytes()
         return tensor

@@ -6,7 +6,7 @@ each word see BOS and its own past, and positions begin anew with every word: ea
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain, islice, pairwise
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ ROW_TOKENS = 128
 _ALIGNED = 256
 """Bytes: where a tensor may begin in another's memory for a GPU to read it as fast as one of its own."""
 
-_MULTIPLE = 8
+MULTIPLE = 8
 """Rows are padded to a multiple of this, which fused attention asks of a mask."""
 
 
@@ -30,7 +30,7 @@ class Pack:
 
     ids and positions are (r, t), mask (r, t, t) is True where a token sees another. weights and anchors (r, k, t) are
     each token's part in a word's vector, and that of special tokens alone; slots (n,) are the words' places in (r · k),
-    in the order of the list.
+    in the order of the list, which is also their order within a row.
     """
 
     ids: Tensor
@@ -46,80 +46,117 @@ class Pack:
 
     def to(self, device: torch.device) -> "Pack":
         """The same on a device; a GPU fetches it while the CPU goes on."""
-        return Pack(*sent(self.tensors(), device))
+        ((_, parts),) = sent([self.tensors()], device)
+        return Pack(*parts)
 
     def additive_mask(self, dtype: torch.dtype) -> Tensor:
-        """The mask as blocks take it: (r, 1, t, t), added to the scores."""
-        hidden = torch.zeros(self.mask.shape, dtype=dtype, device=self.mask.device)
-        return hidden.masked_fill(~self.mask, torch.finfo(dtype).min)[:, None]
+        """The mask as blocks take it: (r, 1, t, t), added to the scores. Every token sees itself at least."""
+        return self.mask.to(dtype).log()[:, None]  # log 1 = 0, log 0 = −∞
 
     def pool(self, hidden: Tensor, weights: Tensor) -> Tensor:
         """Weighted sums over tokens: hidden (r, t, d) in float32 and weights (r, k, t) -> (n, d)."""
+        if len(hidden) == 1:
+            # In the only row words have their places in the order of the list.
+            return weights.squeeze(0)[: len(self.slots)] @ hidden.squeeze(0)
         return torch.bmm(weights, hidden).flatten(0, 1).index_select(0, self.slots)
 
 
-def sent(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
-    """Tensors on a device, to a GPU as one copy: one for each took the CPU a fifth of a training step.
+def sent(groups: Sequence[Sequence[Tensor]], device: torch.device) -> list[tuple[Tensor | None, list[Tensor]]]:
+    """Groups of tensors on a device, to a GPU as one copy: one for each tensor took the CPU a fifth of a training step.
 
     The copy is from page-locked memory, as from any other it would wait for the GPU to be idle.
+
+    Returns:
+        for each group the memory that it lies in on a GPU, as bytes, or None, and its tensors.
     """
-    if device.type != "cuda" or tensors[0].is_cuda:
-        return [tensor.to(device) for tensor in tensors]
+    if device.type != "cuda" or groups[0][0].is_cuda:
+        return [(None, [tensor.to(device) for tensor in group]) for group in groups]
+    tensors = list(chain.from_iterable(groups))
     sizes = [tensor.numel() * tensor.element_size() for tensor in tensors]
-    ends = list(accumulate(-(-size // _ALIGNED) * _ALIGNED for size in sizes))
-    places = [slice(start, start + size) for start, size in zip([0, *ends], sizes, strict=False)]
-    here = torch.empty(ends[-1], dtype=torch.uint8, pin_memory=True)
+    edges = [0, *accumulate(-(-size // _ALIGNED) * _ALIGNED for size in sizes)]
+    here = torch.empty(edges[-1], dtype=torch.uint8, pin_memory=True)
     # With NumPy on this thread: PyTorch shares even small copies out to all cores, and waking them takes longer.
     bytes_here = here.numpy()
-    for place, tensor in zip(places, tensors, strict=True):
-        bytes_here[place] = tensor.numpy().reshape(-1).view(np.uint8)
+    for start, size, tensor in zip(edges, sizes, tensors, strict=False):
+        array = tensor.numpy()
+        bytes_here[start : start + size].view(array.dtype).reshape(array.shape)[...] = array
     there = here.to(device, non_blocking=True)
-    return [there[place].view(t.dtype).view(t.shape) for place, t in zip(places, tensors, strict=True)]
+    places = iter(zip(edges, sizes, tensors, strict=False))
+    found, begin = [], 0
+    for group in groups:
+        parts = [
+            there[start : start + size].view(tensor.dtype).view(tensor.shape)
+            for start, size, tensor in islice(places, len(group))
+        ]
+        found.append((there[edges[begin] : edges[begin + len(group)]], parts))
+        begin += len(group)
+    return found
 
 
 def pack_words(
-    words: Sequence[EncodedWord],
-    weights: Sequence[np.ndarray],
-    max_tokens: int | None = None,
-    row_tokens: int = ROW_TOKENS,
-    round_to: tuple[int, int] = (_MULTIPLE, 1),
+    words: Sequence[EncodedWord], weights: Sequence[np.ndarray], max_tokens: int, row_tokens: int = ROW_TOKENS
 ) -> Iterator[Pack]:
     """Lay words out in packs, each of the next words of the list.
 
     Args:
         weights: each word's pooling weights, one a token of it.
-        max_tokens: about how many tokens a pack has at most; None makes one pack of all.
-        round_to: rows are padded to a multiple of the first, words in a row to one of the second.
+        max_tokens: about how many tokens a pack has at most.
     """
-    shared = _shared_prefix(words)
-    capacity = max(row_tokens, max(len(word.ids) for word in words))
-    own = np.fromiter((len(word.ids) - shared for word in words), dtype=np.int64, count=len(words))
-    room = own.sum() if max_tokens is None else max(1, max_tokens // capacity) * (capacity - shared)
+    shared, own, capacity = _measure(words, row_tokens)
+    room = max(1, max_tokens // capacity) * (capacity - shared)
     stretch = np.maximum(own.cumsum() - 1, 0) // max(1, room)  # which pack each word goes to
     edges = [0, *(np.flatnonzero(np.diff(stretch)) + 1).tolist(), len(words)]
     for begin, end in pairwise(edges):
-        yield _pack(words[begin:end], weights[begin:end], own[begin:end], shared, capacity, round_to)
+        yield from _packs(words[begin:end], weights[begin:end], own[begin:end], [end - begin], shared, capacity)
 
 
-def _pack(
+def pack_batches(
+    words: Sequence[EncodedWord],
+    weights: Sequence[np.ndarray],
+    sizes: Sequence[int],
+    round_to: tuple[int, int],
+) -> list[Pack]:
+    """One pack for each batch of so many words, which follow one another. Several at once take hardly longer than one.
+
+    Args:
+        weights: as in `pack_words`.
+        round_to: rows are padded to a multiple of the first, words in a row to one of the second.
+    """
+    shared, own, capacity = _measure(words, ROW_TOKENS)
+    return _packs(words, weights, own, sizes, shared, capacity, round_to)
+
+
+def _measure(words: Sequence[EncodedWord], row_tokens: int) -> tuple[int, np.ndarray, int]:
+    """How many tokens all words begin with alike, how many each has beside, (n,), and how many a row has."""
+    shared = _shared_prefix(words)
+    own = np.fromiter((len(word.ids) - shared for word in words), dtype=np.int64, count=len(words))
+    return shared, own, max(row_tokens, shared + int(own.max()))
+
+
+def _packs(
     words: Sequence[EncodedWord],
     weights: Sequence[np.ndarray],
     own: np.ndarray,
+    sizes: Sequence[int],
     shared: int,
     capacity: int,
-    round_to: tuple[int, int],
-) -> Pack:
-    n = len(words)
-    row, slot, begin = _rows(own, shared, capacity)
-    r = int(row.max()) + 1
-    t, k = _rounded((begin + own).max(), round_to[0]), _rounded(slot.max() + 1, round_to[1])
+    round_to: tuple[int, int] = (MULTIPLE, 1),
+) -> list[Pack]:
+    # All packs are laid out as one with as many rows, which is then cut: NumPy takes as long for one as for many.
+    row, begin = _rows(own, sizes, shared, capacity)
+    slot = _counted(row)
+    starts = np.cumsum([0, *sizes[:-1]])  # each pack's first word
+    first_row = [*np.minimum.reduceat(row, starts).tolist(), int(row.max()) + 1]
+    ts = [_rounded(most, round_to[0]) for most in np.maximum.reduceat(begin + own, starts)]
+    ks = [_rounded(most + 1, round_to[1]) for most in np.maximum.reduceat(slot, starts)]
+    r, t, k = first_row[-1], max(ts), max(ks)
     ids, positions = np.zeros((r, t), dtype=np.int64), np.zeros((r, t), dtype=np.int64)
     segment = np.full((r, t), -1)  # 0: the shared prefix; from 1: the words; −1: padding
     pooled, anchors = np.zeros((r, k, t), dtype=np.float32), np.zeros((r, k, t), dtype=np.float32)
     ids[:, :shared], positions[:, :shared], segment[:, :shared] = words[0].ids[:shared], range(shared), 0
 
     # Every word's own tokens, one after another: which word, and the how manyth token of its own.
-    word = np.repeat(np.arange(n), own)
+    word = np.repeat(np.arange(len(words)), own)
     within = np.arange(len(word)) - np.repeat(own.cumsum() - own, own)
     at = row[word], begin[word] + within
     ids[at] = np.fromiter(chain.from_iterable(w.ids[shared:] for w in words), dtype=np.int64, count=len(word))
@@ -134,25 +171,41 @@ def _pack(
 
     seen = segment[:, :, None] == segment[:, None, :]
     mask = (seen | (segment[:, None, :] == 0)) & np.tri(t, dtype=bool)  # (r, t, t)
-    return Pack(*map(torch.from_numpy, (ids, positions, mask, pooled, anchors, row * k + slot)))
+    packs = []
+    for start, size, (top, bottom), t, k in zip(starts, sizes, pairwise(first_row), ts, ks, strict=True):
+        own_slots = (row[start : start + size] - top) * k + slot[start : start + size]
+        rows = slice(top, bottom)
+        parts = ids[rows, :t], positions[rows, :t], mask[rows, :t, :t], pooled[rows, :k, :t], anchors[rows, :k, :t]
+        packs.append(Pack(*map(torch.from_numpy, (*parts, own_slots))))
+    return packs
 
 
 def _rounded(count: int, unit: int) -> int:
     return -(-int(count) // unit) * unit
 
 
-def _rows(own: np.ndarray, shared: int, capacity: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each word's row, its place among the row's words, and its first token there: (n,) each."""
-    row, slot, begin = (np.empty(len(own), dtype=np.int64) for _ in range(3))
-    at, count, used = -1, 0, capacity
-    # Longest first, so that what is left at the end of a row is no more than a short word.
-    for i in np.argsort(-own, kind="stable").tolist():
-        length = int(own[i])
-        if used + length > capacity:
-            at, count, used = at + 1, 0, shared
-        row[i], slot[i], begin[i] = at, count, used
-        count, used = count + 1, used + length
-    return row, slot, begin
+def _rows(own: np.ndarray, sizes: Sequence[int], shared: int, capacity: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each word's row, and its first token there: (n,) each. A pack begins with a row of its own."""
+    lengths, row, begin = own.tolist(), [0] * len(own), [0] * len(own)
+    at, first = -1, 0
+    for size in sizes:
+        used = capacity
+        # Longest first, so that what is left at the end of a row is no more than a short word.
+        for i in sorted(range(first, first + size), key=lengths.__getitem__, reverse=True):
+            if used + lengths[i] > capacity:
+                at, used = at + 1, shared
+            row[i], begin[i] = at, used
+            used += lengths[i]
+        first += size
+    return np.array(row), np.array(begin)
+
+
+def _counted(row: np.ndarray) -> np.ndarray:
+    """Each word's place among those of its row, in the order of the list: (n,)."""
+    place = np.empty_like(row)
+    counts = np.bincount(row)
+    place[np.argsort(row, kind="stable")] = np.arange(len(row)) - np.repeat(counts.cumsum() - counts, counts)
+    return place
 
 
 def _shared_prefix(words: Sequence[EncodedWord]) -> int:

@@ -160,11 +160,11 @@ def train_adapter(
             return RunState(tuple(history), run.lora(), run.moments(), random_states(loaded.device), best)
 
         taken = history[-1].step
-        for number, (epoch, part) in islice(enumerate(batches(len(data), config), 1), taken, None):
+        order = islice(batches(len(data), config), taken, None)
+        # A GPU is still at the last step while the next batch is made ready.
+        for number, (epoch, batch) in enumerate(data.ready(order, config.pooling, loaded.device), taken + 1):
             if stop():
                 break
-            # A GPU is still at the last step while this batch is made ready.
-            batch = data.batch(part, config.pooling, loaded.device)
             launched.append((number, epoch, run.take(batch)))
             if number % check_every == 0 or number == steps:
                 yield from landed(0, _held_out(loaded, key, control, layer))
