@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .kernels import threads_for
+from .llama_block import in_few_kernels, run_block, turn_at
 from .packing import Pack, pack_words
 from .placement import input_device, is_offloaded, resident
 from .pooling import EncodedWord, all_weights
@@ -114,20 +115,26 @@ def visit_layers(
     hidden = [decoder.embed_tokens(pack.ids) for pack in packs]
     for i in range(len(packs)):
         visit(0, i, hidden[i])
-    rest = [
-        {
-            "attention_mask": pack.additive_mask(model.dtype),
-            "position_ids": pack.positions,
-            "position_embeddings": decoder.rotary_emb(states, position_ids=pack.positions),
-        }
-        for pack, states in zip(packs, hidden, strict=True)
-    ]
+    run = _block_runner(model, packs)
     for layer, block in enumerate(decoder.layers[:last], 1):
         with resident(block):
             for i in range(len(packs)):
-                hidden[i] = block(hidden[i], use_cache=False, **rest[i])
+                hidden[i] = run(block, hidden[i], i)
                 visit(layer, i, decoder.norm(hidden[i]) if layer == blocks else hidden[i])
         tell(layer, last)
+
+
+def _block_runner(model: PreTrainedModel, packs: Sequence[Pack]) -> Callable[[nn.Module, Tensor, int], Tensor]:
+    """What runs a block on the hidden states of pack i."""
+    masks = [pack.additive_mask(model.dtype) for pack in packs]
+    rotary = model.base_model.rotary_emb
+    if in_few_kernels(model):
+        turns = [turn_at(rotary, pack.positions, model.dtype) for pack in packs]
+        return lambda block, hidden, i: run_block(block, hidden, turns[i], masks[i])
+    turns = [rotary(mask, position_ids=pack.positions) for mask, pack in zip(masks, packs, strict=True)]
+    return lambda block, hidden, i: block(
+        hidden, attention_mask=masks[i], position_embeddings=turns[i], use_cache=False
+    )  # fmt: skip
 
 
 def pooled_states(
