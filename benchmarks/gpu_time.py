@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 KINDS = {
@@ -14,18 +15,28 @@ KINDS = {
 OTHER = "norms, sums, casts"
 
 
-def kernel_seconds(run: Callable[[], None]) -> dict[str, tuple[float, int]]:
-    """Run once under the profiler: the seconds that kernels of each kind took, and how many there were."""
+def kernel_seconds(run: Callable[[], None]) -> tuple[dict[str, tuple[float, int]], float]:
+    """Run once under the profiler.
+
+    Returns:
+        the seconds that kernels of each kind took and how many there were, and the seconds in which any ran: less than
+        their sum where some ran side by side.
+    """
     with profile(activities=[ProfilerActivity.CUDA]) as profiler:
         run()
         torch.cuda.synchronize()
     found = dict.fromkeys((*KINDS, OTHER), (0.0, 0))
-    for event in profiler.key_averages():
-        name = event.key.lower()
+    busy = end = 0.0
+    for event in sorted(profiler.events(), key=lambda event: event.time_range.start):
+        if event.device_type != DeviceType.CUDA:
+            continue
+        name, span = event.name.lower(), event.time_range
         kind = next((kind for kind, parts in KINDS.items() if any(part in name for part in parts)), OTHER)
         seconds, count = found[kind]
-        found[kind] = seconds + event.self_device_time_total / 1e6, count + event.count
-    return {kind: found[kind] for kind in sorted(found, key=lambda kind: -found[kind][0])}
+        found[kind] = seconds + (span.end - span.start) / 1e6, count + 1
+        busy += max(0.0, span.end - max(end, span.start)) / 1e6
+        end = max(end, span.end)
+    return {kind: found[kind] for kind in sorted(found, key=lambda kind: -found[kind][0])}, busy
 
 
 def copy_bandwidth(size: int = 2**32) -> float:

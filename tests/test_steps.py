@@ -26,6 +26,42 @@ def test_a_warm_up_never_takes_more_than_half_a_short_run():
     assert max(rates) == rates[3] == PRESETS["published"].learning_rate
 
 
+def test_an_adapter_and_its_moments_do_not_depend_on_the_pieces(pairs, monkeypatch):
+    def trained():
+        config = replace(PRESETS["published"], batch_size=8, epochs=2, learning_rate=1e-2)
+        loaded = LoadedModel(tiny_llama(), character_tokenizer(), "tiny", None)
+        kept = []
+        *_, adapter = train_adapter(loaded, pairs, config, keep=kept.append)
+        return adapter.state, kept[-1].optimizer
+
+    whole, whole_moments = trained()
+    monkeypatch.setattr(tli_core.steps, "_PIECE", 100)
+    pieces, moments = trained()
+    assert any(tensor.numel() % 100 for tensor in pieces.values())
+    for ours, other in ((pieces, whole), (moments, whole_moments)):
+        assert ours.keys() == other.keys()
+        for name in ours:
+            torch.testing.assert_close(ours[name], other[name], rtol=1e-6, atol=0, msg=name)
+
+
+def test_a_run_goes_on_from_moments_in_pieces(pairs, monkeypatch):
+    monkeypatch.setattr(tli_core.steps, "_PIECE", 100)
+    config = replace(PRESETS["published"], batch_size=8, epochs=3, learning_rate=1e-2, dropout=0.0)
+
+    def run(**more):
+        loaded = LoadedModel(tiny_llama(), character_tokenizer(), "tiny", None)
+        kept = []
+        *_, adapter = train_adapter(loaded, pairs, config, keep=kept.append, **more)
+        return adapter.state, kept
+
+    asked = iter(range(100))
+    whole, _ = run()
+    _, kept = run(stop=lambda: next(asked) == 5)
+    resumed, _ = run(resume=kept[-1])
+    for name in whole:
+        torch.testing.assert_close(resumed[name], whole[name], rtol=1e-6, atol=0, msg=name)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="graphs need a GPU")
 @pytest.mark.parametrize("preset", ["published", "corrected"])
 def test_graphs_give_the_adapter_of_single_launches(pairs, monkeypatch, preset):
@@ -40,8 +76,7 @@ def test_graphs_give_the_adapter_of_single_launches(pairs, monkeypatch, preset):
     monkeypatch.setattr(torch.cuda.CUDAGraph, "replay", lambda graph: replayed.append(1) or real(graph))
     losses, state = trained()
     assert len(replayed) > len(losses) / 2
-    monkeypatch.setattr(tli_core.steps, "processes", lambda: 2)  # then steps are launched one by one
-    monkeypatch.setattr(tli_core.steps, "sum_gradients", lambda parameters: None)
+    monkeypatch.setattr(LoadedModel, "plain", False)  # then steps are launched one by one
     launched_losses, launched = trained()
     assert losses == pytest.approx(launched_losses, abs=1e-5)
     for name in state:
@@ -53,7 +88,7 @@ def test_dropout_is_drawn_anew_in_every_replay(pairs):
     config = replace(PRESETS["published"], learning_rate=1e-12, dropout=0.5)
     loaded = LoadedModel(tiny_llama().to("cuda"), character_tokenizer(), "tiny", None)
     key = loaded.new_adapter(lora_config(config, 2))
-    batch = TrainingPairs.of(loaded, pairs, config).batch(range(8), "words", loaded.device)
+    ((_, batch),) = TrainingPairs.of(loaded, pairs, config).ready([(1, range(8))], "words", loaded.device)
     with loaded.using(key) as model:
         for name, parameter in model.named_parameters():
             if f".{key}." in name:

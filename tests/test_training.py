@@ -57,6 +57,7 @@ def test_translations_are_not_used_as_negatives():
     vectors = torch.eye(3)[[0, 0, 1]]
     same = torch.tensor([[True, True, False], [True, True, False], [False, False, True]])
     assert contrastive_loss(vectors, vectors, 0.1, same) < 0.01 < contrastive_loss(vectors, vectors, 0.1)
+    assert triplet_loss(vectors, vectors, 0.4, same) == 0 < triplet_loss(vectors, vectors, 0.4)
 
 
 def test_shuffling_leaves_no_pair_and_every_word(pairs):

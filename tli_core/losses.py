@@ -2,7 +2,10 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, normalize, relu
+from torch.nn.functional import cross_entropy, relu, rms_norm
+
+_TINY = 1e-30
+"""Keeps a vector of zeros from being divided by zero."""
 
 
 def triplet_loss(anchors: Tensor, positives: Tensor, margin: float, same: Tensor | None = None) -> Tensor:
@@ -16,13 +19,14 @@ def hinges(anchors: Tensor, positives: Tensor, margin: float, same: Tensor | Non
     Anchors are Swahili, positives and negatives English.
 
     Args:
-        same: (b, b) boolean, True where positive j is also a right translation of anchor i; such pairs are not used
-            as negatives.
+        same: (b, b) boolean, True where positive j is a right translation of anchor i, as its own is; such pairs are
+            not used as negatives. By default each anchor has its own alone.
     """
-    cosines = normalize(anchors, dim=-1) @ normalize(positives, dim=-1).T  # (b, b)
+    cosines = _cosines(anchors, positives)  # (b, b)
     matched = cosines.diagonal()  # (b,)
-    own = torch.eye(len(cosines), dtype=torch.bool, device=cosines.device)
-    hardest = cosines.masked_fill(own if same is None else own | same, -torch.inf).amax(dim=1)  # (b,)
+    if same is None:
+        same = torch.eye(len(cosines), dtype=torch.bool, device=cosines.device)
+    hardest = cosines.masked_fill(same, -torch.inf).max(dim=1).values  # (b,)
     return relu(margin + hardest - matched)
 
 
@@ -32,9 +36,16 @@ def contrastive_loss(anchors: Tensor, positives: Tensor, temperature: float, sam
     Args:
         same: as in `hinges`.
     """
-    cosines = normalize(anchors, dim=-1) @ normalize(positives, dim=-1).T / temperature  # (b, b)
+    cosines = _cosines(anchors, positives) / temperature  # (b, b)
     if same is not None:
         own = torch.eye(len(cosines), dtype=torch.bool, device=cosines.device)
         cosines = cosines.masked_fill(same & ~own, -torch.inf)
     target = torch.arange(len(cosines), device=cosines.device)
     return (cross_entropy(cosines, target) + cross_entropy(cosines.T, target)) / 2
+
+
+def _cosines(anchors: Tensor, positives: Tensor) -> Tensor:
+    """(b, d), (b, d) -> (b, b). By the root mean square, as that norm and its gradient are one kernel each on a GPU."""
+    width = anchors.shape[-1]
+    anchors, positives = (rms_norm(side, (width,), eps=_TINY) for side in (anchors, positives))
+    return anchors @ positives.T / width
