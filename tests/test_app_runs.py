@@ -185,6 +185,8 @@ def test_evaluating_shows_every_control_gives_a_report_and_can_be_cancelled(page
     archive = zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes()))
     names = {Path(name).name for name in archive.namelist()}
     assert {"report.html", "report.json", "layers.csv", "pairs.csv", "README.md"} <= names
+    # A list that takes long enough to be cancelled.
+    page.locator("#evaluate-trained").get_by_label("what it was trained on").check()
     page.click("#evaluate")
     page.click("#evaluate-cancel")
     expect(page.get_by_text("Cancelled. What was on the page before is still there.")).to_be_visible(timeout=60_000)

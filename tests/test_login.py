@@ -44,8 +44,8 @@ def test_a_visitor_logs_in_and_publishes_under_their_own_token(
             assert not hub.committed
 
             page.click("#login")
-            # Back from the provider, and on this tab again.
-            expect(page.locator("#login")).to_contain_text(f"Logout ({VISITOR.lower()})")
+            # Back from the provider, and on this tab again; the page is opened anew on the way.
+            expect(page.locator("#login")).to_contain_text(f"Logout ({VISITOR.lower()})", timeout=60_000)
             expect(page.locator("#adapter-table")).to_contain_text("mini-corrected")
             write(page, "#publish-as", "asha/first")
             page.click("#publish")
