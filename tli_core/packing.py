@@ -6,7 +6,7 @@ each word see BOS and its own past, and positions begin anew with every word: ea
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, islice, pairwise
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
 import torch
@@ -81,16 +81,12 @@ def sent(groups: Sequence[Sequence[Tensor]], device: torch.device) -> list[tuple
         array = tensor.numpy()
         bytes_here[start : start + size].view(array.dtype).reshape(array.shape)[...] = array
     there = here.to(device, non_blocking=True)
-    places = iter(zip(edges, sizes, tensors, strict=False))
-    found, begin = [], 0
-    for group in groups:
-        parts = [
-            there[start : start + size].view(tensor.dtype).view(tensor.shape)
-            for start, size, tensor in islice(places, len(group))
-        ]
-        found.append((there[edges[begin] : edges[begin + len(group)]], parts))
-        begin += len(group)
-    return found
+    parts = [
+        there[start : start + size].view(tensor.dtype).view(tensor.shape)
+        for start, size, tensor in zip(edges, sizes, tensors, strict=False)
+    ]
+    ends = list(accumulate(len(group) for group in groups))
+    return [(there[edges[begin] : edges[end]], parts[begin:end]) for begin, end in pairwise([0, *ends])]
 
 
 def pack_words(
