@@ -5,6 +5,7 @@ import torch
 from peft import LoraConfig
 
 import tli_core.embeddings
+import tli_core.model
 from tli_core.embeddings import encode, layer_states, pooled_states
 from tli_core.kernels import choose_kernels
 from tli_core.llama_block import in_few_kernels, lay_side_by_side, project, run_block, turn_at
@@ -92,6 +93,15 @@ def test_matrices_are_moved_to_one_memory_once_and_stay_what_they_were():
     lay_side_by_side(model)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]) and tensor.data_ptr() == places[name]
+
+
+def test_a_loaded_model_has_its_matrices_side_by_side_before_the_first_step(monkeypatch):
+    monkeypatch.setattr(tli_core.model, "in_few_kernels", lambda model: True)
+    model = tiny_llama()
+    LoadedModel(model, character_tokenizer(), "tiny", None)
+    for block in model.model.layers:
+        matrices = block.mlp.gate_proj.weight, block.mlp.up_proj.weight
+        assert len({matrix.untyped_storage().data_ptr() for matrix in matrices}) == 1
 
 
 def test_matrices_that_were_taken_apart_are_found_again():

@@ -11,8 +11,6 @@ from torch.nn.functional import rms_norm
 from transformers import PreTrainedModel
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
-from .llama_block import in_few_kernels, lay_side_by_side
-
 _FEW_TOKENS = 64
 """A few pairs: two of them took a served page 125 ms on two threads, beside the page's own, and 50 on one."""
 
@@ -24,8 +22,6 @@ def choose_kernels(model: PreTrainedModel, device: torch.device) -> None:
     """Replace, in place, what would be slow on this device."""
     if device.type == "cuda":
         fuse_norms(model)
-        if in_few_kernels(model):
-            lay_side_by_side(model)
     elif model.dtype == torch.bfloat16 and not multiplies_bf16():
         multiply_in_float32(model)
 

@@ -28,6 +28,7 @@ from .generation import can_generate
 from .health import Health, check_health
 from .kernels import choose_kernels
 from .layers import layer_names
+from .llama_block import in_few_kernels, lay_side_by_side
 from .placement import Placement, computes_on, input_device, is_dispatched, is_offloaded
 from .quantise import NAMES
 from .reading import read_model
@@ -102,6 +103,10 @@ class LoadedModel:
         self.adapters: dict[str, Adapter] = {}
         self._model = model.eval().requires_grad_(False)
         choose_kernels(model, self.device)
+        if in_few_kernels(model):
+            # Else the first step would, which then takes more memory. Not in `to`: a GPU that ZeroGPU lends gets each
+            # tensor on its own, when it is lent.
+            lay_side_by_side(model)
         # The active adapter is state of the one model object, so whoever uses it holds this lock meanwhile.
         self._lock = threading.RLock()
         self.health: Health | None = None
