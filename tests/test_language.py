@@ -32,6 +32,9 @@ def texts_of_code() -> tuple[set[str], set[str]]:
             elif isinstance(node, ast.Call) and getattr(node.func, "id", None) == "say":
                 given = [node.args[0].body, node.args[0].orelse] if isinstance(node.args[0], ast.IfExp) else node.args
                 said |= {text.value for text in given if isinstance(text, ast.Constant)}
+            elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "text":
+                # A sentence too long to stand inside the call.
+                said |= {node.value.value} if isinstance(node.value, ast.Constant) else set()
     return strings, said
 
 

@@ -217,8 +217,11 @@ def _read_index(files: "_LocalFiles | _HubFiles") -> dict[str, str]:
     return inside
 
 
-def header(path: Path) -> dict[str, Any]:
+def header(path: Path, most: int = MAX_HEADER_BYTES) -> dict[str, Any]:
     """A shard's own table of tensors: name -> {dtype, shape, data_offsets}.
+
+    Args:
+        most: the most bytes that the table may have.
 
     Raises:
         ValueError: the file is cut short or is no safetensors file.
@@ -226,13 +229,13 @@ def header(path: Path) -> dict[str, Any]:
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else MAX_HEADER_BYTES + 1
-        text = file.read(length) if length <= min(MAX_HEADER_BYTES, size) else b""
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else most + 1
+        text = file.read(length) if length <= min(most, size) else b""
     try:
         table = json.loads(text)
         table.pop("__metadata__", None)
         end = 8 + length + max((entry["data_offsets"][1] for entry in table.values()), default=0)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         text = "{name} is no safetensors file, or is damaged: delete it and fetch it again."
         raise ValueError(say(text, name=path.name)) from None
     if end != size:

@@ -1,9 +1,7 @@
 """A base model with its adapters: load, switch, add and drop. One base in memory, never reloaded to switch."""
 
 import hashlib
-import json
 import os
-import re
 import threading
 import uuid
 from collections import OrderedDict
@@ -16,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftConfig, set_peft_model_state_dict
+from peft import LoraConfig
 from peft.tuners.tuners_utils import BaseTunerLayer
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from torch import Tensor, nn
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from .adapter_import import ImportedAdapter, base_modules, layout_of, read_adapter
 from .catalogue import KNOWN_MODELS, is_small_shape, resolve
 from .checkpoint import Progress, open_checkpoint, read_config
 from .generation import can_generate
@@ -61,7 +59,8 @@ class Provenance:
 class Adapter:
     """An adapter that is in memory beside its base. `key` names it there, `name` names it to people.
 
-    blocks are those that it changes, idle_blocks those whose LoRA was saved but does nothing (lora_B all zero).
+    blocks are those that its LoRA changes, idle_blocks those whose LoRA was saved but does nothing (lora_B all zero).
+    bytes is the memory that it takes.
     """
 
     key: str
@@ -70,6 +69,7 @@ class Adapter:
     blocks: tuple[int, ...]
     idle_blocks: tuple[int, ...] = ()
     record: dict[str, Any] = field(default_factory=dict)
+    bytes: int = 0
 
     @property
     def idle_sentence(self) -> str:
@@ -111,6 +111,9 @@ class LoadedModel:
         self._lock = threading.RLock()
         self.health: Health | None = None
         self._lora_layers: tuple[BaseTunerLayer, ...] = ()
+        # By adapter: the base's modules whose weight is another one while it is on, with that weight.
+        self._replaced: dict[str, list[tuple[nn.Module, nn.Parameter]]] = {}
+        self._changed = False
         self._references: OrderedDict[tuple[str | None, str], Any] = OrderedDict()
 
     @property
@@ -168,40 +171,62 @@ class LoadedModel:
 
         Raises:
             KeyError: no adapter of that key is in memory.
+            RuntimeError: attaching an adapter has changed the base, which must be loaded again.
         """
         with self._lock:
-            if adapter is not None:
-                if adapter not in self._peft_keys():
-                    raise KeyError(f"No adapter {adapter!r} is in memory: add it first.")
-                for layer in self._lora_layers:
-                    layer.set_adapter(adapter)
-                    layer.enable_adapters(True)
-                    layer.train(training)
+            if self._changed:
+                raise RuntimeError(f"An adapter has changed {self.name} in memory: load it again.")
+            if adapter is not None and adapter not in self._peft_keys():
+                raise KeyError(f"No adapter {adapter!r} is in memory: add it first.")
+            own = [(module, module.weight) for module, _ in self._replaced.get(adapter or "", ())]
             try:
+                if adapter is not None:
+                    for layer in self._lora_layers:
+                        layer.set_adapter(adapter)
+                        layer.enable_adapters(True)
+                        layer.train(training)
+                    for module, weight in self._replaced.get(adapter, ()):
+                        module.weight = weight
                 yield self._model
             finally:
+                for module, weight in own:
+                    module.weight = weight
                 self._base_only()
 
     def add_adapter(self, path: str | Path, name: str | None = None) -> Adapter:
         """Read a PEFT LoRA folder into memory beside the base, under a key of its own; `drop` it when done with it.
 
+        Everything is checked before anything is attached. While it is on it is what PEFT makes of it on a fresh model;
+        the base and other adapters never see it.
+
         Args:
             name: what people call it; the folder's name by default.
 
         Raises:
-            ValueError: it is not a LoRA in safetensors, or was made for another base; the message says which.
+            ValueError: it is not a LoRA in safetensors, does more than LoRA, or was made for another base; the message
+                says which.
         """
         path = Path(path)
-        config, state, sha256 = _read_adapter(path)
         # A key of its own even for equal weights: one visitor's adapter is never another's.
         key = f"tli{uuid.uuid4().hex}"
         with self._lock:
-            self._check_fit(state, path)
+            found = read_adapter(path, self.name, layout_of(self._model), base_modules(self._model))
+            if (found.replaced or found.token_rows) and is_dispatched(self._model):
+                text = (
+                    "{name} replaces embeddings, head or norms, which needs {base} whole on one device: load it there."
+                )
+                raise ValueError(say(text, name=path.name, base=self.name))
             try:
-                self._load_weights(key, config, state, path)
+                self._attach(key, found.config)
+                self._fill(key, found)
+            except BaseException:
+                self.drop(key)
+                raise
             finally:
                 self._base_only()
-            self.adapters[key] = Adapter(key, name or path.name, sha256, *_blocks_of(state), read_record(path))
+            self.adapters[key] = Adapter(
+                key, name or path.name, found.sha256, *found.blocks(), found.record, self._bytes_of(key)
+            )
             return self.adapters[key]
 
     def new_adapter(self, config: LoraConfig) -> str:
@@ -220,6 +245,7 @@ class LoadedModel:
             self.adapters.pop(key, None)
             for held in [held for held in self._references if held[0] == key]:
                 del self._references[held]
+            self._replaced.pop(key, None)
             self._take_off(key)
             self._base_only()
 
@@ -262,66 +288,41 @@ class LoadedModel:
             layer.enable_adapters(False)
             layer.eval()
 
-    def _check_fit(self, state: dict[str, torch.Tensor], path: Path) -> None:
-        hidden, blocks = self._model.config.hidden_size, self.blocks
-        for name, tensor in state.items():
-            block = _block_of(name)
-            if block is not None and block >= blocks:
-                raise ValueError(
-                    say(
-                        "{name} changes block {block}, but {base} has {blocks}: it is for another base.",
-                        name=path.name,
-                        block=block,
-                        base=self.name,
-                        blocks=blocks,
-                    )
-                )
-            if name.endswith("q_proj.lora_A.weight") and tensor.shape[1] != hidden:
-                raise ValueError(
-                    say(
-                        "{name} is for a model of width {width}, but {base} has {hidden}: choose the base it was made "
-                        "for.",
-                        name=path.name,
-                        width=tensor.shape[1],
-                        base=self.name,
-                        hidden=hidden,
-                    )
-                )
+    def _fill(self, key: str, found: ImportedAdapter) -> None:
+        """Give an attached adapter its values, and make what replaces the base's own weights while it is on."""
+        for name, parts in found.lora.items():
+            layer = self._model.get_submodule(name)
+            for part, tensor in parts.items():
+                _parameter(layer, key, part).data.copy_(tensor)
+        modules = base_modules(self._model)
+        weights = {name: tensor.to(modules[name].weight) for name, tensor in found.replaced.items()}
+        for name, (tokens, rows) in found.token_rows.items():
+            own = modules[name].weight
+            weight = weights.setdefault(name, own.detach().clone())
+            # Tokens that were added to another vocabulary never come of this tokenizer.
+            here = [i for i, token in enumerate(tokens) if token < len(weight)]
+            weight[[tokens[i] for i in here]] = rows[here].to(own)
+        self._replaced[key] = [
+            (modules[name], nn.Parameter(weight, requires_grad=False)) for name, weight in weights.items()
+        ]
 
-    def _load_weights(self, key: str, config: PeftConfig, state: dict[str, torch.Tensor], path: Path) -> None:
-        # Not transformers' `load_adapter`: it may read a pickle, and counts other adapters' tensors as missing.
-        try:
-            self._attach(key, config)
-            bare = {name.removeprefix("base_model.model."): tensor for name, tensor in state.items()}
-            result = set_peft_model_state_dict(self._model, bare, adapter_name=key)
-            problems = [name for name in result.missing_keys if f".{key}." in name] + list(result.unexpected_keys)
-        except (RuntimeError, ValueError) as error:
-            self._take_off(key)
-            reason = str(error).strip().splitlines()[-1].strip()
-            text = "{name} does not fit {base}: {reason}"
-            raise ValueError(say(text, name=path.name, base=self.name, reason=reason)) from error
-        if problems:
-            self._take_off(key)
-            raise ValueError(
-                say(
-                    "{name} does not fit {base}: {n} tensors do not match, such as {tensor}. Choose the base it was "
-                    "made for.",
-                    name=path.name,
-                    base=self.name,
-                    n=len(problems),
-                    tensor=problems[0],
-                )
-            )
+    def _bytes_of(self, key: str) -> int:
+        lora = (p for layer in self._lora_layers for name, p in layer.named_parameters() if f".{key}." in f"{name}.")
+        return sum(p.nbytes for p in lora) + sum(weight.nbytes for _, weight in self._replaced.get(key, ()))
 
-    def _attach(self, key: str, config: PeftConfig) -> None:
+    def _attach(self, key: str, config: LoraConfig) -> None:
+        before = _fingerprint(self._model)
         self._model.add_adapter(config, adapter_name=key)
         self._find_lora_layers()
+        if _fingerprint(self._model) != before:
+            self._changed = True
+            raise RuntimeError(f"Attaching an adapter has changed {self.name} in memory: load it again.")
         # PEFT gives LoRA the base's dtype; a step of 2e-4 is lost in bf16, so adapters are float32 on every base.
         # Beside an offloaded matrix it makes LoRA without data, which is only ever filled from a file.
         for layer in self._lora_layers:
             device = computes_on(layer.get_base_layer())
             for name, parameter in layer.named_parameters():
-                if f".{key}." not in name:
+                if f".{key}." not in f"{name}.":
                     continue
                 if parameter.is_meta:
                     path, _, leaf = name.rpartition(".")
@@ -337,6 +338,43 @@ class LoadedModel:
 
     def _find_lora_layers(self) -> None:
         self._lora_layers = tuple(m for m in self._model.modules() if isinstance(m, BaseTunerLayer))
+
+
+def _parameter(layer: BaseTunerLayer, key: str, part: str) -> Tensor:
+    """A part of an adapter in a layer, by PEFT's name for it without the adapter's."""
+    if (
+        hasattr(layer, "lora_embedding_A")
+        and key in layer.lora_embedding_A
+        and part in ("lora_A.weight", "lora_B.weight")
+    ):
+        return (layer.lora_embedding_A if part == "lora_A.weight" else layer.lora_embedding_B)[key]
+    if part == "lora_magnitude_vector":
+        return layer.lora_magnitude_vector[key].weight
+    holder, leaf = part.split(".")
+    return getattr(getattr(layer, holder)[key], leaf)
+
+
+_SAMPLED = 1024
+"""Bytes of each of a base's tensors that its fingerprint looks at: whatever rewrites a matrix changes all of it."""
+
+
+@torch.no_grad()
+def _fingerprint(model: PreTrainedModel) -> list[tuple]:
+    """Where each of the base's own tensors is, its shape and type, and a sum over a sample of its bytes."""
+    found = []
+    for name, module in base_modules(model).items():
+        for leaf, tensor in module.named_parameters(recurse=False):
+            place = (name, leaf, tensor.data_ptr(), tuple(tensor.shape), tensor.dtype)
+            if tensor.is_meta:
+                found.append((place, None))
+                continue
+            values = tensor.detach().reshape(-1).view(torch.uint8)
+            found.append((place, values[:: max(1, len(values) // _SAMPLED)].sum(dtype=torch.int64)))
+    sums = [total for _, total in found if total is not None]
+    by_device = {
+        device: torch.stack([s for s in sums if s.device == device]).tolist() for device in {s.device for s in sums}
+    }
+    return [(place, None if total is None else by_device[total.device].pop(0)) for place, total in found]
 
 
 @cache
@@ -397,49 +435,6 @@ def blocks_to_train(name: str, layer: int | None) -> int | None:
 def _dtype(config: PretrainedConfig) -> torch.dtype:
     small = is_small_shape(config.num_hidden_layers, config.hidden_size, config.intermediate_size)
     return torch.float32 if small else torch.bfloat16
-
-
-def _read_adapter(path: Path) -> tuple[PeftConfig, dict[str, torch.Tensor], str]:
-    config_file, weights_file = path / "adapter_config.json", path / "adapter_model.safetensors"
-    if not config_file.is_file():
-        raise ValueError(say("{path} has no adapter_config.json: point to a folder that PEFT saved.", path=path))
-    if not weights_file.is_file():
-        raise ValueError(say("{name} has no adapter_model.safetensors: save it again as safetensors.", name=path.name))
-    try:
-        config = PeftConfig.from_pretrained(str(path))
-        state = load_file(weights_file)
-    except (SafetensorError, json.JSONDecodeError, TypeError, ValueError, KeyError) as error:
-        text = "{name} cannot be read as an adapter: {error}"
-        raise ValueError(say(text, name=path.name, error=str(error).splitlines()[0])) from error
-    if not isinstance(config, LoraConfig):
-        text = "{name} is a {kind} adapter: only LoRA adapters can be used here."
-        raise ValueError(say(text, name=path.name, kind=config.peft_type))
-    config.inference_mode = True
-    return config, state, hashlib.sha256(weights_file.read_bytes()).hexdigest()
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """How the adapter was made, from tli.json; empty where it was not made here."""
-    try:
-        record = json.loads((path / "tli.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
-def _block_of(tensor_name: str) -> int | None:
-    found = re.search(r"\.layers\.(\d+)\.", tensor_name)
-    return int(found.group(1)) if found else None
-
-
-def _blocks_of(state: dict[str, torch.Tensor]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Blocks in which the adapter changes anything, and those whose lora_B is all zero."""
-    moved: dict[int, bool] = {}
-    for name, tensor in state.items():
-        block = _block_of(name)
-        if ".lora_B." in name and block is not None:
-            moved[block] = moved.get(block, False) or bool(tensor.any())
-    return tuple(sorted(b for b in moved if moved[b])), tuple(sorted(b for b in moved if not moved[b]))
 
 
 def _content_hash(folder: Path) -> str | None:

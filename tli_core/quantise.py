@@ -40,6 +40,8 @@ def replace_matrices(model: PreTrainedModel, bits: int, dtype: torch.dtype) -> N
                     matrix = Linear8bitLt(*sizes, has_fp16_weights=False, threshold=6.0)
                 else:
                     matrix = Linear4bit(*sizes, compute_dtype=dtype, quant_type="nf4")
+                    # On such CPUs it would repack its weights for a product that has no gradient.
+                    matrix.support_avx512bf16_for_cpu = False
             parent, _, leaf = name.rpartition(".")
             setattr(block.get_submodule(parent), leaf, matrix)
     # PEFT asks for these to choose its layers.

@@ -372,7 +372,7 @@ def _report_file(held: Measured, visitor: Visitor, folder: Path) -> str:
     """The report as a zip for this session, in place of its last one."""
     shutil.rmtree(folder, ignore_errors=True)
     name = f"{held.report.provenance.adapter}-report"
-    record = core.model.read_record(visitor.folder(held.model, held.adapter))
+    record = core.adapter_import.read_record(visitor.folder(held.model, held.adapter))
     core.report_page.write_report(held.report, folder / name, record)
     return shutil.make_archive(str(folder / name), "zip", folder, name)
 
