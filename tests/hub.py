@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from huggingface_hub import constants
@@ -21,7 +22,10 @@ TOKEN = "hf_of_a_visitor"
 
 @dataclass
 class Served:
-    """Bytes given of each file, how often each was asked for with GET, and what was committed by whose token."""
+    """Bytes given of each file, how often each was asked for with GET, of which revisions, and what was committed.
+
+    tokens are the logins of all that was asked, empty for nobody's.
+    """
 
     endpoint: str = ""
     committed: dict[str, bytes] = field(default_factory=dict)
@@ -29,6 +33,7 @@ class Served:
     created: list[dict] = field(default_factory=list)
     bytes: Counter = field(default_factory=Counter)
     gets: Counter = field(default_factory=Counter)
+    revisions: list[str] = field(default_factory=list)
 
 
 def take_for_the_hub(served: Served, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,9 +57,11 @@ def serve(folder: Path, repo: str, cut: dict[str, int] | None = None) -> Iterato
         protocol_version = "HTTP/1.1"
 
         def do_HEAD(self) -> None:
+            served.tokens.add(self.headers.get("Authorization", ""))
             self._answer(body=False)
 
         def do_GET(self) -> None:
+            served.tokens.add(self.headers.get("Authorization", ""))
             self._answer(body=True)
 
         def do_POST(self) -> None:
@@ -83,9 +90,11 @@ def serve(folder: Path, repo: str, cut: dict[str, int] | None = None) -> Iterato
 
         def _answer(self, body: bool) -> None:
             path = self.path.split("?")[0]
-            found = re.fullmatch(rf"/{repo}/resolve/[\w.]+/([\w.-]+)", path)
-            if found and (folder / found.group(1)).is_file():
-                return self._file(folder / found.group(1), body)
+            found = re.fullmatch(rf"/{repo}/resolve/([\w.%-]+)/([\w./-]+)", path)
+            if found:
+                served.revisions.append(unquote(found.group(1)))
+            if found and ".." not in path and (folder / found.group(2)).is_file():
+                return self._file(folder / found.group(2), body)
             if path.startswith(f"/api/models/{repo}"):
                 files = [{"type": "file", "path": f.name, "rfilename": f.name,
                           "size": f.stat().st_size, "oid": "0" * 40}

@@ -1,6 +1,8 @@
 """Adapters from a zip file and from the Hub: what is taken, and what is refused with a reason."""
 
 import json
+import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import pytest
 from tli_core import adapter_sources
 from tli_core.adapter_sources import WEIGHTS, check_base, fetch_adapter, read_facts, unpack_adapter
 from tli_core.cards import save_adapter
-from tli_core.catalogue import ROOT
+from tli_core.catalogue import ROOT, is_same_base
+from tli_core.hub_address import HubAddress, hub_address
 from tli_core.presets import configured
 from tli_core.publishing import check_repo_name, publish_adapter
 from tli_core.training import train_adapter
@@ -48,7 +51,8 @@ def test_an_adapter_is_unpacked_wherever_it_is_in_the_archive_and_nowhere_else(f
         ({**adapter_files("a/"), **adapter_files("b/")}, "holds 2 adapters"),
         ({"adapter_config.json": b"{}", "adapter_model.bin": b"x"}, "a pickle, which can run code"),
         ({"adapter_config.json": b"{}"}, "no adapter_model.safetensors"),
-        ({"adapter_config.json": b"0" * 200_000, WEIGHTS: b"x"}, "larger than 1 MB"),
+        ({"adapter_config.json": os.urandom(1_100_000), WEIGHTS: b"x"}, "larger than 1 MB"),
+        ({**adapter_files(), f"mine/{WEIGHTS}": bytes(90_000_000)}, "is more than 20 times as large as its zip file"),
     ],
 )
 def test_what_is_no_adapter_is_refused(files, message, tmp_path):
@@ -63,25 +67,117 @@ def test_a_file_that_is_no_zip_is_refused(tmp_path):
         unpack_adapter(tmp_path / "bad.zip", tmp_path)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_damaged_zip_is_one_sentence(method, tmp_path):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w", method) as archive:
+        for name, data in adapter_files().items():
+            archive.writestr(name, data)
+    damaged = bytearray((tmp_path / "bad.zip").read_bytes())
+    damaged[60:4000] = os.urandom(3940)
+    (tmp_path / "bad.zip").write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"bad\.zip cannot be opened as a zip file"):
+        unpack_adapter(tmp_path / "bad.zip", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.zip"]
+
+
+def test_a_list_of_files_without_end_is_not_read(tmp_path):
+    files = {f"{'x' * 200}/{number}": b"" for number in range(10_000)}
+    with pytest.raises(ValueError, match="lists too many files"):
+        unpack_adapter(zipped(tmp_path / "long.zip", files), tmp_path)
+
+
 def test_the_base_must_be_the_one_it_was_made_for(tmp_path):
     check_base(SHIPPED, "lugha-mini")
     with pytest.raises(ValueError, match="made for models/lugha-mini, not for Lugha-Llama/Lugha-Llama-8B-wura"):
         check_base(SHIPPED, "lugha-llama")
-    (tmp_path / "adapter_config.json").write_text("[]")
-    with pytest.raises(ValueError, match="does not say which base"):
-        check_base(tmp_path, "lugha-mini")
+    check_base(SHIPPED, "lugha-llama", confirmed=True)
+    for text in ("[]", "{}", '{"base_model_name_or_path": null}', "[" * 99_999):
+        (tmp_path / "adapter_config.json").write_text(text)
+        with pytest.raises(ValueError, match="does not say which base"):
+            check_base(tmp_path, "lugha-mini")
+        check_base(tmp_path, "lugha-mini", confirmed=True)
+
+
+@pytest.mark.parametrize(
+    ("named", "same"),
+    [
+        ("Lugha-Llama/Lugha-Llama-8B-wura", True),
+        ("lugha-llama/lugha-llama-8b-WURA", True),
+        ("unsloth/Lugha-Llama-8B-wura-bnb-4bit", True),
+        ("unsloth/Lugha-Llama-8B-wura-unsloth-bnb-4bit", True),
+        ("someone/Lugha-Llama-8B-wura-AWQ", True),
+        (r"C:\\Users\\me\\models\\Lugha-Llama-8B-wura", True),
+        ("/home/me/Lugha-Llama-8B-wura/", True),
+        ("/root/.cache/huggingface/hub/models--Lugha-Llama--Lugha-Llama-8B-wura/snapshots/0a1b", True),
+        ("Lugha-Llama/Lugha-Llama-8B-wura@v2", True),
+        ("Lugha-Llama/Lugha-Llama-8B-wura_math", False),
+        ("meta-llama/Llama-3.1-8B", False),
+        ("Lugha-Llama", False),
+        ("-bnb-4bit", False),
+    ],
+)
+def test_a_base_is_recognised_by_whatever_name_a_tool_wrote(named, same):
+    assert is_same_base(named, "Lugha-Llama/Lugha-Llama-8B-wura") is same
+
+
+@pytest.mark.parametrize(
+    ("text", "repo", "revision", "folder"),
+    [
+        ("owner/name", "owner/name", None, ""),
+        (" owner/name@v1.0 ", "owner/name", "v1.0", ""),
+        ("owner/name/run-2@refs/pr/3", "owner/name", "refs/pr/3", "run-2"),
+        ("https://huggingface.co/owner/name", "owner/name", None, ""),
+        ("https://huggingface.co/owner/name/tree/main/a/b", "owner/name", "main", "a/b"),
+        ("huggingface.co/owner/name/blob/v1/a/adapter_config.json?x=1", "owner/name", "v1", "a"),
+        ("https://hf.co/owner/name/commit/0123abc", "owner/name", "0123abc", ""),
+        ("https://huggingface.co/owner/name/discussions", "owner/name", None, ""),
+    ],
+)
+def test_an_address_on_the_hub_is_read_as_people_paste_it(text, repo, revision, folder):
+    assert hub_address(text) == HubAddress(repo, revision, folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "name",
+        "owner/",
+        "../up",
+        "a/../b",
+        "a/b/../c",
+        "a/b@",
+        "a/b@../c",
+        "a/b@x y",
+        "a b/c",
+        "https://x/",
+        "a/b" * 200,
+    ],
+)
+def test_what_is_no_address_on_the_hub_is_refused(text):
+    with pytest.raises(ValueError, match="is no Hub id: write it as owner/name"):
+        hub_address(text)
 
 
 def test_an_adapter_comes_from_the_hub_file_by_file(tmp_path, monkeypatch):
-    with serve(SHIPPED, "owner/mine") as served:
+    hub = shutil.copytree(SHIPPED, tmp_path / "hub")
+    shutil.copytree(SHIPPED, hub / "deep" / "er")
+    monkeypatch.setenv("HF_TOKEN", "hf_of_whoever_runs_this")
+    with serve(hub, "owner/mine") as served:
         take_for_the_hub(served, tmp_path / "home", monkeypatch)
         assert fetch_adapter("owner/mine", tmp_path).name == "mine"
+        assert fetch_adapter("owner/mine/deep/er@v2", tmp_path).name == "er"
+        with pytest.raises(ValueError, match=r"owner/mine/deep has no adapter_config\.json"):
+            fetch_adapter("owner/mine/deep", tmp_path)
         with pytest.raises(ValueError, match=r"There is no owner/other on the Hub, or it is private: check the id\."):
             fetch_adapter("owner/other", tmp_path)
-        with pytest.raises(ValueError, match=r"'\.\./up' is no Hub id: write it as owner/name\."):
+        with pytest.raises(ValueError, match=r"'\.\./up' is no Hub id: write it as owner/name, "):
             fetch_adapter("../up", tmp_path)
     assert (tmp_path / "mine" / WEIGHTS).read_bytes() == (SHIPPED / WEIGHTS).read_bytes()
-    assert not served.gets["README.md"]
+    assert {path.name for path in (tmp_path / "er").iterdir()} == {"adapter_config.json", WEIGHTS, "tli.json"}
+    assert not served.gets["README.md"] and "v2" in served.revisions
+    assert not (tmp_path / "home").exists(), "the cache keeps nothing of it"
+    assert "Bearer hf_of_whoever_runs_this" in served.tokens
     with pytest.raises(ValueError, match="The Hub cannot be reached from here: go online, or upload"):
         fetch_adapter("owner/mine", tmp_path)
 
@@ -108,6 +204,14 @@ def test_an_adapter_goes_to_the_hub_with_its_card_under_the_visitors_token(tiny,
     assert "license: llama3.1" in card and "Built with Llama." in card
     assert "base_model: Lugha-Llama/Lugha-Llama-8B-wura" in card
     assert json.loads(served.committed["tli.json"])["pairs"] == 20
+
+
+def test_strangers_fetch_as_nobody(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_of_whoever_runs_this")
+    with serve(SHIPPED, "owner/mine") as served:
+        take_for_the_hub(served, tmp_path / "home", monkeypatch)
+        fetch_adapter("owner/mine", tmp_path, token=False)
+    assert served.tokens == {""}
 
 
 def test_the_folders_name_is_made_of_what_it_was_called():

@@ -157,9 +157,26 @@ def test_adapters_are_found_by_name_or_path(tmp_path):
     config = tmp_path / "mine" / "adapter_config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"base_model_name_or_path": "somewhere"}))
     assert find_adapter("mine", tmp_path) == tmp_path / "mine" == find_adapter(str(tmp_path / "mine"))
-    assert shipped_adapters(tmp_path) == ("mine",) and shipped_adapters(tmp_path, base="elsewhere") == ()
+    assert (
+        shipped_adapters(tmp_path) == ("mine",) == shipped_adapters(tmp_path, base="me/Somewhere")
+        and shipped_adapters(tmp_path, base="elsewhere") == ()
+    )
     with pytest.raises(ValueError, match="one of mine"):
         find_adapter("yours", tmp_path)
+
+
+@pytest.mark.parametrize("config", ["", "{", "{}", "[]", '{"base_model_name_or_path": 3}', None])
+def test_what_a_killed_save_left_behind_is_passed_over_and_told_once(config, tmp_path, caplog):
+    peft_folder(tmp_path / "mine")
+    whole = json.loads((tmp_path / "mine" / "adapter_config.json").read_text()) | {"base_model_name_or_path": "base"}
+    (tmp_path / "mine" / "adapter_config.json").write_text(json.dumps(whole))
+    for name in ("half", ".hidden.part"):
+        (tmp_path / name).mkdir()
+        # A config without weights, or one that was cut.
+        (tmp_path / name / "adapter_config.json").write_text(json.dumps(whole) if config is None else config)
+    for base in (None, "base", None):
+        assert shipped_adapters(tmp_path, base) == ("mine",)
+    assert [record.getMessage().split(" is ")[0] for record in caplog.records] == [str(tmp_path / "half")]
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "x" * 65, "a b", "naïve"])

@@ -8,7 +8,6 @@ read.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from .adapter_config import AdapterConfig, BaseLayout, block_of, read_adapter_config, read_json_object
+from .adapter_sources import RECORD, WANTED, WEIGHTS, file_sha256
 from .adapter_tensors import StoredTensor, TensorPlan, tensor_names
 from .wording import say
-
-WEIGHTS, RECORD = "adapter_model.safetensors", "tli.json"
-MAX_RECORD_BYTES = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ def read_adapter(path: Path, base: str, layout: BaseLayout, own: Mapping[str, nn
     reading = TensorPlan(path.name, base, layout, config, names)
     lora = reading.lora_modules()
     copies, replaced, rows = reading.replacements(lora)
-    digest = _file_sha256(file)
+    digest = file_sha256(file)
     tensors = _finite_tensors(file, path.name, [*_flat(lora), *copies.values(), *replaced.values(), *rows.values()])
     for module, raw in copies.items():
         if not _same_values(tensors[raw], own[module].weight):
@@ -183,20 +180,12 @@ def _same_values(saved: Tensor, own: Tensor) -> bool:
     return torch.equal(saved.to(own.dtype), own) or torch.equal(saved, own.to(saved.dtype))
 
 
-def _file_sha256(file: Path) -> str:
-    digest = sha256()
-    with file.open("rb") as opened:
-        while block := opened.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 # How it was made
 
 
 def read_record(path: Path) -> dict[str, Any]:
     """How the adapter was made, from tli.json; empty where it was not made here or cannot be read as that."""
-    found = read_json_object(path / RECORD, MAX_RECORD_BYTES)
+    found = read_json_object(path / RECORD, WANTED[RECORD])
     return found if found is not None and _is_record(found) else {}
 
 

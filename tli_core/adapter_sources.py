@@ -1,21 +1,33 @@
-"""Adapters from elsewhere: a zip file or the Hub → a PEFT folder that is safe to read, and for the right base."""
+"""Adapters from elsewhere: a zip file or the Hub → a PEFT folder of the right files, for the right base."""
 
-import json
+import lzma
 import re
 import shutil
+import struct
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from .catalogue import HUB_ID, source_of
+from .adapter_config import CONFIG, MAX_CONFIG_BYTES, read_json_object
+from .catalogue import is_same_base, named_base, source_of
+from .hub_address import HubAddress, hub_address
 from .reach import hub_answers
 from .wording import say
 
-WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
-WANTED = {WEIGHTS: 256_000_000, CONFIG: 100_000, "tli.json": 8_000_000}
+WEIGHTS, RECORD = "adapter_model.safetensors", "tli.json"
+WANTED = {CONFIG: MAX_CONFIG_BYTES, RECORD: 8_000_000, WEIGHTS: 256_000_000}
 """What is taken of an adapter, and the most bytes of each."""
+
+MOST_SHRUNK = 20
+"""How many times as large as its zip file an adapter may be; trained numbers hardly shrink, zeros without end do."""
+
+MOST_LISTED = 2_000_000
+"""Bytes of a zip file's list of files: tens of thousands of names, where an adapter has a dozen."""
 
 
 def unpack_adapter(archive: Path, into: Path) -> Path:
@@ -27,17 +39,50 @@ def unpack_adapter(archive: Path, into: Path) -> Path:
         into: the new folder's parent, which exists.
 
     Raises:
-        ValueError: it is no zip file, holds no adapter or several, or one in pickles or too large.
+        ValueError: it is no zip file, is damaged, holds no adapter or several, or one in pickles or too large.
     """
     try:
-        with zipfile.ZipFile(archive) as file:
-            return _unpacked(file, archive.stem, into)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        _check_list(archive)
+        with zipfile.ZipFile(archive) as file, _all_or_nothing(into / _name_in(file, archive.stem)) as target:
+            _unpack(file, target, MOST_SHRUNK * archive.stat().st_size + 100_000)
+            return target
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        OSError,
+    ) as error:
         text = "{name} cannot be opened as a zip file: {error}"
-        raise ValueError(say(text, name=archive.name, error=error)) from error
+        raise ValueError(say(text, name=archive.name, error=str(error)[:120])) from error
 
 
-def _unpacked(file: zipfile.ZipFile, stem: str, into: Path) -> Path:
+def _check_list(archive: Path) -> None:
+    """Pass if a zip file's list of files is short; Python reads all of it at once."""
+    with archive.open("rb") as file:
+        file.seek(max(0, archive.stat().st_size - 65_557))
+        end = file.read()
+    place = end.rfind(b"PK\5\6")
+    # A list that needs zip64, 0xFFFFFFFF bytes here, is too long as well.
+    if place >= 0 and len(end) >= place + 16 and struct.unpack_from("<I", end, place + 12)[0] > MOST_LISTED:
+        raise ValueError(say("{name} lists too many files: zip the adapter's folder alone.", name=archive.name))
+
+
+@contextmanager
+def _all_or_nothing(folder: Path) -> Iterator[Path]:
+    """A new folder, which goes again if what is put into it cannot be finished."""
+    folder.mkdir()
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _members(file: zipfile.ZipFile) -> dict[str, str]:
+    """Names in the archive of the one adapter's files, by the files' own names."""
     members = {member.filename: PurePosixPath(member.filename) for member in file.infolist() if not member.is_dir()}
     folders = {path.parent for path in members.values() if path.name == CONFIG}
     if not folders:
@@ -50,8 +95,15 @@ def _unpacked(file: zipfile.ZipFile, stem: str, into: Path) -> Path:
         pickled = " " + say("Its weights are a pickle, which can run code.") if "adapter_model.bin" in names else ""
         text = "The zip file has no {file}.{pickled} Save the adapter again as safetensors."
         raise ValueError(say(text, file=WEIGHTS, pickled=pickled))
-    target = into / folder_name(folder.name or stem)
-    target.mkdir()
+    return names
+
+
+def _name_in(file: zipfile.ZipFile, stem: str) -> str:
+    return folder_name(PurePosixPath(_members(file)[CONFIG]).parent.name or stem)
+
+
+def _unpack(file: zipfile.ZipFile, target: Path, most_in_all: int) -> None:
+    names, left_in_all = _members(file), most_in_all
     for name, most in WANTED.items():
         if name not in names:
             continue
@@ -59,70 +111,99 @@ def _unpacked(file: zipfile.ZipFile, stem: str, into: Path) -> Path:
             # Not the size that the archive claims: that may be a lie.
             left = most
             while block := packed.read(1 << 20):
-                left -= len(block)
+                left, left_in_all = left - len(block), left_in_all - len(block)
                 if left < 0:
-                    shutil.rmtree(target)
                     text = "{name} is larger than {most} MB, too large for this page."
-                    raise ValueError(say(text, name=name, most=most // 1_000_000 or 1))
+                    raise ValueError(say(text, name=name, most=most // 1_000_000))
+                if left_in_all < 0:
+                    text = "{name} is more than {times} times as large as its zip file: it holds little but zeros."
+                    raise ValueError(say(text, name=name, times=MOST_SHRUNK))
                 unpacked.write(block)
-    return target
 
 
-def fetch_adapter(repo: str, into: Path) -> Path:
-    """Fetch an adapter's files, and no others, from the Hub into a folder of its name.
+def fetch_adapter(place: str, into: Path, token: bool | None = None) -> Path:
+    """Fetch an adapter's files, and no others, from the Hub into a folder of its name; the cache keeps none of them.
 
     Args:
+        place: owner/name, with a revision or a folder in it, or the address of its page, as in `hub_address`.
         into: the new folder's parent, which exists.
+        token: False asks as nobody, where strangers do; None as whoever is logged in on this machine.
 
     Raises:
         ValueError: that is no Hub id, there is no adapter there in safetensors, it is too large, or the Hub cannot be
             reached.
     """
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
-    if not HUB_ID.fullmatch(repo):
-        raise ValueError(say("{repo!r} is no Hub id: write it as owner/name.", repo=repo[:80]))
+    address = hub_address(place)
     if not hub_answers():
         raise ValueError(say("The Hub cannot be reached from here: go online, or upload the adapter as a zip file."))
-    target = into / folder_name(repo.partition("/")[2])
-    target.mkdir()
     try:
-        for name, most in WANTED.items():
-            try:
-                size = get_hf_file_metadata(hf_hub_url(repo, name)).size or 0
-                if size > most:
-                    text = "{name} of {repo} has {size:.0f} MB, more than {most:.0f}."
-                    raise ValueError(say(text, name=name, repo=repo, size=size / 1e6, most=most / 1e6))
-                shutil.copyfile(hf_hub_download(repo, name), target / name)
-            except EntryNotFoundError as error:
-                if name in (WEIGHTS, CONFIG):
-                    text = "{repo} has no {name}: it is no PEFT adapter in safetensors."
-                    raise ValueError(say(text, repo=repo, name=name)) from error
+        with _all_or_nothing(into / folder_name(address.name)) as target:
+            _fetch_files(address, target, token)
+            return target
+    except RevisionNotFoundError as error:
+        text = "{repo} has no revision {revision} on the Hub: check its name."
+        raise ValueError(say(text, repo=address.repo, revision=address.revision)) from error
+    except GatedRepoError as error:
+        text = "{repo} is gated: ask for access on its page on the Hub, then log in."
+        raise ValueError(say(text, repo=address.repo)) from error
     except RepositoryNotFoundError as error:
-        raise ValueError(say("There is no {repo} on the Hub, or it is private: check the id.", repo=repo)) from error
+        text = "There is no {repo} on the Hub, or it is private: check the id."
+        raise ValueError(say(text, repo=address.repo)) from error
     except (HfHubHTTPError, OSError) as error:
         text = "The Hub could not be asked for {repo}: {error}"
-        raise ValueError(say(text, repo=repo, error=str(error).splitlines()[0])) from error
-    return target
+        raise ValueError(say(text, repo=address.repo, error=str(error).splitlines()[0][:200])) from error
 
 
-def check_base(folder: Path, model: str) -> None:
-    """Pass if an adapter was made for a base, by what its config says.
+def _fetch_files(address: HubAddress, target: Path, token: bool | None) -> None:
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError
+
+    revision = address.revision
+    for name, most in WANTED.items():
+        path = f"{address.folder}/{name}" if address.folder else name
+        try:
+            found = get_hf_file_metadata(hf_hub_url(address.repo, path, revision=revision), token=token)
+            # Every file of the commit that the first one is of.
+            revision = found.commit_hash or revision
+            if (found.size or 0) > most:
+                text = "{name} of {repo} has {size:.0f} MB, more than {most:.0f}."
+                raise ValueError(say(text, name=name, repo=address.repo, size=found.size / 1e6, most=most / 1e6))
+            hf_hub_download(address.repo, path, revision=revision, local_dir=target, token=token)
+        except EntryNotFoundError as error:
+            if name in (WEIGHTS, CONFIG):
+                text = "{repo} has no {name}: it is no PEFT adapter in safetensors."
+                raise ValueError(say(text, repo=address, name=name)) from error
+            continue
+        if address.folder:
+            (target / path).replace(target / name)
+    shutil.rmtree(target / ".cache", ignore_errors=True)
+    if address.folder:
+        shutil.rmtree(target / address.folder.partition("/")[0], ignore_errors=True)
+
+
+def check_base(folder: Path, model: str, confirmed: bool = False) -> None:
+    """Pass if an adapter was made for a base, by the name in its config, or if somebody says so.
+
+    Shapes are compared when it is attached, whatever the names say.
+
+    Args:
+        confirmed: whether the user has said that it is for this base, whatever its config names.
 
     Raises:
-        ValueError: it names another base, or none can be read.
+        ValueError: it names another base, or none, and nobody has confirmed it.
     """
-    try:
-        named = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["base_model_name_or_path"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        text = "{name} does not say which base it was made for, in {file}."
-        raise ValueError(say(text, name=folder.name, file=CONFIG)) from error
+    if confirmed:
+        return
+    named = named_base(folder)
     source = source_of(model)
-    # A base that was loaded from a folder is named by that folder, wherever it was.
-    if named != source and Path(str(named)).name != Path(source).name:
-        text = "{name} was made for {named}, not for {base}: choose that base."
-        raise ValueError(say(text, name=folder.name, named=str(named)[:120], base=source))
+    if named is None:
+        text = "{name} does not say which base it was made for. If that is {base}, say so and bring it again."
+        raise ValueError(say(text, name=folder.name, base=source))
+    if not is_same_base(named, source):
+        text = "{name} was made for {named}, not for {base}. Choose that base, or say that this is the same one."
+        raise ValueError(say(text, name=folder.name, named=named[:120], base=source))
 
 
 @dataclass(frozen=True)
@@ -138,7 +219,7 @@ class Facts:
 @lru_cache(maxsize=256)
 def read_facts(folder: Path) -> Facts:
     """An adapter's rank, matrices, blocks and the hash of its weights, without reading them into a model."""
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    config = read_json_object(folder / CONFIG, MAX_CONFIG_BYTES) or {}
     targets = config.get("target_modules") or ()
     blocks = config.get("layers_to_transform")
     numbers = [block for block in (blocks if isinstance(blocks, list) else [blocks]) if isinstance(block, int)]
@@ -147,8 +228,17 @@ def read_facts(folder: Path) -> Facts:
         str(config.get("r", "?")),
         tuple(sorted(map(str, targets))) if isinstance(targets, list) else (str(targets),),
         None if blocks is None else told,
-        sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
+        file_sha256(folder / WEIGHTS),
     )
+
+
+def file_sha256(file: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = sha256()
+    with file.open("rb") as opened:
+        while block := opened.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def folder_name(name: str) -> str:

@@ -6,12 +6,14 @@ from typing import Any
 
 from safetensors.torch import save_file
 
+from .adapter_sources import RECORD, WEIGHTS
 from .catalogue import source_of
 from .evaluation import Evaluation
 from .reports import write_json
 from .sentences import change_sentence
 from .tables import evaluation_table
 from .training import TrainedAdapter
+from .whole_files import new_folder, write_text
 from .wording import ENGLISH, speaking
 
 LICENCES = {"models/lugha-mini": "cc-by-sa-4.0", "Lugha-Llama/Lugha-Llama-8B-wura": "llama3.1"}
@@ -36,26 +38,34 @@ def save_adapter(trained: TrainedAdapter, folder: Path, name: str, evaluations: 
         ValueError: the folder already holds an adapter of that name.
     """
     target = folder / name
-    if target.exists():
-        raise ValueError(f"{target} is already there: choose another name, or remove it first.")
-    target.mkdir(parents=True)
     base = trained.record["base"]
     trained.lora.base_model_name_or_path = source_of(base["model"])
     trained.lora.inference_mode = True
     # PEFT keeps a set, whose order would differ from run to run.
     trained.lora.target_modules = sorted(trained.lora.target_modules)
-    trained.lora.save_pretrained(str(target))
-    save_file(trained.state, target / "adapter_model.safetensors", metadata={"format": "pt"})
-    write_json(trained.record, target / "tli.json")
-    if needs_llama_name(source_of(base["model"])):
-        (target / NOTICE).write_text(f"{LLAMA_NOTICE}\n", encoding="utf-8")
-    write_card(target, trained.record, evaluations)
+    try:
+        with new_folder(target) as part:
+            trained.lora.save_pretrained(str(part))
+            save_file(trained.state, part / WEIGHTS, metadata={"format": "pt"})
+            write_json(trained.record, part / RECORD)
+            if needs_llama_name(source_of(base["model"])):
+                (part / NOTICE).write_text(f"{LLAMA_NOTICE}\n", encoding="utf-8")
+            write_card(part, trained.record, evaluations, name)
+    except FileExistsError as error:
+        raise ValueError(f"{target} is already there: choose another name, or remove it first.") from error
     return target
 
 
 @speaking(ENGLISH)
-def write_card(target: Path, record: Mapping[str, Any], evaluations: Sequence[Evaluation] = ()) -> None:
-    """The adapter's README.md: what it is, how it was made, what was measured, how to load it."""
+def write_card(
+    target: Path, record: Mapping[str, Any], evaluations: Sequence[Evaluation] = (), name: str | None = None
+) -> None:
+    """The adapter's README.md: what it is, how it was made, what was measured, how to load it.
+
+    Args:
+        name: the adapter's; its folder's by default.
+    """
+    name = name or target.name
     base, config = record["base"], record["config"]
     layer = "the output" if config["layer"] is None else f"layer {config['layer']}"
     data = "shuffled translations (a control: it must not learn anything)" if config["shuffled"] else "word pairs"
@@ -69,7 +79,7 @@ def write_card(target: Path, record: Mapping[str, Any], evaluations: Sequence[Ev
         "tags: [lora, tli, swahili, cross-lingual-alignment]",
         "---",
         "",
-        f"# {target.name}",
+        f"# {name}",
         "",
         f"A LoRA for `{base['model']}`, trained by Targeted Lexical Injection with the `{config['preset']}` preset on "
         f"{record['pairs']} Swahili–English {data}.",
@@ -92,7 +102,7 @@ def write_card(target: Path, record: Mapping[str, Any], evaluations: Sequence[Ev
         "from transformers import AutoModelForCausalLM",
         "",
         f'model = AutoModelForCausalLM.from_pretrained("{source_of(base["model"])}")',
-        f'model.load_adapter("adapters/{target.name}")',
+        f'model.load_adapter("adapters/{name}")',
         "```",
         "",
     ]
@@ -104,4 +114,4 @@ def write_card(target: Path, record: Mapping[str, Any], evaluations: Sequence[Ev
             "with it is to have Llama at the beginning of its name.",
             "",
         ]
-    (target / "README.md").write_text("\n".join(lines), encoding="utf-8")
+    write_text(target / "README.md", "\n".join(lines))

@@ -1,10 +1,15 @@
 """What can be asked for by name. Light, so that a page opens before PyTorch does."""
 
 import json
+import logging
 import re
+from functools import cache
 from pathlib import Path
 
+from .hub_address import hub_address, is_hub_address
 from .wording import say
+
+_LOG = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parent.parent
 ADAPTERS = ROOT / "adapters"
@@ -14,6 +19,7 @@ KNOWN_MODELS = {
 }
 ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+"""Where something may be put on the Hub; `hub_address` reads where it may be fetched from."""
 LANGUAGES = ("Swahili", "English")
 PROJECTIONS = ("PCA", "t-SNE", "UMAP")
 
@@ -73,18 +79,64 @@ def find_adapter(name: str, folder: Path = ADAPTERS) -> Path:
 
 
 def shipped_adapters(folder: Path = ADAPTERS, base: str | None = None) -> tuple[str, ...]:
-    """Names of the adapters under a folder; with `base`, only those whose config says they were made for it."""
-    configs = sorted(folder.glob("*/adapter_config.json"))
-    if base is not None:
-        source = source_of(base)
-        configs = [path for path in configs if json.loads(path.read_text())["base_model_name_or_path"] == source]
-    return tuple(path.parent.name for path in configs)
+    """Names of the adapters under a folder; with `base`, only those whose config says they were made for it.
+
+    What a killed save has left there is passed over, and the log says so once.
+    """
+    source = None if base is None else source_of(base)
+    found = []
+    for path in sorted(folder.glob("*/adapter_config.json")):
+        adapter = path.parent
+        if not ADAPTER_NAME.fullmatch(adapter.name):
+            continue
+        named = named_base(adapter)
+        if named is None or not (adapter / "adapter_model.safetensors").is_file():
+            _pass_over(adapter)
+        elif source is None or is_same_base(named, source):
+            found.append(adapter.name)
+    return tuple(found)
+
+
+@cache
+def _pass_over(adapter: Path) -> None:
+    _LOG.warning("%s is no whole adapter and is passed over: save it again, or remove the folder.", adapter)
+
+
+def named_base(folder: Path) -> str | None:
+    """The base that an adapter's config names; None where it names none, or cannot be read."""
+    try:
+        named = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    return named if isinstance(named, str) and named.strip() else None
+
+
+def is_same_base(named: str, source: str) -> bool:
+    """Whether a name that some tool wrote for a base means this one.
+
+    A base that was loaded from a folder is named by that folder, wherever it was, on Windows or in a cache; copies in
+    few bits carry the name of what they were made of.
+    """
+    return _plain_name(named) == _plain_name(source)
+
+
+_FEW_BITS = re.compile(r"(-unsloth)?(-(bnb|nf4|4bit|8bit|int4|int8|awq|gptq|fp8|gguf|hqq|dynamic))+$")
+
+
+def _plain_name(base: str) -> str:
+    """A base's own name, without its owner, its folder, or what was done to its weights."""
+    path = base.strip().replace("\\", "/").rstrip("/").casefold()
+    cached = re.search(r"models--([^/]+)/snapshots/[^/]+$", path)
+    name = cached.group(1).split("--")[-1] if cached else path.rpartition("/")[2]
+    return _FEW_BITS.sub("", name.partition("@")[0])
 
 
 def source_of(name: str) -> str:
     """Where a base is loaded from, as others can use it: a Hub id, or a folder relative to the project."""
-    source = Path(KNOWN_MODELS.get(name, name))
-    return source.relative_to(ROOT).as_posix() if source.is_relative_to(ROOT) else str(KNOWN_MODELS.get(name, name))
+    source = KNOWN_MODELS.get(name, name)
+    if Path(source).is_relative_to(ROOT):
+        return Path(source).relative_to(ROOT).as_posix()
+    return hub_address(source).repo if not Path(source).exists() and is_hub_address(source) else source
 
 
 def check_adapter_name(name: str) -> str:
@@ -105,14 +157,16 @@ def check_adapter_name(name: str) -> str:
 
 
 def resolve(name: str) -> str:
-    """The folder or Hub id behind a base's name.
+    """The folder or Hub id behind a base's name; an id with its revision after an @, where one is given.
 
     Raises:
         ValueError: it is none of the three.
     """
     source = KNOWN_MODELS.get(name, name)
-    if not Path(source).is_dir() and not HUB_ID.fullmatch(source):
+    if Path(source).is_dir():
+        return source
+    if not is_hub_address(source) or (address := hub_address(source)).folder:
         raise ValueError(
             f"There is no model {name!r}: give {', '.join(KNOWN_MODELS)}, a Hub id such as owner/name, or a folder."
         )
-    return source
+    return str(address)

@@ -14,6 +14,7 @@ from torch import nn
 from tqdm import tqdm
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
+from .hub_address import hub_address
 from .reach import hub_answers
 from .wording import say
 
@@ -82,8 +83,8 @@ def open_checkpoint(
     """Find, and for a Hub id fetch, just the shards that hold the tensors a task needs.
 
     Args:
-        source: a folder, or a Hub id. HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are respected, and shards go
-            into the ordinary cache, where a later full load finds them.
+        source: a folder, or a Hub id, which may end in @revision. HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE
+            are respected, and shards go into the ordinary cache, where a later full load finds them.
         blocks: the first blocks only; None for the whole model and its head.
         revision: a branch, tag or commit of the Hub repository.
         head_from: a sibling that the output head is taken from where the checkpoint itself has none; of its shards
@@ -153,7 +154,10 @@ def weigh(source: str, blocks: int | None = None, revision: str | None = None) -
 
 
 def _files(source: str, revision: str | None, progress: Progress) -> "_LocalFiles | _HubFiles":
-    return _LocalFiles(Path(source)) if Path(source).is_dir() else _HubFiles(source, revision, progress)
+    if Path(source).is_dir():
+        return _LocalFiles(Path(source))
+    address = hub_address(source)
+    return _HubFiles(address.repo, revision or address.revision, progress)
 
 
 def with_blocks(config: PretrainedConfig, blocks: int | None) -> PretrainedConfig:

@@ -24,6 +24,7 @@ from .catalogue import KNOWN_MODELS, is_small_shape, resolve
 from .checkpoint import Progress, open_checkpoint, read_config
 from .generation import can_generate
 from .health import Health, check_health
+from .hub_address import hub_address
 from .kernels import choose_kernels
 from .layers import layer_names
 from .llama_block import in_few_kernels, lay_side_by_side
@@ -405,7 +406,8 @@ def load_model(
         source, placement.blocks, progress=progress, head_from=head_from and resolve(head_from)
     )  # fmt: skip
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=checkpoint.commit or "main")
+        repo = source if Path(source).is_dir() else hub_address(source).repo
+        tokenizer = AutoTokenizer.from_pretrained(repo, revision=checkpoint.commit or "main", trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"The tokenizer of {name} could not be loaded: {str(error).strip().splitlines()[0]}"

@@ -15,6 +15,7 @@ from .evaluation import Evaluation, EvaluationReport
 from .model import Provenance
 from .outputs import OutputCheck
 from .sentences import change_sentence
+from .whole_files import write_text
 
 LAYER_MEASURES = ("matched", "mismatched", "gap", "auc", "centred", "mexa", "anchor_share", "rogue_share")
 RETRIEVAL_MEASURES = ("p_at_1", "p_at_5", "mrr", "csls_p_at_1")
@@ -215,6 +216,6 @@ def _plain(value: Any) -> Any:
 
 
 def write_json(report: Mapping[str, Any], path: Path) -> None:
-    """Write a report as UTF-8 JSON, making its folder."""
+    """Write a report as UTF-8 JSON, whole or not at all, making its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False) + "\n")

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .history import HeldOutCheck, TrainingStep
+from .whole_files import replacing
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,8 @@ class RunState:
         path.parent.mkdir(parents=True, exist_ok=True)
         parts = {"lora": self.lora, "optimizer": self.optimizer, "random": self.random, "best": self.best}
         tensors = {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
-        written = path.with_name(f"{path.name}.part")
-        save_file(tensors, written, metadata={"history": json.dumps([asdict(step) for step in self.history])})
-        written.replace(path)
+        with replacing(path) as part:
+            save_file(tensors, part, metadata={"history": json.dumps([asdict(step) for step in self.history])})
 
     @classmethod
     def load(cls, path: Path) -> "RunState":

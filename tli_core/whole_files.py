@@ -1,0 +1,62 @@
+"""Files and folders that are there whole or not at all, even after a kill or on a full disk."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file over an earlier one; a reader finds the earlier one or this one, never a part."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name to write a file under; it takes the place of `path` once it is on the disk."""
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        yield part
+        _to_disk(part)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A hidden folder to fill; it gets the name `target` once all of it is on the disk, and goes if it fails.
+
+    Raises:
+        FileExistsError: `target` is there already.
+    """
+    if target.exists():
+        raise FileExistsError(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+    part.mkdir()
+    try:
+        yield part
+        for file in part.iterdir():
+            _to_disk(file)
+        _to_disk(part)
+        part.rename(target)
+        _to_disk(target.parent)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _to_disk(path: Path) -> None:
+    """Have a file's bytes, or a folder's list of names, written to the disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folder, and needs it not
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
