@@ -29,6 +29,7 @@ from ui import (
 )
 from ui.adapter_pickers import AdapterPickers
 from ui.arrival import Arrival
+from ui.door import Door
 from ui.gpu import ZERO_GPU
 from ui.hosting import hosting
 from ui.jobs import Jobs
@@ -91,10 +92,10 @@ MAX_UPLOAD = "64mb"
 OFFERED = ("lugha-mini", "lugha-llama")
 
 
-def build(models: Models, jobs: Jobs) -> gr.Blocks:
+def build(models: Models, jobs: Jobs) -> language.Page:
     """The whole page for the bases that this server offers and the fine-tunes that it keeps."""
     model_names = models.names
-    with language.Page(title=TITLE, delete_cache=(3600, 86400), analytics_enabled=False) as demo:
+    with language.Page(jobs.hosting, title=TITLE, delete_cache=(3600, 86400), analytics_enabled=False) as demo:
         visitor = gr.State(Visitor(), time_to_live=7200, delete_callback=Visitor.forget)
         # It finds a browser's runs again; only this browser and this server ever see it. Outside the tabs, as a tab's
         # parts reach the browser only when it is opened.
@@ -123,7 +124,7 @@ def build(models: Models, jobs: Jobs) -> gr.Blocks:
             with gr.Tab("Answers", id="compare"):
                 compare_tab.build(models, visitor, bar.model, pickers, arrival, tabs)
             with gr.Tab("Adapters", id="adapters"):
-                adapters_tab.build(models, jobs.hosting, visitor, bar, pickers, arrival, tabs)
+                adapters_tab.build(models, jobs.hosting, jobs.kept, visitor, bar, pickers, arrival, tabs)
             with gr.Tab("Word lists", id="lists"):
                 lists_tab.build(models, bar.model, tabs, alignment, typed)
         bar.wire(demo, visitor, alignment)
@@ -156,7 +157,7 @@ def theme() -> gr.themes.Base:
     )
 
 
-def launch(demo: gr.Blocks, port: int | None = None, quiet: bool = False, mcp: bool = False) -> str:
+def launch(demo: language.Page, port: int | None = None, quiet: bool = False, mcp: bool = False) -> str:
     """Serve the page on this machine, from a thread of its own, and return its address.
 
     Args:
@@ -174,7 +175,7 @@ def launch(demo: gr.Blocks, port: int | None = None, quiet: bool = False, mcp: b
         ssr_mode=False,
         max_file_size=MAX_UPLOAD,
         mcp_server=mcp,
-        app_kwargs={"middleware": [Middleware(language.ReaderLanguage)]},
+        app_kwargs={"middleware": [Middleware(Door, demo.hosting), Middleware(language.ReaderLanguage)]},
     )
     return address
 

@@ -224,3 +224,24 @@ def test_a_long_list_is_measured_in_parts_and_says_so(tiny, pairs, monkeypatch):
     assert inside.all() and (parts.retrieval["sw_en"].rank <= 10).all()
     assert "30 pairs are measured in parts of 10" in parts.warnings[0]
     assert told == [(i, 9) for i in range(1, 10)]
+
+
+def test_what_is_no_number_finds_nothing():
+    right = np.eye(3, dtype=bool)
+    nothing = np.full((3, 3), np.nan)
+    assert best_rank(nothing, right).tolist() == [3, 3, 3]
+    one = np.array([[0.9, 0.1, 0.1], [np.nan, 0.8, 0.1], [0.1, 0.1, np.nan]])
+    assert best_rank(one, right).tolist() == [1, 2, 3]
+    assert np.isnan(auc(np.array([np.nan]), np.array([0.1]))) and np.isnan(auc(np.array([0.1]), np.array([np.nan])))
+    assert mexa(nothing) == 0
+
+
+def test_a_model_whose_vectors_are_no_numbers_is_named_and_never_aligned(tiny, pairs):
+    with tiny.using(None) as model, torch.no_grad():
+        model.model.layers[1].mlp.down_proj.weight.fill_(float("nan"))
+    result = measure(tiny, pairs)
+    assert any("At 2 layers from block 2 on, vectors are no numbers" in warning for warning in result.warnings)
+    for layer in (2, 3):
+        assert result.retrieval["sw_en"].p_at_1[layer] == result.retrieval["en_sw"].p_at_1[layer] == 0
+        assert result.reference_rank[layer].min() > 100 and np.isnan(result.auc[layer]) and result.mexa[layer] == 0
+        assert verdict(result, layer) == "not discriminative"

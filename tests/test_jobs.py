@@ -60,9 +60,9 @@ def test_a_job_ends_with_a_measured_adapter_that_is_its_owners_alone(models, ord
 
 def test_a_stopped_job_goes_on_to_the_adapter_of_an_unbroken_one(models, order, tmp_path):
     whole = Jobs(models, tmp_path / "whole")
-    unbroken = wait(whole.submit(replace(order, config=replace(CONFIG, epochs=60))))
+    unbroken = wait(whole.submit(replace(order, config=replace(CONFIG, epochs=200))))
     jobs = Jobs(models, tmp_path / "broken")
-    job = jobs.submit(replace(order, config=replace(CONFIG, epochs=60)))
+    job = jobs.submit(replace(order, config=replace(CONFIG, epochs=200)))
     wait(job, lambda job: len(job.steps) > 2)
     jobs.stop(job)
     assert wait(job).state == STOPPED and job.adapter and job.resumable
@@ -159,3 +159,102 @@ def test_a_name_that_is_taken_is_followed_by_the_next(models, tmp_path):
     visitor = Visitor(trained={"mine": OwnAdapter("base", tmp_path), "mine-2": OwnAdapter("base", tmp_path)})
     assert visitor.free_name("base", "other") == "other"
     assert visitor.free_name("base", "mine") == visitor.free_name("base", "mine-2") == "mine-3"
+
+
+class Killed(BaseException):
+    """The server ends here, as by kill -9: nothing after this line runs."""
+
+
+def killed_at(monkeypatch, place: str) -> None:
+    def kill(*_args, **_kwargs):
+        raise Killed
+
+    monkeypatch.setattr(place, kill)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_server_that_ends_while_it_measures_loses_nothing(stopped, models, order, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        killed_at(patch, "ui.training_run.measured_run")
+        jobs = Jobs(models, tmp_path)
+        job = jobs.submit(replace(order, config=LONG) if stopped else order, "owner")
+        if stopped:
+            wait(job, lambda job: len(job.steps) > 1)
+            jobs.stop(job)
+        wait(job, lambda job: job.adapter and not jobs._worker.is_alive())
+    again = Jobs(models, tmp_path)
+    (found,) = again.of("owner")
+    assert found.state == (STOPPED if stopped else DONE) and found.adapter.is_dir()
+    assert found.resumable is stopped
+    assert again.result(found).evaluations[0].after.provenance.adapter == "mine"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_server_that_ends_before_it_saves_goes_on_from_the_last_step(models, order, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        killed_at(patch, "tli_core.cards.save_adapter")
+        jobs = Jobs(models, tmp_path / "killed")
+        job = jobs.submit(order, "owner")
+        wait(job, lambda job: not jobs._worker.is_alive())
+    again = Jobs(models, tmp_path / "killed")
+    (found,) = again.of("owner")
+    assert found.state == BROKEN_OFF and found.resumable and not found.adapter
+    again.resume(found)
+    assert wait(found).state == DONE
+    whole = wait(Jobs(models, tmp_path / "whole").submit(order))
+    weights = [one.adapter / "adapter_model.safetensors" for one in (found, whole)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_a_run_that_is_done_keeps_its_curve_and_lets_its_moments_go(models, order, tmp_path):
+    job = wait(Jobs(models, tmp_path).submit(order, "owner"))
+    assert (job.folder / "state.safetensors").stat().st_size < 10_000
+    (again,) = Jobs(models, tmp_path).of("owner")
+    assert again.steps == job.steps and not again.resumable
+
+
+def test_the_line_goes_on_where_the_disk_does_not(models, order, tmp_path, monkeypatch):
+    jobs = Jobs(models, tmp_path)
+    first = wait(jobs.submit(replace(order, config=LONG)), lambda job: len(job.steps) > 1)
+
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tli_core.reports.write_text", full)
+        jobs.stop(first)
+        assert wait(first).state == FAILED and "could not write to its disk" in first.said
+        with pytest.raises(ValueError, match=r"cannot keep a run on its disk \(No space left on device\)"):
+            jobs.submit(order)
+    assert wait(jobs.submit(order)).state == DONE
+    assert first.resumable
+
+
+def test_a_record_that_was_cut_is_passed_over_and_no_run_leaves_one(models, order, tmp_path, monkeypatch):
+    jobs = Jobs(models, tmp_path)
+    job = wait(jobs.submit(order, "owner"))
+    with monkeypatch.context() as patch:
+        killed_at(patch, "tli_core.whole_files._to_disk")
+        with pytest.raises(Killed):
+            job.write()
+    assert Jobs(models, tmp_path).of("owner")[0].state == DONE
+    (job.folder / RECORD).write_text("")
+    assert Jobs(models, tmp_path).of("owner") == []
+
+
+def test_strangers_share_by_address_as_well_as_by_browser(models, order, tmp_path):
+    limits = replace(OWN_MACHINE, folders=False, at_work=1, runs=2, run_bytes=200_000, own_bytes=10**9, all_bytes=10**9)
+    jobs = Jobs(models, tmp_path, limits)
+    long = replace(order, config=LONG)
+    running = [jobs.submit(long, f"browser {i}", "school") for i in range(limits.by_address)]
+    with pytest.raises(ValueError, match="3 runs from your network are at work"):
+        jobs.submit(long, "a fourth browser", "school")
+    running.append(jobs.submit(long, "elsewhere", "home"))
+    large = replace(order, config=replace(CONFIG, rank=256, targets=("q_proj", "up_proj", "down_proj")))
+    with pytest.raises(ValueError, match=r"The run would take \d+ MB, more than 0, the most here"):
+        jobs.submit(large, "another", "office")
+    for job in running:
+        jobs.stop(job)
+    for job in running:
+        wait(job)

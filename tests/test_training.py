@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from peft import LoraConfig
 
 from tli_core.batches import shuffled_translations
 from tli_core.history import TrainingStep
@@ -12,7 +13,7 @@ from tli_core.losses import contrastive_loss, triplet_loss
 from tli_core.model import LoadedModel
 from tli_core.pairs import WordPair
 from tli_core.presets import PRESETS, configured, total_steps
-from tli_core.training import TrainedAdapter, train_adapter
+from tli_core.training import TrainedAdapter, run_bytes, train_adapter
 
 from .conftest import character_tokenizer, tiny_llama
 
@@ -192,3 +193,21 @@ def test_impossible_runs_are_named(tiny, pairs):
         next(train_adapter(tiny, pairs[:1], QUICK))
     with pytest.raises(ValueError, match="use fewer epochs"):
         next(train_adapter(tiny, pairs * 3, replace(QUICK, batch_size=2, epochs=1000)))
+
+
+def test_a_run_stops_at_its_first_loss_that_is_no_number(tiny, pairs):
+    config = configured("corrected", layer=2, batch_size=10, epochs=50, learning_rate=0.99, temperature=0.001)
+    base = LoraConfig(r=4, target_modules=["q_proj"])
+    with pytest.raises(ValueError, match="The loss is no number at step 1:"), pytest.MonkeyPatch.context() as patch:
+        lost = torch.tensor(float("nan"))
+        patch.setattr("tli_core.steps.Steps._step", lambda self, batch: lost)
+        list(train_adapter(tiny, pairs[:20], config))
+    assert tiny.new_adapter(base)  # and leaves nothing behind it
+
+
+def test_what_a_run_keeps_on_the_disk_is_known_before_it_begins(tiny, pairs):
+    config = configured("corrected", layer=2, batch_size=10, epochs=2)
+    states = []
+    *_, trained = train_adapter(tiny, pairs[:20], config, keep=states.append)
+    kept = [*states[-1].lora.values(), *states[-1].optimizer.values(), *trained.state.values()]
+    assert run_bytes(tiny, config) == pytest.approx(sum(tensor.nbytes for tensor in kept), rel=0.01)

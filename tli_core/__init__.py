@@ -1,7 +1,11 @@
 """Measure and train cross-lingual alignment between Swahili and English inside a language model."""
 
+import threading
 from importlib import import_module
 from types import ModuleType
+
+# PyTorch, transformers and PEFT import each other on the way: two threads that begin at once find each other's halves.
+_importing = threading.RLock()
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -11,7 +15,8 @@ def __getattr__(name: str) -> ModuleType:
         AttributeError: there is no such module.
     """
     try:
-        return import_module(f".{name}", __name__)
+        with _importing:
+            return import_module(f".{name}", __name__)
     except ModuleNotFoundError as error:
         if error.name != f"{__name__}.{name}":
             raise

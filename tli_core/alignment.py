@@ -432,7 +432,11 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         chance=float(right[states.swahili_index].mean()),
         reference_size=len(reference_words),
         provenance=provenance,
-        warnings=(*_warnings(pairs, wrong), *_artefacts(states.names, states.anchor_share, rogue_share)),
+        warnings=(
+            *_no_numbers(states.names, diagonal),
+            *_warnings(pairs, wrong),
+            *_artefacts(states.names, states.anchor_share, rogue_share),
+        ),
     )
 
 
@@ -451,7 +455,7 @@ def _one_layer(own: np.ndarray, wrong: np.ndarray, against: np.ndarray, wrong_re
         "reference_mismatched": reference_values.mean(dtype=np.float64),
         "reference_band": _quantiles(np.sort(reference_values))[BAND],
         # The pair's own English joins the pool: how many wrong words of the pool come before or level with it?
-        "reference_rank": 1 + ((against >= diagonal[:, None]) & wrong_reference).sum(axis=1),
+        "reference_rank": 1 + (~(against < diagonal[:, None]) & wrong_reference).sum(axis=1),
     }
 
 
@@ -466,12 +470,14 @@ def _quantiles(ordered: np.ndarray) -> np.ndarray:
 
 
 def auc(right: np.ndarray, wrong: np.ndarray) -> float:
-    """Probability that a right pair scores above a wrong one, ties counted half; nan without wrong pairs.
+    """Probability that a right pair scores above a wrong one, ties counted half; nan without wrong pairs or numbers.
 
     Args:
         wrong: in ascending order.
     """
     if not wrong.size:
+        return float("nan")
+    if np.isnan(right).any() or np.isnan(wrong[-1]):
         return float("nan")
     below = np.searchsorted(wrong, right, side="left")
     upto = np.searchsorted(wrong, right, side="right")
@@ -489,10 +495,11 @@ def mexa(cosines: np.ndarray) -> float:
 def best_rank(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Rank, from 1, of each row's best right candidate: scores and right are (q, c).
 
-    Ties count against: a wrong candidate level with the right one comes first, so equal vectors retrieve nothing.
+    Ties count against: a wrong candidate level with the right one comes first, so equal vectors retrieve nothing. A
+    score that is no number finds nothing: a right candidate of that kind comes last, a wrong one comes first.
     """
-    best = np.where(right, scores, -np.inf).max(axis=1, keepdims=True)  # (q, 1)
-    return 1 + ((scores >= best) & ~right).sum(axis=1)
+    best = np.where(right & ~np.isnan(scores), scores, -np.inf).max(axis=1, keepdims=True)  # (q, 1)
+    return 1 + (~(scores < best) & ~right).sum(axis=1)
 
 
 def csls(cosines: np.ndarray, k: int = CSLS_NEIGHBOURS) -> np.ndarray:
@@ -570,6 +577,16 @@ def _artefacts(names: Sequence[str], anchor_share: np.ndarray, rogue_share: np.n
             first = layer_words(names[heavy[0]])
             span = say("{n} layers from {first} on", n=heavy.size, first=first) if heavy.size > 1 else first
             yield say(text, where=span, share=100 * share[heavy].max())
+
+
+def _no_numbers(names: Sequence[str], cosine: np.ndarray) -> Iterator[str]:
+    """A warning on layers (layers, n) whose cosines are no numbers."""
+    lost = np.flatnonzero(~np.isfinite(cosine).all(axis=1))
+    if lost.size:
+        first = layer_words(names[lost[0]])
+        span = say("{n} layers from {first} on", n=lost.size, first=first) if lost.size > 1 else first
+        text = "At {where}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there."
+        yield say(text, where=span)
 
 
 def _warnings(pairs: Sequence[WordPair], wrong: np.ndarray) -> Iterator[str]:

@@ -50,9 +50,10 @@ def block_count(name: str) -> int:
     source = resolve(name)
     if blocks := _local_config(source).get("num_hidden_layers"):
         return blocks
-    from .checkpoint import read_config
+    # Through the package, which imports under its lock.
+    from . import checkpoint
 
-    return read_config(source).num_hidden_layers
+    return checkpoint.read_config(source).num_hidden_layers
 
 
 def _local_config(source: str) -> dict:

@@ -19,6 +19,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from .adapter_config import BaseLayout
 from .adapter_import import ImportedAdapter, base_modules, layout_of, read_adapter
 from .catalogue import KNOWN_MODELS, is_small_shape, resolve
 from .checkpoint import Progress, open_checkpoint, read_config
@@ -133,6 +134,11 @@ class LoadedModel:
         return "output" if self.whole else self.blocks
 
     @property
+    def layout(self) -> BaseLayout:
+        """What an adapter may change in it."""
+        return layout_of(self._model)
+
+    @property
     def device(self) -> torch.device:
         """Where the model takes its input."""
         return input_device(self._model)
@@ -211,7 +217,7 @@ class LoadedModel:
         # A key of its own even for equal weights: one visitor's adapter is never another's.
         key = f"tli{uuid.uuid4().hex}"
         with self._lock:
-            found = read_adapter(path, self.name, layout_of(self._model), base_modules(self._model))
+            found = read_adapter(path, self.name, self.layout, base_modules(self._model))
             if (found.replaced or found.token_rows) and is_dispatched(self._model):
                 text = (
                     "{name} replaces embeddings, head or norms, which needs {base} whole on one device: load it there."

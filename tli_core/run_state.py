@@ -73,6 +73,11 @@ def read_history(path: Path) -> tuple[TrainingStep, ...]:
         raise ValueError(f"The state of this run cannot be read: {str(error).splitlines()[0]}") from error
 
 
+def keep_history_only(path: Path) -> None:
+    """Let go of a saved run's tensors: it has ended, and only what its steps told is still asked for."""
+    RunState(read_history(path), {}, {}, {}).save(path)
+
+
 def random_states(device: torch.device) -> dict[str, Tensor]:
     """The random number generators that dropout draws from."""
     states = {"cpu": torch.get_rng_state()}

@@ -67,6 +67,10 @@ def paired_test(before: Sequence[float], after: Sequence[float], seed: int) -> P
         raise ValueError(f"A paired test needs two lists of at least two values, got {before.shape} and {after.shape}.")
     difference = after - before
     spread = float(difference.std(ddof=1))
+    if not np.isfinite(difference).all():
+        nothing = float("nan")
+        return PairedTest(len(difference), float(before.mean()), float(after.mean()), nothing, (nothing, nothing),
+                          nothing, nothing, nothing, nothing, nothing)  # fmt: skip
     # A difference that never varies has no t; every other figure still stands.
     t, p_t = stats.ttest_rel(after, before) if spread > 0 else (float("nan"), float("nan"))
     permuted = stats.permutation_test(

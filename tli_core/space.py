@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .catalogue import LANGUAGES, PROJECTIONS
 from .embeddings import encode, layer_states
-from .layers import layer_index
+from .layers import layer_index, layer_words
 from .model import LoadedModel
 from .pairs import WordPair, lexicon, normalise, single_word
 from .wording import say
@@ -76,6 +76,9 @@ def project(
     words = [pair.swahili for pair in pairs] + [pair.english for pair in pairs]
     vectors = torch.stack([_unit_states(loaded, words, key, index, pooling) for key in adapters])  # (m, 2n, d)
     n = len(pairs)
+    if not vectors.isfinite().all():
+        text = "At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there."
+        raise ValueError(say(text, layer=layer_words(loaded.layer_names[index])))
     nearest = (vectors[:, :n] @ vectors[:, n:].transpose(1, 2)).argmax(dim=2)  # (m, n)
     flat = _reduced(vectors.flatten(0, 1).numpy(), method, seed)  # (m · 2n, 2)
     points = flat.reshape(len(adapters), 2, n, 2).transpose(0, 2, 1, 3)  # (m, n, 2, 2)
@@ -109,6 +112,9 @@ def nearest_words(
     key = f"{language} neighbours at {index}, {pooling}"
     others = loaded.reference(adapter, key, lambda: _unit_states(loaded, candidates, adapter, index, pooling))
     cosines = (others @ _unit_states(loaded, [word], adapter, index, pooling)[0]).numpy()  # (candidates,)
+    if not np.isfinite(cosines).all():
+        text = "At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there."
+        raise ValueError(say(text, layer=layer_words(loaded.layer_names[index])))
     order = np.argsort(-cosines, kind="stable")
     ranked = [Neighbour(candidates[i], float(cosines[i]), normalise(candidates[i]) in right) for i in order]
     ranks = [rank for rank, neighbour in enumerate(ranked, 1) if neighbour.right]

@@ -1,5 +1,6 @@
 """Targeted Lexical Injection: a contrastive loss on word pairs, and LoRA on the blocks that the loss reads."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from peft import LoraConfig
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from .adapter_config import block_of
 from .alignment import best_rank
 from .batches import TrainingPairs, batches
 from .embeddings import encode, layer_states
@@ -82,6 +84,18 @@ def lora_config(config: TrainingConfig, layer: int) -> LoraConfig:
     )
 
 
+def run_bytes(loaded: LoadedModel, config: TrainingConfig) -> int:
+    """Bytes that a run keeps on the disk at most: its LoRA in float32, its moments, its best step, and the adapter."""
+    layer = blocks_read(config, loaded.blocks, loaded.whole)
+    sizes = [
+        sum(shape)
+        for name, shape in loaded.layout.linear.items()
+        if name.endswith(config.targets) and (block_of(name) or 0) < layer
+    ]
+    copies = 4 + (1 if config.patience else 0)
+    return 4 * config.rank * sum(sizes) * copies
+
+
 def train_adapter(
     loaded: LoadedModel,
     pairs: Sequence[WordPair],
@@ -104,8 +118,8 @@ def train_adapter(
         resume: a state of the same run, from which it goes on; the steps before it are not told again.
 
     Raises:
-        ValueError: too few pairs, too many steps, a layer that the model does not have, a state of another run, or
-            early stopping without held-out pairs.
+        ValueError: too few pairs, too many steps, a layer that the model does not have, a state of another run, early
+            stopping without held-out pairs, or a loss that is no number.
     """
     layer = blocks_read(config, loaded.blocks, loaded.whole)
     if layer > loaded.resident_blocks:
@@ -153,7 +167,14 @@ def train_adapter(
                 number, epoch, loss = launched.popleft()
                 last = check if not launched else None
                 seconds = time.perf_counter() - began
-                history.append(TrainingStep(number, steps, epoch, loss.wait(), run.rates[number - 1], seconds, last))
+                found = loss.wait()
+                if not math.isfinite(found):
+                    text = (
+                        "The loss is no number at step {step}: the run has gone astray. Try a lower learning rate or a "
+                        "higher temperature."
+                    )
+                    raise ValueError(say(text, step=number))
+                history.append(TrainingStep(number, steps, epoch, found, run.rates[number - 1], seconds, last))
                 yield history[-1]
 
         def state() -> RunState:

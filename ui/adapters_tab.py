@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 import gradio as gr
@@ -18,8 +20,11 @@ from ui.errors import explained
 from ui.events import CHECKED, MODEL_QUEUE, QUIET, uncover
 from ui.gpu import on_gpu
 from ui.hosting import Hosting
+from ui.kept import Kept
 from ui.links import asked_for
 from ui.model_bar import ModelBar
+from ui.sender import sender_of
+from ui.session_files import SessionFiles
 from ui.training_run import archive
 from ui.visitors import Models, OwnAdapter, Visitor
 
@@ -30,6 +35,10 @@ LOG_IN_HERE = (
     "made if it is not there."
 )
 NOBODY = "Nobody is logged in to the Hub: log in first."
+NO_LOGIN = (
+    "Nobody can log in to the Hub here: download the adapter, and put it there yourself, with "
+    "`hf upload your-name/adapter folder`."
+)
 NOBODY_HERE = "Nobody is logged in to the Hub: run hf auth login on this machine first."
 LOG_IN = "Log in, and it goes up under your own name. The repository is made if it is not there."
 # Where the login leads back to: Gradio's own button takes the address's query along.
@@ -43,6 +52,7 @@ COME_BACK_HERE = """() => {
 def build(
     models: Models,
     hosting: Hosting,
+    kept: Kept,
     visitor: gr.State,
     bar: ModelBar,
     pickers: AdapterPickers,
@@ -58,11 +68,22 @@ def build(
                 label="A zip file of its folder", file_types=[".zip"], height=120, elem_id="adapter-upload"
             )
             with gr.Row():
-                repo = gr.Textbox(label="A Hub id", placeholder="owner/name", scale=3, elem_id="adapter-repo")
+                repo = gr.Textbox(
+                    label="A Hub id",
+                    placeholder="owner/name, owner/name@revision or its address",
+                    scale=3,
+                    elem_id="adapter-repo",
+                )
                 fetch = gr.Button("Fetch it", min_width=100, scale=1, elem_id="adapter-fetch")
             with gr.Row(visible=hosting.folders):
                 folder = gr.Textbox(label="A folder of this machine", scale=3, elem_id="adapter-folder")
                 read = gr.Button("Read it", min_width=100, scale=1, elem_id="adapter-read")
+            same = gr.Checkbox(
+                label="It is for this base, whatever its config says",
+                info="For an adapter whose config names no base, or a copy of this one under another name. Shapes are "
+                "checked all the same.",
+                elem_id="adapter-same-base",
+            )
             said = gr.Markdown(elem_id="adapter-said")
         with gr.Column(scale=3, min_width=300):
             gr.Markdown("## What there is for this base")
@@ -71,16 +92,19 @@ def build(
             )
             chosen = gr.Dropdown([], label="Adapter", elem_id="adapter-chosen")
             download = gr.DownloadButton("Download it (PEFT folder, zip)", visible=False, elem_id="adapter-download")
-            gr.Markdown(f"## Put it on the Hub\n{LOG_IN if hosting.login else LOG_IN_HERE}")
+            about = LOG_IN if hosting.login else NO_LOGIN if hosting.hosted else LOG_IN_HERE
+            gr.Markdown("## Put it on the Hub")
+            gr.Markdown(about)
             if hosting.login:
                 login = gr.LoginButton(elem_id="login")
                 login.click(None, None, None, js=COME_BACK_HERE, **QUIET)
-            with gr.Row():
+            publishing = hosting.login or not hosting.hosted
+            with gr.Row(visible=publishing):
                 target = gr.Textbox(
                     label="As", placeholder="your-name/Llama-swahili-tli", scale=3, min_width=240, elem_id="publish-as"
                 )
                 push = gr.Button("Put it there", min_width=100, scale=1, elem_id="publish")
-            private = gr.Checkbox(value=True, label="Private", elem_id="publish-private")
+            private = gr.Checkbox(value=True, label="Private", visible=publishing, elem_id="publish-private")
             pushed = gr.Markdown(elem_id="publish-said")
 
     listed = [table, chosen, download]
@@ -103,24 +127,25 @@ def build(
         """A handler that brings an adapter, found by find(what, into), to this visitor."""
 
         @explained
-        def handler(what: str | None, model: str, visitor: Visitor):
+        def handler(what: str | None, model: str, visitor: Visitor, same: bool, request: gr.Request):
             if not what or not str(what).strip():
                 raise ValueError(say("Nothing was named: give an adapter first."))
-            name, remark = bring(models, visitor, model, lambda into: find(str(what).strip(), into))
+            brought = Brought(models, kept, visitor, model, sender_of(request), same is True)
+            name, remark = brought.bring(lambda into: find(str(what).strip(), into))
             told = f"{say('**{name}** is ready, and chosen in the other tabs.', name=name)} {remark}"
             return told, visitor, *pickers.updates(visitor, model, name), *shown(model, visitor)
 
         return handler
 
     ways = (
-        (upload.upload, upload, lambda path, into: core.adapter_sources.unpack_adapter(Path(path), into)),
-        (fetch.click, repo, core.adapter_sources.fetch_adapter),
+        (upload.upload, upload, lambda path, into: _unpacked(Path(path), into)),
+        (fetch.click, repo, lambda place, into: core.adapter_sources.fetch_adapter(place, into, hosting.hub_token)),
         (read.click, folder, lambda path, into: _copied(hosting, path, into)),
     )
     for trigger, given, find in ways:
         running = trigger(
             brought(find),
-            [given, model, visitor],
+            [given, model, visitor, same],
             [said, visitor, *pickers.outputs, *listed],
             api_visibility="private",
             show_progress_on=[said],
@@ -128,15 +153,15 @@ def build(
         )
         uncover(running, said)
 
-    downloads = tempfile.TemporaryDirectory(prefix="lugha-")
+    downloads = SessionFiles()
 
     @explained
     def packed(name: str | None, model: str, visitor: Visitor, request: gr.Request):
         if not name:
             return gr.DownloadButton(visible=False)
-        copy = Path(downloads.name) / str(request.session_hash) / name
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(visitor.folder(model, name), copy)
+        # First whether this visitor has it: nothing is made or removed by a name that a browser sends.
+        source = visitor.folder(model, name)
+        copy = shutil.copytree(source, downloads.fresh(request) / name)
         label = say("Download {name} (PEFT folder, zip)", name=name)
         return gr.DownloadButton(label, value=archive(copy, copy.parent), visible=True)
 
@@ -146,7 +171,7 @@ def build(
         if not name:
             raise ValueError(say("No adapter is chosen: choose one above."))
         if not token:
-            raise ValueError(say(NOBODY if hosting.login else NOBODY_HERE))
+            raise ValueError(say(NOBODY if hosting.login else NO_LOGIN if hosting.hosted else NOBODY_HERE))
         address = core.publishing.publish_adapter(visitor.folder(model, name), repo, token, private)
         return say("**{name}** is on the Hub as [{repo}]({address}).", name=name, repo=repo.strip(), address=address)
 
@@ -162,7 +187,8 @@ def build(
         def put(name, model, repo, private, visitor):
             from huggingface_hub import get_token
 
-            return publish(name, model, repo, private, visitor, get_token())
+            # The login of this machine is that of whoever runs it: strangers never have it.
+            return publish(name, model, repo, private, visitor, None if hosting.hosted else get_token())
 
     uncover(push.click(put, given, pushed, **CHECKED | {"show_progress": "minimal"}), pushed)
 
@@ -172,34 +198,57 @@ def opened(tabs: gr.Tabs, request: gr.Request) -> dict:
     return {} if asked_for(request, "adapters") is None else {tabs: gr.Tabs(selected="adapters")}
 
 
-def bring(models: Models, visitor: Visitor, model: str, find: Callable[[Path], Path]) -> tuple[str, str]:
-    """Bring an adapter to a visitor: its name and a remark on it, once its files are checked and fit the base.
+@dataclass(frozen=True)
+class Brought:
+    """An adapter on its way to a visitor: for which base, from which sender, and whether they say that it is for it."""
 
-    Args:
-        find: puts its folder into the folder it is given.
+    models: Models
+    kept: Kept
+    visitor: Visitor
+    model: str
+    sender: str
+    same_base: bool = False
 
-    Raises:
-        ValueError: it is for another base, does not fit, cannot be read, or there are too many.
-    """
-    models.check_ready(model)
-    if len(visitor.brought) >= MAX_BROUGHT:
-        raise ValueError(say("{n} adapters were brought already: reload the page to begin anew.", n=MAX_BROUGHT))
-    into = Path(tempfile.mkdtemp(prefix="lugha-adapter-"))
+    def bring(self, find: Callable[[Path], Path]) -> tuple[str, str]:
+        """Bring it: its name and a remark on it, once its files are checked and fit the base.
+
+        Args:
+            find: puts its folder into the folder it is given.
+
+        Raises:
+            ValueError: it is for another base, does not fit, cannot be read, or there are too many.
+        """
+        self.models.check_ready(self.model)
+        there = self.visitor.adapters(self.model)
+        if len(self.visitor.brought) >= MAX_BROUGHT:
+            raise ValueError(say("{n} adapters were brought already: reload the page to begin anew.", n=MAX_BROUGHT))
+        into = Path(tempfile.mkdtemp(prefix="lugha-adapter-"))
+        try:
+            self.kept.check(self.sender, 0)
+            folder = find(into)
+            self.kept.check(self.sender, sum(file.stat().st_size for file in folder.iterdir()))
+            core.adapter_sources.check_base(folder, self.model, self.same_base)
+            name = next(
+                free
+                for free in chain([folder.name], (f"{folder.name[:60]}-{n}" for n in count(2)))
+                if free not in there
+            )
+            folder = folder.rename(folder.with_name(name))
+            remark = check_fit(self.models, self.model, folder)
+        except BaseException:
+            shutil.rmtree(into, ignore_errors=True)
+            raise
+        self.kept.hold(into, self.sender)
+        self.visitor.brought[name] = OwnAdapter(self.model, folder)
+        return name, remark
+
+
+def _unpacked(archive: Path, into: Path) -> Path:
+    """An uploaded adapter out of its zip file, which has then done its work."""
     try:
-        folder = find(into)
-        core.adapter_sources.check_base(folder, model)
-        name = folder.name
-        for number in range(2, 2 + len(visitor.adapters(model))):
-            if name not in visitor.adapters(model):
-                break
-            name = f"{folder.name[:60]}-{number}"
-        folder = folder.rename(folder.with_name(name))
-        remark = check_fit(models, model, folder)
-    except ValueError:
-        shutil.rmtree(into, ignore_errors=True)
-        raise
-    visitor.brought[name] = OwnAdapter(model, folder)
-    return name, remark
+        return core.adapter_sources.unpack_adapter(archive, into)
+    finally:
+        archive.unlink(missing_ok=True)
 
 
 @on_gpu(15)

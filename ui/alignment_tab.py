@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import gradio as gr
 import plotly.graph_objects as go
@@ -21,9 +19,11 @@ from ui.arrival import Arrival
 from ui.errors import explained, remark
 from ui.events import CHECKED, MODEL_QUEUE, QUIET, uncover
 from ui.gpu import on_gpu
+from ui.limits import check_tokens
 from ui.links import ADDRESS, MAX_LINK, asked_for, not_here, view_link
 from ui.narrow import bring_into_sight
 from ui.pairs_input import CONTROL_EXAMPLE
+from ui.session_files import SessionFiles
 from ui.visitors import BASE, Models, Visitor
 
 MAX_PAIRS = 2000
@@ -95,8 +95,7 @@ def build(
 ) -> AlignmentTab:
     """Lay the tab out and wire it."""
     shown = gr.State(None)
-    # One file a session, overwritten by its next measurement; the folder goes when the server ends.
-    downloads = tempfile.TemporaryDirectory(prefix="lugha-")
+    downloads = SessionFiles()
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             given = pairs_input.build()
@@ -138,7 +137,7 @@ def build(
     outputs = [*drawn_parts, stale]
 
     def drawn(found: Shown, view: str, lines: bool, request: gr.Request) -> tuple:
-        path = Path(downloads.name) / str(request.session_hash) / "alignment.json"
+        path = downloads.fresh(request) / "alignment.json"
         core.reports.write_json(core.reports.alignment_json(found.results[-1][1]), path)
         headers, *rows = core.tables.alignment_rows(found.results[-1][1])
         return (
@@ -280,6 +279,7 @@ def measured(
     if len(read) > MAX_PAIRS:
         raise ValueError(too_many(len(read)))
     loaded, key = models.get(model), visitor.key(models, model, adapter)
+    check_tokens(loaded, read.pairs)
     results = []
     for name, used in [(model, None)] if key is None else [(model, None), (adapter, key)]:
 

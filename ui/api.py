@@ -19,12 +19,13 @@ from ui.evaluate_tab import evaluated
 from ui.events import MODEL_QUEUE
 from ui.jobs import Job, Jobs
 from ui.layers import chosen_layer
+from ui.sender import sender_of
 from ui.space_tab import neighbourhoods
 from ui.training_run import Order, held_out
 from ui.visitors import BASE, Models, Visitor
 
 API = "programs"
-"""The owner of what programs start: together they have one visitor's share, and each finds its run by its id."""
+"""Programs have no browser that keeps their token: each address has a visitor's share, and a run is found by its id."""
 
 
 def build(models: Models, jobs: Jobs) -> None:
@@ -76,6 +77,7 @@ def build(models: Models, jobs: Jobs) -> None:
         layer: str = "",
         shuffled: bool = False,
         seed: int = 0,
+        request: gr.Request = None,
     ) -> str:
         """Start a fine-tune; returns a job, whose id is the key to it: ask `job` how it stands.
 
@@ -97,8 +99,9 @@ def build(models: Models, jobs: Jobs) -> None:
             changes["layer"] = None if layer == "output" else chosen_layer(layer)
         config = configured(preset, **changes)
         given = parse_pairs(pairs).pairs if pairs.strip() else shipped("train")
+        sender = sender_of(request)
         order = Order(check_adapter_name(name.strip()), model, config, given, held_out(given))
-        return _json(_told(jobs, jobs.submit(order, API)))
+        return _json(_told(jobs, jobs.submit(order, f"{API} {sender}", sender)))
 
     @explained
     def job(job: str, stop: bool = False) -> str:

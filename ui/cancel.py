@@ -9,6 +9,7 @@ from pathlib import Path
 import gradio as gr
 
 from tli_core.wording import say
+from ui.sender import session_of
 
 CANCELLED = "Cancelled. What was on the page before is still there."
 
@@ -42,20 +43,20 @@ class StopRequests:
 
     def expect(self, request: gr.Request) -> None:
         """A button has been pressed and its run is about to begin: from now on this session can ask it to end."""
-        self._flag(str(request.session_hash)).clear()
+        self._flag(session_of(request)).clear()
 
-    def begin(self, session: str) -> StopFlag:
+    def begin(self, request: gr.Request) -> StopFlag:
         """The flag of a run that begins now; it is set already where the visitor was faster than the run."""
-        return self._flag(session)
+        return self._flag(session_of(request))
 
-    def ask(self, session: str) -> None:
+    def ask(self, request: gr.Request) -> None:
         """Ask this session's run, if there is one, to end."""
-        if session in self._flags:
-            self._flags[session].set()
+        if flag := self._flags.get(session_of(request)):
+            flag.set()
 
-    def end(self, session: str) -> None:
+    def end(self, request: gr.Request) -> None:
         """Forget a run that has ended."""
-        if flag := self._flags.pop(session, None):
+        if flag := self._flags.pop(session_of(request), None):
             flag.clear()
 
     def _flag(self, session: str) -> StopFlag:

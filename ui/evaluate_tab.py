@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,9 +22,11 @@ from ui.errors import explained
 from ui.events import MODEL_QUEUE
 from ui.gpu import on_gpu
 from ui.layers import OUTPUT, chosen_layer, last_layer, layer_choices
+from ui.limits import check_tokens
 from ui.model_bar import ModelBar
 from ui.narrow import bring_into_sight
 from ui.pairs_input import LIST_LINES
+from ui.session_files import SessionFiles
 from ui.visitors import Models, Visitor
 
 ITS_OWN, TYPED = "what it was trained on", "pairs I type"
@@ -69,7 +70,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     model = bar.model
     stops = StopRequests()
     measured = gr.State(None)
-    downloads = tempfile.TemporaryDirectory(prefix="lugha-")
+    downloads = SessionFiles()
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             adapter = pickers.evaluate
@@ -169,8 +170,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
     ):
-        session = str(request.session_hash)
-        tell = Telling(stops.begin(session), progress, 4)
+        tell = Telling(stops.begin(request), progress, 4)
         try:
             pairs = visitor.trained_on(adapter) if trained == ITS_OWN else _typed(trained_text)
             splits = {UNSEEN: "control", RESERVED: "reserved"}
@@ -178,9 +178,9 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
             report = evaluated(models, visitor, model, adapter, pairs, unseen, chosen_layer(layer), tell)
             held = Measured(model, adapter, report)
         finally:
-            stops.end(session)
+            stops.end(request)
         yield (*_shown(held, view), "", gr.Dataframe(visible=False), gr.Dataframe(visible=False), gr.skip())
-        file = _report_file(held, visitor, Path(downloads.name) / session)
+        file = _report_file(held, visitor, downloads.fresh(request))
         yield (*[gr.skip()] * (len(shown) + 3), gr.DownloadButton(value=file))
 
     def busy(working: bool):
@@ -211,7 +211,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     )
 
     def ask_to_stop(request: gr.Request):
-        stops.ask(str(request.session_hash))
+        stops.ask(request)
         return gr.Button(interactive=False)
 
     cancel.click(ask_to_stop, None, cancel, queue=False, api_visibility="private")
@@ -230,8 +230,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     def file_at_layer(measured: Measured | None, visitor: Visitor, request: gr.Request):
         if measured is None:
             return gr.skip()
-        folder = Path(downloads.name) / str(request.session_hash)
-        return gr.DownloadButton(value=_report_file(measured, visitor, folder))
+        return gr.DownloadButton(value=_report_file(measured, visitor, downloads.fresh(request)))
 
     # The report to download is always of the layer on the page.
     layer.input(at_layer, [measured, layer, view], shown, queue=False, api_visibility="private").success(
@@ -255,8 +254,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     ):
         if measured is None:
             raise ValueError(say("Nothing has been evaluated yet: press Evaluate first."))
-        session = str(request.session_hash)
-        tell = Telling(stops.begin(session), progress, 7)
+        tell = Telling(stops.begin(request), progress, 7)
         try:
             pairs = measured.report.evaluations[-1].before.pairs
             if len(pairs) > MAX_ANSWERED:
@@ -264,9 +262,9 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
                 raise ValueError(say(text, n=len(pairs), most=MAX_ANSWERED))
             report = answered(models, visitor, measured, tell)
         finally:
-            stops.end(session)
+            stops.end(request)
         held = replace(measured, report=report)
-        file = _report_file(held, visitor, Path(downloads.name) / session)
+        file = _report_file(held, visitor, downloads.fresh(request))
         return (*_answers(report), gr.DownloadButton(value=file), held)
 
     wire(
@@ -300,6 +298,7 @@ def evaluated(
 ) -> core.evaluation.EvaluationReport:
     """Base and adapter on both lists."""
     loaded, key = models.get(model), visitor.key(models, model, adapter)
+    check_tokens(loaded, pairs, unseen)
     evaluations = core.evaluation.evaluate_lists(loaded, pairs, unseen, key, layer, tell=tell)
     return core.evaluation.report_of(loaded, evaluations)
 
@@ -369,8 +368,7 @@ def _answers(report: core.evaluation.EvaluationReport) -> tuple:
 
 
 def _report_file(held: Measured, visitor: Visitor, folder: Path) -> str:
-    """The report as a zip for this session, in place of its last one."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """The report as a zip in a folder."""
     name = f"{held.report.provenance.adapter}-report"
     record = core.adapter_import.read_record(visitor.folder(held.model, held.adapter))
     core.report_page.write_report(held.report, folder / name, record)

@@ -23,6 +23,7 @@ from ui.links import ADDRESS
 from ui.narrow import bring_into_sight
 from ui.pairs_input import LIST_LINES
 from ui.preset_panel import PRESET_NOTES
+from ui.sender import sender_of
 from ui.training_run import DRAW_SECONDS, SHIPPED, TYPED, UPLOADED, Knobs, Order, held_out, piloted, rehearsed
 from ui.visitors import Models, Visitor
 
@@ -262,7 +263,7 @@ def build(
         )
 
     @explained
-    def order(visitor: Visitor, protocol, *values):
+    def order(request: gr.Request, visitor: Visitor, protocol, *values):
         given = Knobs(*values)
         config = given.config()
         models.check_ready(given.model)
@@ -271,7 +272,9 @@ def build(
         pairs = given.pairs()
         if len(pairs) < FEW:
             remark(say("{n} pairs teach little: a run that shows something has a hundred or more.", n=len(pairs)))
-        job = jobs.submit(Order(new_name, given.model, config, pairs, held_out(pairs)), visitor.token)
+        job = jobs.submit(
+            Order(new_name, given.model, config, pairs, held_out(pairs)), visitor.token, sender_of(request)
+        )
         return job.id, _still_true(protocol, config), gr.Column(visible=False), say("Preparing …")
 
     bring_into_sight([pilot.click, rehearse.click, start.click, control_run.click, go_on.click], "train-status")
@@ -279,7 +282,7 @@ def build(
     redrawn(followed_by(begun))
 
     @explained
-    def order_control(visitor: Visitor, shown: str | None):
+    def order_control(request: gr.Request, visitor: Visitor, shown: str | None):
         first = jobs.find(shown)
         if first is None or not first.adapter:
             raise ValueError(say("There is no run to control yet: fine-tune first."))
@@ -288,7 +291,7 @@ def build(
         wanted = f"{first.order.name[: 64 - len(SHUFFLED_ENDING)]}{SHUFFLED_ENDING}"
         new_name = visitor.check_new_name(first.order.model, wanted)
         control = replace(first.order, name=new_name, config=config, of=first.id)
-        return jobs.submit(control, visitor.token).id
+        return jobs.submit(control, visitor.token, sender_of(request)).id
 
     redrawn(followed_by(control_run.click(order_control, [visitor, shown], shown, **CHECKED)))
 

@@ -22,13 +22,18 @@ from tli_core.wording import say
 from ui.cancel import StopFlag
 from ui.gpu import detached
 from ui.hosting import OWN_MACHINE, Hosting
-from ui.training_run import STATE, STOP, Finished, Order, measured_run, train
+from ui.kept import Kept
+from ui.training_run import STATE, STOP, Finished, Order, Saved, measured_run, train
 from ui.visitors import Models, OwnAdapter, Visitor
 
 WAITING, RUNNING, DONE, STOPPED, FAILED, BROKEN_OFF = "waiting", "running", "done", "stopped", "failed", "broken off"
 MAX_WAITING = 8
 
 RECORD = "job.json"
+DISK_ERROR = (
+    "The server could not write to its disk. What was learned up to the last check is kept: go on from it later."
+)
+OUR_ERROR = "The run ended with an error of ours; the server's log has it."
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _LOG = logging.getLogger(__name__)
@@ -47,6 +52,7 @@ class Job:
     said: str = ""
     steps: tuple[core.history.TrainingStep, ...] = ()
     adapter: Path | None = None
+    sender: str = field(default="", repr=False)
     finished: Finished | None = field(default=None, repr=False)
     deleted: bool = False
     context: Context = field(default_factory=detached, repr=False)
@@ -63,14 +69,18 @@ class Job:
 
     @property
     def resumable(self) -> bool:
-        """Whether it ended before its last step and left a state to go on from."""
-        unfinished = not self.steps or self.steps[-1].step < self.steps[-1].steps
+        """Whether it ended before its last step, or before its adapter was saved, and left a state to go on from."""
+        unfinished = not self.adapter or not self.steps or self.steps[-1].step < self.steps[-1].steps
         return self.state in (STOPPED, FAILED, BROKEN_OFF) and unfinished and (self.folder / STATE).exists()
 
     def end(self, state: str, said: str = "") -> None:
         """End in a state; its record comes first, so that who sees the end finds it kept."""
         self.said = said
-        self.write(state)
+        try:
+            self.write(state)
+        except OSError as error:
+            # A full or read-only disk ends this run's record, not the line of those that wait.
+            _LOG.error("The end of the run %s could not be recorded: %s", self.id, error)
         self.state = state
 
     def write(self, state: str | None = None) -> None:
@@ -129,8 +139,12 @@ class Jobs:
 
     def __init__(self, models: Models, folder: Path, hosting: Hosting = OWN_MACHINE):
         self.hosting = hosting
+        self.kept = Kept(hosting)
         self._models = models
         self._folder = folder
+        for earlier in folder.glob("*"):
+            if _ID.fullmatch(earlier.name):
+                self.kept.hold(earlier)
         # Gradio gives out files of the temporary folder and of the one it was started in, and runs may be elsewhere.
         self._downloads = tempfile.TemporaryDirectory(prefix="lugha-runs-")
         self._jobs: dict[str, Job] = {}
@@ -138,27 +152,36 @@ class Jobs:
         self._line: SimpleQueue[Job] = SimpleQueue()
         self._worker: threading.Thread | None = None
 
-    def submit(self, order: Order, owner: str = "") -> Job:
+    def submit(self, order: Order, owner: str = "", sender: str = "") -> Job:
         """Take an order; it runs as soon as those before it have ended.
 
         Args:
             owner: who will find it again without its id; empty for nobody.
+            sender: the address that it comes from, as `sender_of` names it: a browser without its token has no owner.
 
         Raises:
-            ValueError: too many are waiting, or the owner has too many runs.
+            ValueError: too many are waiting, or the owner or the sender has too many runs or keeps too much.
         """
         self._clear_old()
-        self._check_fair(order, owner)
+        self._check_fair(order, owner, sender)
         job_id = uuid.uuid4().hex
-        job = Job(job_id, owner, order, self._folder / job_id, time.time())
+        job = Job(job_id, owner, order, self._folder / job_id, time.time(), sender=sender)
         self._put_in_line(job)
+        self.kept.hold(job.folder, sender)
         with self._lock:
             self._jobs[job_id] = job
         return job
 
-    def _check_fair(self, order: Order, owner: str) -> None:
-        """Pass if an order is within what one visitor may take."""
+    def _check_fair(self, order: Order, owner: str, sender: str) -> None:
+        """Pass if an order is within what one visitor, and one address, may take."""
         limits, here = self.hosting, self.of(owner)
+        same_address = [job for job in list(self._jobs.values()) if limits.hosted and job.sender == sender]
+        if len(same_address) >= limits.by_address * limits.runs:
+            text = "There are {n} runs from your network already, the most it may keep here: try again tomorrow."
+            raise ValueError(say(text, n=len(same_address)))
+        if limits.hosted and sum(job.active for job in same_address) >= limits.by_address * limits.at_work:
+            text = "{n} runs from your network are at work: wait for one to end, so that others get their turn."
+            raise ValueError(say(text, n=limits.by_address * limits.at_work))
         if owner and len(here) >= limits.runs:
             raise ValueError(
                 say(
@@ -176,6 +199,12 @@ class Jobs:
         if steps > limits.train_steps:
             text = "{n} steps are more than {most}, the most here: use fewer epochs or larger batches."
             raise ValueError(say(text, n=steps, most=limits.train_steps))
+        if limits.run_bytes is not None:
+            size = core.training.run_bytes(self._models.get(order.model), order.config)
+            if size > limits.run_bytes:
+                text = "The run would take {size} MB, more than {most}, the most here: lower rank or fewer matrices."
+                raise ValueError(say(text, size=size // 1_000_000, most=limits.run_bytes // 1_000_000))
+            self.kept.check(sender, size)
 
     def find(self, job_id: str | None) -> Job | None:
         """The job of this id, also one that an earlier server ran; None where there is none."""
@@ -281,10 +310,16 @@ class Jobs:
         waiting = sum(1 for other in self._jobs.values() if other.state == WAITING and other is not job)
         if waiting >= MAX_WAITING:
             raise ValueError(say("{n} fine-tunes are waiting already: try again in a few minutes.", n=waiting))
-        job.folder.mkdir(parents=True, exist_ok=True)
-        StopFlag(job.folder / STOP).clear()
+        before = job.state, job.said
         job.state, job.said, job.context = WAITING, "", detached()
-        job.write()
+        try:
+            job.folder.mkdir(parents=True, exist_ok=True)
+            StopFlag(job.folder / STOP).clear()
+            job.write()
+        except OSError as error:
+            job.state, job.said = before
+            text = "This server cannot keep a run on its disk ({error}), so none was started."
+            raise ValueError(say(text, error=error.strerror or error)) from error
         self._line.put(job)
         with self._lock:
             if self._worker is None:
@@ -294,28 +329,41 @@ class Jobs:
     def _work(self) -> None:
         while True:
             job = self._line.get()
-            job.context.run(self._run, job)
+            try:
+                job.context.run(self._run, job)
+            except Exception:  # whatever befalls one run, the line goes on
+                _LOG.exception("The run %s could not be ended", job.id)
+                job.said, job.state = OUR_ERROR, FAILED
             if job.deleted:
                 shutil.rmtree(job.folder, ignore_errors=True)
 
     def _run(self, job: Job) -> None:
-        job.state = RUNNING
+        job.state, end = RUNNING, ""
         try:
             for item in train(self._models, job.order, job.folder, self.hosting.train_seconds):
                 if isinstance(item, Finished):
-                    job.finished, job.adapter = item, item.folder
+                    job.finished = item
+                elif isinstance(item, Saved):
+                    # On record before it is measured: a server that ends meanwhile loses nothing but the measuring.
+                    job.adapter = item.folder
+                    end = STOPPED if item.stopped else DONE
+                    job.write(end)
                 elif isinstance(item, str):
                     job.said = item
                 else:
                     job.steps = item
-            record = job.finished.record
-            stopped = record["steps"] < record["steps_planned"] and not record.get("kept_step")
-            job.end(STOPPED if stopped else DONE)
+            if end == DONE:
+                # There is nothing to go on to; its moments alone take three times its adapter.
+                core.run_state.keep_history_only(job.folder / STATE)
+            job.end(end)
         except ValueError as error:
-            job.end(STOPPED if job.stopping else FAILED, str(error))
+            job.end(end or (STOPPED if job.stopping else FAILED), str(error))
+        except OSError as error:
+            _LOG.error("The run %s could not be kept: %s", job.id, error)
+            job.end(end or FAILED, DISK_ERROR)
         except Exception:  # the line goes on with the next job whatever has befallen this one
             _LOG.exception("The run %s has failed", job.id)
-            job.end(FAILED, "The run ended with an error of ours; the server's log has it.")
+            job.end(end or FAILED, OUR_ERROR)
 
     def _clear_old(self) -> None:
         """Where runs are kept for some hours only, remove those that have had them."""

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from tli_core.wording import ENGLISH, Texts, ask_reader
 from ui.empty_plot import empty_figure
 from ui.events import QUIET
+from ui.hosting import Hosting
 from ui.links import MAX_LINK
 
 SWAHILI: dict[str, str] = {
@@ -83,6 +84,10 @@ class Page(gr.Blocks):
     Gradio sends everybody one description of the page, its `config`; this has one for each language. Not Gradio's own
     I18n, which knows only the languages that Gradio itself is translated into.
     """
+
+    def __init__(self, hosting: Hosting, **settings: Any):
+        self.hosting = hosting
+        super().__init__(**settings)
 
     @property
     def config(self) -> dict[str, Any]:

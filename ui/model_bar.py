@@ -112,21 +112,21 @@ class ModelBar:
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
     ):
-        return _fetched(self._models, self._stops, model, str(request.session_hash), progress)
+        return _fetched(self._models, self._stops, model, request, progress)
 
     def _pressed(self, request: gr.Request):
         self._stops.expect(request)
         return gr.Button(interactive=False), gr.Button(interactive=True)
 
     def _ask_to_stop(self, request: gr.Request):
-        self._stops.ask(str(request.session_hash))
+        self._stops.ask(request)
         return gr.Button(interactive=False)
 
 
 @explained
-def _fetched(models: Models, stops: StopRequests, model: str, session: str, progress: gr.Progress) -> str:
+def _fetched(models: Models, stops: StopRequests, model: str, request: gr.Request, progress: gr.Progress) -> str:
     """Load a model as planned, telling the bytes as they come; what was done and how healthy it is, in words."""
-    asked, plan = stops.begin(session), models.plan(model)
+    asked, plan = stops.begin(request), models.plan(model)
     tell = _bytes_told(plan, progress)
 
     def tell_or_stop(done: int, in_all: int) -> None:
@@ -139,7 +139,7 @@ def _fetched(models: Models, stops: StopRequests, model: str, session: str, prog
     except core.checkpoint.DownloadStopped as stopped:
         raise ValueError(say(STOPPED)) from stopped
     finally:
-        stops.end(session)
+        stops.end(request)
     health = loaded.health.sentence if loaded.health else say("Without its output head it gives no answers.")
     return say("**{model}** is loaded. {reason} {health}", model=model, reason=plan.reason, health=health)
 

@@ -39,8 +39,12 @@ def ended(jobs: Jobs, first: Job, job: Job, protocol: core.protocol.Protocol | N
             gr.Column(visible=False),
             *(gr.skip(),) * 4,
         )
-    result = jobs.result(first)
-    control = jobs.result(job) if job is not first else None
+    try:
+        result = jobs.result(first)
+        control = jobs.result(job) if job is not first else None
+    except (ValueError, OSError) as error:
+        words = say("**The adapter is kept, but could not be measured.** {reason}", reason=error)
+        return words, _chart(first, job), "", gr.Column(visible=False), *(gr.skip(),) * 4
     last = control or result
     before, after = result.evaluations[0].before, result.evaluations[0].after
     curves = [(first.order.model, before), (first.order.name, after)]

@@ -15,6 +15,7 @@ from ui.errors import explained
 from ui.events import MODEL_QUEUE, uncover
 from ui.gpu import on_gpu
 from ui.layers import LAYER_HELP, OUTPUT, chosen_layer, last_layer, layer_choices
+from ui.limits import check_tokens
 from ui.model_bar import ModelBar
 from ui.narrow import bring_into_sight, on_phone
 from ui.pairs_input import LIST_LINES
@@ -147,7 +148,9 @@ def projected(
 ) -> tuple[list[str], core.space.Projection]:
     """The names of base and adapter, and both in one plane."""
     used = _used(models, visitor, model, adapter)
-    return list(used), core.space.project(models.get(model), pairs, list(used.values()), layer, method)
+    loaded = models.get(model)
+    check_tokens(loaded, pairs)
+    return list(used), core.space.project(loaded, pairs, list(used.values()), layer, method)
 
 
 @on_gpu(30)

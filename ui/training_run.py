@@ -18,6 +18,7 @@ from tli_core.wording import say
 from ui.cancel import StopFlag
 from ui.errors import remark
 from ui.gpu import on_gpu
+from ui.limits import check_tokens
 from ui.visitors import Models
 
 SHIPPED, TYPED, UPLOADED = "the shipped lexicon", "pairs I type", "a file I upload"
@@ -154,6 +155,14 @@ class Order:
 
 
 @dataclass(frozen=True)
+class Saved:
+    """A run whose adapter is on the disk and not measured yet; stopped: somebody or the clock ended it early."""
+
+    folder: Path
+    stopped: bool
+
+
+@dataclass(frozen=True)
 class Finished:
     """A run that has ended, by itself or stopped: its adapter, measured on the control list and on its own pairs."""
 
@@ -180,8 +189,8 @@ def seconds_to_train(models: Models, order: Order, folder: Path, seconds: float)
 @on_gpu(seconds_to_train)
 def train(
     models: Models, order: Order, folder: Path, seconds: float
-) -> Iterator[tuple[core.history.TrainingStep, ...] | str | Finished]:
-    """Train, measure and keep an adapter: the steps so far now and then, what follows them, and the end.
+) -> Iterator[tuple[core.history.TrainingStep, ...] | str | Saved | Finished]:
+    """Train, keep and measure an adapter: the steps so far now and then, what follows them, and the end.
 
     The run's state is kept in the folder, and a run that finds one there goes on from it. A file named STOP there
     ends it: it is seen in another process, too.
@@ -193,6 +202,7 @@ def train(
         ValueError: the run was stopped before its first step.
     """
     loaded = models.get(order.model)
+    check_tokens(loaded, order.pairs, order.control)
     state_file, stop = folder / STATE, StopFlag(folder / STOP)
     resume = core.run_state.RunState.load(state_file) if state_file.exists() else None
     steps: list[core.history.TrainingStep] = list(resume.history) if resume else []
@@ -221,11 +231,13 @@ def train(
     yield tuple(steps)
     if not trained.record["steps"]:
         raise ValueError("The run was stopped before its first step, so there is nothing to keep.")
-    yield "Measuring base and adapter at every layer …"
     # A folder for every end, so that a resumed run's adapter is never taken for the earlier one.
     ended_at = folder / f"step-{trained.record['steps']}"
     shutil.rmtree(ended_at, ignore_errors=True)
     target = core.cards.save_adapter(trained, ended_at, order.name)
+    record = trained.record
+    yield Saved(target, record["steps"] < record["steps_planned"] and not record.get("kept_step"))
+    yield "Measuring base and adapter at every layer …"
     yield measured_run(models, order, target, trained.record)
 
 
@@ -249,10 +261,14 @@ def archive(folder: Path, into: Path) -> str:
 @on_gpu(60)
 def piloted(models: Models, model: str, pairs: Sequence[WordPair], seed: int) -> core.pilot.Pilot:
     """The published pilot on a base."""
-    return core.pilot.run_pilot(models.get(model), pairs, seed=seed)
+    loaded = models.get(model)
+    check_tokens(loaded, pairs)
+    return core.pilot.run_pilot(loaded, pairs, seed=seed)
 
 
 @on_gpu(60)
 def rehearsed(models: Models, model: str, pairs: Sequence[WordPair], config: TrainingConfig) -> core.dry_run.DryRun:
     """The dry run of a fine-tune."""
-    return core.dry_run.dry_run(models.get(model), pairs, config)
+    loaded = models.get(model)
+    check_tokens(loaded, pairs)
+    return core.dry_run.dry_run(loaded, pairs, config)

@@ -19,7 +19,9 @@ from ui.gpu import ZERO_GPU
 
 BASE = "none (base model)"
 ADAPTERS_IN_MEMORY = 32
-"""Small ones, of a few megabytes; more than that many visitors hardly compare at once."""
+"""More than that many visitors hardly compare at once."""
+
+ADAPTER_BYTES_IN_MEMORY = 2_000_000_000
 
 
 _SERVERS: list[Models] = []
@@ -116,6 +118,10 @@ class Models:
             return self._loaded[name].layer_names
         return layer_names(block_count(name))
 
+    def _adapters_fit(self) -> bool:
+        held = (self._loaded[model].adapters[key].bytes for (model, _), key in self._adapters.items())
+        return len(self._adapters) <= ADAPTERS_IN_MEMORY and sum(held) <= ADAPTER_BYTES_IN_MEMORY
+
     def adapter_key(self, model: str, folder: Path) -> str:
         """The key of an adapter's folder beside a base, read into memory on first use; those longest unused go."""
         loaded = self.get(model)
@@ -123,7 +129,7 @@ class Models:
             held = (model, folder)
             if held not in self._adapters:
                 self._adapters[held] = loaded.add_adapter(folder).key
-                while len(self._adapters) > ADAPTERS_IN_MEMORY:
+                while len(self._adapters) > 1 and not self._adapters_fit():
                     (other, _), key = self._adapters.popitem(last=False)
                     self._loaded[other].drop(key)
             self._adapters.move_to_end(held)
