@@ -24,6 +24,7 @@ TOKEN = "hf_of_a_visitor"
 class Served:
     """Bytes given of each file, how often each was asked for with GET, of which revisions, and what was committed.
 
+    refusal, where it is set, is the status and the Hub's code with which everything is answered.
     tokens are the logins of all that was asked, empty for nobody's.
     """
 
@@ -34,6 +35,7 @@ class Served:
     bytes: Counter = field(default_factory=Counter)
     gets: Counter = field(default_factory=Counter)
     revisions: list[str] = field(default_factory=list)
+    refusal: tuple[int, str] | None = None
 
 
 def take_for_the_hub(served: Served, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +91,9 @@ def serve(folder: Path, repo: str, cut: dict[str, int] | None = None) -> Iterato
             return self._send(404, b"{}", True, as_json)
 
         def _answer(self, body: bool) -> None:
+            if served.refusal:
+                status, code = served.refusal
+                return self._send(status, b"{}", body, {"X-Error-Code": code} if code else {})
             path = self.path.split("?")[0]
             found = re.fullmatch(rf"/{repo}/resolve/([\w.%-]+)/([\w./-]+)", path)
             if found:

@@ -169,7 +169,7 @@ def test_an_adapter_comes_from_the_hub_file_by_file(tmp_path, monkeypatch):
         assert fetch_adapter("owner/mine/deep/er@v2", tmp_path).name == "er"
         with pytest.raises(ValueError, match=r"owner/mine/deep has no adapter_config\.json"):
             fetch_adapter("owner/mine/deep", tmp_path)
-        with pytest.raises(ValueError, match=r"There is no owner/other on the Hub, or it is private: check the id\."):
+        with pytest.raises(ValueError, match="There is no owner/other on the Hub, or it needs a login"):
             fetch_adapter("owner/other", tmp_path)
         with pytest.raises(ValueError, match=r"'\.\./up' is no Hub id: write it as owner/name, "):
             fetch_adapter("../up", tmp_path)

@@ -24,7 +24,7 @@ from tli_core.model import Provenance
 from tli_core.pairs import WordPair
 from tli_core.pooling import POOLINGS
 
-SOURCE = Provenance("hand", None, "float32", None, None, "words", 0, 0)
+SOURCE = Provenance("hand", None, "float32", None, None, "words", "<s>", False, 0, 0)
 
 
 def states(swahili, english, pairs=None) -> PairStates:
@@ -34,7 +34,14 @@ def states(swahili, english, pairs=None) -> PairStates:
     pairs = pairs or tuple(WordPair(f"sw{i}", f"en{i}") for i in range(n))
     index = np.arange(n)
     return PairStates(
-        pairs, swahili.repeat(2, 1, 1), english.repeat(2, 1, 1), index, index, ("embeddings", "output"), np.zeros(2)
+        pairs,
+        swahili.repeat(2, 1, 1),
+        english.repeat(2, 1, 1),
+        index,
+        index,
+        ("embeddings", "output"),
+        np.zeros(2),
+        np.ones(2),
     )
 
 

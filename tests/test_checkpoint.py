@@ -14,10 +14,11 @@ from transformers import AutoModelForCausalLM
 
 from tli_core.alignment import measure
 from tli_core.catalogue import ROOT
-from tli_core.checkpoint import INDEX, DownloadStopped, header, needed_tensors, open_checkpoint
+from tli_core.checkpoint import INDEX, needed_tensors, open_checkpoint
 from tli_core.generation import can_generate, continuations
 from tli_core.layers import layer_index
 from tli_core.model import blocks_to_train, load_model
+from tli_core.model_files import DownloadStopped, header
 from tli_core.pairs import shipped
 from tli_core.placement import Placement
 from tli_core.presets import configured
@@ -246,7 +247,7 @@ def test_only_the_shards_that_are_needed_are_fetched_once_and_then_serve_offline
         assert served.gets[first] == 1 and served.bytes[second] == size[second]
         # The index does not name the head's shard: its header is asked for first, then the shard is fetched.
         assert size[head] <= served.bytes[head] <= 3 * size[head]
-        with pytest.raises(ValueError, match="There is no model nobody/nothing on the Hub"):
+        with pytest.raises(ValueError, match="There is no nobody/nothing on the Hub"):
             loads("nobody/nothing")
 
         # Told as by a user, in a process of its own: the Hub is not asked.
@@ -263,7 +264,7 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(tmp_path, monkeypatch):
         take_for_the_hub(served, tmp_path, monkeypatch)
         assert hub_answers()
     asked = []
-    monkeypatch.setattr("tli_core.checkpoint.hub_answers", lambda: bool(asked.append(1)))
+    monkeypatch.setattr("tli_core.model_files.hub_answers", lambda: bool(asked.append(1)))
     with pytest.raises(ValueError, match="not in the cache, and the Hub cannot be reached"):
         open_checkpoint("owner/not-here")
     assert len(asked) == 1

@@ -3,12 +3,13 @@
 import pytest
 import torch
 from peft import LoraConfig
+from transformers import MistralConfig, MistralForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 import tli_core.embeddings
 import tli_core.model
 from tli_core.embeddings import encode, layer_states, pooled_states
 from tli_core.kernels import choose_kernels
-from tli_core.llama_block import in_few_kernels, lay_side_by_side, project, run_block, turn_at
+from tli_core.llama_block import in_few_kernels, is_llama_block, lay_side_by_side, project, run_block, turn_at
 from tli_core.model import LoadedModel
 
 from .conftest import character_tokenizer, tiny_llama
@@ -55,6 +56,29 @@ def test_a_block_gives_what_transformers_gives_and_its_gradients(targets):
     assert len(ours) == 2 + 2 * len(targets)
     for own, other in zip(ours, theirs, strict=True):
         assert (own - other).norm() / other.norm() < 2e-6
+
+
+def test_only_transformers_own_llama_block_goes_through_few_kernels():
+    block = tiny_llama().model.layers[0]
+    assert is_llama_block(block)
+    config = Qwen3Config(vocab_size=9, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=4,
+                         num_key_value_heads=2, head_dim=4)  # fmt: skip
+    other = Qwen3ForCausalLM(config).model.layers[0]
+    assert not is_llama_block(other), "it has the same matrices and the same activation, and norms on queries and keys"
+    mistral = MistralForCausalLM(MistralConfig(**{k: v for k, v in config.to_dict().items() if k in (
+        "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+        "num_key_value_heads")})).model.layers[0]  # fmt: skip
+    assert not is_llama_block(mistral)
+    for change in (
+        lambda block: setattr(block.self_attn, "scaling", 0.3),
+        lambda block: setattr(block.mlp, "act_fn", torch.nn.GELU()),
+        lambda block: setattr(block, "input_layernorm", torch.nn.LayerNorm(16)),
+        lambda block: setattr(block.self_attn, "attention_dropout", 0.1),
+        lambda block: setattr(block, "self_attn", type("Own", (type(block.self_attn),), {})(tiny_llama().config, 0)),
+    ):
+        changed = tiny_llama().model.layers[0]
+        change(changed)
+        assert not is_llama_block(changed)
 
 
 def test_dropout_is_that_of_each_lora():

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from .adapter_config import CONFIG, MAX_CONFIG_BYTES, read_json_object
 from .catalogue import is_same_base, named_base, source_of
 from .hub_address import HubAddress, hub_address
-from .reach import hub_answers
+from .reach import hub_answers, hub_refusal
 from .wording import say
 
 WEIGHTS, RECORD = "adapter_model.safetensors", "tli.json"
@@ -133,7 +133,7 @@ def fetch_adapter(place: str, into: Path, token: bool | None = None) -> Path:
         ValueError: that is no Hub id, there is no adapter there in safetensors, it is too large, or the Hub cannot be
             reached.
     """
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError
 
     address = hub_address(place)
     if not hub_answers():
@@ -142,18 +142,8 @@ def fetch_adapter(place: str, into: Path, token: bool | None = None) -> Path:
         with _all_or_nothing(into / folder_name(address.name)) as target:
             _fetch_files(address, target, token)
             return target
-    except RevisionNotFoundError as error:
-        text = "{repo} has no revision {revision} on the Hub: check its name."
-        raise ValueError(say(text, repo=address.repo, revision=address.revision)) from error
-    except GatedRepoError as error:
-        text = "{repo} is gated: ask for access on its page on the Hub, then log in."
-        raise ValueError(say(text, repo=address.repo)) from error
-    except RepositoryNotFoundError as error:
-        text = "There is no {repo} on the Hub, or it is private: check the id."
-        raise ValueError(say(text, repo=address.repo)) from error
     except (HfHubHTTPError, OSError) as error:
-        text = "The Hub could not be asked for {repo}: {error}"
-        raise ValueError(say(text, repo=address.repo, error=str(error).splitlines()[0][:200])) from error
+        raise ValueError(hub_refusal(error, address.repo, address.revision)) from error
 
 
 def _fetch_files(address: HubAddress, target: Path, token: bool | None) -> None:

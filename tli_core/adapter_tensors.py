@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .adapter_config import AdapterConfig, BaseLayout, block_of, ends
-from .checkpoint import header
+from .checkpoint import FLOATS
+from .model_files import header
 from .wording import say
 
 MAX_TABLE_BYTES = 8_000_000
 """Of an adapter's table of tensors; one for every matrix of a model of 80 blocks takes a tenth of it."""
 
 _PREFIX = "base_model.model."
-_FLOATS = ("F16", "BF16", "F32", "F64")
 
 _LORA_PARTS = (
     "lora_A.weight", "lora_B.weight", "lora_B.bias", "lora_embedding_A", "lora_embedding_B", "lora_magnitude_vector",
@@ -158,7 +158,7 @@ class TensorPlan:
 
     def _check_shape(self, name: str, wanted: tuple[int, ...]) -> None:
         stored = self.names[name]
-        if stored.dtype not in _FLOATS:
+        if stored.dtype not in FLOATS:
             text = "{name}: {tensor} is stored as {dtype}, not as a float: save the adapter again in bf16 or float32."
             raise ValueError(say(text, name=self.adapter, tensor=stored.raw[:160], dtype=stored.dtype[:20]))
         if 0 in stored.shape:

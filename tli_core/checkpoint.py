@@ -1,35 +1,23 @@
 """Which tensors a task needs; find and fetch only those, trusting the shards' own headers over the index."""
 
 import json
-import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from accelerate import init_empty_weights
-from huggingface_hub import HfApi, hf_hub_download, snapshot_download, try_to_load_from_cache
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from torch import nn
-from tqdm import tqdm
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
-from .hub_address import hub_address
-from .reach import hub_answers
+from .model_files import HubFiles, LocalFiles, Progress, header, model_files
 from .wording import say
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 HEAD = "lm_head.weight"
 EMBEDDINGS = "model.embed_tokens.weight"
-MAX_HEADER_BYTES = 100_000_000
-
-Progress = Callable[[int, int], None]
-"""Told (bytes so far, bytes in all) of each file while it is fetched; may raise DownloadStopped."""
-
-
-class DownloadStopped(Exception):
-    """A download was ended on request. What has come is kept in the cache, and the next one goes on from there."""
+FLOATS = ("F16", "BF16", "F32", "F64")
 
 
 @dataclass(frozen=True)
@@ -70,7 +58,7 @@ def read_config(source: str, revision: str | None = None) -> PretrainedConfig:
     Raises:
         ValueError: there is none, or it is of another kind of model.
     """
-    return _read_config(_files(source, revision, lambda done, total: None))
+    return _read_config(model_files(source, revision, lambda done, total: None))
 
 
 def open_checkpoint(
@@ -93,19 +81,26 @@ def open_checkpoint(
     Raises:
         ValueError: the checkpoint is missing, damaged or of another shape; one sentence says what and how to mend it.
     """
-    files = _files(source, revision, progress)
+    files = model_files(source, revision, progress)
     config = _read_config(files)
     if blocks is not None and not 1 <= blocks <= config.num_hidden_layers:
         last = config.num_hidden_layers
         raise ValueError(f"Layer {blocks} is beyond {source}, whose output is layer {last}: choose 1 to {last}.")
     wanted = needed_tensors(config, blocks)
-    places = _place(files, wanted, want_head=blocks is None and not config.tie_word_embeddings)
+    places = _place(files, wanted, want_head=blocks is None)
     borrowed = head_from if blocks is None and not config.tie_word_embeddings and HEAD not in places else None
     if borrowed:
-        places |= _place(_files(borrowed, None, progress), (), want_head=True)
+        places |= _place(model_files(borrowed, None, progress), (), want_head=True)
         if HEAD not in places:
             raise ValueError(f"{head_from} has no {HEAD} either: name another sibling, or go on without answers.")
     missing = [name for name in wanted if name not in places]
+    if (
+        missing
+        and not files.shards()
+        and (pickles := [n for n in files.names() if n.endswith((".bin", ".pt", ".pth"))])
+    ):
+        text = "{source} has its weights in {pickle} only, a pickle, which can run code: save it as safetensors first."
+        raise ValueError(say(text, source=source, pickle=pickles[0]))
     if missing:
         raise ValueError(
             f"{source} lacks {len(missing)} of the {len(wanted)} tensors needed, such as {missing[0]}: "
@@ -136,7 +131,7 @@ def weigh(source: str, blocks: int | None = None, revision: str | None = None) -
     Raises:
         ValueError: there is no such model, or the Hub cannot be asked.
     """
-    files = _files(source, revision, lambda done, total: None)
+    files = model_files(source, revision, lambda done, total: None)
     config = _read_config(files)
     with init_empty_weights():
         model = AutoModelForCausalLM.from_config(with_blocks(config, blocks))
@@ -153,13 +148,6 @@ def weigh(source: str, blocks: int | None = None, revision: str | None = None) -
     return Weights(sum(sizes.get(shard, 0) for shard in shards), here, parameters, in_blocks)
 
 
-def _files(source: str, revision: str | None, progress: Progress) -> "_LocalFiles | _HubFiles":
-    if Path(source).is_dir():
-        return _LocalFiles(Path(source))
-    address = hub_address(source)
-    return _HubFiles(address.repo, revision or address.revision, progress)
-
-
 def with_blocks(config: PretrainedConfig, blocks: int | None) -> PretrainedConfig:
     """The config as it is, or for its first blocks only; nothing else of it changes."""
     if blocks is None:
@@ -167,20 +155,56 @@ def with_blocks(config: PretrainedConfig, blocks: int | None) -> PretrainedConfi
     return type(config).from_dict({**config.to_dict(), "num_hidden_layers": blocks})
 
 
-def _read_config(files: "_LocalFiles | _HubFiles") -> PretrainedConfig:
+def _read_config(files: LocalFiles | HubFiles) -> PretrainedConfig:
     path = files.get("config.json")
     if path is None:
         raise ValueError(f"{files.source} has no config.json: it is not a model in the Hugging Face layout.")
     try:
-        config = AutoConfig.from_pretrained(path.parent)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"The config of {files.source} cannot be read: {str(error).splitlines()[0]}") from error
-    if config.model_type != "llama":
-        raise ValueError(f"{files.source} is a {config.model_type} model: only Llama models can be used here.")
+        given = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(given, dict):
+            raise ValueError("it is no JSON object")
+        _check_plain(files.source, given)
+        config = AutoConfig.from_pretrained(path.parent, trust_remote_code=False)
+        # What a model is built from: an unknown kind of rotary table, say, shows only here.
+        with init_empty_weights():
+            AutoModelForCausalLM.from_config(with_blocks(config, 1), trust_remote_code=False)
+    except _NotPlain as error:
+        raise ValueError(str(error)) from None
+    except Exception as error:  # transformers raises whatever a value that it did not expect leads to
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise ValueError(
+            say("The config of {source} cannot be used: {reason}.", source=files.source, reason=reason.rstrip("."))
+        ) from error
     return config
 
 
-def _place(files: "_LocalFiles | _HubFiles", wanted: tuple[str, ...], want_head: bool) -> dict[str, Path]:
+class _NotPlain(Exception):
+    """A checkpoint that is more, or other, than the weights of a Llama."""
+
+
+def _check_plain(source: str, given: dict[str, Any]) -> None:
+    """Pass if a config is of a model that this project computes as it was made.
+
+    Raises:
+        _NotPlain: it brings code of its own, is of another family, or its weights are quantised.
+    """
+    if given.get("auto_map"):
+        text = "{source} brings code of its own (auto_map), which is never run here: choose a model without."
+        raise _NotPlain(say(text, source=source))
+    if given.get("model_type") != "llama":
+        text = "{source} is a {kind} model: only Llama models can be used here."
+        raise _NotPlain(say(text, source=source, kind=str(given.get("model_type"))[:40]))
+    quantised = given.get("quantization_config") or given.get("compression_config")
+    if quantised:
+        kind = quantised.get("quant_method", "unknown") if isinstance(quantised, dict) else "unknown"
+        text = (
+            "{source} is stored quantised ({kind}), and its numbers mean nothing without what undoes that: choose the "
+            "same model in bf16 or float32. It can be loaded in 8 or 4 bits from there."
+        )
+        raise _NotPlain(say(text, source=source, kind=str(kind)[:40]))
+
+
+def _place(files: LocalFiles | HubFiles, wanted: tuple[str, ...], want_head: bool) -> dict[str, Path]:
     """Where each wanted tensor really is. The index says where to look first; the shards' headers decide."""
     names = (*wanted, HEAD) if want_head else wanted
     index = _read_index(files)
@@ -193,6 +217,12 @@ def _place(files: "_LocalFiles | _HubFiles", wanted: tuple[str, ...], want_head:
         if path is None:
             raise ValueError(f"{files.source} lacks its shard {shard}: fetch it again.")
         held = header(path)
+        for name in for_names:
+            if name in held and held[name]["dtype"] not in FLOATS:
+                text = (
+                    "{source} stores {tensor} as {dtype}, which is quantised: choose the same model in bf16 or float32."
+                )
+                raise ValueError(say(text, source=files.source, tensor=name, dtype=held[name]["dtype"]))
         places.update({name: path for name in for_names if name in held and name not in places})
 
     for shard in dict.fromkeys(index[name] for name in names if name in index):
@@ -207,7 +237,7 @@ def _place(files: "_LocalFiles | _HubFiles", wanted: tuple[str, ...], want_head:
     return places
 
 
-def _read_index(files: "_LocalFiles | _HubFiles") -> dict[str, str]:
+def _read_index(files: LocalFiles | HubFiles) -> dict[str, str]:
     path = files.get(INDEX)
     if path is None:
         return {}
@@ -219,142 +249,3 @@ def _read_index(files: "_LocalFiles | _HubFiles") -> dict[str, str]:
     if len(inside) != len(index):
         raise ValueError(f"The index of {files.source} names files that are not safetensors shards of its own.")
     return inside
-
-
-def header(path: Path, most: int = MAX_HEADER_BYTES) -> dict[str, Any]:
-    """A shard's own table of tensors: name -> {dtype, shape, data_offsets}.
-
-    Args:
-        most: the most bytes that the table may have.
-
-    Raises:
-        ValueError: the file is cut short or is no safetensors file.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else most + 1
-        text = file.read(length) if length <= min(most, size) else b""
-    try:
-        table = json.loads(text)
-        table.pop("__metadata__", None)
-        end = 8 + length + max((entry["data_offsets"][1] for entry in table.values()), default=0)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
-        text = "{name} is no safetensors file, or is damaged: delete it and fetch it again."
-        raise ValueError(say(text, name=path.name)) from None
-    if end != size:
-        raise ValueError(f"{path.name} has {size} bytes where its header says {end}: delete it and fetch it again.")
-    return table
-
-
-def _progress_bar(progress: Progress) -> type[tqdm]:
-    """A tqdm that tells `progress` about the bytes of each file instead of drawing a line."""
-
-    class Reporting(tqdm):
-        def update(self, n: float | None = 1) -> bool | None:
-            changed = super().update(n)
-            progress(int(self.n), int(self.total or 0))
-            return changed
-
-        def display(self, *_args, **_kwargs) -> None:
-            """Draws nothing."""
-
-    return Reporting
-
-
-class _LocalFiles:
-    """A model folder on this machine."""
-
-    commit = None
-
-    def __init__(self, folder: Path):
-        self.source = str(folder)
-        self._folder = folder
-
-    def get(self, name: str) -> Path | None:
-        path = self._folder / name
-        return path if path.is_file() else None
-
-    def shards(self) -> tuple[str, ...]:
-        return tuple(sorted(path.name for path in self._folder.glob("*.safetensors")))
-
-    def sizes(self) -> dict[str, int]:
-        return {shard: (self._folder / shard).stat().st_size for shard in self.shards()}
-
-    def is_here(self, shard: str) -> bool:
-        return (self._folder / shard).is_file()
-
-    def may_hold(self, shard: str, names: tuple[str, ...]) -> bool:
-        return bool(set(names) & set(header(self._folder / shard)))
-
-
-class _HubFiles:
-    """A repository on the Hub, through the ordinary cache; every file of one load is of one commit."""
-
-    def __init__(self, repo: str, revision: str | None, progress: Progress):
-        self.source = repo
-        self._revision = revision
-        self._progress = _progress_bar(progress)
-        # What is in the cache serves without the Hub, too.
-        self._offline = not hub_answers()
-        self.commit: str | None = None
-
-    def get(self, name: str) -> Path | None:
-        """The file, fetched unless it is in the cache; None where the repository has none of that name."""
-        try:
-            path = Path(
-                hf_hub_download(
-                    self.source,
-                    name,
-                    revision=self.commit or self._revision,
-                    tqdm_class=self._progress,
-                    local_files_only=self._offline,
-                )
-            )
-        except LocalEntryNotFoundError as error:
-            if self.commit and name not in self.shards():
-                return None
-            text = "{repo} is not in the cache, and the Hub cannot be reached: go online once, or check HF_ENDPOINT."
-            raise ValueError(say(text, repo=self.source)) from error
-        except EntryNotFoundError:
-            return None
-        except RepositoryNotFoundError as error:
-            text = "There is no model {repo} on the Hub, or it needs a login: check the name, or set HF_TOKEN."
-            raise ValueError(say(text, repo=self.source)) from error
-        except (HfHubHTTPError, OSError, ValueError) as error:
-            text = "{name} of {repo} could not be fetched: {error}"
-            raise ValueError(say(text, name=name, repo=self.source, error=str(error).splitlines()[0])) from error
-        # …/snapshots/<commit>/<name>: the commit that a branch or tag meant when the first file came.
-        self.commit = path.parent.name
-        return path
-
-    def shards(self) -> tuple[str, ...]:
-        """The repository's shards; without the Hub those that are in the cache."""
-        if self._offline:
-            folder = Path(snapshot_download(self.source, revision=self.commit or self._revision, local_files_only=True))
-            return tuple(sorted(path.name for path in folder.glob("*.safetensors")))
-        names = HfApi().list_repo_files(self.source, revision=self.commit or self._revision)
-        return tuple(sorted(name for name in names if name.endswith(".safetensors") and "/" not in name))
-
-    def sizes(self) -> dict[str, int]:
-        """Bytes of every shard, as the Hub tells them; without it those of the cache."""
-        if self._offline:
-            return {shard: Path(self.get(shard)).stat().st_size for shard in self.shards()}
-        try:
-            tree = HfApi().list_repo_tree(self.source, revision=self.commit or self._revision)
-            return {e.path: e.size for e in tree if e.path.endswith(".safetensors") and hasattr(e, "size")}
-        except (HfHubHTTPError, OSError) as error:
-            text = "The Hub could not tell the size of {repo}: go online, or try again."
-            raise ValueError(say(text, repo=self.source)) from error
-
-    def is_here(self, shard: str) -> bool:
-        """Whether a shard is in the cache."""
-        return isinstance(try_to_load_from_cache(self.source, shard, revision=self.commit), str)
-
-    def may_hold(self, shard: str, names: tuple[str, ...]) -> bool:
-        """Whether a shard holds one of the names; where it is not in the cache, only its header is fetched to tell."""
-        cached = try_to_load_from_cache(self.source, shard, revision=self.commit)
-        if isinstance(cached, str):
-            return bool(set(names) & set(header(Path(cached))))
-        table = HfApi().parse_safetensors_file_metadata(self.source, shard, revision=self.commit)
-        return bool(set(names) & set(table.tensors))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -13,6 +14,7 @@ from .llama_block import in_few_kernels, run_block, turn_at
 from .packing import Pack, pack_words
 from .placement import input_device, is_offloaded, resident
 from .pooling import EncodedWord, all_weights
+from .tokenizer import prefix_of
 
 MAX_BATCH_TOKENS = 8192
 """Tokens in one forward pass: enough to fill two CPU cores or a GPU, little enough to stay in megabytes."""
@@ -24,12 +26,17 @@ class PooledStates:
 
     vectors is (layers, n, d) in float32 on the CPU. anchor_share is (layers, n): the part of the vector's squared norm
     that the special tokens (BOS) bring in, ⟨their part, vector⟩ / ⟨vector, vector⟩; the words' tokens bring the rest.
+    first_piece (layers,) tells how long a word's first piece is beside its other pieces: the mean norm of the one over
+    that of the others, nan where no word has two. Far above 1 it is an attention sink, not a part of the word.
     """
 
     vectors: Tensor
     anchor_share: Tensor
+    first_piece: Tensor
 
     def __post_init__(self) -> None:
+        if self.first_piece.shape != self.vectors.shape[:1]:
+            raise ValueError(f"Ratios {tuple(self.first_piece.shape)} do not fit {tuple(self.vectors.shape)}.")
         if self.anchor_share.shape != self.vectors.shape[:2]:
             raise ValueError(f"Shares {tuple(self.anchor_share.shape)} do not fit {tuple(self.vectors.shape)}.")
 
@@ -40,14 +47,16 @@ def block_count(model: PreTrainedModel) -> int:
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[EncodedWord]:
-    """Tokenise each word alone, BOS first where the tokenizer adds one.
+    """Tokenise each word alone, with a prefix token in front: the tokenizer's own, or as `prefix_of` says.
 
     Raises:
         ValueError: a word gives no token of its own; the message names it.
     """
     batch = tokenizer(list(words), return_special_tokens_mask=True, split_special_tokens=True)
+    prefix = prefix_of(tokenizer)
+    ids_before, special_before = ((prefix.id,), (True,)) if prefix.added else ((), ())
     encoded = [
-        EncodedWord(tuple(ids), tuple(map(bool, special)))
+        EncodedWord((*ids_before, *ids), (*special_before, *map(bool, special)))
         for ids, special in zip(batch["input_ids"], batch["special_tokens_mask"], strict=True)
     ]
     for word, tokens in zip(words, encoded, strict=True):
@@ -177,10 +186,12 @@ def states_by_pooling(
     # Page-locked and on a stream of their own, so that a GPU computes while its vectors are on their way.
     on_gpu = device.type == "cuda"
     size = (layers, len(words), model.config.hidden_size)
+    norms: list[list[Tensor]] = [[] for _ in range(layers)]  # sums of norms, of first pieces and of the others: (2,)
     found = {
         pooling: PooledStates(
             torch.empty(*size, pin_memory=on_gpu),  # (layers, n, d)
             torch.zeros(*size[:2], pin_memory=on_gpu),  # (layers, n)
+            torch.full((layers,), torch.nan),
         )
         for pooling in poolings
     }
@@ -202,13 +213,19 @@ def states_by_pooling(
     packs = list(zip(*(packed(encoded, pooling) for pooling in poolings), strict=True))
     # Offloaded blocks are fetched once for all words; otherwise a pack at a time takes the least memory.
     groups = [packs] if is_offloaded(model) else [[pack] for pack in packs]
-    begin = 0
+    marked = _first_and_other_pieces(encoded)
+    begin = first = 0
     for number, group in enumerate(groups):
+        kinds = marked[first : first + len(group)]
+        first += len(group)
         group = [tuple(pack.to(device) for pack in alike) for alike in group]
         edges = [begin, *(begin + end for end in accumulate(len(alike[0].slots) for alike in group))]
 
-        def pool(layer: int, i: int, hidden: Tensor, group: list = group, edges: list[int] = edges) -> None:
+        def pool(
+            layer: int, i: int, hidden: Tensor, group: list = group, edges: list[int] = edges, kinds: list = kinds
+        ) -> None:
             part, hidden = slice(edges[i], edges[i + 1]), hidden.float()
+            norms[layer].append(torch.einsum("rt,rtm->m", hidden.norm(dim=-1), kinds[i].to(hidden.device)))
             for pooling, pack in zip(poolings, group[i], strict=True):
                 pack = pack.to(hidden.device)
                 pooled = pack.pool(hidden, pack.weights)  # (b, d)
@@ -225,7 +242,31 @@ def states_by_pooling(
         begin = edges[-1]
     for stream in sending.values():
         stream.synchronize()
+    counts = sum((kinds.sum(dim=(0, 1)) for kinds in marked), torch.zeros(2))
+    for layer, sums in enumerate(norms):
+        if sums and counts.all():
+            of_first, of_others = torch.stack([s.cpu() for s in sums]).sum(dim=0) / counts
+            for states in found.values():
+                states.first_piece[layer] = of_first / of_others
     return found
+
+
+def _first_and_other_pieces(words: Sequence[EncodedWord]) -> list[Tensor]:
+    """For each pack of words: which tokens are the first piece of a word that has several, and which its others.
+
+    Each is (r, t, 2) of ones and zeros.
+    """
+    if not words:
+        return []
+    marks = []
+    for word in words:
+        own = ~np.asarray(word.special)
+        mark = np.where(own, 2, 0).astype(np.float32)  # (t,): 1 a first piece, 2 another
+        mark[own.argmax()] = 1
+        marks.append(mark if own.sum() > 1 else np.zeros_like(mark))
+    packs = pack_words(words, marks, MAX_BATCH_TOKENS)
+    # A token is of one word only, so the sum over words is its own mark.
+    return [torch.stack([pack.weights.sum(dim=1) == kind for kind in (1, 2)], dim=-1).float() for pack in packs]
 
 
 def packed(words: Sequence[EncodedWord], pooling: str) -> list[Pack]:

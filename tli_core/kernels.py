@@ -48,7 +48,7 @@ def threads_for(tokens: int) -> Iterator[None]:
 def fuse_norms(model: PreTrainedModel) -> None:
     """PyTorch's norm, a launch and a read instead of eight; it rounds to the model's dtype once, not twice."""
     for module in model.modules():
-        if isinstance(module, LlamaRMSNorm):
+        if type(module) is LlamaRMSNorm:
             _replace_forward(module, _fused_norm)
 
 

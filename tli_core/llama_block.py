@@ -16,12 +16,16 @@ from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention, silu
 from transformers import PreTrainedModel
-from transformers.models.llama.modeling_llama import LlamaDecoderLayer
+from transformers.activations import SiLUActivation
+from transformers.models.llama.modeling_llama import LlamaAttention, LlamaDecoderLayer, LlamaMLP, LlamaRMSNorm
 
 from .placement import is_dispatched
 
 _POSITIONS = 512
 """Positions that a model's turns are worked out for at first."""
+
+_FIXED_ROTARY = ("default", "linear", "llama3", "yarn")
+"""Kinds of rotary table that are the same for a text of any length, so that they may be worked out once."""
 
 _PART = 64
 """Columns of a long product that are summed up in one go, so that many of a GPU's processors have a part in it."""
@@ -29,12 +33,34 @@ _PART = 64
 
 def in_few_kernels(model: PreTrainedModel) -> bool:
     """Whether `run_block` runs the model's blocks: on one GPU, and at their own precision."""
-    block = model.base_model.layers[0]
     return (
         model.device.type == "cuda"
         and not is_dispatched(model)
-        and model.config.hidden_act == "silu"
-        and type(_base(block.mlp.gate_proj)) is nn.Linear
+        and getattr(model.base_model.rotary_emb, "rope_type", None) in _FIXED_ROTARY
+        and all(map(is_llama_block, model.base_model.layers))
+    )
+
+
+def is_llama_block(block: nn.Module) -> bool:
+    """Whether a block is what `run_block` computes: transformers' Llama block itself, at its own precision.
+
+    By exact class: a family that inherits from it may put a norm on the queries, say, which would be passed over.
+    """
+    if type(block) is not LlamaDecoderLayer:
+        return False
+    attention, mlp = block.self_attn, block.mlp
+    norms = (block.input_layernorm, block.post_attention_layernorm)
+    matrices = (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj, mlp.gate_proj, mlp.up_proj,
+                mlp.down_proj)  # fmt: skip
+    return (
+        type(attention) is LlamaAttention
+        and type(mlp) is LlamaMLP
+        and all(type(norm) is LlamaRMSNorm for norm in norms)
+        and all(type(_base(matrix)) is nn.Linear for matrix in matrices)
+        and type(mlp.act_fn) in (nn.SiLU, SiLUActivation)
+        and attention.scaling == attention.head_dim**-0.5
+        and not attention.attention_dropout
+        and attention.is_causal
     )
 
 

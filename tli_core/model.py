@@ -17,21 +17,22 @@ import torch
 from peft import LoraConfig
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
-from transformers import AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from .adapter_config import BaseLayout
 from .adapter_import import ImportedAdapter, base_modules, layout_of, read_adapter
 from .catalogue import KNOWN_MODELS, is_small_shape, resolve
-from .checkpoint import Progress, open_checkpoint, read_config
+from .checkpoint import open_checkpoint, read_config
 from .generation import can_generate
 from .health import Health, check_health
-from .hub_address import hub_address
 from .kernels import choose_kernels
 from .layers import layer_names
 from .llama_block import in_few_kernels, lay_side_by_side
+from .model_files import Progress
 from .placement import Placement, computes_on, input_device, is_dispatched, is_offloaded
 from .quantise import NAMES
 from .reading import read_model
+from .tokenizer import load_tokenizer, prefix_of
 from .wording import say
 
 _REFERENCES_KEPT = 12
@@ -40,7 +41,11 @@ _HASHED_BYTES = 256_000_000
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a number comes from: enough to make it again."""
+    """Where a number comes from: enough to make it again.
+
+    prefix_token is what every text begins with, never pooled with a word unless the pooling says so; prefix_added says
+    that it was put there, as the tokenizer adds none. None where the vocabulary has no token for it.
+    """
 
     model: str
     revision: str | None
@@ -48,6 +53,8 @@ class Provenance:
     adapter: str | None
     adapter_sha256: str | None
     pooling: str
+    prefix_token: str | None
+    prefix_added: bool
     n: int
     seed: int
     versions: dict[str, str] = field(default_factory=dict)
@@ -274,6 +281,7 @@ class LoadedModel:
     def provenance(self, adapter: str | None, pooling: str, n: int, seed: int) -> Provenance:
         """Where a number measured now comes from."""
         info = self.adapters.get(adapter) if adapter else None
+        prefix = prefix_of(self.tokenizer)
         return Provenance(
             model=self.name,
             revision=self.revision,
@@ -281,6 +289,8 @@ class LoadedModel:
             adapter=info.name if info else adapter,
             adapter_sha256=info.sha256 if info else None,
             pooling=pooling,
+            prefix_token=prefix.token,
+            prefix_added=prefix.added,
             n=n,
             seed=seed,
             versions=_versions(),
@@ -411,13 +421,7 @@ def load_model(
     checkpoint = open_checkpoint(
         source, placement.blocks, progress=progress, head_from=head_from and resolve(head_from)
     )  # fmt: skip
-    try:
-        repo = source if Path(source).is_dir() else hub_address(source).repo
-        tokenizer = AutoTokenizer.from_pretrained(repo, revision=checkpoint.commit or "main", trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"The tokenizer of {name} could not be loaded: {str(error).strip().splitlines()[0]}"
-        ) from error
+    tokenizer = load_tokenizer(source, checkpoint.commit, checkpoint.config)
     model = read_model(checkpoint, _dtype(checkpoint.config), placement)
     revision = checkpoint.commit or _content_hash(Path(source))
     if checkpoint.head_from:

@@ -7,7 +7,7 @@ import torch
 from accelerate import init_empty_weights
 from safetensors import SafetensorError, safe_open
 from torch import nn
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 from .checkpoint import EMBEDDINGS, HEAD, Checkpoint, with_blocks
 from .placement import Placement, dispatch, home, place_parts
@@ -25,8 +25,8 @@ def read_model(checkpoint: Checkpoint, dtype: torch.dtype, placement: Placement)
         ValueError: a tensor has another shape than the config says, its shard is damaged, or bitsandbytes is lacking.
     """
     with init_empty_weights(include_buffers=False):
-        config = with_blocks(checkpoint.config, placement.blocks)
-        model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+        config = _as_stored(with_blocks(checkpoint.config, placement.blocks), checkpoint)
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
     if placement.blocks is not None:
         model.model.norm = nn.Identity()
     if placement.blocks is not None or not checkpoint.has_head:
@@ -36,7 +36,7 @@ def read_model(checkpoint: Checkpoint, dtype: torch.dtype, placement: Placement)
     parts = {"": placement.device} if placement.limits is None else place_parts(model, dtype, placement.limits)
     shapes = {name: tensor.shape for name, tensor in model.named_parameters(remove_duplicate=False)}
     stored = {name: (shard, name) for name, shard in checkpoint.places.items() if name in shapes}
-    tied = HEAD in shapes and HEAD not in stored
+    tied = HEAD in shapes and config.tie_word_embeddings
     if tied:
         stored[HEAD] = stored[EMBEDDINGS]
     kept = {name: shard for name, (shard, own) in stored.items() if home(parts, name) != "disk" and name == own}
@@ -57,6 +57,16 @@ def read_model(checkpoint: Checkpoint, dtype: torch.dtype, placement: Placement)
     else:
         dispatch(model, parts, placement.device, dtype, stored)
     return model.eval()
+
+
+def _as_stored(config: PretrainedConfig, checkpoint: Checkpoint) -> PretrainedConfig:
+    """The config, untied where the checkpoint has a head that is not the embeddings, as transformers does."""
+    if not config.tie_word_embeddings or HEAD not in checkpoint.places:
+        return config
+    head, embeddings = (tensor for _, tensor in _tensors({n: checkpoint.places[n] for n in (HEAD, EMBEDDINGS)}))
+    if head.shape == embeddings.shape and torch.equal(head, embeddings):
+        return config
+    return type(config).from_dict({**config.to_dict(), "tie_word_embeddings": False})
 
 
 def _tensors(places: dict[str, Path]) -> Iterator[tuple[str, torch.Tensor]]:

@@ -131,12 +131,12 @@ def _fetched(models: Models, stops: StopRequests, model: str, request: gr.Reques
 
     def tell_or_stop(done: int, in_all: int) -> None:
         if asked.is_set():
-            raise core.checkpoint.DownloadStopped
+            raise core.model_files.DownloadStopped
         tell(done)
 
     try:
         loaded = models.load(model, plan, tell_or_stop)
-    except core.checkpoint.DownloadStopped as stopped:
+    except core.model_files.DownloadStopped as stopped:
         raise ValueError(say(STOPPED)) from stopped
     finally:
         stops.end(request)

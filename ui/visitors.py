@@ -105,7 +105,7 @@ class Models:
         """What loading a base would take here, and how it would be done."""
         return core.fit.plan(resolve(name))
 
-    def load(self, name: str, chosen: core.fit.Plan, progress: core.checkpoint.Progress) -> core.model.LoadedModel:
+    def load(self, name: str, chosen: core.fit.Plan, progress: core.model_files.Progress) -> core.model.LoadedModel:
         """Load a base as planned; one visitor's load serves all."""
         with self._lock:
             if name not in self._loaded:
