@@ -1,7 +1,7 @@
 """Every measure on vectors written by hand, and the verdicts on models whose answer is known."""
 
 import math
-from dataclasses import replace
+from dataclasses import fields, make_dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import torch
 
 import tli_core.alignment
 from tli_core.alignment import (
+    LayerAlignment,
     PairStates,
     align,
     auc,
@@ -53,7 +54,13 @@ def reference(d):
     return states(noise(12, d, 90), noise(12, d, 91), tuple(WordPair(f"r{i}", f"q{i}") for i in range(12)))
 
 
-def test_cosines_by_hand():
+@pytest.fixture
+def own_pairs(monkeypatch):
+    """Wrong pairs of the list itself however short it is, as nobody works out hundreds by hand."""
+    monkeypatch.setattr(tli_core.alignment, "FEW_PAIRS", 1)
+
+
+def test_cosines_by_hand(own_pairs):
     result = align(states([[1, 0], [0, 1]], [[1, 0], [1, 1]]), reference(2), SOURCE)
     root = math.sqrt(0.5)
     assert result.cosine[:, 0] == pytest.approx([1, root])
@@ -68,7 +75,7 @@ def test_cosines_by_hand():
     assert result.chance == 0.5 and result.pool_size == 2
 
 
-def test_listed_translations_are_no_wrong_pairs():
+def test_listed_translations_are_no_wrong_pairs(own_pairs):
     pairs = (WordPair("haki", "justice", ("right",)), WordPair("kulia", "right"), WordPair("maji", "water"))
     vectors = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
     english = [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
@@ -131,9 +138,9 @@ def test_centring_removes_what_a_language_has_in_common():
 
 def test_one_pair_gets_its_band_and_rank_from_the_reference_pool():
     result = align(states([[1.0, 0, 0, 0]], [[1.0, 0, 0, 0]]), reference(4), SOURCE)
-    assert math.isnan(result.mismatched[0]) and result.warnings
-    mismatched, band = result.control
-    assert band[0, 0] < mismatched[0] < band[0, 1]
+    assert result.wrong_from == "reference pool" and result.warnings
+    assert result.mismatched_band[0, 0] < result.mismatched[0] < result.mismatched_band[0, 1]
+    assert np.isnan(result.matched_ci95).all() and verdict(result, 0) == "too few pairs"
     assert result.reference_rank[0, 0] == 1 and result.reference_size == 12
 
 
@@ -229,8 +236,31 @@ def test_a_long_list_is_measured_in_parts_and_says_so(tiny, pairs, monkeypatch):
     np.testing.assert_allclose(parts.mismatched, whole.mismatched, atol=0.1)
     inside = (parts.gap_ci95[:, 0] < parts.gap) & (parts.gap < parts.gap_ci95[:, 1])
     assert inside.all() and (parts.retrieval["sw_en"].rank <= 10).all()
-    assert "30 pairs are measured in parts of 10" in parts.warnings[0]
+    assert "30 pairs are measured in parts of 10" in str(parts.warnings[0])
     assert told == [(i, 9) for i in range(1, 10)]
+
+
+def test_every_field_of_a_long_list_comes_of_all_its_parts():
+    assert set(tli_core.alignment._JOINED) == {field.name for field in fields(LayerAlignment)}
+    with pytest.raises(KeyError, match="forgotten"):
+        joined_with_a_new_field()
+
+
+def joined_with_a_new_field():
+    """A field that was added and not told how to be joined."""
+    added = make_dataclass("Added", [("forgotten", int, 0)], bases=(LayerAlignment,), frozen=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tli_core.alignment, "LayerAlignment", added)
+        tli_core.alignment.joined([align(states(noise(6, 4, 1), noise(6, 4, 2)), reference(4), SOURCE)] * 2)
+
+
+@pytest.mark.parametrize(("n", "sizes"), [(21, [7, 7, 7]), (25, [9, 9, 7]), (30, [10, 10, 10])])
+def test_no_part_of_a_long_list_is_much_shorter_than_the_others(n, sizes, tiny, pairs, monkeypatch):
+    monkeypatch.setattr(tli_core.alignment, "PART", 10)
+    found = []
+    monkeypatch.setattr(tli_core.alignment, "joined", lambda parts: found.extend(parts) or parts[0])
+    measure(tiny, pairs[:n])
+    assert [len(part.pairs) for part in found] == sizes
 
 
 def test_what_is_no_number_finds_nothing():
@@ -247,7 +277,7 @@ def test_a_model_whose_vectors_are_no_numbers_is_named_and_never_aligned(tiny, p
     with tiny.using(None) as model, torch.no_grad():
         model.model.layers[1].mlp.down_proj.weight.fill_(float("nan"))
     result = measure(tiny, pairs)
-    assert any("At 2 layers from block 2 on, vectors are no numbers" in warning for warning in result.warnings)
+    assert any("At 2 layers from block 2 on, vectors are no numbers" in str(warning) for warning in result.warnings)
     for layer in (2, 3):
         assert result.retrieval["sw_en"].p_at_1[layer] == result.retrieval["en_sw"].p_at_1[layer] == 0
         assert result.reference_rank[layer].min() > 100 and np.isnan(result.auc[layer]) and result.mexa[layer] == 0

@@ -1,15 +1,20 @@
 """Before and after: the layer that is picked, what is warned about, and which pairs moved."""
 
+import json
+
 import numpy as np
 import pytest
 
 from tests.conftest import character_tokenizer, tiny_llama
 from tli_core.alignment import measure
-from tli_core.evaluation import compare, compare_lists, evaluate_lists, movers, pick_layer
+from tli_core.cards import save_adapter
+from tli_core.evaluation import compare, compare_lists, evaluate, evaluate_lists, movers, pick_layer
 from tli_core.layers import PICK
 from tli_core.model import LoadedModel
 from tli_core.pairs import WordPair
+from tli_core.presets import configured
 from tli_core.significance import holm
+from tli_core.training import train_adapter
 
 
 @pytest.fixture
@@ -41,14 +46,14 @@ def test_a_picked_layer_is_chosen_on_trained_pairs_and_flattering_there_only(mea
     grown = measured[1].gap - measured[0].gap
     assert trained.layer == control.layer == pick_layer(*measured[:2]) and grown[trained.layer] == grown[1:].max()
     assert trained.picked_on == control.picked_on == "trained"
-    assert "picked on these same 20 pairs" in trained.warnings[0] and control.warnings == ()
+    assert "picked on these same 20 pairs" in str(trained.warnings[0]) and control.warnings == ()
     assert compare_lists(*measured, layer=2)[0].warnings == ()
 
 
 def test_words_in_both_lists_are_warned_about(tiny, pairs):
     key = tiny.new_adapter(_lora())
     _, control = evaluate_lists(tiny, pairs[:5], [*pairs[4:9], WordPair("chai", "tea")], key)
-    assert "1 Swahili and 1 English words" in control.warnings[0]
+    assert "1 Swahili and 1 English words" in str(control.warnings[0])
 
 
 def test_what_cannot_be_evaluated_is_refused_before_anything_is_measured(tiny, pairs):
@@ -74,3 +79,25 @@ def _lora():
     from peft import LoraConfig
 
     return LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
+
+
+def test_pairs_that_chose_the_step_are_not_believed_by_themselves(tiny, pairs, tmp_path):
+    config = configured("corrected", layer=2, batch_size=8, epochs=6, patience=1, learning_rate=5e-3)
+    *_, trained = train_adapter(tiny, pairs[:16], config, pairs[16:])
+    assert trained.record["kept_step"] and len(trained.record["step_chosen_on"]) == 14
+    folder = save_adapter(trained, tmp_path, "mine")
+    key = tiny.add_adapter(folder).key
+
+    def said(key, on):
+        return [str(warning) for warning in evaluate(tiny, "control", on, key).warnings]
+
+    assert "and 14 of these are among them: their figures flatter" in said(key, pairs[16:])[0]
+    assert "and 4 of these are among them" in said(key, pairs[10:20])[0]
+    assert said(key, pairs[:16]) == []
+    assert "14 of these are among them" in str(evaluate_lists(tiny, pairs[:16], pairs[16:], key)[1].warnings[0])
+    record = json.loads((folder / "tli.json").read_text())
+    del record["step_chosen_on"]
+    (folder / "tli.json").write_text(json.dumps(record))
+    assert "the record does not tell which" in said(tiny.add_adapter(folder).key, pairs[:16])[0]
+    *_, unpicked = train_adapter(tiny, pairs[:16], configured("published", epochs=1), pairs[16:])
+    assert said(tiny.add_adapter(save_adapter(unpicked, tmp_path, "other")).key, pairs[16:]) == []

@@ -29,7 +29,7 @@ def texts_of_code() -> tuple[set[str], set[str]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 strings.add(node.value)
-            elif isinstance(node, ast.Call) and getattr(node.func, "id", None) == "say":
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", None) in ("say", "message"):
                 given = [node.args[0].body, node.args[0].orelse] if isinstance(node.args[0], ast.IfExp) else node.args
                 said |= {text.value for text in given if isinstance(text, ast.Constant)}
             elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "text":

@@ -3,7 +3,7 @@
 import pytest
 
 from tli_core.embeddings import subwords
-from tli_core.lint import apply, doubts, leak_sentence, lint, read_by_byte
+from tli_core.lint import apply, doubts, leak_message, lint, read_by_byte
 from tli_core.pairs import SPLITS, WordPair, format_pairs, lexicon, parse_pairs, shipped
 
 
@@ -84,8 +84,8 @@ def test_words_of_the_trained_list_leak_in_either_language():
     control = [WordPair("maji", "fluid"), WordPair("kulia", "right"), WordPair("moto", "fire")]
     assert kinds(control, trained=trained) == ["leak", "leak"]
     assert apply(control, lint(control, trained)) == (control[2],)
-    assert "1 Swahili and 1 English words" in leak_sentence(trained, control)
-    assert leak_sentence(trained, control[2:]) == ""
+    assert "1 Swahili and 1 English words" in str(leak_message(trained, control))
+    assert leak_message(trained, control[2:]) is None
 
 
 def test_words_in_many_pieces_are_named(tiny):

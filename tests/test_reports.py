@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from tli_core.alignment import measure
+from tli_core.alignment import measure, verdict
 from tli_core.cards import save_adapter
 from tli_core.evaluation import EvaluationReport, compare, evaluate
 from tli_core.figures import DrawnRun, alignment_figure, heat_map_figure, training_figure
 from tli_core.pairs import WordPair
 from tli_core.presets import configured
-from tli_core.reports import alignment_json, evaluation_json, write_json
-from tli_core.sentences import change_sentence, curve_sentence
+from tli_core.reports import alignment_json, evaluation_json, evaluation_summary, write_json
+from tli_core.sentences import best_layer, change_sentence, curve_sentence
 from tli_core.tables import alignment_rows, alignment_table, evaluation_table
 from tli_core.training import TrainedAdapter, train_adapter
+from tli_core.wording import speaking
+from ui.language import SWAHILI
 
 QUICK = configured("corrected", layer=2, batch_size=10, epochs=3, learning_rate=5e-3)
 
@@ -45,9 +47,9 @@ def test_the_measure_json_has_its_published_shape(tiny, pairs):
 
 def test_what_is_not_a_number_is_null(tiny, tmp_path):
     report = alignment_json(measure(tiny, [WordPair("maji", "water")]))
-    assert report["layers"][0]["mismatched"] is None and report["warnings"]
+    assert report["layers"][0]["gap_ci95"] == [None, None] and report["warnings"]
     write_json(report, tmp_path / "new" / "report.json")
-    assert json.loads((tmp_path / "new" / "report.json").read_text())["layers"][0]["gap"] is None
+    assert json.loads((tmp_path / "new" / "report.json").read_text())["layers"][0]["matched_ci95"] == [None, None]
 
 
 def test_the_same_inputs_give_the_same_bytes(tiny, pairs):
@@ -72,9 +74,10 @@ def test_an_adapter_folder_is_pefts_and_tells_how_it_was_made(tiny, pairs, run, 
         save_adapter(trained, tmp_path, "mine")
 
 
-def test_a_saved_adapter_loads_to_what_was_trained(tiny, pairs, run, tmp_path):
+def test_a_saved_adapter_loads_to_what_was_trained(tiny, pairs, run, tmp_path, monkeypatch):
     steps, trained = run
     key = tiny.add_adapter(save_adapter(trained, tmp_path, "mine")).key
+    monkeypatch.setattr("tli_core.alignment.FEW_PAIRS", 1)
     result = measure(tiny, pairs[:8], key)
     assert result.matched[2] == pytest.approx(steps[-1].check.matched, abs=1e-5)
     assert result.mismatched[2] == pytest.approx(steps[-1].check.mismatched, abs=1e-5)
@@ -101,14 +104,45 @@ def test_tables_and_sentences_carry_the_control(tiny, pairs, run, tmp_path):
 
 def test_a_short_list_is_told_against_the_wrong_pairs_of_its_curve_and_called_a_hint(tiny, pairs):
     few, many = measure(tiny, pairs[:5]), measure(tiny, pairs)
-    wrong, _ = few.control
-    shown = [[float(row[place]) for row in alignment_rows(few)[1:]] for place in (3, 5)]
-    assert shown == [pytest.approx(wrong, abs=6e-4), pytest.approx(few.matched - wrong, abs=6e-4)]
     assert "From 5 pairs this is a hint" in curve_sentence(few, "tiny")
     assert "A single pair is a hint" in curve_sentence(measure(tiny, pairs[:1]), "tiny")
     assert "hint" not in curve_sentence(many, "tiny")
     assert "From 5 pairs this is a hint" in change_sentence(compare("x", few, few, "output"))
     assert "hint" not in change_sentence(compare("x", many, many, "output"))
+
+
+@pytest.mark.parametrize("n", [5, 30])
+def test_a_number_is_the_same_wherever_it_is_shown(n, tiny, pairs):
+    """Table, file, curve, pair table, sentence and verdict: one field each, of a short list and of a long one."""
+    result = measure(tiny, pairs[:n])
+    layers = alignment_json(result)["layers"]
+    assert result.wrong_from == alignment_json(result)["wrong_pairs_from"] == ("list" if n == 30 else "reference pool")
+    drawn = {trace.name: trace.y for trace in alignment_figure([("tiny", result)]).data if trace.name}
+    for i, (layer, row) in enumerate(zip(layers, alignment_rows(result)[1:], strict=True)):
+        assert [float(row[place]) for place in (1, 3, 5)] == pytest.approx(
+            [layer["matched"], layer["mismatched"], layer["gap"]], abs=6e-4
+        )
+        assert layer["gap"] == pytest.approx(layer["matched"] - layer["mismatched"])
+        assert (
+            layer["mismatched"] == drawn["tiny: wrong pairs"][i] and layer["matched"] == drawn["tiny: right pairs"][i]
+        )
+        assert layer["verdict"] == verdict(result, i) == row[-1]
+        low, high = layer["mismatched_band"]
+        assert row[4] == f"{low:.3f}–{high:.3f}"
+        # The mean over pairs of each one's wrong partners, which is what a pair's row and its gain are held against.
+        assert result.wrong_cosine[:, i].mean() == pytest.approx(layer["mismatched"], abs=0.01)
+    moved = compare("x", result, result, "output")
+    assert evaluation_summary(moved)["before"] == layers[-1]
+    assert f"{layers[best_layer(result)]['mismatched']:.2f} for wrong ones" in curve_sentence(result, "tiny")
+
+
+def test_a_result_is_told_in_the_language_of_whoever_reads_it_and_filed_in_english(tiny, pairs):
+    with speaking(SWAHILI):
+        result = measure(tiny, [WordPair("maji", "maji"), *pairs[:4]])
+        told = next(warning for warning in result.warnings if "alike" in dict(warning.values))
+        assert "jozi" in str(told)
+        assert any(text.startswith("Spelt the same") for text in alignment_json(result)["warnings"])
+    assert str(told).startswith("Spelt the same in both languages")
 
 
 def test_comparing_different_pairs_is_refused(tiny, pairs):

@@ -1,8 +1,11 @@
 """Command line: lint, measure, train, evaluate, generate. Progress to stderr, a table to stdout, JSON to --out."""
 
 import argparse
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -61,7 +64,7 @@ def _parser() -> _Parser:
     lint.add_argument("--fix", type=Path, metavar="FILE", help="write the list with every fix made here")
 
     measure = command("measure", "how close right and wrong pairs are at every layer")
-    measure.add_argument("--adapter", help="an adapter under adapters/, or its folder; none: the base")
+    _add_adapter(measure, required=False)
     measure.add_argument("--pairs", type=Path, help="a list of pairs; without it, the shipped control list")
     measure.add_argument("--pooling", choices=("words", "all", "last"), default="words")
     measure.add_argument("--seed", type=_seed, default=0)
@@ -85,7 +88,7 @@ def _parser() -> _Parser:
     train.add_argument("--adapters", type=Path, help="the folder to put it in; adapters/ by default")
 
     evaluate = command("evaluate", "base against adapter on trained and control pairs")
-    evaluate.add_argument("--adapter", required=True)
+    _add_adapter(evaluate, required=True)
     evaluate.add_argument("--trained", type=Path, help="without it, the shipped training list")
     evaluate.add_argument("--control", type=Path, help="without it, the shipped control list")
     evaluate.add_argument(
@@ -97,10 +100,20 @@ def _parser() -> _Parser:
     evaluate.add_argument("--report", type=Path, metavar="DIR", help="write an HTML page, JSON, CSV and the card here")
 
     generate = command("generate", "what the model writes after a prompt")
-    generate.add_argument("--adapter")
+    _add_adapter(generate, required=False)
     generate.add_argument("--prompt", required=True)
     generate.add_argument("--max-new-tokens", type=int, default=40)
     return parser
+
+
+def _add_adapter(command: argparse.ArgumentParser, required: bool) -> None:
+    base = "" if required else "; none: the base"
+    command.add_argument(
+        "--adapter", required=required, help=f"an adapter under adapters/, its folder, or its place on the Hub{base}"
+    )
+    command.add_argument(
+        "--same-base", action="store_true", help="the adapter is for this base, whatever its config names"
+    )
 
 
 def _layer(text: str) -> int | str:
@@ -144,13 +157,16 @@ def _pairs(path: Path | None, split: str) -> PairList:
 
 def _loaded(arguments: argparse.Namespace, blocks: int | None = None):
     # Imported here so that --help and a bad argument answer at once.
-    from .catalogue import find_adapter, is_small, resolve
+    from .adapter_sources import check_base
+    from .catalogue import is_small, resolve
     from .fit import plan
     from .model import load_model
     from .parallel import join, processes
     from .placement import Placement
 
-    adapter = find_adapter(arguments.adapter) if getattr(arguments, "adapter", None) else None
+    adapter = _adapter_folder(arguments.adapter) if getattr(arguments, "adapter", None) else None
+    if adapter:
+        check_base(adapter, arguments.model, arguments.same_base)
     device = join()
     if processes() > 1:
         _say(f"{processes()} processes work together.")
@@ -173,6 +189,23 @@ def _loaded(arguments: argparse.Namespace, blocks: int | None = None):
     if added.idle_sentence:
         _say(f"Note: {added.idle_sentence}")
     return loaded, added.key
+
+
+def _adapter_folder(name: str) -> Path:
+    """The folder of an adapter that is here, or that is fetched from the Hub for as long as this command runs."""
+    from .adapter_sources import fetch_adapter
+    from .catalogue import find_adapter
+    from .hub_address import is_hub_address
+
+    try:
+        return find_adapter(name)
+    except ValueError:
+        if not is_hub_address(name):
+            raise
+    into = tempfile.mkdtemp(prefix="lugha-adapter-")
+    atexit.register(shutil.rmtree, into, ignore_errors=True)
+    _say(f"Fetching {name} from the Hub …")
+    return fetch_adapter(name, Path(into))
 
 
 def _fetching():
@@ -228,8 +261,8 @@ def _measure(arguments: argparse.Namespace) -> None:
 
     _say(f"Measuring {len(pairs)} pairs at {loaded.blocks + 1} layers …")
     result = measure(loaded, pairs.pairs, adapter, arguments.pooling, arguments.seed, _counting())
-    notes = list(result.warnings)
-    if not result.own_band:
+    notes = list(map(str, result.warnings))
+    if result.few:
         notes.append(f"{len(pairs)} pairs are few: ranks within the list mean little below {FEW_PAIRS}.")
     for note in notes:
         _say(f"Note: {note}")
@@ -259,9 +292,9 @@ def _train(arguments: argparse.Namespace) -> None:
     pairs, control = _pairs(arguments.pairs, "train"), _pairs(arguments.control, "control")
     if len(control) < 2:
         raise ValueError("The control list needs at least two pairs, as they are compared with each other: add some.")
-    from .lint import leak_sentence
+    from .lint import leak_message
 
-    if leak := leak_sentence(pairs.pairs, control.pairs):
+    if leak := leak_message(pairs.pairs, control.pairs):
         _say(f"Warning: {leak}")
     # A pilot needs every layer, so the whole model.
     loaded, _ = _loaded(arguments, None if arguments.pilot else blocks_to_train(arguments.model, config.layer))

@@ -6,21 +6,22 @@ and c_ij = cos(S_i, E_j).
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .embeddings import states_by_pooling
-from .layers import layer_words
+from .layers import layer_message
 from .model import LoadedModel, Provenance
 from .pairs import WordPair, normalise, shipped, translation_table
 from .parallel import gathered, gathered_objects, own_part, processes
 from .pooling import POOLINGS
 from .significance import above_chance, bootstrap_weights, interval95
-from .wording import say
+from .wording import Message, message, say
 
 DIRECTIONS = ("sw_en", "en_sw")
 CSLS_NEIGHBOURS = 10
@@ -42,7 +43,12 @@ PART = 2000
 """The most pairs that are all compared with each other: every layer of them takes 16 MB a table."""
 
 FEW_PAIRS = 20
-"""Below this many pairs their own wrong partners are too few for a band, and the reference pool's serve in the app."""
+"""Below this many pairs their own wrong partners are too few, and the reference pool's serve in their place."""
+
+FEWEST = 5
+"""Below this many pairs nothing is judged, and no interval is drawn: a bootstrap of two knows two values."""
+
+OWN_PAIRS, REFERENCE_POOL = "list", "reference pool"
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,8 @@ class LayerAlignment:
     matched, mismatched, gap, auc, centred and mexa are (layers,); intervals and bands (layers, 2);
     wrong_quantiles (layers, 101) the percentiles of the wrong pairs' cosines. cosine is
     (n, layers), and wrong_cosine (n, layers) the mean of each Swahili word with its wrong English partners.
+    Wrong partners are the list's own, or of a list too short for that, the reference pool's: wrong_from says which, and
+    every figure about wrong pairs is of those. Intervals are nan below FEWEST pairs.
     anchor_share and rogue_share (layers,) tell how much of the vectors' squared norm comes from BOS, and from each
     vector's three largest dimensions.
     """
@@ -114,21 +122,20 @@ class LayerAlignment:
     wrong_cosine: np.ndarray
     anchor_share: np.ndarray
     rogue_share: np.ndarray
-    reference_mismatched: np.ndarray
-    reference_band: np.ndarray
+    wrong_from: str
     reference_rank: np.ndarray
     pool_size: int
     chance: float
     reference_size: int
     provenance: Provenance
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Message, ...] = ()
 
     def __post_init__(self) -> None:
         layers = len(self.names)
         for field in ("matched", "mismatched", "gap", "auc", "centred", "mexa", "anchor_share", "rogue_share"):
             if getattr(self, field).shape != (layers,):
                 raise ValueError(f"{field} is {getattr(self, field).shape}, expected ({layers},).")
-        for field in ("matched_ci95", "gap_ci95", "reference_band"):
+        for field in ("matched_ci95", "gap_ci95"):
             if getattr(self, field).shape != (layers, 2):
                 raise ValueError(f"{field} is {getattr(self, field).shape}, expected ({layers}, 2).")
         for field in ("cosine", "wrong_cosine"):
@@ -137,20 +144,13 @@ class LayerAlignment:
 
     @property
     def mismatched_band(self) -> np.ndarray:
-        """The 5th and 95th percentiles of the list's own wrong pairs: (layers, 2)."""
+        """The 5th and 95th percentiles of the wrong pairs: (layers, 2)."""
         return self.wrong_quantiles[:, BAND]
 
     @property
-    def own_band(self) -> bool:
-        """Whether the list is long enough for a band of its own wrong pairs."""
-        return len(self.pairs) >= FEW_PAIRS
-
-    @property
-    def control(self) -> tuple[np.ndarray, np.ndarray]:
-        """The mismatched mean (layers,) and band (layers, 2) to show: the list's own, or the reference pool's."""
-        if self.own_band:
-            return self.mismatched, self.mismatched_band
-        return self.reference_mismatched, self.reference_band
+    def few(self) -> bool:
+        """Whether the list is so short that whatever it says is a hint at most."""
+        return len(self.pairs) < FEW_PAIRS
 
 
 KEPT_BYTES = 32_000_000
@@ -255,7 +255,9 @@ def measure_by_pooling(
     if not pairs:
         raise ValueError(say("There are no pairs to measure: add at least one, such as maji, water."))
     references = _references(loaded, adapter, poolings)
-    parts = [pairs[i : i + PART] for i in range(0, len(pairs), PART)]
+    # Parts of one size, so that none is too short to have wrong pairs of its own.
+    size = -(-len(pairs) // -(-len(pairs) // PART))
+    parts = [pairs[i : i + size] for i in range(0, len(pairs), size)]
     whole = len(parts) == 1
     own = parts if whole else own_part(parts)
     measured: dict[str, list[partial[LayerAlignment]]] = {pooling: [] for pooling in poolings}
@@ -269,7 +271,7 @@ def measure_by_pooling(
             provenance = loaded.provenance(adapter, pooling, len(pairs), seed)
             later = partial(align, states[pooling], references[pooling], provenance, seed)
             measured[pooling].append(later if whole else partial(_as_it_is, later()))
-    note = loaded.health.sentence if loaded.health and loaded.health.noisy else ""
+    note = loaded.health.message if loaded.health and loaded.health.noisy else None
     if not whole:
         joint = {p: joined(gathered_objects([part() for part in of_parts])) for p, of_parts in measured.items()}
         measured = {pooling: [partial(_as_it_is, result)] for pooling, result in joint.items()}
@@ -288,7 +290,7 @@ def _as_it_is(result: LayerAlignment) -> LayerAlignment:
 class ByPooling(Mapping[str, LayerAlignment]):
     """A list's measures under each pooling, worked out when they are first asked for."""
 
-    def __init__(self, waiting: dict[str, Callable[[], LayerAlignment]], note: str):
+    def __init__(self, waiting: dict[str, Callable[[], LayerAlignment]], note: Message | None):
         self._waiting = waiting
         self._found: dict[str, LayerAlignment] = {}
         self._note = note
@@ -328,39 +330,57 @@ def joined(parts: Sequence[LayerAlignment]) -> LayerAlignment:
     Means are over pairs, shares and percentiles over parts by their size, and intervals of the list's size rest on its
     own scatter (normal, rather than a bootstrap of so many pairs).
     """
-    first = parts[0]
     sizes = np.array([len(part.pairs) for part in parts]) / sum(len(part.pairs) for part in parts)
+    return LayerAlignment(**{field.name: _JOINED[field.name](parts, sizes) for field in fields(LayerAlignment)})
 
-    def mean(field: str) -> np.ndarray:
-        return np.tensordot(sizes, np.stack([getattr(part, field) for part in parts]), axes=1)
 
-    def retrieval(way: str) -> Retrieval:
+def _joined(combine: Callable[[list, np.ndarray], Any]) -> Callable[[str], Callable]:
+    """How a field's values of all parts, and the parts' shares of the list, become that of the whole."""
+    return lambda name: lambda parts, sizes: combine([getattr(part, name) for part in parts], sizes)
+
+
+def _joined_warnings(parts: Sequence[LayerAlignment], sizes: np.ndarray) -> tuple[Message, ...]:
+    n = sum(len(part.pairs) for part in parts)
+    text = "{n} pairs are measured in parts of {part}: wrong pairs and ranks are those within a part."
+    count = message(text, n=n, part=len(parts[0].pairs))
+    return (count, *dict.fromkeys(warning for part in parts for warning in part.warnings))
+
+
+def _joined_retrieval(parts: Sequence[LayerAlignment], sizes: np.ndarray) -> dict[str, Retrieval]:
+    found = {}
+    for way in DIRECTIONS:
         of = [part.retrieval[way] for part in parts]
         by_csls = np.tensordot(sizes, np.stack([one.csls_p_at_1 for one in of]), axes=1)
-        return _retrieval(np.concatenate([one.rank for one in of], axis=1), by_csls)
+        found[way] = _retrieval(np.concatenate([one.rank for one in of], axis=1), by_csls)
+    return found
 
-    cosine = np.concatenate([part.cosine for part in parts])
-    wrong_cosine = np.concatenate([part.wrong_cosine for part in parts])
-    means = ("mismatched", "wrong_quantiles", "auc", "centred", "mexa", "anchor_share", "rogue_share")
-    averaged = {field: mean(field) for field in (*means, "reference_mismatched", "reference_band")}
-    count = say("{n} pairs are measured in parts of {part}: wrong pairs and ranks are those within a part.",
-                n=len(cosine), part=PART)  # fmt: skip
-    return replace(
-        first,
-        **averaged,
-        pairs=tuple(pair for part in parts for pair in part.pairs),
-        matched=cosine.mean(axis=0),
-        matched_ci95=_normal95(cosine),
-        gap=cosine.mean(axis=0) - averaged["mismatched"],
-        gap_ci95=_normal95(cosine - wrong_cosine),
-        retrieval={way: retrieval(way) for way in DIRECTIONS},
-        cosine=cosine,
-        wrong_cosine=wrong_cosine,
-        reference_rank=np.concatenate([part.reference_rank for part in parts], axis=1),
-        pool_size=max(part.pool_size for part in parts),
-        chance=float(sizes @ [part.chance for part in parts]),
-        warnings=(count, *dict.fromkeys(warning for part in parts for warning in part.warnings)),
-    )
+
+def _whole(parts: Sequence[LayerAlignment], name: str) -> np.ndarray:
+    return np.concatenate([getattr(part, name) for part in parts])
+
+
+_FIRST = _joined(lambda values, sizes: values[0])
+_MEAN = _joined(lambda values, sizes: np.tensordot(sizes, np.stack(values), axes=1))
+_ALL_PAIRS = _joined(lambda values, sizes: np.concatenate(values))
+_ALL_RANKS = _joined(lambda values, sizes: np.concatenate(values, axis=1))
+_SAME_IN_ALL = ("names", "provenance", "reference_size", "wrong_from")
+_AVERAGED = ("mismatched", "wrong_quantiles", "auc", "centred", "mexa", "anchor_share", "rogue_share")
+_JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
+    **{name: _FIRST(name) for name in _SAME_IN_ALL},
+    **{name: _MEAN(name) for name in _AVERAGED},
+    **{name: _ALL_PAIRS(name) for name in ("cosine", "wrong_cosine")},
+    "pairs": lambda parts, sizes: tuple(pair for part in parts for pair in part.pairs),
+    "matched": lambda parts, sizes: _whole(parts, "cosine").mean(axis=0),
+    "matched_ci95": lambda parts, sizes: _normal95(_whole(parts, "cosine")),
+    "gap": lambda parts, sizes: _MEAN("matched")(parts, sizes) - _MEAN("mismatched")(parts, sizes),
+    "gap_ci95": lambda parts, sizes: _normal95(_whole(parts, "cosine") - _whole(parts, "wrong_cosine")),
+    "retrieval": _joined_retrieval,
+    "reference_rank": _ALL_RANKS("reference_rank"),
+    "pool_size": lambda parts, sizes: max(part.pool_size for part in parts),
+    "chance": lambda parts, sizes: float(sizes @ [part.chance for part in parts]),
+    "warnings": _joined_warnings,
+}
+"""How each field of a whole list comes of its parts; a field that is not here cannot be left at part one's value."""
 
 
 def _normal95(values: np.ndarray) -> np.ndarray:
@@ -384,6 +404,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
     listed_reference = translation_table(pairs, reference_words)  # (n, m)
     listed_reference |= _as_listed_in(reference, states, reference_words)
 
+    own_pairs = n >= FEW_PAIRS and bool(wrong.any())
     swahili, english = _unit(states.swahili), _unit(states.english)
     reference_english = _unit(reference.english)
 
@@ -393,7 +414,9 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         against = (swahili[layer] @ reference_english[layer].T).numpy()[states.swahili_index]  # (n, m)
         corrected = csls(cosines)
         return {
-            **_one_layer(own, wrong, against, ~listed_reference),
+            **_one_layer(own, *((own, wrong) if own_pairs else (against, ~listed_reference))),
+            # The pair's own English joins the pool: how many wrong words of the pool come before or level with it?
+            "reference_rank": 1 + (~(against < own.diagonal()[:, None]) & ~listed_reference).sum(axis=1),
             "centred": _centred(states, reference, layer),
             "sw_en": best_rank(cosines, right)[states.swahili_index],
             "en_sw": best_rank(cosines.T, right.T)[states.english_index],
@@ -408,21 +431,21 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         with ThreadPoolExecutor(torch.get_num_threads()) as threads:
             columns = list(threads.map(at_layer, range(layers)))
     stacked = {name: np.stack([column[name] for column in columns]) for name in columns[0]}
-    weights = bootstrap_weights(n, seed)  # (resamples, n)
     diagonal, wrong_sum = stacked["diagonal"], stacked["wrong_sum"]  # (layers, n) each
+    counts = (wrong if own_pairs else ~listed_reference).sum(axis=1)  # (n,)
     with np.errstate(invalid="ignore"):
-        wrong_mean = wrong_sum / wrong.sum(axis=1)  # (layers, n)
-        mismatched = wrong_sum.sum(axis=1) / wrong.sum()
+        wrong_mean = wrong_sum / counts  # (layers, n)
+        mismatched = wrong_sum.sum(axis=1) / counts.sum()
     rogue_share = rogue_shares(states)
     return LayerAlignment(
         pairs=pairs,
         names=states.names,
         matched=diagonal.mean(axis=1),
-        matched_ci95=interval95(weights @ diagonal.T / n),
+        matched_ci95=_interval_of_mean(diagonal, seed),
         mismatched=mismatched,
         wrong_quantiles=stacked["wrong_quantiles"],
         gap=diagonal.mean(axis=1) - mismatched,
-        gap_ci95=interval95(weights @ (diagonal - wrong_mean).T / n),
+        gap_ci95=_interval_of_mean(diagonal - wrong_mean, seed),
         auc=stacked["auc"],
         centred=stacked["centred"],
         retrieval={way: _retrieval(stacked[way], (stacked[f"{way} csls"] == 1).mean(axis=1)) for way in DIRECTIONS},
@@ -431,8 +454,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         wrong_cosine=wrong_mean.T,
         anchor_share=states.anchor_share,
         rogue_share=rogue_share,
-        reference_mismatched=stacked["reference_mismatched"],
-        reference_band=stacked["reference_band"],
+        wrong_from=OWN_PAIRS if own_pairs else REFERENCE_POOL,
         reference_rank=stacked["reference_rank"],
         pool_size=len(english_words),
         chance=float(right[states.swahili_index].mean()),
@@ -448,22 +470,25 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
     )
 
 
-def _one_layer(own: np.ndarray, wrong: np.ndarray, against: np.ndarray, wrong_reference: np.ndarray) -> dict:
-    """The measures that need one layer's cosines only: own (n, n) and against the reference pool (n, m)."""
+def _interval_of_mean(values: np.ndarray, seed: int) -> np.ndarray:
+    """The 95 % bootstrap interval of the mean over pairs, (layers, n) -> (layers, 2); nan below FEWEST pairs."""
+    layers, n = values.shape
+    if n < FEWEST:
+        return np.full((layers, 2), np.nan)
+    return interval95(bootstrap_weights(n, seed) @ values.T / n)
+
+
+def _one_layer(own: np.ndarray, cosines: np.ndarray, wrong: np.ndarray) -> dict:
+    """The measures of one layer's cosines alone: own (n, n), and cosines (n, m), of which `wrong` marks wrong pairs."""
     diagonal = own.diagonal().copy()
     # Sorted once, for the band and the AUC.
-    wrong_values = np.sort(own[wrong])
-    reference_values = against[wrong_reference]
+    wrong_values = np.sort(cosines[wrong])
     return {
         "diagonal": diagonal.astype(np.float64),
-        "wrong_sum": np.where(wrong, own, 0).sum(axis=1, dtype=np.float64),
+        "wrong_sum": np.where(wrong, cosines, 0).sum(axis=1, dtype=np.float64),
         "wrong_quantiles": _quantiles(wrong_values),
         "auc": auc(diagonal, wrong_values),
         "mexa": mexa(own),
-        "reference_mismatched": reference_values.mean(dtype=np.float64),
-        "reference_band": _quantiles(np.sort(reference_values))[BAND],
-        # The pair's own English joins the pool: how many wrong words of the pool come before or level with it?
-        "reference_rank": 1 + (~(against < diagonal[:, None]) & wrong_reference).sum(axis=1),
     }
 
 
@@ -567,7 +592,7 @@ def rogue_shares(states: PairStates) -> np.ndarray:
     return (largest / squares.sum(dim=-1)).double().mean(dim=1).numpy()
 
 
-def _artefacts(names: Sequence[str], anchor_share: np.ndarray, rogue_share: np.ndarray) -> Iterator[str]:
+def _artefacts(names: Sequence[str], anchor_share: np.ndarray, rogue_share: np.ndarray) -> Iterator[Message]:
     for share, text in (
         (
             anchor_share,
@@ -582,58 +607,60 @@ def _artefacts(names: Sequence[str], anchor_share: np.ndarray, rogue_share: np.n
     ):
         heavy = np.flatnonzero(share >= LARGE_SHARE)
         if heavy.size:
-            first = layer_words(names[heavy[0]])
-            span = say("{n} layers from {first} on", n=heavy.size, first=first) if heavy.size > 1 else first
-            yield say(text, where=span, share=100 * share[heavy].max())
+            first = layer_message(names[heavy[0]])
+            span = message("{n} layers from {first} on", n=heavy.size, first=first) if heavy.size > 1 else first
+            yield message(text, where=span, share=100 * share[heavy].max())
 
 
-def _no_numbers(names: Sequence[str], cosine: np.ndarray) -> Iterator[str]:
+def _no_numbers(names: Sequence[str], cosine: np.ndarray) -> Iterator[Message]:
     """A warning on layers (layers, n) whose cosines are no numbers."""
     lost = np.flatnonzero(~np.isfinite(cosine).all(axis=1))
     if lost.size:
-        first = layer_words(names[lost[0]])
-        span = say("{n} layers from {first} on", n=lost.size, first=first) if lost.size > 1 else first
+        first = layer_message(names[lost[0]])
+        span = message("{n} layers from {first} on", n=lost.size, first=first) if lost.size > 1 else first
         text = "At {where}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there."
-        yield say(text, where=span)
+        yield message(text, where=span)
 
 
-def _in_front(provenance: Provenance) -> Iterator[str]:
+def _in_front(provenance: Provenance) -> Iterator[Message]:
     """A note where the tokenizer puts no token in front of a text."""
     if provenance.prefix_added:
         text = (
             "The tokenizer of {model} puts no token in front of a text. {token} was put there, so that no word's first "
             "piece is what the model parks its attention on; it is part of no word."
         )
-        yield say(text, model=provenance.model, token=provenance.prefix_token)
+        yield message(text, model=provenance.model, token=provenance.prefix_token)
     elif provenance.prefix_token is None:
         text = "The tokenizer of {model} has no token to put in front: every word's first piece sees only itself."
-        yield say(text, model=provenance.model)
+        yield message(text, model=provenance.model)
 
 
-def _sinks(names: Sequence[str], first_piece: np.ndarray) -> Iterator[str]:
+def _sinks(names: Sequence[str], first_piece: np.ndarray) -> Iterator[Message]:
     """A warning on layers where a word's first piece is an attention sink."""
     heavy = np.flatnonzero(np.nan_to_num(first_piece) >= SINK_RATIO)
     if heavy.size:
-        first = layer_words(names[heavy[0]])
-        span = say("{n} layers from {first} on", n=heavy.size, first=first) if heavy.size > 1 else first
+        first = layer_message(names[heavy[0]])
+        span = message("{n} layers from {first} on", n=heavy.size, first=first) if heavy.size > 1 else first
         text = (
             "At {where}, a word's first piece is an attention sink, up to {times:.0f} times as long as its others: the "
             "model parks attention there, and any two words look alike, right or wrong."
         )
-        yield say(text, where=span, times=first_piece[heavy].max())
+        yield message(text, where=span, times=first_piece[heavy].max())
 
 
-def _warnings(pairs: Sequence[WordPair], wrong: np.ndarray) -> Iterator[str]:
+def _warnings(pairs: Sequence[WordPair], wrong: np.ndarray) -> Iterator[Message]:
     alike = [pair.swahili for pair in pairs if normalise(pair.swahili) == normalise(pair.english)]
     if alike:
-        yield say(
+        yield message(
             "Spelt the same in both languages, so the cosine is 1 whatever the model knows: {alike} of {n} pairs. "
             "Leave them out.",
             alike=len(alike),
             n=len(pairs),
         )
     if not wrong.any():
-        yield say("This list has no wrong pair of its own: those shown are the reference pool's. Add a second pair.")
+        yield message(
+            "This list has no wrong pair of its own: those shown are the reference pool's. Add a second pair."
+        )
 
 
 def verdict(result: LayerAlignment, layer: int) -> str:
@@ -641,10 +668,10 @@ def verdict(result: LayerAlignment, layer: int) -> str:
 
     Aligned: the gap's interval lies above 0, the gap is no smaller than LEAST_CHANGE, and P@1 beats chance. Words
     drowned in BOS can keep a gap of a thousandth that is sure but means nothing: such a layer is not discriminative.
-    Too few pairs: even if every word were found, it might be chance.
+    Too few pairs: fewer than FEWEST, or even if every word were found, it might be chance.
     """
     n = len(result.pairs)
-    if not above_chance(n, n, result.chance):
+    if n < FEWEST or not above_chance(n, n, result.chance):
         return "too few pairs"
     hits = round(float(result.retrieval["sw_en"].p_at_1[layer]) * n)
     clear = bool(result.gap_ci95[layer, 0] > 0 and result.gap[layer] >= LEAST_CHANGE)

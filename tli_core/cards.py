@@ -94,6 +94,8 @@ def write_card(
         lines += [f"## Measured at {place}, words pooled", ""]
         lines += [f"- {change_sentence(item)}" for item in evaluations]
         lines += ["", "```", evaluation_table(evaluations), "```", ""]
+        warnings = dict.fromkeys(str(warning) for item in evaluations for warning in item.warnings)
+        lines += [*(f"- {warning}" for warning in warnings), *([""] if warnings else [])]
         lines += [f"These figures are about `{base['model']}` with this adapter, and about no other model.", ""]
     lines += [
         "## Use",
@@ -102,7 +104,7 @@ def write_card(
         "from transformers import AutoModelForCausalLM",
         "",
         f'model = AutoModelForCausalLM.from_pretrained("{source_of(base["model"])}")',
-        f'model.load_adapter("adapters/{name}")',
+        f'model.load_adapter("path/to/{name}")  # this folder, or its id on the Hub',
         "```",
         "",
     ]

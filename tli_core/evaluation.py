@@ -9,12 +9,12 @@ from scipy import stats
 from .alignment import Change, LayerAlignment, change, measure
 from .embeddings import subwords
 from .layers import PICK, layer_index
-from .lint import leak_sentence
+from .lint import leak_message
 from .model import LoadedModel, Provenance
 from .outputs import OutputCheck, ProbeAnswer, check_outputs, probe
-from .pairs import WordPair
+from .pairs import WordPair, pair_digest
 from .significance import PairedTest, bootstrap_weights, holm, interval95, paired_test
-from .wording import say
+from .wording import Message, message, say
 
 TRAINED, CONTROL = "trained", "control"
 
@@ -51,7 +51,7 @@ class Evaluation:
     change: Change
     differences: LayerDifferences
     picked_on: str | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,12 @@ class EvaluationReport:
         return self.evaluations[-1].after.provenance
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Message, ...]:
         """What is wrong with the measurements or the comparison, each said once, with the list it is about."""
         said = []
         for item in self.evaluations:
             for warning in dict.fromkeys((*item.warnings, *item.before.warnings, *item.after.warnings)):
-                said.append(f"{item.name}: {warning}")
+                said.append(message("{list}: {warning}", list=message(item.name), warning=warning))
         return tuple(said)
 
 
@@ -107,7 +107,7 @@ def evaluate(
     layer_index(loaded.layer_names, layer)
     before = measure(loaded, pairs, None, seed=seed)
     after = measure(loaded, pairs, adapter, seed=seed)
-    return compare(name, before, after, layer, seed)
+    return compare(name, before, after, layer, seed, warnings=_chosen_on(loaded, adapter, pairs))
 
 
 def evaluate_lists(
@@ -138,7 +138,32 @@ def evaluate_lists(
         for who, key in (("base", None), ("adapter", adapter)):
             tell(f"{len(pairs)} {name} pairs, {who}")
             results.append(measure(loaded, pairs, key, seed=seed))
-    return compare_lists(*results, layer=layer, seed=seed)
+    compared = compare_lists(*results, layer=layer, seed=seed)
+    return tuple(
+        replace(item, warnings=(*_chosen_on(loaded, adapter, item.before.pairs), *item.warnings)) for item in compared
+    )
+
+
+def _chosen_on(loaded: LoadedModel, adapter: str, pairs: Sequence[WordPair]) -> tuple[Message, ...]:
+    """A warning where an adapter's step was kept because of the very pairs that it is to be judged by."""
+    record = loaded.adapters[adapter].record if adapter in loaded.adapters else {}
+    if "kept_step" not in record:
+        return ()
+    chosen = set(record.get("step_chosen_on") or ())
+    shared = sum(pair_digest(pair) in chosen for pair in pairs)
+    if chosen and not shared:
+        return ()
+    if chosen:
+        text = (
+            "Step {step} was kept because held-out pairs were best there, and {n} of these are among them: their "
+            "figures flatter. Believe pairs that had no say in it."
+        )
+        return (message(text, step=record["kept_step"], n=shared),)
+    text = (
+        "Step {step} was kept because held-out pairs were best there, and the record does not tell which: these may be "
+        "among them."
+    )
+    return (message(text, step=record["kept_step"]),)
 
 
 def report_of(loaded: LoadedModel, evaluations: Sequence[Evaluation]) -> EvaluationReport:
@@ -179,7 +204,7 @@ def compare_lists(
     picked_on = None
     if layer == PICK:
         picked_on, layer = TRAINED, pick_layer(trained_before, trained_after)
-    leak = leak_sentence(trained_before.pairs, control_before.pairs)
+    leak = leak_message(trained_before.pairs, control_before.pairs)
     return (
         compare(TRAINED, trained_before, trained_after, layer, seed, picked_on),
         compare(CONTROL, control_before, control_after, layer, seed, picked_on, (leak,) if leak else ()),
@@ -198,7 +223,7 @@ def compare(
     layer: int | str,
     seed: int = 0,
     picked_on: str | None = None,
-    warnings: tuple[str, ...] = (),
+    warnings: tuple[Message, ...] = (),
 ) -> Evaluation:
     """Set two measurements of the same pairs against each other at a layer.
 
@@ -209,8 +234,11 @@ def compare(
     if picked_on == name:
         warnings = (
             *warnings,
-            f"Layer {index} was picked on these same {len(before.pairs)} pairs, so its figures flatter: believe the "
-            "other list.",
+            message(
+                "Layer {layer} was picked on these same {n} pairs, so its figures flatter: believe the other list.",
+                layer=index,
+                n=len(before.pairs),
+            ),
         )
     return Evaluation(
         name,

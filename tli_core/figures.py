@@ -41,7 +41,7 @@ def alignment_figure(
     figure = go.Figure()
     for (label, result), (colour, marker) in zip(results, SERIES, strict=False):
         layers = list(range(len(result.names)))
-        mismatched, band = result.control
+        mismatched, band = result.mismatched, result.mismatched_band
         _band(figure, layers, band, colour, 0.10)
         _band(figure, layers, result.matched_ci95, colour, 0.28)
         if pair_lines:
@@ -87,7 +87,7 @@ def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
     So no layer shines by itself. Purple is above the wrong pairs and orange below: all kinds of colour vision tell them
     apart.
     """
-    mismatched, _ = result.control
+    mismatched = result.mismatched
     pairs, cosine = result.pairs[:PAIRS_DRAWN], result.cosine[:PAIRS_DRAWN]
     apart = cosine - mismatched  # (n, layers)
     reach = max(0.05, float(np.abs(apart).max()))

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .embeddings import encode, padded_ids
 from .placement import input_device
-from .wording import say
+from .wording import Message, message
 
 NOISY_SHARE = 0.75
 """A model whose loss is above this share of a uniform guess's is noise, or was not loaded whole."""
@@ -53,9 +53,9 @@ class Health:
         return not math.isfinite(worst) or math.log(worst) > NOISY_SHARE * math.log(self.uniform)
 
     @property
-    def sentence(self) -> str:
-        """What was found, in words."""
-        figures = say(
+    def message(self) -> Message:
+        """What was found, for a result to carry."""
+        figures = message(
             "perplexity {swahili:,.0f} on plain Swahili and {english:,.0f} on plain English, where guessing gives "
             "{uniform:,}",
             swahili=self.swahili,
@@ -63,12 +63,17 @@ class Health:
             uniform=self.uniform,
         )
         if self.noisy:
-            return say(
+            return message(
                 "This model writes noise ({figures}): it was not trained, or not loaded whole. Believe nothing "
                 "measured with it.",
                 figures=figures,
             )
-        return say("The model reads both languages ({figures}).", figures=figures)
+        return message("The model reads both languages ({figures}).", figures=figures)
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in words."""
+        return str(self.message)
 
 
 def check_health(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Health:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .wording import say
+from .wording import Message, message, say
 
 PICK = "pick"
 """In place of a layer: the one where the trained list's gap grew most."""
@@ -18,9 +18,14 @@ def layer_names(blocks: int, whole: bool = True) -> tuple[str, ...]:
 
 def layer_words(name: str) -> str:
     """A layer's name as it stands in a sentence; the last layer is the output, unless only first blocks are loaded."""
+    return str(layer_message(name))
+
+
+def layer_message(name: str) -> Message:
+    """`layer_words` for a result to carry."""
     if name.startswith("block "):
-        return say("block {number}", number=name.removeprefix("block "))
-    return say("the output") if name == "output" else say("the embeddings")
+        return message("block {number}", number=name.removeprefix("block "))
+    return message("the output") if name == "output" else message("the embeddings")
 
 
 def layer_index(names: Sequence[str], layer: int | str) -> int:

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from .pairs import WordPair, lexicon, normalise
-from .wording import say
+from .wording import Message, message, say
 
 MANY_SUBWORDS = 6
 """A word in more pieces than this is a mean over fragments more than a word."""
@@ -91,13 +91,13 @@ def leaks(trained: Sequence[WordPair], control: Sequence[WordPair]) -> Iterator[
             yield Finding("leak", index, text, say("leave it out"))
 
 
-def leak_sentence(trained: Sequence[WordPair], control: Sequence[WordPair]) -> str:
-    """One sentence on words that both lists hold; empty where there are none."""
+def leak_message(trained: Sequence[WordPair], control: Sequence[WordPair]) -> Message | None:
+    """What to say of words that both lists hold; None where there are none."""
     swahili, english = shared_words(trained, control)
     if not swahili and not english:
-        return ""
+        return None
     named = ", ".join(sorted(swahili | english)[:5])
-    return say(
+    return message(
         "{swahili} Swahili and {english} English words of the control list are also in the trained list ({named} …): "
         "take them out, or its figures are not all about unseen words.",
         swahili=len(swahili),

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -312,6 +313,11 @@ def shipped(split: str) -> tuple[WordPair, ...]:
     if split not in SPLITS:
         raise ValueError(f"There is no split {split!r}: choose one of {', '.join(SPLITS)}.")
     return tuple(entry.pair for entry in lexicon() if entry.split == split)
+
+
+def pair_digest(pair: WordPair) -> str:
+    """Twelve letters that stand for a pair in its normal form, so that a record tells of a list without its words."""
+    return sha256("\0".join(map(normalise, pair[:2])).encode()).hexdigest()[:12]
 
 
 def listed_translations(pairs: Iterable[WordPair]) -> dict[str, set[str]]:

@@ -23,9 +23,7 @@ def hub_refusal(error: Exception, repo: str, revision: str | None = None) -> str
         text = "{repo} is gated: ask for access on its page on the Hub, then log in."
         return say(text, repo=repo)
     if isinstance(error, RepositoryNotFoundError):
-        text = (
-            "There is no {repo} on the Hub, or it needs a login: check the id, or log in to the Hub."
-        )
+        text = "There is no {repo} on the Hub, or it needs a login: check the id, or log in to the Hub."
         return say(text, repo=repo)
     if getattr(getattr(error, "response", None), "status_code", None) == 429:
         return say("The Hub asks for a pause, as too much was asked of it from here: try again in a few minutes.")

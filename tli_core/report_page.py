@@ -39,7 +39,7 @@ def write_report(report: EvaluationReport, folder: Path, record: Mapping[str, An
     layers_csv(report, folder / "layers.csv")
     pairs_csv(report, folder / "pairs.csv")
     if record:
-        write_card(folder, record, report.evaluations)
+        write_card(folder, record, report.evaluations, report.provenance.adapter)
     page.write_text(report_html(report), encoding="utf-8")
     return page
 

@@ -16,6 +16,7 @@ from .model import Provenance
 from .outputs import OutputCheck
 from .sentences import change_sentence
 from .whole_files import write_text
+from .wording import ENGLISH, Message, speaking
 
 LAYER_MEASURES = ("matched", "mismatched", "gap", "auc", "centred", "mexa", "anchor_share", "rogue_share")
 RETRIEVAL_MEASURES = ("p_at_1", "p_at_5", "mrr", "csls_p_at_1")
@@ -34,9 +35,21 @@ def alignment_json(result: LayerAlignment) -> dict[str, Any]:
             for pair, cosines in zip(result.pairs, result.cosine, strict=True)
         ],
         "pool": {"size": result.pool_size, "chance": _plain(result.chance)},
+        "wrong_pairs_from": result.wrong_from,
         "reference_pool": {"size": result.reference_size},
         "provenance": result.provenance.as_dict(),
-        "warnings": list(result.warnings),
+        "warnings": _in_english(result.warnings),
+    }
+
+
+def measurements_json(
+    results: Sequence[tuple[str, LayerAlignment]], notes: Sequence[str | Message] = ()
+) -> dict[str, Any]:
+    """The measurements that stand side by side, by their labels, each with its model, adapter, readout and pairs."""
+    return {
+        "schema": 1,
+        "results": {label: alignment_json(result) for label, result in results},
+        "notes": _in_english(notes),
     }
 
 
@@ -84,7 +97,7 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
             "provenance": report.with_bos.provenance.as_dict(),
         },
         "provenance": after.provenance.as_dict(),
-        "warnings": list(report.warnings),
+        "warnings": _in_english(report.warnings),
     }  # fmt: skip
 
 
@@ -93,6 +106,7 @@ def evaluation_summary(item: Evaluation) -> dict[str, Any]:
     return {
         "list": item.name,
         "n_pairs": len(item.before.pairs),
+        "wrong_pairs_from": item.before.wrong_from,
         "test": {key: _plain(value) for key, value in asdict(item.test).items()},
         "change": {key: _plain(value) for key, value in asdict(item.change).items()},
         "verdict": item.change.verdict,
@@ -204,6 +218,12 @@ def _layer_json(result: LayerAlignment, layer: int) -> dict[str, Any]:
         row[name] = {way: _plain(getattr(result.retrieval[way], name)[layer]) for way in DIRECTIONS}
     row["verdict"] = verdict(result, layer)
     return row
+
+
+@speaking(ENGLISH)
+def _in_english(messages: Sequence[str | Message]) -> list[str]:
+    """Messages for a file, which has no reader yet."""
+    return list(map(str, messages))
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .alignment import FEW_PAIRS, LEAST_CHANGE, LayerAlignment, change, verdict
+from .alignment import LEAST_CHANGE, LayerAlignment, change, verdict
 from .dry_run import DryRun
 from .evaluation import Evaluation
 from .layers import layer_words
@@ -42,7 +42,7 @@ def best_layer(result: LayerAlignment) -> int:
 def curve_sentence(result: LayerAlignment, label: str) -> str:
     """What one curve means: the best layer and the output against wrong pairs, and whether that tells them apart."""
     best, output = best_layer(result), len(result.names) - 1
-    mismatched, band = result.control
+    mismatched, band = result.mismatched, result.mismatched_band
     place = {
         "layer": layer_words(result.names[best]) if best == output else say("layer {number}", number=best),
         "rank": int(np.median(result.reference_rank[best])),
@@ -71,7 +71,7 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
             figures=figures,
             **place,
         )
-    told = (f"**{label}.**", ranked, _reading(result, best), _few(result), _saturation(result))
+    told = (f"**{label}.**", _few(result), ranked, _reading(result, best), _saturation(result))
     return " ".join(filter(None, told))
 
 
@@ -79,13 +79,13 @@ def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) 
     """What an adapter changed at the output for the pairs on the page, wrong pairs and ranks beside it."""
     output = len(before.names) - 1
     ranks = [int(np.median(result.reference_rank[output])) for result in (before, after)]
-    said = change(before, after, output).verdict if before.own_band else _few_pairs_change(before, after, ranks)
+    said = change(before, after, output).verdict if not before.few else _few_pairs_change(before, after, ranks)
     moved = say(
         "at {layer}: your pairs {matched[0]:.2f} → {matched[1]:.2f}, wrong pairs {mismatched[0]:.2f} → "
         "{mismatched[1]:.2f}, typical rank {ranks[0]} → {ranks[1]} of {size}.",
         layer=layer_words(before.names[-1]),
         matched=[result.matched[output] for result in (before, after)],
-        mismatched=[result.control[0][output] for result in (before, after)],
+        mismatched=[result.mismatched[output] for result in (before, after)],
         ranks=ranks,
         size=before.reference_size,
     )
@@ -99,7 +99,7 @@ def _few_pairs_change(before: LayerAlignment, after: LayerAlignment, ranks: list
     """
     output = len(before.names) - 1
     matched = after.matched[output] - before.matched[output]
-    gap = matched - (after.control[0][output] - before.control[0][output])
+    gap = after.gap[output] - before.gap[output]
     if gap >= LEAST_CHANGE and ranks[1] < ranks[0]:
         return "improved"
     if matched >= LEAST_CHANGE and gap <= 0:
@@ -110,17 +110,19 @@ def _few_pairs_change(before: LayerAlignment, after: LayerAlignment, ranks: list
 def _few(result: LayerAlignment) -> str:
     """A word of caution on short lists; empty for long ones."""
     n = len(result.pairs)
+    if not result.few:
+        return ""
     if n == 1:
         return say("A single pair is a hint at most: its best layer is picked for it alone.")
-    return "" if result.own_band else say("From {n} pairs this is a hint at most: the layer is picked for them.", n=n)
+    return say("From {n} pairs this is a hint at most: the layer is picked for them.", n=n)
 
 
 def _saturation(result: LayerAlignment) -> str:
     """A word on layers where any two words look alike; empty where there is none."""
-    layers = [i for i, wrong in enumerate(result.control[0]) if wrong > SATURATED]
+    layers = [i for i, wrong in enumerate(result.mismatched) if wrong > SATURATED]
     if not layers:
         return ""
-    scores = result.control[0][layers]
+    scores = result.mismatched[layers]
     if len(layers) == 1:
         return say(
             "Not so at layer {layer}: there even wrong pairs score {score:.2f}, and a high cosine means nothing.",
@@ -138,7 +140,7 @@ def _saturation(result: LayerAlignment) -> str:
 
 
 def _reading(result: LayerAlignment, layer: int) -> str:
-    mismatched, band = result.control
+    mismatched, band = result.mismatched, result.mismatched_band
     matched = result.matched[layer]
     if matched - mismatched[layer] < ALIKE:
         return say(
@@ -146,7 +148,7 @@ def _reading(result: LayerAlignment, layer: int) -> str:
             "however high it is.",
             matched=matched,
         )
-    if result.own_band:
+    if not result.few:
         said = verdict(result, layer)
         if said == "aligned":
             return say("Right pairs stand clear of wrong ones: the model does bring their words together.")
@@ -171,10 +173,11 @@ def change_sentence(evaluation: Evaluation) -> str:
         size=evaluation.before.pool_size,
         chance=evaluation.before.chance,
     )
-    told, count = f"{say(CHANGES[moved.verdict])} ({figures}).", len(evaluation.before.pairs)
-    if count >= FEW_PAIRS:
+    told = f"{say(CHANGES[moved.verdict])} ({figures})."
+    if not evaluation.before.few:
         return told
-    return f"{told} {say('From {n} pairs this is a hint at most, whatever the verdict.', n=count)}"
+    hint = say("From {n} pairs this is a hint at most, whatever the verdict.", n=len(evaluation.before.pairs))
+    return f"{hint} {told}"
 
 
 def pilot_sentence(pilot: Pilot) -> str:

@@ -6,6 +6,8 @@ from .alignment import LayerAlignment, verdict
 from .dry_run import DryRun
 from .evaluation import Evaluation, EvaluationReport, Mover, movers
 from .fit import gigabytes
+from .layers import layer_words
+from .model import Provenance
 from .outputs import OutputCheck
 from .seeds import Spread
 from .wording import say
@@ -17,22 +19,21 @@ def alignment_table(result: LayerAlignment) -> str:
 
 
 def alignment_rows(result: LayerAlignment) -> list[tuple[str, ...]]:
-    """A measurement, one row a layer: a heading row first. Wrong pairs are those that the curve shows."""
-    wrong, wrong_band = result.control
+    """A measurement, one row a layer: a heading row first. Every figure is a field of the result."""
     named = map(say, ("layer", "matched", "mismatched", "band", "gap", "centred", "verdict"))
     layer, matched, mismatched, band, gap, centred, said = named
     rows = [(layer, matched, "95 %", mismatched, band, gap, centred, "P@1 →en", "P@1 →sw", "MEXA", said)]
     for i, name in enumerate(result.names):
         low, high = result.matched_ci95[i]
-        p5, p95 = wrong_band[i]
+        p5, p95 = result.mismatched_band[i]
         rows.append(
             (
                 str(i) if name == f"block {i}" else f"{i} {say(name)}",
                 f"{result.matched[i]:.3f}",
                 f"{low:.3f}–{high:.3f}",
-                f"{wrong[i]:.3f}",
+                f"{result.mismatched[i]:.3f}",
                 f"{p5:.3f}–{p95:.3f}",
-                f"{result.matched[i] - wrong[i]:+.3f}",
+                f"{result.gap[i]:+.3f}",
                 f"{result.centred[i]:.3f}",
                 f"{result.retrieval['sw_en'].p_at_1[i]:.3f}",
                 f"{result.retrieval['en_sw'].p_at_1[i]:.3f}",
@@ -43,6 +44,21 @@ def alignment_rows(result: LayerAlignment) -> list[tuple[str, ...]]:
     return rows
 
 
+def compared_rows(results: Sequence[tuple[str, LayerAlignment]]) -> list[tuple[str, ...]]:
+    """Measurements that stand side by side, one row a model and layer: a heading row first."""
+    heading, *_ = alignment_rows(results[0][1])
+    return [
+        (say("model"), *heading),
+        *((label, *row) for label, result in results for row in alignment_rows(result)[1:]),
+    ]
+
+
+def caption(provenance: Provenance) -> str:
+    """What a figure is of, in a few words: model, adapter, readout and number of pairs."""
+    who = provenance.model if provenance.adapter is None else f"{provenance.model} + {provenance.adapter}"
+    return say("{who} · pooling {pooling} · {n} pairs", who=who, pooling=provenance.pooling, n=provenance.n)
+
+
 def evaluation_table(evaluations: Sequence[Evaluation]) -> str:
     """The paper's table and the controls that it lacks, as plain text."""
     return format_table(evaluation_rows(evaluations))
@@ -50,13 +66,20 @@ def evaluation_table(evaluations: Sequence[Evaluation]) -> str:
 
 def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
     """The paper's table and the controls that it lacks: a heading row, then one row a measure, one column a list."""
-    lists = (say("{list} ({n} pairs)", list=say(item.name), n=item.test.n) for item in evaluations)
+    lists = (
+        say("{adapter}, {list} ({n} pairs)", adapter=i.after.provenance.adapter, list=say(i.name), n=i.test.n)
+        for i in evaluations
+    )
     rows: list[tuple[str, ...]] = [(say("measure"), *lists)]
 
     def add(label: str, values: Sequence[str]) -> None:
         rows.append((say(label), *values))
 
     tests, moves = [item.test for item in evaluations], [item.change for item in evaluations]
+    add("model", [item.after.provenance.model for item in evaluations])
+    add("layer", [layer_words(item.after.names[item.layer]) for item in evaluations])
+    add("pooling", [item.after.provenance.pooling for item in evaluations])
+    add("wrong pairs from", [say(item.after.wrong_from) for item in evaluations])
     add("matched before", [f"{t.before:.4f}" for t in tests])
     add("matched after", [f"{t.after:.4f}" for t in tests])
     add("difference", [f"{t.difference:+.4f}" for t in tests])

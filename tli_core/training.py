@@ -19,7 +19,7 @@ from .batches import TrainingPairs, batches
 from .embeddings import encode, layer_states
 from .history import HeldOutCheck, TrainingStep, best_step
 from .model import LoadedModel
-from .pairs import WordPair, translation_table
+from .pairs import WordPair, pair_digest, translation_table
 from .pooling import EncodedWord
 from .presets import TrainingConfig, total_steps
 from .run_state import RunState, random_states, restore_random
@@ -248,7 +248,11 @@ def _record(
         "control_pairs": len(control),
         "steps": history[-1].step,
         "steps_planned": history[-1].steps,
-        **({"kept_step": best_step(history).step} if best_kept else {}),
+        **(
+            {"kept_step": best_step(history).step, "step_chosen_on": [pair_digest(pair) for pair in control]}
+            if best_kept
+            else {}
+        ),
         "seconds": round(history[-1].seconds, 2),
         "losses": [round(step.loss, 5) for step in history if step.loss is not None],
         "held_out": [{"step": step, **{k: round(v, 5) for k, v in asdict(check).items()}} for step, check in checks],

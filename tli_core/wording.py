@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 Texts = Mapping[str, str]
 """What is said in place of an English text, by that text with its {fields}."""
@@ -22,6 +23,25 @@ def say(text: str, /, **fields: object) -> str:
     texts = _reader() if chosen is None else chosen
     said = texts.get(text, text)
     return said.format(**fields) if fields else said
+
+
+@dataclass(frozen=True)
+class Message:
+    """A sentence that a result carries: its English text, as the code that it is known by, and the values in it.
+
+    It becomes words when it is shown, in the language of whoever reads it then, not of whoever measured.
+    """
+
+    text: str
+    values: tuple[tuple[str, object], ...] = ()
+
+    def __str__(self) -> str:
+        return say(self.text, **dict(self.values))
+
+
+def message(text: str, /, **values: object) -> Message:
+    """A sentence for a result to carry; a value may be a message itself."""
+    return Message(text, tuple(values.items()))
 
 
 def ask_reader(texts: Callable[[], Texts]) -> None:

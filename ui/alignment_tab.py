@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import gradio as gr
 import plotly.graph_objects as go
@@ -12,7 +13,7 @@ import tli_core as core
 from tli_core.lint import doubts, read_by_byte
 from tli_core.pairs import parse_pairs
 from tli_core.pooling import POOLINGS
-from tli_core.wording import say
+from tli_core.wording import Message, say
 from ui import pairs_input
 from ui.adapter_pickers import AdapterPickers, adapter_choices
 from ui.arrival import Arrival
@@ -77,7 +78,14 @@ class Shown:
         return tuple((name, by_pooling[self.pooling]) for name, by_pooling in self.measured)
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def file_name(self) -> str:
+        """A name for what is measured, as a file: models, pooling and number of pairs."""
+        who, result = "-".join(name for name, _ in self.results), self.results[0][1]
+        name = core.adapter_sources.folder_name(f"{Path(who).name}-{self.pooling}-{len(result.pairs)}-pairs")
+        return f"alignment-{name}.json"
+
+    @property
+    def notes(self) -> tuple[str | Message, ...]:
         """What could not be read or is likely a slip, and what the measurement warns of."""
         return tuple(dict.fromkeys([*self.doubtful, *self.results[0][1].warnings]))
 
@@ -123,29 +131,30 @@ def build(
             hint = gr.Markdown(HINTS[CURVE], elem_classes="hint")
             link = gr.Markdown(elem_classes="hint", elem_id="alignment-link")
     table = gr.Dataframe(
-        headers=["Swahili", "English", "cosine", "all wrong pairs", "rank", "at layer", "pieces"],
-        label="Each pair, where the base ranks it best among common words",
+        headers=["Swahili", "English", "cosine", "all wrong pairs", "rank", "pieces"],
+        label="Each pair at the output",
         interactive=False,
         max_height=420,
         elem_id="pair-table",
     )
     with gr.Accordion("The curve as a table", open=False):
-        layers = gr.Dataframe(show_label=False, interactive=False, max_height=520, elem_id="layer-table")
+        layers = gr.Dataframe(interactive=False, max_height=520, elem_id="layer-table")
     download = gr.DownloadButton("Download every number (JSON)", visible=False, elem_id="alignment-json")
 
     drawn_parts = [plot, reading, warning, table, layers, download, shown]
     outputs = [*drawn_parts, stale]
 
     def drawn(found: Shown, view: str, lines: bool, request: gr.Request) -> tuple:
-        path = downloads.fresh(request) / "alignment.json"
-        core.reports.write_json(core.reports.alignment_json(found.results[-1][1]), path)
-        headers, *rows = core.tables.alignment_rows(found.results[-1][1])
+        path = downloads.fresh(request) / found.file_name
+        core.reports.write_json(core.reports.measurements_json(found.results, found.notes), path)
+        headers, *rows = core.tables.compared_rows(found.results)
+        caption = core.tables.caption(found.results[-1][1].provenance)
         return (
             redrawn(found, view, lines),
             _reading(found.results),
             gr.Markdown(note_list(found.notes), visible=bool(found.notes)),
             pair_table(found),
-            {"headers": list(headers), "data": [list(row) for row in rows]},
+            gr.Dataframe({"headers": list(headers), "data": [list(row) for row in rows]}, label=caption),
             gr.DownloadButton(value=str(path), visible=True),
             found,
         )
@@ -300,9 +309,9 @@ def too_many(count: int) -> str:
     return say("{n} pairs are more than {most}, the most this page measures: use fewer.", n=count, most=MAX_PAIRS)
 
 
-def note_list(notes: Sequence[str]) -> str:
+def note_list(notes: Sequence[str | Message]) -> str:
     """Notes as a Markdown list in which a visitor's own text stays text: no tag, link or image comes of it."""
-    shown = [core.sentences.plain_text(note) for note in notes[:MAX_NOTES]]
+    shown = [core.sentences.plain_text(str(note)) for note in notes[:MAX_NOTES]]
     if len(notes) > MAX_NOTES:
         shown.append(say("and {n} more", n=len(notes) - MAX_NOTES))
     return "\n".join(f"- {note}" for note in shown)
@@ -332,25 +341,29 @@ def redrawn(shown: Shown | None, view: str, lines: bool) -> go.Figure | None:
     return core.figures.alignment_figure(results, lines, shown.picked)
 
 
-def pair_table(shown: Shown) -> dict:
-    """Each pair at the layer where the base ranks it best: cosine, the wrong pairs' mean, its rank; and its pieces.
+def pair_table(shown: Shown) -> gr.Dataframe:
+    """Each pair at the last layer: cosine, the wrong pairs' mean, its rank; and its pieces.
 
-    With an adapter its figures follow, at the same layer: two layers would not compare.
+    One layer for every row, as rows at layers of their own could not be compared with each other or with an adapter's.
     """
     results = shown.results
-    size = results[0][1].reference_size
+    first, layer = results[0][1], len(results[0][1].names) - 1
+    size = first.reference_size
     columns = (say("cosine"), say("all wrong pairs"), say("rank of {size}", size=size))
     if len(results) > 1:
         columns = (say("cosine"), say("wrong"), say("rank/{size}", size=size))
         columns = tuple(f"{what} ({who})" for who in (say("base"), say("new")) for what in columns)
     data = []
-    for i, pair in enumerate(results[0][1].pairs):
-        layer = int(results[0][1].reference_rank[:, i].argmin())
+    for i, pair in enumerate(first.pairs):
         row = [pair.swahili, pair.english]
         for _, result in results:
-            cosine, wrong, rank = result.cosine[i, layer], result.control[0][layer], result.reference_rank[layer, i]
+            cosine, wrong, rank = result.cosine[i, layer], result.mismatched[layer], result.reference_rank[layer, i]
             row += [f"{cosine:.3f}", f"{wrong:.3f}", str(int(rank))]
-        row += [say("output") if results[0][1].names[layer] == "output" else str(layer)]
         data.append([*row, " | ".join("·".join(p.strip() for p in shown.pieces[word]) for word in pair[:2])])
-    headers = [say("Swahili"), say("English"), *columns, say("at layer"), say("pieces")]
-    return {"headers": headers, "data": data}
+    headers = [say("Swahili"), say("English"), *columns, say("pieces")]
+    label = say(
+        "Each pair at {layer} ({caption})",
+        layer=core.layers.layer_words(first.names[layer]),
+        caption=core.tables.caption(results[-1][1].provenance),
+    )
+    return gr.Dataframe({"headers": headers, "data": data}, label=label)

@@ -9,7 +9,7 @@ import gradio as gr
 
 import tli_core as core
 from tli_core.catalogue import LANGUAGES, check_adapter_name
-from tli_core.lint import leak_sentence
+from tli_core.lint import leak_message
 from tli_core.pairs import parse_pairs, shipped
 from tli_core.presets import configured
 from ui.alignment_tab import MAX_PAIRS, measured
@@ -44,8 +44,7 @@ def build(models: Models, jobs: Jobs) -> None:
         """
         visitor, name = _holder(jobs, adapter)
         shown = measured(models, visitor, pairs, model, name, pooling)
-        reports = {name: core.reports.alignment_json(result) for name, result in shown.results}
-        return _json({"results": reports, "notes": list(shown.notes)})
+        return _json(core.reports.measurements_json(shown.results, shown.notes))
 
     @explained
     def neighbours(
@@ -136,11 +135,11 @@ def build(models: Models, jobs: Jobs) -> None:
         if len(control) > MAX_PAIRS:
             raise ValueError(f"{len(control)} pairs are more than {MAX_PAIRS}, the most this page measures: use fewer.")
         found = evaluated(models, visitor, model, name, trained, control, chosen_layer(layer), _silent).evaluations
-        leak = leak_sentence(trained, control)
+        leak = leak_message(trained, control)
         answer = {
             "lists": [core.reports.evaluation_summary(item) for item in found],
             "provenance": found[0].after.provenance.as_dict(),
-            "notes": [leak] if leak else [],
+            "notes": [str(leak)] if leak else [],
         }
         return _json(answer)
 

@@ -111,7 +111,7 @@ def build() -> PairsInput:
         pairs = [entry.pair for entry in lexicon() if entry.topic == topic and entry.pair.swahili in set(chosen)]
         if not pairs:
             return gr.skip(), say("Tick some pairs first."), gr.skip()
-        return format_pairs(pairs), say("{n} pairs are in the list; press **Show the curve**.", n=len(pairs)), None
+        return format_pairs(pairs), say("Pairs in the list: {n}. Press **Show the curve**.", n=len(pairs)), None
 
     take.click(put, [picked, topic], [text, taken, example], **QUIET)
     text.input(lambda: None, None, example, **QUIET)

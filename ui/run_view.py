@@ -46,11 +46,12 @@ def ended(jobs: Jobs, first: Job, job: Job, protocol: core.protocol.Protocol | N
         words = say("**The adapter is kept, but could not be measured.** {reason}", reason=error)
         return words, _chart(first, job), "", gr.Column(visible=False), *(gr.skip(),) * 4
     last = control or result
+    told = [*result.evaluations, *(control.evaluations if control else ())]
     before, after = result.evaluations[0].before, result.evaluations[0].after
     curves = [(first.order.model, before), (first.order.name, after)]
     if control:
         curves.append((job.order.name, control.evaluations[0].after))
-    headers, *rows = core.tables.evaluation_rows(last.evaluations)
+    headers, *rows = core.tables.evaluation_rows(told)
     return (
         say(
             "{done}{early}: {steps} steps in {seconds:.0f} s. **{name}** is now chosen in the other tabs.",
