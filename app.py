@@ -132,7 +132,8 @@ def build(models: Models, jobs: Jobs) -> language.Page:
         api.build(models, jobs)
         language.wire(demo)
         arrival.wire(demo, jobs, visitor, token, bar.model, pickers)
-    return demo.queue(max_size=20, api_open=False)
+    # Wide: no address has more than a few of its places, see `ui.door`, and an opened page needs several.
+    return demo.queue(max_size=200, api_open=False)
 
 
 def theme() -> gr.themes.Base:
@@ -175,7 +176,7 @@ def launch(demo: language.Page, port: int | None = None, quiet: bool = False, mc
         ssr_mode=False,
         max_file_size=MAX_UPLOAD,
         mcp_server=mcp,
-        app_kwargs={"middleware": [Middleware(Door, demo.hosting), Middleware(language.ReaderLanguage)]},
+        app_kwargs={"middleware": [Middleware(Door, demo, demo.hosting), Middleware(language.ReaderLanguage)]},
     )
     return address
 

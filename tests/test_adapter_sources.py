@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import struct
+import time
 import zipfile
 from pathlib import Path
 
@@ -84,6 +86,38 @@ def test_a_list_of_files_without_end_is_not_read(tmp_path):
     files = {f"{'x' * 200}/{number}": b"" for number in range(10_000)}
     with pytest.raises(ValueError, match="lists too many files"):
         unpack_adapter(zipped(tmp_path / "long.zip", files), tmp_path)
+
+
+@pytest.mark.parametrize("trick", ["zip64", "in the disk numbers"])
+def test_no_trick_hides_a_list_without_end(trick, tmp_path):
+    with zipfile.ZipFile(tmp_path / "long.zip", "w") as archive:
+        for number in range(70_000):
+            archive.writestr(zipfile.ZipInfo(f"{'x' * 60}/{number}"), b"")
+    packed = bytearray((tmp_path / "long.zip").read_bytes())
+    if trick == "zip64":
+        struct.pack_into("<I", packed, len(packed) - 10, 0)  # the short record's size of the list
+    else:
+        packed = packed[: -20 - 22 - 56] + packed[-22:]
+        packed[-18:-14] = b"PK\5\6"
+    (tmp_path / "long.zip").write_bytes(packed)
+    with pytest.raises(ValueError, match=r"lists too many files|cannot be opened"):
+        unpack_adapter(tmp_path / "long.zip", tmp_path)
+
+
+def test_a_member_without_a_name_is_one_sentence(tmp_path):
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo(""), b"")
+    with pytest.raises(ValueError, match=r"odd\.zip cannot be opened as a zip file: \w+"):
+        unpack_adapter(tmp_path / "odd.zip", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["-4bit" * 200_000, "models--" * 100_000, "/" * 1_000_000, "x" * 501, "\ud800"])
+def test_a_base_of_a_name_without_end_takes_no_time(name, tmp_path):
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": name}))
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="does not say which base"):
+        check_base(tmp_path, "lugha-mini")
+    assert not is_same_base(name, "models/lugha-mini") and time.monotonic() - began < 2
 
 
 def test_the_base_must_be_the_one_it_was_made_for(tmp_path):

@@ -17,7 +17,7 @@ from tli_core.adapter_sources import WEIGHTS, unpack_adapter
 from tli_core.catalogue import ROOT
 from ui import language
 from ui.adapters_tab import Brought
-from ui.door import MAX_BODY
+from ui.door import MAX_BODY_HOSTED, WAITING_EACH
 from ui.hosting import OWN_MACHINE, hosting
 from ui.jobs import Jobs
 from ui.kept import Kept
@@ -85,7 +85,9 @@ def test_a_body_that_hides_its_session_is_refused(served):
     form = served.client.post("component_server", data={"session_hash": "../x"}, files={"a": b"b"})
     assert form.status_code == 415
     assert served.client.post("queue/join", content="[" * 200_000, headers=as_json).status_code == 400
-    assert served.client.post("queue/join", content=b" " * (MAX_BODY + 1), headers=as_json).status_code == 413
+    for where in ("queue/join", "run/upload", "api/upload", "call/upload"):
+        assert served.client.post(where, content=b" " * (MAX_BODY_HOSTED + 1), headers=as_json).status_code == 413
+        assert served.client.post(where, content='{"session_hash": "../x"}', headers=as_json).status_code == 400
 
 
 def test_files_and_flags_are_named_by_a_digest_whatever_the_session(tmp_path):
@@ -197,6 +199,36 @@ def test_words_of_many_tokens_are_counted_by_their_tokens(served):
     (number,) = found
     told = do(served, "tokens", number, [lines, "lugha-mini", BASE, "words"])
     assert f"more than {MAX_TOKENS}, the most here" in told["output"]["error"]
+
+
+def test_one_address_does_not_fill_the_line(served):
+    """Its first requests wait for the model, further ones are refused, and an opened page is not kept waiting."""
+    number = event(served, "evaluate")
+    body = {"fn_index": number, "data": [MINI, "", "lugha-mini", "output"]}
+    answers = [served.client.post("queue/join", json=body | {"session_hash": f"filler{i}"}) for i in range(12)]
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert len(answers) - len(refused) <= WAITING_EACH + 2 and refused
+    assert "still wait for the model" in refused[0].json()["detail"]
+    called = served.client.post("call/evaluate", json={"data": [MINI, "", "lugha-mini", "output"]})
+    assert called.status_code == 503
+    assert do(served, "opens", event(served, "arrive"), ["", None, "lugha-mini"])["success"]
+
+
+def test_what_a_program_sends_is_checked_before_it_is_used(served):
+    """Numbers that are none, as JSON for other languages than Python's has them."""
+    number = event(served, "train")
+    for epochs, layer, seed, says in (
+        (1e999, "", 0, "epochs must be a whole number"),
+        ("many", "", 0, "epochs must be a whole number"),
+        (1, "", float("nan"), "seed must be a whole number"),
+        (1, "²", 0, "The layer is a number or 'output'"),
+    ):
+        given = ["maji, water\nmoto, fire", 7, "lugha-mini", "corrected", epochs, layer, False, seed]
+        body = json.dumps({"fn_index": number, "session_hash": "programs", "data": given})
+        assert served.client.post("queue/join", content=body, headers={"Content-Type": "application/json"}).is_success
+        with served.client.stream("GET", "queue/data?session_hash=programs") as stream:
+            told = next(line for line in stream.iter_lines() if "process_completed" in line)
+        assert says in told, told
 
 
 def test_an_address_is_no_path(served):

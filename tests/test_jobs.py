@@ -251,6 +251,15 @@ def test_strangers_share_by_address_as_well_as_by_browser(models, order, tmp_pat
     with pytest.raises(ValueError, match="3 runs from your network are at work"):
         jobs.submit(long, "a fourth browser", "school")
     running.append(jobs.submit(long, "elsewhere", "home"))
+    stopped = wait(running[0], lambda job: len(job.steps) > 1)
+    jobs.stop(stopped)
+    wait(stopped)
+    running.append(jobs.submit(long, "a fifth browser", "school"))
+    with pytest.raises(ValueError, match="3 runs from your network are at work"):
+        jobs.resume(stopped, "school")
+    stopped.steps = (replace(stopped.steps[-1], seconds=limits.train_seconds),)
+    with pytest.raises(ValueError, match="This run has had its 60 minutes"):
+        jobs.resume(stopped, "elsewhere")
     large = replace(order, config=replace(CONFIG, rank=256, targets=("q_proj", "up_proj", "down_proj")))
     with pytest.raises(ValueError, match=r"The run would take \d+ MB, more than 0, the most here"):
         jobs.submit(large, "another", "office")

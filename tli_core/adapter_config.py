@@ -14,12 +14,15 @@ from typing import Any
 from .wording import say
 
 CONFIG = "adapter_config.json"
+ALL_LINEAR = ("all-linear",)
+"""What target_modules holds where it means every matrix but the head."""
+
 MAX_CONFIG_BYTES = 1_000_000
 
 _MOST_RANK = 4096
 _MOST_ALPHA = 1_000_000
 _MOST_ENTRIES = 20_000
-_MOST_LETTERS = 300
+_NAME = re.compile(r"[A-Za-z0-9_.]{1,300}")
 
 _REWRITES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 """Beginnings of init_lora_weights that take a part out of the base's own matrices; the LoRA then fits what is left."""
@@ -44,7 +47,7 @@ class BaseLayout:
     """What an adapter may change in a base, by the names of a model without adapters.
 
     linear maps to (out, in), embedding to (tokens, d), norm to (d,). tied: the output head is the embeddings.
-    whole: the final norm and the head are loaded, not just the first blocks.
+    whole: the final norm and the head are loaded, not just the first blocks. names are those of all modules.
     """
 
     linear: Mapping[str, tuple[int, int]]
@@ -55,6 +58,7 @@ class BaseLayout:
     blocks: int
     tied: bool
     whole: bool
+    names: frozenset[str] = frozenset()
 
 
 def block_of(name: str) -> int | None:
@@ -69,8 +73,8 @@ class AdapterConfig:
 
     r: int
     lora_alpha: float
-    target_modules: tuple[str, ...] | str
-    exclude_modules: tuple[str, ...] | str
+    target_modules: tuple[str, ...]
+    exclude_modules: tuple[str, ...]
     layers_to_transform: tuple[int, ...] | None
     rank_pattern: Mapping[str, int]
     alpha_pattern: Mapping[str, float]
@@ -79,11 +83,10 @@ class AdapterConfig:
     use_rslora: bool
     use_dora: bool
     lora_bias: bool
+    ensure_weight_tying: bool
 
-    def rank(self, module: str) -> int | None:
-        """The declared rank of a module; None where a pattern decides, which is not evaluated."""
-        if not all(map(_is_name, self.rank_pattern)):
-            return None
+    def rank(self, module: str) -> int:
+        """The declared rank of a module."""
         return next((rank for key, rank in self.rank_pattern.items() if _names(key, module)), self.r)
 
     def alpha(self, module: str) -> float:
@@ -93,20 +96,16 @@ class AdapterConfig:
     def tokens_of(self, module: str, layout: BaseLayout) -> tuple[int, ...]:
         """The tokens whose rows of an embedding or the head were trained."""
         for key, tokens in self.trainable_token_indices.items():
-            if ends(module, key):
+            if ends(module, key, dot=True):
                 return tokens
         # A tied head has the embeddings' rows.
         return self.tokens_of(layout.input_embedding, layout) if module == layout.head and layout.tied else ()
 
-    def targets(self, layout: BaseLayout) -> set[str] | None:
-        """The modules that carry LoRA by the config; None where a pattern decides, which is not evaluated."""
-        if isinstance(self.exclude_modules, str) and self.exclude_modules:
-            return None
+    def targets(self, layout: BaseLayout) -> set[str]:
+        """The modules that carry LoRA by the config."""
         candidates = {**layout.linear, **layout.embedding}
-        if self.target_modules == "all-linear":
+        if self.target_modules == ALL_LINEAR:
             found = set(layout.linear) - {layout.head}
-        elif isinstance(self.target_modules, str):
-            return None
         else:
             found = {
                 name
@@ -126,12 +125,13 @@ def ends(name: str, key: str, dot: bool = False) -> bool:
 
 
 def _is_name(key: str) -> bool:
-    return bool(re.fullmatch(r"\^?[A-Za-z0-9_.]{1,300}", key))
+    return _NAME.fullmatch(key.removeprefix("^")) is not None
 
 
 def _names(key: str, module: str) -> bool:
-    """Whether a key of rank_pattern or alpha_pattern means a module."""
-    return module == key[1:] if key.startswith("^") else ends(module, key, dot=True)
+    """Whether a key of rank_pattern or alpha_pattern means a module, as PEFT reads it: a dot stands for any letter."""
+    # Of `_is_name` alone, so with nothing in it that repeats.
+    return re.match(rf"(.*\.)?({key})$", module) is not None
 
 
 def read_adapter_config(path: Path) -> AdapterConfig:
@@ -150,7 +150,7 @@ def read_adapter_config(path: Path) -> AdapterConfig:
             )
             raise ValueError(say(text, name=path.name))
         text = "{name} is a {kind} adapter: only LoRA adapters can be used here."
-        raise ValueError(say(text, name=path.name, kind=str(given["peft_type"])[:40]))
+        raise ValueError(say(text, name=path.name, kind=ascii(given["peft_type"])[:40].strip("'")))
     return _Fields(path.name, given).config()
 
 
@@ -175,6 +175,8 @@ def read_json_object(file: Path, most: int) -> dict[str, Any] | None:
         if file.stat().st_size > most:
             return None
         found = json.loads(file.read_text(encoding="utf-8"), parse_constant=refuse)
+        # Escapes can make strings that no text can hold: half of a surrogate pair.
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
     except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
@@ -193,15 +195,16 @@ class _Fields:
             r=self._whole("r", 1, _MOST_RANK),
             lora_alpha=self._real("lora_alpha", self._given.get("lora_alpha", 8)),
             target_modules=self._targets(),
-            exclude_modules=self._names_or_pattern("exclude_modules"),
+            exclude_modules=self._modules("exclude_modules"),
             layers_to_transform=self._layers(),
             rank_pattern=self._pattern("rank_pattern", lambda key, value: self._whole_value(key, value, 1, _MOST_RANK)),
-            alpha_pattern=self._alpha_pattern(),
-            modules_to_save=self._names("modules_to_save"),
+            alpha_pattern=self._pattern("alpha_pattern", self._real),
+            modules_to_save=self._modules("modules_to_save"),
             trainable_token_indices=self._tokens(),
             use_rslora=self._flag("use_rslora"),
             use_dora=self._flag("use_dora"),
             lora_bias=self._flag("lora_bias"),
+            ensure_weight_tying=self._flag("ensure_weight_tying"),
         )
 
     def _check_method(self) -> None:
@@ -216,34 +219,38 @@ class _Fields:
         if not (init is None or isinstance(init, (bool, str))) or init not in _PLAIN_INITS:
             raise self._wrong("init_lora_weights", init, "true, false, or a name that PEFT knows")
         for name in _UNSUPPORTED:
-            if self._given.get(name):
+            # Not merely what counts as true: PEFT takes an empty object for the method with its defaults.
+            if self._given.get(name) not in (None, False):
                 text = (
                     "{name}: {field} is set, which is more than LoRA on matrices and embeddings. Train or convert it "
                     "to plain LoRA."
                 )
                 raise ValueError(say(text, name=self._adapter, field=name))
+        if self._flag("lora_bias") and self._flag("use_dora"):
+            raise self._wrong("lora_bias", True, "false where use_dora is true")
         bias = self._given.get("bias", "none")
         if bias not in ("none", "all", "lora_only"):
             raise self._wrong("bias", bias, "none, all or lora_only")
-        for name in ("fan_in_fan_out", "ensure_weight_tying"):
-            self._flag(name)
+        self._flag("fan_in_fan_out")
         dropout = self._given.get("lora_dropout", 0)
         if not _is_number(dropout) or not 0 <= dropout <= 1:
             raise self._wrong("lora_dropout", dropout, "a number from 0 to {most}", most=1)
         known = {*AdapterConfig.__dataclass_fields__, *_UNSUPPORTED, *_HARMLESS, "peft_type", "init_lora_weights"}
-        known |= {"bias", "fan_in_fan_out", "ensure_weight_tying", "lora_dropout", "layers_pattern"}
+        known |= {"bias", "fan_in_fan_out", "lora_dropout", "layers_pattern"}
         for name, value in self._given.items():
             if name not in known and value:
                 text = (
                     "{name}: {field} in its adapter_config.json is not known here, so what it does cannot be told. "
                     "Set it to null if it changes nothing."
                 )
-                raise ValueError(say(text, name=self._adapter, field=name[:60]))
+                raise ValueError(say(text, name=self._adapter, field=ascii(name)[1:61].rstrip("'")))
 
     def _wrong(self, field: str, value: object, kind: str, **bounds: int) -> ValueError:
         text = "{name}: {field} in its adapter_config.json must be {kind}, got {value}."
         kind = say(kind, **bounds)
-        return ValueError(say(text, name=self._adapter, field=field[:60], kind=kind, value=repr(value)[:60]))
+        return ValueError(
+            say(text, name=self._adapter, field=ascii(field)[1:61].rstrip("'"), kind=kind, value=ascii(value)[:60])
+        )
 
     def _flag(self, name: str) -> bool:
         value = self._given.get(name)
@@ -264,23 +271,31 @@ class _Fields:
             raise self._wrong(name, value, "a number from 0 to {most}", most=_MOST_ALPHA)
         return value
 
-    def _names(self, name: str) -> tuple[str, ...]:
+    def _modules(self, name: str) -> tuple[str, ...]:
+        """A list of module names; a single string would be a pattern."""
         value = self._given.get(name)
-        if value is None:
+        if value is None or value == "":
             return ()
+        if isinstance(value, str):
+            text = (
+                "{name}: {field} is a pattern, and patterns from outside are not evaluated. Write the modules' names "
+                "as a list instead, such as {example}."
+            )
+            raise ValueError(say(text, name=self._adapter, field=name, example='["q_proj", "v_proj"]'))
         good = isinstance(value, list) and len(value) <= _MOST_ENTRIES
-        if not good or not all(isinstance(entry, str) and 0 < len(entry) <= _MOST_LETTERS for entry in value):
+        if not good or not all(isinstance(entry, str) and _NAME.fullmatch(entry) for entry in value):
             raise self._wrong(name, value, "a list of module names")
         return tuple(value)
 
-    def _names_or_pattern(self, name: str) -> tuple[str, ...] | str:
-        value = self._given.get(name)
-        return value if isinstance(value, str) else self._names(name)
-
-    def _targets(self) -> tuple[str, ...] | str:
-        targets = self._names_or_pattern("target_modules")
+    def _targets(self) -> tuple[str, ...]:
+        given = self._given.get("target_modules")
+        if isinstance(given, str) and given.lower() in ALL_LINEAR:
+            if self._layers() is not None:
+                raise self._wrong("target_modules", given, "a list of module names where layers_to_transform is set")
+            return ALL_LINEAR
+        targets = self._modules("target_modules")
         if not targets:
-            raise self._wrong("target_modules", self._given.get("target_modules"), "a list of module names")
+            raise self._wrong("target_modules", given, "a list of module names")
         return targets
 
     def _layers(self) -> tuple[int, ...] | None:
@@ -293,24 +308,22 @@ class _Fields:
         numbers = value if isinstance(value, list) else [value]
         if len(numbers) > _MOST_ENTRIES:
             raise self._wrong("layers_to_transform", "…", "a list of block numbers")
+        if not numbers:
+            return None
         return tuple(self._whole_value("layers_to_transform", number, 0, 10_000) for number in numbers)
 
     def _pattern(self, name: str, check: Callable[[str, Any], Any]) -> dict[str, Any]:
         value = self._given.get(name) or {}
         if not isinstance(value, dict) or len(value) > _MOST_ENTRIES:
             raise self._wrong(name, value, "an object of module names and numbers")
-        return {key: check(f"{name}.{key}", number) for key, number in value.items()}
-
-    def _alpha_pattern(self) -> dict[str, float]:
-        found = self._pattern("alpha_pattern", self._real)
-        for key in found:
+        for key in value:
             if not _is_name(key):
                 text = (
-                    "{name}: alpha_pattern has the pattern {key}, and patterns from outside are not evaluated. Write "
-                    "the modules' full names instead."
+                    "{name}: {field} has the pattern {key}, and patterns from outside are not evaluated. Write the "
+                    "modules' names instead."
                 )
-                raise ValueError(say(text, name=self._adapter, key=repr(key)[:60]))
-        return found
+                raise ValueError(say(text, name=self._adapter, field=name, key=ascii(key)[:60]))
+        return {key: check(f"{name}.{key}", number) for key, number in value.items()}
 
     def _tokens(self) -> dict[str, tuple[int, ...]]:
         value = self._given.get("trainable_token_indices")
@@ -324,6 +337,8 @@ class _Fields:
             name = f"trainable_token_indices.{key}"
             if not isinstance(tokens, list) or len(tokens) > _MOST_ENTRIES:
                 raise self._wrong(name, tokens, "a list of token numbers")
+            if not _NAME.fullmatch(key):
+                raise self._wrong("trainable_token_indices", key, "an object of module names and token numbers")
             found[key] = tuple(self._whole_value(name, token, 0, 10_000_000) for token in tokens)
             if len(set(found[key])) != len(tokens):
                 raise self._wrong(name, tokens, "a list of token numbers, each once")

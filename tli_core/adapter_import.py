@@ -83,6 +83,7 @@ def layout_of(model: PreTrainedModel) -> BaseLayout:
         len(model.base_model.layers),
         getattr(head, "weight", None) is inputs.weight,
         isinstance(head, nn.Linear),
+        frozenset(modules),
     )
 
 
@@ -163,7 +164,8 @@ def _finite_tensors(file: Path, adapter: str, wanted: Iterable[str]) -> dict[str
         with safe_open(file, framework="pt") as opened:
             for raw in dict.fromkeys(wanted):
                 found[raw] = opened.get_tensor(raw)
-                if not torch.isfinite(found[raw]).all():
+                # In the precision that it is used in: 1e300 is infinity there.
+                if not torch.isfinite(found[raw].float()).all():
                     text = "{name}: {tensor} holds numbers that are not finite (NaN or infinity): its training failed."
                     raise ValueError(say(text, name=adapter, tensor=raw[:160]))
     except (SafetensorError, OSError) as error:
@@ -173,11 +175,8 @@ def _finite_tensors(file: Path, adapter: str, wanted: Iterable[str]) -> dict[str
 
 
 def _same_values(saved: Tensor, own: Tensor) -> bool:
-    """Whether a saved copy is the base's own weight, at the less precise of their two precisions."""
-    if own.is_meta:
-        return False
-    own = own.detach().cpu()
-    return torch.equal(saved.to(own.dtype), own) or torch.equal(saved, own.to(saved.dtype))
+    """Whether a saved copy is the base's own weight, to the bit in the base's precision."""
+    return not own.is_meta and torch.equal(saved.to(own.dtype), own.detach().cpu())
 
 
 # How it was made

@@ -1,11 +1,9 @@
 """Adapters from elsewhere: a zip file or the Hub → a PEFT folder of the right files, for the right base."""
 
-import lzma
 import re
 import shutil
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,17 +44,12 @@ def unpack_adapter(archive: Path, into: Path) -> Path:
         with zipfile.ZipFile(archive) as file, _all_or_nothing(into / _name_in(file, archive.stem)) as target:
             _unpack(file, target, MOST_SHRUNK * archive.stat().st_size + 100_000)
             return target
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        OSError,
-    ) as error:
+    except Exception as error:  # Python's zip reader raises whatever a damaged file leads it to
+        if type(error) is ValueError:
+            raise
+        reason = (str(error) if isinstance(error, zipfile.BadZipFile) else "") or type(error).__name__
         text = "{name} cannot be opened as a zip file: {error}"
-        raise ValueError(say(text, name=archive.name, error=str(error)[:120])) from error
+        raise ValueError(say(text, name=archive.name, error=reason[:120])) from error
 
 
 def _check_list(archive: Path) -> None:
@@ -64,9 +57,13 @@ def _check_list(archive: Path) -> None:
     with archive.open("rb") as file:
         file.seek(max(0, archive.stat().st_size - 65_557))
         end = file.read()
-    place = end.rfind(b"PK\5\6")
-    # A list that needs zip64, 0xFFFFFFFF bytes here, is too long as well.
-    if place >= 0 and len(end) >= place + 16 and struct.unpack_from("<I", end, place + 12)[0] > MOST_LISTED:
+    # Where Python looks: at the very end, else for the last signature before a comment.
+    at_end = end[-22:-18] == b"PK\5\6" and end[-2:] == b"\0\0"
+    place = len(end) - 22 if at_end else end.rfind(b"PK\5\6")
+    if place < 0 or len(end) < place + 22:
+        return  # no zip file, as Python will say
+    long = struct.unpack_from("<I", end, place + 12)[0] > MOST_LISTED
+    if long or end[max(0, place - 20) : place].startswith(b"PK\6\7"):  # zip64, which only long lists need
         raise ValueError(say("{name} lists too many files: zip the adapter's folder alone.", name=archive.name))
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from .adapter_config import AdapterConfig, BaseLayout, block_of, ends
@@ -18,7 +19,11 @@ _PREFIX = "base_model.model."
 _LORA_PARTS = (
     "lora_A.weight", "lora_B.weight", "lora_B.bias", "lora_embedding_A", "lora_embedding_B", "lora_magnitude_vector",
 )  # fmt: skip
-_TOKEN_PARTS = ("token_adapter.trainable_tokens_delta", "trainable_tokens_delta")
+_TOKENS = "trainable_tokens_delta"
+_ADAPTERS_NAME = re.compile(
+    r"(\.(?:lora_[AB]|lora_embedding_[AB]|lora_magnitude_vector|modules_to_save|trainable_tokens_delta))\.default(?=\.|$)"
+)
+"""Where the state of a whole model, saved by hand, has the adapter's own name."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,12 @@ def tensor_names(file: Path, adapter: str) -> dict[str, StoredTensor]:
     for raw, entry in header(file, MAX_TABLE_BYTES).items():
         try:
             stored = StoredTensor(raw, tuple(map(int, entry["shape"])), str(entry["dtype"]))
-        except (TypeError, KeyError, ValueError):
+        except (TypeError, KeyError, ValueError, OverflowError):
             text = "{name} is no safetensors file, or is damaged: delete it and fetch it again."
             raise ValueError(say(text, name=file.name)) from None
-        name = raw.removeprefix(_PREFIX).replace(".modules_to_save.default.", ".").replace(".modules_to_save.", ".")
-        name = name.replace(".default.", ".").removesuffix(".default")
+        name = _ADAPTERS_NAME.sub(r"\1", raw.removeprefix(_PREFIX)).replace(".modules_to_save.", ".")
         name = re.sub(r"lora_magnitude_vector\.weight$", "lora_magnitude_vector", name)
+        name = re.sub(r"token_adapter\.trainable_tokens_delta$", "trainable_tokens_delta", name)
         if name in found:
             text = "{name} holds {tensor} twice, under two names: save the adapter again."
             raise ValueError(say(text, name=adapter, tensor=name[:120]))
@@ -79,12 +84,12 @@ class TensorPlan:
             raise ValueError(say(text, name=self.adapter, base=self.base))
         self._check_blocks(found)
         declared = self.config.targets(self.layout)
-        if declared is not None and (missing := sorted(declared - set(found))):
+        if missing := sorted(declared - set(found)):
             self._refuse_fit(len(missing), f"{missing[0]}.lora_A.weight")
         for module in found:
             if module not in self.layout.linear and module not in self.layout.embedding:
                 self._refuse_fit(1, f"{module}.lora_A.weight")
-            if declared is not None and module not in declared:
+            if module not in declared:
                 text = "{name} holds LoRA for {module}, which its target_modules does not name: save the adapter again."
                 raise ValueError(say(text, name=self.adapter, module=module[:120]))
         return {module: self._checked_module(module, parts) for module, parts in sorted(found.items())}
@@ -120,7 +125,10 @@ class TensorPlan:
         a, b = ("lora_embedding_A", "lora_embedding_B") if of_embedding else ("lora_A.weight", "lora_B.weight")
         wanted = [a, b]
         wanted += ["lora_magnitude_vector"] if self.config.use_dora else []
-        wanted += ["lora_B.bias"] if self.config.lora_bias and not of_embedding else []
+        if self.config.lora_bias and of_embedding:
+            text = "{name}: lora_bias is set, which LoRA on embeddings has no place for: train without it."
+            raise ValueError(say(text, name=self.adapter))
+        wanted += ["lora_B.bias"] if self.config.lora_bias else []
         for part in {*wanted} ^ {*parts}:
             if part in wanted:
                 self._refuse_fit(1, f"{module}.{part}")
@@ -129,7 +137,7 @@ class TensorPlan:
         shape_a = self.names[f"{module}.{a}"].shape
         rank = shape_a[0] if len(shape_a) == 2 else 0
         declared = self.config.rank(module)
-        if rank and declared is not None and rank != declared:
+        if rank and rank != declared:
             text = "{name}: {module} has LoRA of rank {rank}, but adapter_config.json says {declared}: save it again."
             raise ValueError(say(text, name=self.adapter, module=module, rank=rank, declared=declared))
         if of_embedding:
@@ -197,12 +205,15 @@ class TensorPlan:
         for name, stored in self.names.items():
             if name.endswith(tuple(f".{part}" for part in _LORA_PARTS)):
                 continue
-            if part := next((part for part in _TOKEN_PARTS if name.endswith(f".{part}")), None):
-                module = name.removesuffix(f".{part}")
+            if name.endswith(f".{_TOKENS}"):
+                module = name.removesuffix(f".{_TOKENS}")
                 self._check_rows(module, name)
                 rows[module] = stored.raw
                 continue
             module = name.removesuffix(".weight").removesuffix(".base_layer")
+            if module in copies or module in replaced:
+                text = "{name} holds {tensor} twice, under two names: save the adapter again."
+                raise ValueError(say(text, name=self.adapter, tensor=f"{module}.weight"))
             vocabulary = module in (self.layout.input_embedding, self.layout.head)
             if name == f"{module}.weight" and module in saved:
                 self._check_saved(module, name)
@@ -225,30 +236,40 @@ class TensorPlan:
         self._check_all_rows(rows)
         if self.layout.tied and self.layout.input_embedding in rows and self.layout.head not in rows:
             rows[self.layout.head] = rows[self.layout.input_embedding]
+        self._check_apart(lora, replaced, rows)
         return copies, replaced, rows
 
+    def _check_apart(self, lora: Mapping[str, object], *others: Mapping[str, object]) -> None:
+        """Pass if no embedding or head is changed in two ways at once, where it is unclear which comes first."""
+        vocabulary = {self.layout.input_embedding, self.layout.head}
+        changed = [vocabulary & {*way} for way in (lora, *others)]
+        if self.layout.tied and self.config.ensure_weight_tying and any(changed):
+            text = (
+                "{name}: ensure_weight_tying is set, which would have the head of {base} follow its embeddings. Train "
+                "without it, or merge the adapter into a copy of the base."
+            )
+            raise ValueError(say(text, name=self.adapter, base=self.base))
+        for first, second in combinations(changed, 2):
+            if both := sorted(first & second):
+                text = "{name} changes {module} in two ways at once: train it with one of them."
+                raise ValueError(say(text, name=self.adapter, module=both[0]))
+
     def _saved_modules(self) -> set[str]:
-        """The base's modules that modules_to_save names."""
+        """The base's modules that modules_to_save names, by their ends, as PEFT finds them."""
         layout = self.layout
         may = {*layout.norm, layout.input_embedding, *([layout.head] if layout.whole else [])}
+        absent = () if layout.whole else (layout.head, "model.norm")
         found = set()
         for key in self.config.modules_to_save:
-            named = {name for name in may if name.endswith(key)}
-            if not named and not (not layout.whole and layout.head.endswith(key)):
+            named = {name for name in layout.names if name.endswith(key)}
+            known = any(ends(name, key, dot=True) for name in (*named, *absent))
+            if not known or not named <= may:
                 text = (
                     "{name}: modules_to_save names {module}, but only embed_tokens, lm_head and norms can be kept with "
                     "an adapter here. Train LoRA on it instead."
                 )
-                raise ValueError(say(text, name=self.adapter, module=key[:60]))
+                raise ValueError(say(text, name=self.adapter, module=min(named - may, default=key)[:60]))
             found |= named
-        others = {n for n in {**layout.linear, **layout.embedding} if n not in may}
-        for key in self.config.modules_to_save:
-            if more := sorted(name for name in others if name.endswith(key)):
-                text = (
-                    "{name}: modules_to_save names {module}, but only embed_tokens, lm_head and norms can be kept with "
-                    "an adapter here. Train LoRA on it instead."
-                )
-                raise ValueError(say(text, name=self.adapter, module=more[0]))
         return found
 
     def _beyond_loaded(self, module: str) -> bool:
@@ -294,7 +315,7 @@ class TensorPlan:
     def _check_all_rows(self, rows: Mapping[str, str]) -> None:
         layout = self.layout
         for key, tokens in self.config.trainable_token_indices.items():
-            named = [name for name in (layout.input_embedding, layout.head) if ends(name, key)]
+            named = [name for name in (layout.input_embedding, layout.head) if ends(name, key, dot=True)]
             tied_head = named == [layout.head] and layout.tied
             if tokens and (not named or (named[0] not in rows and not tied_head and not self._beyond_loaded(named[0]))):
                 text = (

@@ -492,6 +492,11 @@ def _one_layer(own: np.ndarray, cosines: np.ndarray, wrong: np.ndarray) -> dict:
     }
 
 
+def highest(values: np.ndarray) -> int:
+    """The index of the highest of the values that are numbers; what is no number is never chosen."""
+    return int(np.where(np.isfinite(values), values, -np.inf).argmax())
+
+
 def _quantiles(ordered: np.ndarray) -> np.ndarray:
     """The 101 percentiles of values in ascending order, 0 to 100; nan where there is nothing."""
     if not ordered.size:

@@ -18,6 +18,9 @@ KNOWN_MODELS = {
     "lugha-llama": "Lugha-Llama/Lugha-Llama-8B-wura",
 }
 ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MAX_NAME = 500
+"""Letters in the name of a base, as a config has it."""
+
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 """Where something may be put on the Hub; `hub_address` reads where it may be fetched from."""
 LANGUAGES = ("Swahili", "English")
@@ -107,9 +110,10 @@ def named_base(folder: Path) -> str | None:
     """The base that an adapter's config names; None where it names none, or cannot be read."""
     try:
         named = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8")).get("base_model_name_or_path")
+        str(named).encode("utf-8")  # half of a surrogate pair is no text
     except (OSError, ValueError, AttributeError, RecursionError):
         return None
-    return named if isinstance(named, str) and named.strip() else None
+    return named if isinstance(named, str) and named.strip() and len(named) <= MAX_NAME else None
 
 
 def is_same_base(named: str, source: str) -> bool:
@@ -118,18 +122,22 @@ def is_same_base(named: str, source: str) -> bool:
     A base that was loaded from a folder is named by that folder, wherever it was, on Windows or in a cache; copies in
     few bits carry the name of what they were made of.
     """
-    return _plain_name(named) == _plain_name(source)
+    return len(named) <= MAX_NAME and _plain_name(named) == _plain_name(source)
 
 
-_FEW_BITS = re.compile(r"(-unsloth)?(-(bnb|nf4|4bit|8bit|int4|int8|awq|gptq|fp8|gguf|hqq|dynamic))+$")
+_FEW_BITS = ("-unsloth", "-bnb", "-nf4", "-4bit", "-8bit", "-int4", "-int8", "-awq", "-gptq", "-fp8", "-gguf", "-hqq")
+"""What tools put behind the name of a base that they have stored in few bits."""
 
 
 def _plain_name(base: str) -> str:
     """A base's own name, without its owner, its folder, or what was done to its weights."""
-    path = base.strip().replace("\\", "/").rstrip("/").casefold()
-    cached = re.search(r"models--([^/]+)/snapshots/[^/]+$", path)
-    name = cached.group(1).split("--")[-1] if cached else path.rpartition("/")[2]
-    return _FEW_BITS.sub("", name.partition("@")[0])
+    parts = base.strip().replace("\\", "/").rstrip("/").casefold().split("/")
+    cached = len(parts) > 2 and parts[-2] == "snapshots" and parts[-3].startswith("models--")
+    name = parts[-3].rpartition("--")[2] if cached else parts[-1]
+    name = name.partition("@")[0]
+    while ending := next((ending for ending in _FEW_BITS if name.endswith(ending)), ""):
+        name = name.removesuffix(ending)
+    return name
 
 
 def source_of(name: str) -> str:

@@ -69,6 +69,9 @@ def written(loaded: LoadedModel, adapter: str | None, prompt: str, max_new_token
                 logits_to_keep=1,
             )
             logits, cache = out.logits[0, -1].float(), out.past_key_values  # (vocabulary,)
+        if not logits.isfinite().any() or logits.isnan().any():
+            text = "What {name} would say next is no number (NaN or infinity): the model or the adapter is broken."
+            raise ValueError(say(text, name=loaded.name))
         if not new:
             first = _likeliest(loaded, logits)
         token = int(logits.argmax())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from .alignment import Change, LayerAlignment, change, measure
+from .alignment import Change, LayerAlignment, change, highest, measure
 from .embeddings import subwords
 from .layers import PICK, layer_index
 from .lint import leak_message
@@ -213,7 +213,7 @@ def compare_lists(
 
 def pick_layer(before: LayerAlignment, after: LayerAlignment) -> int:
     """The layer, after the embeddings, where the gap grew most."""
-    return int((after.gap - before.gap)[1:].argmax()) + 1
+    return highest((after.gap - before.gap)[1:]) + 1
 
 
 def compare(

@@ -1,5 +1,6 @@
 """What a fine-tune tells as it goes, step by step. Light: it needs no PyTorch."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,8 @@ class HeldOutCheck:
     @property
     def score(self) -> tuple[float, float]:
         """What makes one check better than another: more words found, then a wider gap. Never the cosine alone."""
-        return self.p_at_1, self.matched - self.mismatched
+        gap = self.matched - self.mismatched
+        return self.p_at_1, gap if math.isfinite(gap) else -math.inf
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,9 @@ def header(path: Path, most: int = MAX_HEADER_BYTES) -> dict[str, Any]:
         text = "{name} is no safetensors file, or is damaged: delete it and fetch it again."
         raise ValueError(say(text, name=path.name)) from None
     if end != size:
-        raise ValueError(f"{path.name} has {size} bytes where its header says {end}: delete it and fetch it again.")
+        raise ValueError(
+            f"{path.name} has {size} bytes where its header says {str(end)[:20]}: delete it and fetch it again."
+        )
     return table
 
 

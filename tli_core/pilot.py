@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .alignment import LayerAlignment, measure
+from .alignment import LayerAlignment, highest, measure
 from .model import LoadedModel
 from .pairs import WordPair
 
@@ -19,7 +19,7 @@ class Pilot:
     @property
     def best_gap(self) -> int:
         """The layer, after the embeddings, where right pairs stand farthest from wrong ones, words only."""
-        return int(self.words.gap[1:].argmax()) + 1
+        return highest(self.words.gap[1:]) + 1
 
 
 def run_pilot(
@@ -39,4 +39,4 @@ def run_pilot(
     tell(f"{len(pairs)} pairs, words only")
     words = measure(loaded, pairs, adapter, "words", seed)
     between = with_bos.matched[1:-1] if loaded.blocks > 1 else with_bos.matched[1:]
-    return Pilot(int(between.argmax()) + 1, with_bos, words)
+    return Pilot(highest(between) + 1, with_bos, words)

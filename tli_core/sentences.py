@@ -249,7 +249,7 @@ def outputs_sentence(before: OutputCheck, after: OutputCheck) -> str:
         (name, getattr(before.health, name.lower()), getattr(after.health, name.lower()))
         for name in ("Swahili", "English")
     ]
-    harmed = any(now >= HARM * was for _, was, now in reads)
+    harmed = any(not now < HARM * was for _, was, now in reads)  # nor is nan unharmed
     harm = say(
         "plain sentences surprise it more than before (perplexity {figures})."
         if harmed

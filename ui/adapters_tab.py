@@ -138,7 +138,7 @@ def build(
         return handler
 
     ways = (
-        (upload.upload, upload, lambda path, into: _unpacked(Path(path), into)),
+        (upload.upload, upload, lambda path, into: core.adapter_sources.unpack_adapter(Path(path), into)),
         (fetch.click, repo, lambda place, into: core.adapter_sources.fetch_adapter(place, into, hosting.hub_token)),
         (read.click, folder, lambda path, into: _copied(hosting, path, into)),
     )
@@ -241,14 +241,6 @@ class Brought:
         self.kept.hold(into, self.sender)
         self.visitor.brought[name] = OwnAdapter(self.model, folder)
         return name, remark
-
-
-def _unpacked(archive: Path, into: Path) -> Path:
-    """An uploaded adapter out of its zip file, which has then done its work."""
-    try:
-        return core.adapter_sources.unpack_adapter(archive, into)
-    finally:
-        archive.unlink(missing_ok=True)
 
 
 @on_gpu(15)

@@ -24,6 +24,7 @@ from ui.space_tab import neighbourhoods
 from ui.training_run import Order, held_out
 from ui.visitors import BASE, Models, Visitor
 
+_INFINITY = float("inf")
 API = "programs"
 """Programs have no browser that keeps their token: each address has a visitor's share, and a run is found by its id."""
 
@@ -91,15 +92,15 @@ def build(models: Models, jobs: Jobs) -> None:
             seed: of the order of pairs, and of LoRA's first values.
         """
         models.check_ready(model)
-        changes: dict = {"shuffled": bool(shuffled), "seed": int(seed)}
+        changes: dict = {"shuffled": bool(shuffled), "seed": _whole("seed", seed)}
         if epochs:
-            changes["epochs"] = int(epochs)
+            changes["epochs"] = _whole("epochs", epochs)
         if layer:
-            changes["layer"] = None if layer == "output" else chosen_layer(layer)
+            changes["layer"] = None if layer == "output" else chosen_layer(str(layer))
         config = configured(preset, **changes)
         given = parse_pairs(pairs).pairs if pairs.strip() else shipped("train")
         sender = sender_of(request)
-        order = Order(check_adapter_name(name.strip()), model, config, given, held_out(given))
+        order = Order(check_adapter_name(str(name).strip()), model, config, given, held_out(given))
         return _json(_told(jobs, jobs.submit(order, f"{API} {sender}", sender)))
 
     @explained
@@ -155,6 +156,7 @@ def build(models: Models, jobs: Jobs) -> None:
         """
         visitor, name = _holder(jobs, adapter)
         wanted = asked(FREE, "", prompt)
+        max_new_tokens = _whole("max_new_tokens", max_new_tokens)
         if not 1 <= max_new_tokens <= MAX_TOKENS:
             raise ValueError(f"max_new_tokens must be 1 to {MAX_TOKENS}, got {max_new_tokens}.")
         *_, found = answers(models, visitor, wanted, model, name, int(max_new_tokens))
@@ -165,6 +167,18 @@ def build(models: Models, jobs: Jobs) -> None:
         gr.api(endpoint, api_name=endpoint.__name__, **MODEL_QUEUE)
     for endpoint in (train, job):
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+
+
+def _whole(name: str, value: object) -> int:
+    """A whole number, as a program may have written it."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or value != value
+        or value in (_INFINITY, -_INFINITY)
+    ):
+        raise ValueError(f"{name} must be a whole number, got {str(value)[:40]}.")
+    return int(value)
 
 
 def _silent(doing: str) -> None:

@@ -8,18 +8,30 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterator
 
+import gradio as gr
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
+from tli_core.wording import say
+from ui.events import MODEL_QUEUE
 from ui.hosting import Hosting
 from ui.sender import sender_of
 
 SESSION = re.compile(r"[a-z0-9-]{1,40}")
 """A browser's session is letters and digits, that of Gradio's own client for programs a UUID; never part of a path."""
 
+UPLOAD = "/gradio_api/upload"
+
 MAX_BODY = 16_000_000
 """Bytes of a request that is no upload: room for the longest list of pairs, several times over."""
 
+MAX_BODY_HOSTED = 2_000_000
+"""The same where strangers share the page, and with it the time that reading takes; their lists are shorter, too."""
+
+WAITING_EACH = 3
+"""How much of one address's work may wait for the model at a time."""
+
+TOO_MUCH_WAITING = "Your last requests still wait for the model: let them end first, so that others get their turn."
 _HOUR = 3600.0
 _IN_PATH = re.compile(r"/(?:heartbeat|stream|deep_link)/([^/]+)")
 
@@ -45,10 +57,12 @@ class Uploads:
 
 
 class Door:
-    """ASGI middleware that refuses sessions which are no session, bodies without end, and uploads without end."""
+    """ASGI middleware that refuses sessions which are none, bodies and uploads without end, and fillers of the line."""
 
-    def __init__(self, app, hosting: Hosting):
+    def __init__(self, app, demo: gr.Blocks, hosting: Hosting):
         self._app = app
+        self._demo = demo
+        self._hosted = hosting.hosted
         self._most_uploaded = hosting.upload_bytes
         self._uploads = Uploads()
 
@@ -62,8 +76,8 @@ class Door:
             for session in _sessions_in_address(request):
                 _check_session(session)
             if request.method == "POST":
-                upload = request.url.path.endswith("/upload")
-                receive = self._counted(request) if upload else await _checked_body(request)
+                upload = scope["path"].removeprefix(scope.get("root_path", "")) == UPLOAD
+                receive = self._counted(request) if upload else await self._checked_body(request)
         except _Refused as refused:
             await PlainTextResponse(refused.reason, refused.status)(scope, receive, send)
             return
@@ -91,6 +105,56 @@ class Door:
 
         return receive
 
+    async def _checked_body(self, request: Request):
+        """What gives on a request's body, read and checked."""
+        parts, size, most = [], 0, MAX_BODY_HOSTED if self._hosted else MAX_BODY
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                raise _Refused(413, f"The request has more than {most // 1_000_000} MB.")
+            parts.append(part)
+        body = b"".join(parts)
+        # Only the one kind that is read here may go on: a form could name a session where JSON does not.
+        kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if body and kind != "application/json":
+            raise _Refused(415, "The request must be JSON.")
+        given = {}
+        if body:
+            try:
+                given = json.loads(body)
+            except (ValueError, RecursionError):
+                raise _Refused(400, "The request is no JSON.") from None
+        if isinstance(given, dict):
+            _check_session(given.get("session_hash"))
+            self._check_line(request, given)
+        given_on = False
+
+        async def receive():
+            nonlocal given_on
+            if given_on:
+                return await request.receive()
+            given_on = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return receive
+
+    def _check_line(self, request: Request, given: dict) -> None:
+        """Pass if this address has not too much waiting for the model already."""
+        if not self._hosted or not self._is_work_at_the_model(request.url.path, given.get("fn_index")):
+            return
+        line = self._demo._queue.event_queue_per_concurrency_id.get(MODEL_QUEUE["concurrency_id"])
+        sender = sender_of(request)
+        if sum(sender_of(event.request) == sender for event in (line.queue if line else ())) >= WAITING_EACH:
+            raise _Refused(503, json.dumps({"detail": say(TOO_MUCH_WAITING), "queue_full": True}))
+
+    def _is_work_at_the_model(self, path: str, number: object) -> bool:
+        if path.endswith("/queue/join"):
+            function = self._demo.fns.get(number) if isinstance(number, int) else None
+        else:
+            name = path.rpartition("/call/")[2]
+            function = next((f for f in self._demo.fns.values() if "/call/" in path and f.api_name == name), None)
+        return function is not None and function.concurrency_id == MODEL_QUEUE["concurrency_id"]
+
 
 class _Refused(Exception):
     def __init__(self, status: int, reason: str):
@@ -108,35 +172,3 @@ def _sessions_in_address(request: Request) -> Iterator[str]:
 def _check_session(session: object) -> None:
     if session is not None and not (isinstance(session, str) and SESSION.fullmatch(session)):
         raise _Refused(400, "session_hash must be 1 to 40 lowercase letters, digits or hyphens.")
-
-
-async def _checked_body(request: Request):
-    """What gives on a request's body, read and checked."""
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY:
-            raise _Refused(413, f"The request has more than {MAX_BODY // 1_000_000} MB.")
-        parts.append(part)
-    body = b"".join(parts)
-    # Only the one kind that is read here may go on: a form could name a session where JSON does not.
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if body and kind != "application/json":
-        raise _Refused(415, "The request must be JSON.")
-    if body:
-        try:
-            given = json.loads(body)
-        except (ValueError, RecursionError):
-            raise _Refused(400, "The request is no JSON.") from None
-        if isinstance(given, dict):
-            _check_session(given.get("session_hash"))
-    given_on = False
-
-    async def receive():
-        nonlocal given_on
-        if given_on:
-            return await request.receive()
-        given_on = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive

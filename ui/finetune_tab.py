@@ -303,11 +303,11 @@ def build(
     stop.click(stop_it, shown, stop, **QUIET)
 
     @explained
-    def resume(chosen: str | None):
+    def resume(chosen: str | None, request: gr.Request):
         job = jobs.find(chosen)
         if job is None:
             raise ValueError(say("This run is no longer there: choose another under Your runs."))
-        jobs.resume(job)
+        jobs.resume(job, sender_of(request))
         return job.id
 
     redrawn(followed_by(go_on.click(resume, shown, shown, **CHECKED)))

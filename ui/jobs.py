@@ -122,12 +122,21 @@ class Job:
             known["owner"],
             Order(**{**order, **lists, "config": TrainingConfig(**config)}),
             folder,
-            known["made"],
+            float(known["made"]),
             BROKEN_OFF if at_work else known["state"],
             "" if at_work else known["said"],
-            core.run_state.read_history(state_file) if state_file.exists() else (),
+            _history(state_file),
             folder / known["adapter"] if known["adapter"] else None,
         )
+
+
+def _history(state: Path) -> tuple[core.history.TrainingStep, ...]:
+    """The steps that a run's state tells of; none where it was damaged, as its adapter may be whole all the same."""
+    try:
+        return core.run_state.read_history(state) if state.exists() else ()
+    except ValueError as error:
+        _LOG.warning("%s", error)
+        return ()
 
 
 class Jobs:
@@ -179,19 +188,13 @@ class Jobs:
         if len(same_address) >= limits.by_address * limits.runs:
             text = "There are {n} runs from your network already, the most it may keep here: try again tomorrow."
             raise ValueError(say(text, n=len(same_address)))
-        if limits.hosted and sum(job.active for job in same_address) >= limits.by_address * limits.at_work:
-            text = "{n} runs from your network are at work: wait for one to end, so that others get their turn."
-            raise ValueError(say(text, n=limits.by_address * limits.at_work))
         if owner and len(here) >= limits.runs:
             raise ValueError(
                 say(
                     "There are {n} runs already, the most one may keep here: delete one under Your runs.", n=limits.runs
                 )
             )
-        if owner and sum(job.active for job in here) >= limits.at_work:
-            raise ValueError(
-                say("Your last run is still at work: stop it or wait for it, so that others get their turn.")
-            )
+        self._check_turn(owner, sender)
         if len(order.pairs) > limits.train_pairs:
             text = "{n} pairs are more than {most}, the most here: use fewer."
             raise ValueError(say(text, n=len(order.pairs), most=limits.train_pairs))
@@ -205,6 +208,23 @@ class Jobs:
                 text = "The run would take {size} MB, more than {most}, the most here: lower rank or fewer matrices."
                 raise ValueError(say(text, size=size // 1_000_000, most=limits.run_bytes // 1_000_000))
             self.kept.check(sender, size)
+
+    def _seconds_left(self, job: Job) -> float:
+        """How long a run may still take; on a shared page what its earlier parts took counts, too."""
+        taken = job.steps[-1].seconds if job.steps and self.hosting.hosted else 0
+        return self.hosting.train_seconds - taken
+
+    def _check_turn(self, owner: str, sender: str) -> None:
+        """Pass if neither a visitor nor an address has too many runs at work."""
+        limits, all_jobs = self.hosting, list(self._jobs.values())
+        from_here = sum(job.active and job.sender == sender for job in all_jobs)
+        if limits.hosted and from_here >= limits.by_address * limits.at_work:
+            text = "{n} runs from your network are at work: wait for one to end, so that others get their turn."
+            raise ValueError(say(text, n=limits.by_address * limits.at_work))
+        if owner and sum(job.active and job.owner == owner for job in all_jobs) >= limits.at_work:
+            raise ValueError(
+                say("Your last run is still at work: stop it or wait for it, so that others get their turn.")
+            )
 
     def find(self, job_id: str | None) -> Job | None:
         """The job of this id, also one that an earlier server ran; None where there is none."""
@@ -249,14 +269,22 @@ class Jobs:
         if job.active:
             StopFlag(job.folder / STOP).set()
 
-    def resume(self, job: Job) -> None:
+    def resume(self, job: Job, sender: str = "") -> None:
         """Put a job that ended early back in line, to go on from its last checkpoint.
 
+        Args:
+            sender: the address that asks for it, as in `submit`.
+
         Raises:
-            ValueError: there is nothing to go on from, or too many are waiting.
+            ValueError: there is nothing to go on from, its time is used up, or too many are at work or waiting.
         """
         if not job.resumable:
             raise ValueError(f"{job.order.name} has nothing to go on from: it is {job.state}.")
+        if self._seconds_left(job) <= 0:
+            text = "This run has had its {minutes} minutes: a copy of this page of your own has no such limit."
+            raise ValueError(say(text, minutes=self.hosting.train_seconds // 60))
+        self._check_turn(job.owner, sender)
+        job.sender = sender
         self._put_in_line(job)
 
     def rename(self, job: Job, name: str) -> None:
@@ -340,7 +368,7 @@ class Jobs:
     def _run(self, job: Job) -> None:
         job.state, end = RUNNING, ""
         try:
-            for item in train(self._models, job.order, job.folder, self.hosting.train_seconds):
+            for item in train(self._models, job.order, job.folder, self._seconds_left(job)):
                 if isinstance(item, Finished):
                     job.finished = item
                 elif isinstance(item, Saved):

@@ -28,4 +28,6 @@ def last_layer(models: Models, model: str) -> str:
 
 def chosen_layer(value: str) -> int | str:
     """What the picker's value means to the core: a number, or a word such as `output`."""
+    if not value.isascii() or not (value.isdecimal() or value.isalpha()) or len(value) > 9:
+        raise ValueError(say("The layer is a number or 'output', got {value!r}.", value=value[:20]))
     return int(value) if value.isdecimal() else value
