@@ -5,6 +5,7 @@ python app.py [--model lugha-mini] [--model lugha-llama] [--port 7860] [--runs r
 
 import argparse
 import os
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from ui.adapter_pickers import AdapterPickers
 from ui.arrival import Arrival
 from ui.door import Door
 from ui.gpu import ZERO_GPU
-from ui.hosting import hosting
+from ui.hosting import COPY_NOTE, hosting
 from ui.jobs import Jobs
 from ui.model_bar import ModelBar
 from ui.visitors import Models, Visitor
@@ -64,6 +65,7 @@ CSS = """
 .block.warning, #alignment-warning {border-left: 4px solid #D55E00; padding: 2px 12px; border-radius: 4px;
   background: var(--background-fill-secondary)}
 #reading p {line-height: 1.5}
+.stale {opacity: 0.7}
 #language, #language > div, #language .prose {padding-left: 0 !important}
 #language a {display: inline-block; padding: 12px 6px}
 .gradio-container .row > button {align-self: flex-end}
@@ -106,6 +108,9 @@ def build(models: Models, jobs: Jobs) -> language.Page:
         if jobs.hosting.hosted:
             gr.Markdown(jobs.hosting.sentence, elem_classes="hint", elem_id="shared")
             gr.DuplicateButton(visible=bool(jobs.hosting.space), elem_id="duplicate")
+            gr.Markdown(COPY_NOTE, visible=bool(jobs.hosting.space), elem_classes="hint", elem_id="copy-note")
+        # Above the tabs, as on a phone the tab of the run may be behind a menu.
+        run_note = gr.Markdown(visible=False, elem_classes="hint", elem_id="run-note")
         guide.build()
         bar = ModelBar(models)
         pickers = AdapterPickers(models)
@@ -116,7 +121,9 @@ def build(models: Models, jobs: Jobs) -> language.Page:
             with gr.Tab("Alignment", id="alignment"):
                 alignment = alignment_tab.build(models, visitor, bar.model, pickers, arrival)
             with gr.Tab("Fine-tune", id="finetune"):
-                typed = finetune_tab.build(models, jobs, visitor, bar.model, pickers, alignment, arrival, tabs)
+                typed = finetune_tab.build(
+                    models, jobs, visitor, bar.model, pickers, alignment, arrival, tabs, run_note
+                )
             with gr.Tab("Evaluate", id="evaluate"):
                 evaluate_tab.build(models, visitor, bar, pickers)
             with gr.Tab("Space", id="space"):
@@ -181,23 +188,60 @@ def launch(demo: language.Page, port: int | None = None, quiet: bool = False, mc
     return address
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """The arguments; each has a variable LUGHA_… of its name as its default, as none reach a Space."""
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument(
         "--model", action="append", help=f"a base to offer; repeat for several (default: {', '.join(OFFERED)})"
     )
-    parser.add_argument("--port", type=int, help="the port to serve on (default: 7860 or the next free one)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder that keeps fine-tunes")
-    parser.add_argument(
+    made.add_argument("--port", type=int, help="the port to serve on (default: 7860 or the next free one)")
+    made.add_argument("--runs", type=Path, default=Path("runs"), help="the folder that keeps fine-tunes")
+    made.add_argument(
         "--hosted",
         action="store_true",
-        help="serve strangers: limits on runs, and no folder of this machine (on a Space this is so by itself)",
+        help="serve strangers: limits on runs, no folder of this machine, and not its login to the Hub (by itself on a "
+        "Space, or where GRADIO_SERVER_NAME lets other machines in)",
     )
-    parser.add_argument("--mcp", action="store_true", help="serve MCP clients, too (pip install 'gradio[mcp]')")
-    arguments = parser.parse_args()
-    if arguments.mcp and find_spec("mcp") is None:
-        parser.error("--mcp needs one package more: pip install 'gradio[mcp]'")
-    models = Models(tuple(arguments.model or OFFERED))
+    made.add_argument("--mcp", action="store_true", help="serve MCP clients, too (pip install 'gradio[mcp]')")
+    return made
+
+
+def settings(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """What was asked for: by the arguments, else by the variables, else as on a Space or on one's own machine."""
+    given = {
+        name.removeprefix("LUGHA_").lower(): value for name, value in os.environ.items() if name.startswith("LUGHA_")
+    }
+    made = parser()
+    known = {action.dest for action in made._actions}
+    try:
+        made.set_defaults(**{name: _from_variable(name, value) for name, value in given.items() if name in known})
+    except ValueError as error:
+        made.error(f"LUGHA_{error}")
+    if "mcp" not in given:
+        # There the extra is installed anyway.
+        made.set_defaults(mcp="SPACE_ID" in os.environ and find_spec("mcp") is not None)
+    made.set_defaults(model=None)  # else what is given would be added to what the variable says
+    asked = made.parse_args(arguments)
+    asked.model = asked.model or (_from_variable("model", given["model"]) if "model" in given else list(OFFERED))
+    if asked.mcp and find_spec("mcp") is None:
+        made.error("--mcp needs one package more: pip install 'gradio[mcp]'")
+    return asked
+
+
+def _from_variable(name: str, value: str) -> object:
+    """A variable's value as its argument has it."""
+    if name == "model":
+        return [model.strip() for model in value.split(",") if model.strip()]
+    if name == "port":
+        if not value.isdecimal():
+            raise ValueError(f"PORT must be a number, got {value!r}")
+        return int(value)
+    return Path(value) if name == "runs" else value.strip().lower() in ("1", "true", "yes", "on")
+
+
+def main() -> None:
+    arguments = settings()
+    models = Models(tuple(arguments.model))
     if ZERO_GPU:
         models.load_for_zero_gpu()
     demo = build(models, Jobs(models, arguments.runs, hosting(arguments.hosted)))

@@ -3,12 +3,16 @@
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserType, Page, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 ARTEFACTS = Path(os.environ.get("TEST_ARTEFACTS", "test-artefacts"))
 THEMES = ("light", "dark")
@@ -27,15 +31,42 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
+INSTALLED = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "microsoft-edge",
+    "msedge",
+)
+NO_BROWSER = (
+    "The page is tested in a real browser, and none could be had: install Chromium, Chrome or Edge, or run "
+    "`playwright install --with-deps chromium`."
+)
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """This machine's Chromium."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    assert found, "Install Chromium: the app is tested in a real browser."
+    """A browser: this machine's Chromium, Chrome or Edge, else Playwright's own, fetched where it is not there yet."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM)
+        browser = _launched(playwright.chromium)
         yield browser
         browser.close()
+
+
+def _launched(kind: BrowserType) -> Browser:
+    found = next(filter(None, map(shutil.which, INSTALLED)), None)
+    # `channel` looks where a system keeps programs that are on no path, as Windows and macOS do.
+    ways = [{"executable_path": found}] if found else [{"channel": "chrome"}, {"channel": "msedge"}, {}]
+    for way in ways:
+        with suppress(PlaywrightError):
+            return kind.launch(args=CHROMIUM, **way)
+    subprocess.run([sys.executable, "-m", "playwright", "install", "--with-deps", "chromium"], check=False)
+    try:
+        return kind.launch(args=CHROMIUM)
+    except PlaywrightError:
+        pytest.exit(NO_BROWSER, returncode=1)
 
 
 def watched(page: Page, address: str) -> list[str]:

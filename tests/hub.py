@@ -25,6 +25,7 @@ class Served:
     """Bytes given of each file, how often each was asked for with GET, of which revisions, and what was committed.
 
     refusal, where it is set, is the status and the Hub's code with which everything is answered.
+    in_commits are the files that a commit itself held, as text; others were stored apart.
     tokens are the logins of all that was asked, empty for nobody's.
     """
 
@@ -35,6 +36,7 @@ class Served:
     bytes: Counter = field(default_factory=Counter)
     gets: Counter = field(default_factory=Counter)
     revisions: list[str] = field(default_factory=list)
+    in_commits: set[str] = field(default_factory=set)
     refusal: tuple[int, str] | None = None
 
 
@@ -44,16 +46,22 @@ def take_for_the_hub(served: Served, home: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(constants, "ENDPOINT", served.endpoint)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home))
+    # What is stored apart goes the older way, which this server speaks.
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
 
 
 @contextmanager
-def serve(folder: Path, repo: str, cut: dict[str, int] | None = None) -> Iterator[Served]:
+def serve(folder: Path, repo: str, cut: dict[str, int] | None = None, kind: str = "models") -> Iterator[Served]:
     """Serve a folder as the repository's main branch.
 
     Args:
         cut: after how many bytes the line breaks when a file is first asked for.
+        kind: `models` or `spaces`.
     """
     served, cut = Served(), dict(cut or {})
+    api, git = f"/api/{kind}/{repo}", f"/{'' if kind == 'models' else f'{kind}/'}{repo}.git"
+
+    stored: dict[str, bytes] = {}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -77,18 +85,33 @@ def serve(folder: Path, repo: str, cut: dict[str, int] | None = None) -> Iterato
             if self.path == "/api/repos/create":
                 served.created.append(json.loads(body))
                 return self._send(200, json.dumps({"url": f"{served.endpoint}/{repo}"}).encode(), True, as_json)
-            if self.path.startswith(f"/api/models/{repo}/preupload/"):
-                files = [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False}
-                         for f in json.loads(body)["files"]]  # fmt: skip
+            if self.path.startswith(f"{api}/preupload/"):
+                # As the Hub has it: what is no text is stored apart, and may not be in the commit itself.
+                asked = [(f["path"], b"\0" in base64.b64decode(f["sample"])) for f in json.loads(body)["files"]]
+                files = [{"path": path, "uploadMode": "lfs" if binary else "regular", "shouldIgnore": False}
+                         for path, binary in asked]  # fmt: skip
                 return self._send(200, json.dumps({"files": files}).encode(), True, as_json)
-            if self.path.startswith(f"/api/models/{repo}/commit/"):
+            if self.path == f"{git}/info/lfs/objects/batch":
+                asked = json.loads(body)["objects"]
+                objects = [
+                    {**one, "actions": {"upload": {"href": f"{served.endpoint}/lfs/{one['oid']}"}}} for one in asked
+                ]
+                return self._send(200, json.dumps({"transfer": "basic", "objects": objects}).encode(), True, as_json)
+            if self.path.startswith(f"{api}/commit/"):
                 for line in map(json.loads, body.splitlines()):
                     if line["key"] == "file":
                         served.committed[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+                        served.in_commits.add(line["value"]["path"])
+                    elif line["key"] == "lfsFile":
+                        served.committed[line["value"]["path"]] = stored[line["value"]["oid"]]
                 url = f"{served.endpoint}/{repo}/commit/{COMMIT}"
                 answer = {"commitUrl": url, "commitOid": COMMIT, "commitMessage": ""}
                 return self._send(200, json.dumps(answer).encode(), True, as_json)
             return self._send(404, b"{}", True, as_json)
+
+        def do_PUT(self) -> None:
+            stored[self.path.rpartition("/")[2]] = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self._send(200, b"", True, {})
 
         def _answer(self, body: bool) -> None:
             if served.refusal:
@@ -100,7 +123,7 @@ def serve(folder: Path, repo: str, cut: dict[str, int] | None = None) -> Iterato
                 served.revisions.append(unquote(found.group(1)))
             if found and ".." not in path and (folder / found.group(2)).is_file():
                 return self._file(folder / found.group(2), body)
-            if path.startswith(f"/api/models/{repo}"):
+            if path.startswith(api):
                 files = [{"type": "file", "path": f.name, "rfilename": f.name,
                           "size": f.stat().st_size, "oid": "0" * 40}
                          for f in sorted(folder.iterdir())]  # fmt: skip

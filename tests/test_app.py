@@ -86,7 +86,7 @@ def test_pairs_come_from_a_table_a_file_and_the_lexicon(page: Page, tmp_path: Pa
     choose(page, "#topic", "colours")
     page.get_by_label(re.compile("eusi – black")).check()
     page.click("#topic-take")
-    expect(page.get_by_text("1 pairs are in the list")).to_be_visible()
+    expect(page.get_by_text("Pairs in the list: 1.")).to_be_visible()
     page.get_by_role("tab", name="File").click()
     (tmp_path / "mine.csv").write_text("english,swahili\nlion,simba\nmilk\nmilk,maziwa\n")
     page.locator("#pairs-upload input[type=file]").set_input_files(tmp_path / "mine.csv")
@@ -108,7 +108,7 @@ def test_hostile_words_stay_words_and_what_cannot_be_read_or_had_is_one_sentence
     expect(page.get_by_text("No pair could be read. Line 1: expected")).to_be_visible()
     expect(page.locator("#pairs textarea")).to_have_value("<b>paka</b>")
     expect(page.locator("#curve .legendtext").first).to_be_visible()
-    expect(page.locator("#alignment-stale")).to_contain_text("what is shown is from before")
+    expect(page.locator("#alignment-stale")).to_contain_text("What is below is from before")
     expect(page.locator("#curve .wrap:not(.hide) .error")).to_have_count(0)
 
     bad = "![a](http://127.0.0.1:9/y.png) <i>x</i> [b](http://127.0.0.1:9/z)"

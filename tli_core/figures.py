@@ -65,7 +65,7 @@ def alignment_figure(
             line={"color": colour, "width": 3},
             marker={"size": 8, "symbol": marker},
             customdata=result.matched_ci95,
-            hovertemplate=say("right pairs {value}, 95 % interval {low} to {high}", **_HOVER),
+            hovertemplate=say("{value}, 95 %: {low} to {high}", **_HOVER),
         )
         figure.add_scatter(
             x=layers,
@@ -74,7 +74,7 @@ def alignment_figure(
             mode="lines",
             line={"color": colour, "width": 2, "dash": "dot"},
             customdata=band,
-            hovertemplate=say("wrong pairs {value}, nine in ten from {low} to {high}", **_HOVER),
+            hovertemplate=say("{value}, nine in ten: {low} to {high}", **_HOVER),
         )
     _layer_axis(figure, results[0][1].names)
     figure.update_yaxes(title=say("cosine of the two words"))
@@ -403,6 +403,13 @@ _STYLE = go.layout.Template(
         "legend": {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
         "font": {"family": "system-ui, sans-serif", "size": 13, "color": GREY},
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE},
+        # Of its own in both themes: Plotly's takes the page's background for white.
+        "hoverlabel": {
+            "bgcolor": "#1f2937",
+            "bordercolor": GREY,
+            "font": {"color": "#ffffff", "size": 12},
+            "align": "left",
+        },
         # A finger that scrolls the page must not zoom the chart instead.
         "dragmode": False,
         "xaxis": _GRID,

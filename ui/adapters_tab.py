@@ -109,19 +109,23 @@ def build(
 
     listed = [table, chosen, download]
 
-    def shown(model: str, visitor: Visitor) -> tuple:
+    def shown(model: str, visitor: Visitor, just_brought: str | None = None) -> tuple:
         rows = [_row(models, visitor, model, name) for name in visitor.adapters(model)[1:]]
         names = [row[0] for row in rows]
         return (
             {"headers": [say(header) for header in HEADERS], "data": rows},
-            gr.Dropdown(choices=names, value=names[0] if names else None),
+            gr.Dropdown(choices=names, value=just_brought or (names[0] if names else None)),
             gr.DownloadButton(visible=False),
         )
+
+    def listed_again(model: str, visitor: Visitor, now: str | None) -> tuple:
+        """The list of now, with what was chosen in it still chosen."""
+        return shown(model, visitor, now if now in visitor.adapters(model)[1:] else None)
 
     bar.follow(shown, listed)
     arrival.follow(lambda visitor, base, request: dict(zip(listed, shown(base, visitor), strict=True)), listed)
     arrival.follow(lambda visitor, base, request: opened(tabs, request), [tabs])
-    pickers.alignment.change(shown, [model, visitor], listed, **QUIET)
+    pickers.alignment.change(listed_again, [model, visitor, chosen], listed, **QUIET)
 
     def brought(find: Callable[[str, Path], Path]) -> Callable:
         """A handler that brings an adapter, found by find(what, into), to this visitor."""
@@ -133,7 +137,7 @@ def build(
             brought = Brought(models, kept, visitor, model, sender_of(request), same is True)
             name, remark = brought.bring(lambda into: find(str(what).strip(), into))
             told = f"{say('**{name}** is ready, and chosen in the other tabs.', name=name)} {remark}"
-            return told, visitor, *pickers.updates(visitor, model, name), *shown(model, visitor)
+            return told, visitor, *pickers.updates(visitor, model, name), *shown(model, visitor, name)
 
         return handler
 

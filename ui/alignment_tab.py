@@ -34,7 +34,7 @@ SOON = 100
 
 LOADING = "The model is loading … its first curve will be here in a moment. You can type pairs meanwhile."
 NOT_MEASURED = "These pairs were **not** measured: mend them, and press *Show the curve*."
-STALE = "These pairs were **not** measured; what is shown is from before."
+STALE = "These pairs were **not** measured. What is below is from before."
 
 WHY = (
     "Every text that a Llama model reads begins with a token of its own, BOS. Its vector is very long, and the same "
@@ -150,8 +150,8 @@ def build(
         headers, *rows = core.tables.compared_rows(found.results)
         caption = core.tables.caption(found.results[-1][1].provenance)
         return (
-            redrawn(found, view, lines),
-            _reading(found.results),
+            gr.Plot(redrawn(found, view, lines), elem_classes=[]),
+            gr.Markdown(_reading(found.results), elem_classes=[]),
             gr.Markdown(note_list(found.notes), visible=bool(found.notes)),
             pair_table(found),
             gr.Dataframe({"headers": list(headers), "data": [list(row) for row in rows]}, label=caption),
@@ -181,13 +181,14 @@ def build(
         """After an event: measure and draw, and say so where that was not to be."""
         running = event(run, inputs, outputs, api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE)
         running.success(linked_view, link_inputs, link, **QUIET).success(None, link, None, js=ADDRESS, **QUIET)
-        running.failure(refused, shown, [stale, reading], **QUIET)
+        running.failure(refused, shown, [stale, reading, plot], **QUIET)
         uncover(running, plot)
 
     def refused(shown: Shown | None):
-        """What is shown is of earlier pairs, or there is nothing yet."""
+        """What is shown is of earlier pairs, and says so itself, or there is nothing yet."""
         said = say(STALE) if shown else say(NOT_MEASURED)
-        return gr.Markdown(said, visible=True), gr.skip() if shown else ""
+        before = say("*From before:* {reading}", reading=_reading(shown.results)) if shown else ""
+        return gr.Markdown(said, visible=True), gr.Markdown(before, elem_classes="stale"), gr.Plot(elem_classes="stale")
 
     def linked_view(text: str, model: str, adapter: str, pooling: str, example: str | None) -> str:
         listed = example and text == pairs_input.example_text(example)

@@ -13,7 +13,7 @@ from tli_core.prompts import MAX_NEW_TOKENS, TEMPLATES, TRANSLATIONS
 from tli_core.wording import say
 from ui.adapter_pickers import AdapterPickers, adapter_choices
 from ui.arrival import Arrival
-from ui.errors import explained
+from ui.errors import explained, remark
 from ui.events import MODEL_QUEUE, QUIET
 from ui.gpu import on_gpu
 from ui.language import SWAHILI
@@ -179,15 +179,17 @@ def build(
         if not count.isdecimal() or not 1 <= int(count) <= MAX_TOKENS:
             raise ValueError(f"The link's number of tokens is not between 1 and {MAX_TOKENS}: set it by hand.")
         wanted = query.get("adapter", BASE)
-        if wanted not in visitor.adapters(chosen):
-            raise ValueError(not_here(wanted))
+        # Without the adapter the prompts are still what the link is for.
+        there = wanted in visitor.adapters(chosen)
+        if not there:
+            remark(not_here(wanted))
         return {
             tabs: gr.Tabs(selected="compare"),
             template: kind,
             words: gr.Textbox(query.get("pairs", "")[:MAX_PROMPT], visible=kind != FREE),
             prompt: gr.Textbox(query.get("prompt", "")[: MAX_PROMPTS * MAX_PROMPT], visible=kind == FREE),
             model: chosen,
-            adapter: gr.Dropdown(choices=adapter_choices(visitor.adapters(chosen)), value=wanted),
+            adapter: gr.Dropdown(choices=adapter_choices(visitor.adapters(chosen)), value=wanted if there else BASE),
             tokens: int(count),
             linked: True,
         }

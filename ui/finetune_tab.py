@@ -41,6 +41,7 @@ def build(
     alignment: AlignmentTab,
     arrival: Arrival,
     tabs: gr.Tabs,
+    run_note: gr.Markdown,
 ) -> gr.Textbox:
     """Lay the tab out and wire it; returns the box for pairs to train on, which the Word lists tab fills."""
     protocol = gr.State(None)  # what pilot and dry run have told on this page
@@ -213,14 +214,14 @@ def build(
     uncover(rehearsing, status)
 
     view = [status, live, steps, result, verdict, curve, table, download]
-    followed = [*view, *panel.outputs, visitor, *pickers.outputs]
+    followed = [run_note, *view, *panel.outputs, visitor, *pickers.outputs]
 
     async def follow(shown: str | None, protocol, visitor: Visitor):
         """Show a run as it goes, until it ends; closing the page ends this, never the run."""
         job = jobs.find(shown)
         unlisted, rest = (gr.skip(),) * len(panel.outputs), (gr.skip(),) * (1 + len(pickers.outputs))
         if job is None:
-            yield *(gr.skip(),) * len(view), *panel.listed(jobs.sync(visitor)), *rest
+            yield gr.Markdown(visible=False), *(gr.skip(),) * len(view), *panel.listed(jobs.sync(visitor)), *rest
             return
         first = jobs.find(job.order.of) or job
         before = state = None
@@ -228,18 +229,24 @@ def build(
             now = (job.state, job.said, len(job.steps), job.stopping)
             if now != before:
                 listed = unlisted if job.state == state else panel.listed(jobs.sync(visitor))
-                yield *run_view.under_way(jobs, first, job), *listed, *rest
+                yield run_view.note(jobs, job), *run_view.under_way(jobs, first, job), *listed, *rest
                 before, state = now, job.state
             await asyncio.sleep(DRAW_SECONDS / 2)
         if job.deleted:
             gone = (say("The run was deleted."), gr.skip(), "", gr.Column(visible=False), *(gr.skip(),) * 4)
-            yield *gone, *panel.listed(jobs.sync(visitor)), *rest
+            yield gr.Markdown(visible=False), *gone, *panel.listed(jobs.sync(visitor)), *rest
             return
         # Measured again where an earlier server had done it, so not on the thread that serves everybody.
         drawn = await asyncio.to_thread(run_view.ended, jobs, first, job, protocol)
         runs = jobs.sync(visitor)
         chosen = first.order.name if first.adapter else None
-        yield *drawn, *panel.listed(runs), visitor, *pickers.updates(visitor, first.order.model, chosen)
+        yield (
+            gr.Markdown(visible=False),
+            *drawn,
+            *panel.listed(runs),
+            visitor,
+            *pickers.updates(visitor, first.order.model, chosen),
+        )
 
     def followed_by(event):
         """After an event that has put a run on the page: the address and the buttons, and then the run itself."""

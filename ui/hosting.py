@@ -7,6 +7,10 @@ import os
 from dataclasses import dataclass
 
 MEGABYTE = 1_000_000
+COPY_NOTE = (
+    "A copy of your own has no such limits. On a free account give it ZeroGPU, of which you may have two; a Space on a "
+    "CPU needs a paid plan."
+)
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,7 @@ class Hosting:
         """What is so here, for those who share it."""
         return (
             f"Shared with others: a fine-tune may have {self.train_pairs:,} pairs, {self.train_steps:,} steps and "
-            f"{self.train_seconds // 60} minutes, one at a time, and is kept for {self.keep_hours:.0f} hours. A copy "
-            "of your own has no such limits."
+            f"{self.train_seconds // 60} minutes, one at a time, and is kept for {self.keep_hours:.0f} hours."
         )
 
 

@@ -34,6 +34,7 @@ class ModelBar:
             with gr.Row():
                 self._load = gr.Button("Load it", variant="primary", min_width=160, elem_id="load")
                 self._stop = gr.Button("Stop the download", interactive=False, min_width=160, elem_id="load-stop")
+                self._again = gr.Button("Try again", visible=False, min_width=160, elem_id="load-again")
 
     def follow(self, update: Callable[[str, Visitor], Sequence], outputs: list) -> None:
         """Have `outputs` updated by update(model, visitor) once a model has been chosen or loaded."""
@@ -67,7 +68,7 @@ class ModelBar:
                 **MODEL_QUEUE,
             )
 
-        offered = [self._panel, self._about, self._load, self._stop]
+        offered = [self._panel, self._about, self._load, self._stop, self._again]
         demo.load(self._offer, self.model, offered, **QUIET)
         demo.load(
             draw_at_first,
@@ -77,6 +78,7 @@ class ModelBar:
             show_progress="hidden",
             **MODEL_QUEUE,
         )
+        self._again.click(self._offer, self.model, offered, **QUIET)
         go_on(self.model.input(self._offer, self.model, offered, **QUIET))
         buttons = [self._load, self._stop]
         running = self._load.click(self._pressed, None, buttons, **QUIET).then(
@@ -93,18 +95,19 @@ class ModelBar:
 
     def _offer(self, model: str):
         """The panel for a model that is not loaded; hidden for one that is, or that loads by itself."""
-        stop = gr.Button(interactive=False, visible=True)
+        stop, again = gr.Button(interactive=False, visible=True), gr.Button(visible=False)
         if self._models.is_ready(model):
-            return gr.Column(visible=False), "", gr.Button(), stop
+            return gr.Column(visible=False), "", gr.Button(), stop, again
         try:
             plan = self._models.plan(model)
         except ValueError as error:
             text = say("**{model}** cannot be loaded now. {reason}", model=model, reason=error)
-            return gr.Column(visible=True), text, gr.Button(interactive=False, visible=True), stop
+            hidden = gr.Button(visible=False)
+            return gr.Column(visible=True), text, hidden, hidden, gr.Button(visible=True)
         takes = f"{plan.sentence[0].upper()}{plan.sentence[1:]}"
         text = say("**{model}** is not loaded. {takes}", model=model, takes=takes)
         button = gr.Button(say("Load {model}", model=model), interactive=plan.fits, visible=True)
-        return gr.Column(visible=True), text, button, stop
+        return gr.Column(visible=True), text, button, stop, again
 
     def _fetch(
         self,

@@ -20,7 +20,32 @@ def under_way(jobs: Jobs, first: Job, job: Job) -> tuple:
     """
     now = jobs.progress(job)
     told = now if job is first else say("Shuffled control: {progress}", progress=now)
-    return told, _chart(first, job), *(gr.skip(),) * 6
+    return f"{_heading(job)}\n\n{told}", _chart(first, job), *(gr.skip(),) * 6
+
+
+def note(jobs: Jobs, job: Job) -> gr.Markdown:
+    """That a run is going on, for those who look at another tab."""
+    text = "**{name}** is being fine-tuned (tab Fine-tune). {progress}"
+    return gr.Markdown(say(text, name=job.order.name, progress=jobs.progress(job)), visible=True)
+
+
+def _heading(job: Job) -> str:
+    """Whose run this is: its name, its base, its preset, and the knobs that differ from it."""
+    config = job.order.config
+    knobs = {knob: value for knob, value in core.presets.changed_knobs(config).items() if knob != "shuffled"}
+    told = [job.order.model, f"{config.preset}, {say('shuffled')}" if config.shuffled else config.preset]
+    told += [f"{knob.replace('_', ' ')} {_told(value)}" for knob, value in knobs.items()]
+    return f"**{job.order.name}** · {' · '.join(told)} · {say('{n} pairs', n=len(job.order.pairs))}"
+
+
+def _told(value: object) -> str:
+    return (
+        ", ".join(map(str, value))
+        if isinstance(value, (tuple, list))
+        else say("output")
+        if value is None
+        else str(value)
+    )
 
 
 def ended(jobs: Jobs, first: Job, job: Job, protocol: core.protocol.Protocol | None) -> tuple:
@@ -33,7 +58,7 @@ def ended(jobs: Jobs, first: Job, job: Job, protocol: core.protocol.Protocol | N
         headings = {BROKEN_OFF: say("**The run was broken off.**"), STOPPED: ""}
         words = headings.get(job.state, say("**The run failed.**"))
         return (
-            f"{words} {say(job.said) if job.said else ''}".strip(),
+            f"{_heading(job)}\n\n{words} {say(job.said) if job.said else ''}".strip(),
             _chart(first, job),
             "",
             gr.Column(visible=False),
@@ -44,7 +69,7 @@ def ended(jobs: Jobs, first: Job, job: Job, protocol: core.protocol.Protocol | N
         control = jobs.result(job) if job is not first else None
     except (ValueError, OSError) as error:
         words = say("**The adapter is kept, but could not be measured.** {reason}", reason=error)
-        return words, _chart(first, job), "", gr.Column(visible=False), *(gr.skip(),) * 4
+        return f"{_heading(job)}\n\n{words}", _chart(first, job), "", gr.Column(visible=False), *(gr.skip(),) * 4
     last = control or result
     told = [*result.evaluations, *(control.evaluations if control else ())]
     before, after = result.evaluations[0].before, result.evaluations[0].after
@@ -53,7 +78,8 @@ def ended(jobs: Jobs, first: Job, job: Job, protocol: core.protocol.Protocol | N
         curves.append((job.order.name, control.evaluations[0].after))
     headers, *rows = core.tables.evaluation_rows(told)
     return (
-        say(
+        f"{_heading(job)}\n\n"
+        + say(
             "{done}{early}: {steps} steps in {seconds:.0f} s. **{name}** is now chosen in the other tabs.",
             done=say("Control done") if control else say("Done"),
             early=last.early,
