@@ -4,7 +4,7 @@ import copy
 import json
 import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -167,6 +167,38 @@ def another(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("another") / "another"
     peft_folder(folder)
     return folder
+
+
+@dataclass(frozen=True)
+class Server:
+    """A base that serves everybody, another visitor's adapter on it, and what both gave before anything was tried."""
+
+    loaded: LoadedModel
+    held: str
+    before: tuple[torch.Tensor, ...]
+    others: tuple[torch.Tensor, ...]
+    weights: State
+
+    @classmethod
+    def of(cls, loaded: LoadedModel, another: Path) -> "Server":
+        held = loaded.add_adapter(another).key
+        return cls(loaded, held, seen(loaded, None), seen(loaded, held), weights_of(loaded))
+
+    def check_nothing_was_left(self) -> None:
+        """The base reads and is as it was, to the bit, and so does the other adapter."""
+        assert equal(seen(self.loaded, None), self.before) and equal(seen(self.loaded, self.held), self.others)
+        now = weights_of(self.loaded)
+        assert now.keys() == self.weights.keys()
+        assert all(torch.equal(now[name], self.weights[name]) for name in self.weights)
+        assert set(self.loaded.adapters) == {self.held}
+
+
+@pytest.fixture(scope="module")
+def server(another: Path) -> Iterator[Server]:
+    """One server for all that is refused: whatever one attempt left behind would show in the next."""
+    made = Server.of(LoadedModel(llama(), character_tokenizer(), "tiny", None), another)
+    yield made
+    check_the_base_is_untouched(made.loaded, made.before, made.weights, another)
 
 
 def weights_of(loaded: LoadedModel) -> State:
@@ -425,15 +457,12 @@ def test_enough_kinds_are_tried():
 
 
 @pytest.mark.parametrize(("config", "state", "named"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
-def test_whatever_is_not_plain_lora_for_this_base_is_refused_by_name(config, state, named, tiny, another, mine):
-    held = tiny.add_adapter(another).key
-    before, others, weights = seen(tiny, None), seen(tiny, held), weights_of(tiny)
+def test_whatever_is_not_plain_lora_for_this_base_is_refused_by_name(config, state, named, server, mine):
     change(mine, config, state)
     with pytest.raises(ValueError, match=named) as refusal:
-        tiny.add_adapter(mine)
+        server.loaded.add_adapter(mine)
     assert "\n" not in str(refusal.value) and len(str(refusal.value)) < 500
-    assert equal(seen(tiny, held), others)
-    check_the_base_is_untouched(tiny, before, weights, another)
+    server.check_nothing_was_left()
 
 
 # Adapters that change embeddings or the head, and what is then done to them.

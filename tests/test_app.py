@@ -126,9 +126,11 @@ def test_hostile_words_stay_words_and_what_cannot_be_read_or_had_is_one_sentence
     assert page.locator("img[src*='not-there'], .toast-body u").count() == 0
     expect(page.locator("#train-status .wrap:not(.hide) .error")).to_have_count(0)
 
-    page.goto(f"{address}?tab=compare&adapter=<u>nobody's</u>")
+    page.goto(f"{address}?tab=compare&adapter=<u>nobody's</u>&pairs=simba, lion&tokens=3")
     expect(page.get_by_text("The link's adapter, <u>nobody's</u>, is not here for you")).to_be_visible()
-    expect(page.locator("#curve .legendtext").first).to_be_visible()
+    # What it asks is still there, and answered without the adapter.
+    expect(page.locator("#compare-pairs textarea")).to_have_value("simba, lion")
+    expect(page.locator("#compare-note")).to_contain_text("only the base's answer", timeout=60_000)
 
 
 def test_the_space_and_a_words_neighbours(page: Page):
@@ -215,13 +217,21 @@ def test_an_adapter_is_brought_from_a_file_used_and_downloaded(page: Page, tmp_p
     upload.set_input_files(tmp_path / "Mine.zip")
     expect(page.locator("#adapter-said")).to_contain_text("Mine is ready", timeout=60_000)
     expect(page.locator("#adapter-table")).to_contain_text("brought")
+    expect(page.locator("#adapter-chosen input")).to_have_value("Mine")
     with page.expect_download() as download:
         page.locator("#adapter-download").click()
     assert "Mine/adapter_model.safetensors" in zipfile.ZipFile(download.value.path()).namelist()
     write(page, "#publish-as", "someone/mine")
     page.click("#publish")
     expect(page.get_by_text("Nobody is logged in to the Hub")).to_be_visible()
+    # Under another name of the base, once its owner has said so; and it stays chosen above the button that publishes.
+    page.get_by_label("It is for this base, whatever its config says").check()
+    page.get_by_label("Clear").or_(page.get_by_label("Remove")).first.click()
+    upload.set_input_files(tmp_path / "other.zip")
+    expect(page.locator("#adapter-said")).to_contain_text("other is ready", timeout=60_000)
+    expect(page.locator("#adapter-chosen input")).to_have_value("other")
     open_tab(page, "Alignment")
-    expect(page.locator("#adapter input")).to_have_value("Mine")
+    expect(page.locator("#adapter input")).to_have_value("other")
+    choose(page, "#adapter", "Mine")
     page.click("#measure")
     expect(page.locator("#curve .legendtext").filter(has_text="Mine")).to_have_count(2)

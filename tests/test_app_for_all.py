@@ -131,8 +131,16 @@ def test_without_a_network_but_a_hub_on_this_machine_its_model_says_what_it_take
             page = context.new_page()
             page.set_default_timeout(30_000)
             problems = watched(page, f"http://127.0.0.1:{port}")
+            served.refusal = (404, "RepoNotFound")
             page.goto(f"http://127.0.0.1:{port}")
+            expect(page.locator("#load-about")).to_contain_text(
+                "owner/large cannot be loaded now. There is no owner/large"
+            )
+            expect(page.locator("#load")).to_be_hidden()
+            served.refusal = None
+            page.click("#load-again")
             expect(page.locator("#load-about")).to_contain_text("owner/large is not loaded")
+            expect(page.locator("#load-again")).to_be_hidden()
             expect(page.locator("#load-about")).to_contain_text("MB to download")
             page.click("#measure")
             expect(page.get_by_text("owner/large is not loaded yet: press Load")).to_be_visible()

@@ -42,8 +42,14 @@ def test_fine_tuning_draws_and_gives_an_adapter_to_this_visitor_alone(page: Page
 def test_stopping_keeps_what_was_learned(page: Page):
     start_training(page, "stopped", 200)
     expect(page.locator("#train-status")).to_contain_text("Step ", timeout=60_000)
+    # Whose run it is, and from every tab that it goes on.
+    expect(page.locator("#train-status")).to_contain_text("stopped · lugha-mini · corrected · epochs 200")
+    open_tab(page, "Alignment")
+    expect(page.locator("#run-note")).to_contain_text("stopped is being fine-tuned (tab Fine-tune). Step ")
+    open_tab(page, "Fine-tune")
     page.click("#stop")
     expect(page.locator("#train-status")).to_contain_text("Done (stopped early)", timeout=60_000)
+    expect(page.locator("#run-note")).to_be_hidden()
     expect(page.locator("#start")).to_be_enabled()
 
 

@@ -1,10 +1,14 @@
 """The four commands as people type them, on the tiny checkpoint."""
 
 import json
+import shutil
 
 import pytest
 
 from tli_core.__main__ import main
+from tli_core.catalogue import ROOT
+
+from .hub import serve, take_for_the_hub
 
 
 @pytest.fixture
@@ -138,3 +142,19 @@ def test_bad_arguments_are_one_line_and_exit_2(arguments, says, capsys):
     assert ended.value.code == 2
     printed = capsys.readouterr().err
     assert says in printed and len(printed.strip().splitlines()) == 1
+
+
+def test_an_adapter_comes_from_the_hub_and_another_base_is_asked_about(tmp_path, tiny_folder, monkeypatch, capsys):
+    hub = shutil.copytree(ROOT / "adapters" / "mini-corrected", tmp_path / "hub" / "run-2").parent
+    asked = ["generate", "--prompt", "maji", "--max-new-tokens", "2", "--adapter", "owner/mine/run-2@v1"]
+    with serve(hub, "owner/mine") as served:
+        take_for_the_hub(served, tmp_path / "home", monkeypatch)
+        assert main(asked) == 0 and "v1" in served.revisions
+        assert main([*asked, "--model", str(tiny_folder)]) == 2
+        assert "was made for models/lugha-mini" in capsys.readouterr().err
+        # Its shapes are compared whatever anybody says.
+        assert main([*asked, "--model", str(tiny_folder), "--same-base"]) == 2
+        assert "it is for another base" in capsys.readouterr().err
+        config = hub / "run-2" / "adapter_config.json"
+        config.write_text(config.read_text().replace('"models/lugha-mini"', "null"))
+        assert main(asked) == 2 and main([*asked, "--same-base"]) == 0

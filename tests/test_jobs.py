@@ -60,9 +60,9 @@ def test_a_job_ends_with_a_measured_adapter_that_is_its_owners_alone(models, ord
 
 def test_a_stopped_job_goes_on_to_the_adapter_of_an_unbroken_one(models, order, tmp_path):
     whole = Jobs(models, tmp_path / "whole")
-    unbroken = wait(whole.submit(replace(order, config=replace(CONFIG, epochs=200))))
+    unbroken = wait(whole.submit(replace(order, config=replace(CONFIG, epochs=120))))
     jobs = Jobs(models, tmp_path / "broken")
-    job = jobs.submit(replace(order, config=replace(CONFIG, epochs=200)))
+    job = jobs.submit(replace(order, config=replace(CONFIG, epochs=120)))
     wait(job, lambda job: len(job.steps) > 2)
     jobs.stop(job)
     assert wait(job).state == STOPPED and job.adapter and job.resumable

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -213,19 +212,21 @@ def states_by_pooling(
     packs = list(zip(*(packed(encoded, pooling) for pooling in poolings), strict=True))
     # Offloaded blocks are fetched once for all words; otherwise a pack at a time takes the least memory.
     groups = [packs] if is_offloaded(model) else [[pack] for pack in packs]
-    marked = _first_and_other_pieces(encoded)
-    begin = first = 0
+    counts = torch.zeros(2)
+    begin = 0
     for number, group in enumerate(groups):
-        kinds = marked[first : first + len(group)]
-        first += len(group)
         group = [tuple(pack.to(device) for pack in alike) for alike in group]
+        kinds = [_first_and_other_pieces(tuple(zip(alike, poolings, strict=True))) for alike in group]
         edges = [begin, *(begin + end for end in accumulate(len(alike[0].slots) for alike in group))]
 
         def pool(
             layer: int, i: int, hidden: Tensor, group: list = group, edges: list[int] = edges, kinds: list = kinds
         ) -> None:
             part, hidden = slice(edges[i], edges[i + 1]), hidden.float()
-            norms[layer].append(torch.einsum("rt,rtm->m", hidden.norm(dim=-1), kinds[i].to(hidden.device)))
+            if kinds[i] is not None:
+                if kinds[i].device != hidden.device:
+                    kinds[i] = kinds[i].to(hidden.device)
+                norms[layer].append(hidden.norm(dim=-1).flatten() @ kinds[i].flatten(0, 1))  # (2,)
             for pooling, pack in zip(poolings, group[i], strict=True):
                 pack = pack.to(hidden.device)
                 pooled = pack.pool(hidden, pack.weights)  # (b, d)
@@ -240,33 +241,32 @@ def states_by_pooling(
         with threads_for(sum(alike[0].ids.numel() for alike in group)):
             visit_layers(model, [alike[0] for alike in group], pool, upto, told)
         begin = edges[-1]
+        counts += sum((kind.sum(dim=(0, 1)).cpu() for kind in kinds if kind is not None), torch.zeros(2))
     for stream in sending.values():
         stream.synchronize()
-    counts = sum((kinds.sum(dim=(0, 1)) for kinds in marked), torch.zeros(2))
     for layer, sums in enumerate(norms):
-        if sums and counts.all():
-            of_first, of_others = torch.stack([s.cpu() for s in sums]).sum(dim=0) / counts
+        if sums:
+            of_first, of_others = torch.stack(sums).sum(dim=0).cpu() / counts
             for states in found.values():
                 states.first_piece[layer] = of_first / of_others
     return found
 
 
-def _first_and_other_pieces(words: Sequence[EncodedWord]) -> list[Tensor]:
-    """For each pack of words: which tokens are the first piece of a word that has several, and which its others.
+def _first_and_other_pieces(packs: Sequence[tuple[Pack, str]]) -> Tensor | None:
+    """Which tokens are the first piece of a word that has several, and which its others: (r, t, 2) of ones and zeros.
 
-    Each is (r, t, 2) of ones and zeros.
+    Args:
+        packs: the same words under several poolings, with those; None comes of one that counts the last piece alone.
     """
-    if not words:
-        return []
-    marks = []
-    for word in words:
-        own = ~np.asarray(word.special)
-        mark = np.where(own, 2, 0).astype(np.float32)  # (t,): 1 a first piece, 2 another
-        mark[own.argmax()] = 1
-        marks.append(mark if own.sum() > 1 else np.zeros_like(mark))
-    packs = pack_words(words, marks, MAX_BATCH_TOKENS)
+    # Special tokens count for the anchors, too; every piece of a word counts unless only the last one does.
+    pack = next((pack for pack, pooling in packs if pooling != "last"), None)
+    if pack is None:
+        return None
+    own = (pack.weights > 0) & (pack.anchors == 0)  # (r, k, t)
+    own = own & (own.sum(dim=-1, keepdim=True) > 1)
+    first = own & (own.cumsum(dim=-1) == 1)
     # A token is of one word only, so the sum over words is its own mark.
-    return [torch.stack([pack.weights.sum(dim=1) == kind for kind in (1, 2)], dim=-1).float() for pack in packs]
+    return torch.stack([first.sum(dim=1), (own & ~first).sum(dim=1)], dim=-1).float()
 
 
 def packed(words: Sequence[EncodedWord], pooling: str) -> list[Pack]:

@@ -11,8 +11,11 @@ from .alignment import LayerAlignment
 from .catalogue import LANGUAGES
 from .evaluation import Evaluation
 from .history import TrainingStep
+from .layers import layer_words
+from .model import Provenance
 from .pairs import WordPair
 from .space import Projection
+from .tables import caption
 from .wording import say
 
 # After Okabe and Ito, told apart by every kind of colour vision and on light and dark pages; lines also differ in dash
@@ -78,7 +81,7 @@ def alignment_figure(
         )
     _layer_axis(figure, results[0][1].names)
     figure.update_yaxes(title=say("cosine of the two words"))
-    return _styled(figure, HEIGHT)
+    return _captioned(_styled(figure, HEIGHT), results[-1][1].provenance)
 
 
 def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
@@ -124,7 +127,8 @@ def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
     figure.update_yaxes(
         tickvals=list(range(len(pairs))), ticktext=[_words(pair) for pair in pairs], autorange="reversed"
     )
-    return _styled(figure, max(HEIGHT, 120 + 18 * len(pairs)), hovermode="closest")
+    styled = _styled(figure, max(HEIGHT, 120 + 18 * len(pairs)), hovermode="closest")
+    return _captioned(styled, result.provenance)
 
 
 def differences_figure(evaluations: Sequence[Evaluation]) -> go.Figure:
@@ -156,7 +160,7 @@ def differences_figure(evaluations: Sequence[Evaluation]) -> go.Figure:
     _layer_axis(figure, evaluations[0].before.names)
     figure.update_yaxes(title=say("change in cosine"))
     figure.add_hline(y=0, line={"color": GREY, "width": 1})
-    return _styled(figure, HEIGHT)
+    return _captioned(_styled(figure, HEIGHT), evaluations[-1].after.provenance)
 
 
 def scatter_figure(evaluation: Evaluation) -> go.Figure:
@@ -186,7 +190,8 @@ def scatter_figure(evaluation: Evaluation) -> go.Figure:
     )
     figure.update_xaxes(title=say("cosine before"))
     figure.update_yaxes(title=say("cosine after"))
-    return _styled(figure, HEIGHT, hovermode="closest")
+    styled = _styled(figure, HEIGHT, hovermode="closest")
+    return _captioned(styled, after.provenance, after.names[layer])
 
 
 def distributions_figure(evaluation: Evaluation) -> go.Figure:
@@ -218,7 +223,8 @@ def distributions_figure(evaluation: Evaluation) -> go.Figure:
     figure.update_xaxes(title=say("cosine"), row=2, col=1)
     figure.update_yaxes(title=say("% of pairs"))
     figure.update_layout(barmode="overlay")
-    return _styled(figure, HEIGHT, hovermode="closest", top=30)
+    styled = _styled(figure, HEIGHT, hovermode="closest", top=30)
+    return _captioned(styled, evaluation.after.provenance, evaluation.after.names[layer])
 
 
 def shares_figure(results: Sequence[tuple[str, LayerAlignment]]) -> go.Figure:
@@ -241,7 +247,7 @@ def shares_figure(results: Sequence[tuple[str, LayerAlignment]]) -> go.Figure:
             )
     _layer_axis(figure, results[0][1].names)
     figure.update_yaxes(title=say("share of squared length"), range=[-0.02, 1.05], tickformat=".0%")
-    return _styled(figure, HEIGHT)
+    return _captioned(_styled(figure, HEIGHT), results[-1][1].provenance)
 
 
 def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = False) -> go.Figure:
@@ -421,4 +427,14 @@ _STYLE = go.layout.Template(
 def _styled(figure: go.Figure, height: int, hovermode: str = "x unified", top: int = 12) -> go.Figure:
     margin = {"l": 52, "r": 16, "t": top, "b": 44}
     figure.update_layout(template=_STYLE, height=height, hovermode=hovermode, margin=margin)
+    return figure
+
+
+def _captioned(figure: go.Figure, provenance: Provenance, layer: str | None = None) -> go.Figure:
+    """The figure with what it is of above it, as a saved picture has nothing else to say so."""
+    what = caption(provenance) if layer is None else f"{caption(provenance)} · {layer_words(layer)}"
+    figure.update_layout(
+        title={"text": _plain(what), "font": {"size": 11}, "x": 0, "y": 1, "yanchor": "top", "pad": {"t": 4, "l": 4}},
+        margin={"t": figure.layout.margin.t + 16},
+    )
     return figure
