@@ -34,7 +34,7 @@ def test_a_prefix_keeps_the_words_of_smollm2_from_being_its_attention_sink(smoll
     assert behind.mismatched[12:29].max() < 0.9
     words = [pair.swahili for pair in pairs]
     with smollm2.using(None) as model:
-        assert pooled_states(model, smollm2.tokenizer, words).first_piece.max() < SINK_RATIO / 1.5
+        assert pooled_states(model, smollm2.tokenizer, words).first_piece.max() < 0.8 * SINK_RATIO
         monkeypatch.setattr("tli_core.embeddings.prefix_of", lambda tokenizer: PrefixToken(None, None, added=False))
         assert pooled_states(model, smollm2.tokenizer, words).first_piece.max() > 10 * SINK_RATIO
     smollm2._references.clear()

@@ -68,7 +68,7 @@ def alignment_figure(
             line={"color": colour, "width": 3},
             marker={"size": 8, "symbol": marker},
             customdata=result.matched_ci95,
-            hovertemplate=say("{value}, 95 %: {low} to {high}", **_HOVER),
+            hovertemplate="{value} ({low} – {high})".format(**_HOVER),
         )
         figure.add_scatter(
             x=layers,
@@ -77,7 +77,7 @@ def alignment_figure(
             mode="lines",
             line={"color": colour, "width": 2, "dash": "dot"},
             customdata=band,
-            hovertemplate=say("{value}, nine in ten: {low} to {high}", **_HOVER),
+            hovertemplate="{value} ({low} – {high})".format(**_HOVER),
         )
     _layer_axis(figure, results[0][1].names)
     figure.update_yaxes(title=say("cosine of the two words"))

@@ -70,7 +70,7 @@ def build(
             with gr.Row():
                 repo = gr.Textbox(
                     label="A Hub id",
-                    placeholder="owner/name, owner/name@revision or its address",
+                    placeholder="owner/name@revision",
                     scale=3,
                     elem_id="adapter-repo",
                 )

@@ -52,8 +52,8 @@ POOLING_LABELS = [("words only", "words"), ("every token, BOS too", "all"), ("la
 CURVE, HEAT_MAP = "Curve", "Every pair at every layer"
 HINTS = {
     CURVE: "Solid: right pairs (*matched*) with a 95 % interval. Dotted: wrong pairs (*mismatched*), nine in ten of "
-    "them inside the pale band. Only the distance between the two means anything. Click a row of the table below for "
-    "that pair's own line, and once more to take it away.",
+    "them inside the pale band. Where you point, both are in brackets. Only the distance between the two means "
+    "anything. Click a row of the table below for that pair's own line, and once more to take it away.",
     HEAT_MAP: "Each pair's cosine less the mean of *wrong* pairs at that layer: purple is above them, orange below, "
     "white is no better than a wrong pair.",
 }
