@@ -111,6 +111,41 @@ def contexts(browser) -> Iterator[dict]:
         context.close()
 
 
+@pytest.fixture(scope="module")
+def opened(browser, contexts: dict, address: str) -> Iterator[tuple]:
+    """A page for the tests of a module that keep to parts of their own, and what must not happen on it.
+
+    To open one takes four seconds on two cores, more than most tests take on it.
+    """
+    from playwright.sync_api import expect
+
+    from .browsing import watched
+
+    settings = {"viewport": {"width": 1440, "height": 1000}}
+    if str(settings) not in contexts:
+        contexts[str(settings)] = browser.new_context(**settings)
+    page = contexts[str(settings)].new_page()
+    page.set_default_timeout(20_000)
+    page.add_init_script(FORGET)
+    problems = watched(page, address)
+    page.goto(address)
+    expect(page.locator("#curve .legendtext").first).to_be_visible()
+    yield page, problems
+    page.close()
+
+
+@pytest.fixture
+def shared_page(opened: tuple, request: pytest.FixtureRequest) -> Iterator:
+    """The module's page, as the test before left it; otherwise as `page`."""
+    from .browsing import artefact
+
+    page, problems = opened
+    page.set_viewport_size({"width": 1440, "height": 1000})
+    yield page
+    page.screenshot(path=str(artefact(request.node.name)), full_page=True)
+    assert not problems, problems
+
+
 # What an earlier test left in the browser is not this one's.
 FORGET = "if (!sessionStorage.getItem('begun')) { localStorage.clear(); sessionStorage.setItem('begun', 'yes'); }"
 

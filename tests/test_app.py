@@ -42,7 +42,8 @@ def test_a_first_visit_finds_a_curve_with_its_control_a_guide_examples_and_adapt
         expect(page.get_by_role("option", name=name, exact=True)).to_be_visible()
 
 
-def test_typing_pairs_and_laying_an_adapter_over_them(page: Page):
+def test_typing_pairs_and_laying_an_adapter_over_them(shared_page: Page):
+    page = shared_page
     write(page, "#pairs", "mjai, water\nlion = simba\nthis line is bad\nkusoma\tto read")
     page.click("#measure")
     expect(page.locator("#pair-table")).to_contain_text("simba")
@@ -52,6 +53,17 @@ def test_typing_pairs_and_laying_an_adapter_over_them(page: Page):
     choose(page, "#adapter", "mini-corrected")
     expect(page.locator("#curve .legendtext").filter(has_text="mini-corrected")).to_have_count(2)
     expect(page.locator("#reading")).to_contain_text("mini-corrected")
+    # The file holds both, each by its name, and is named after them.
+    with page.expect_download() as download:
+        page.locator("#alignment-json").click()
+    held = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    assert download.value.suggested_filename == "alignment-lugha-mini-mini-corrected-words-3-pairs.json"
+    assert list(held["results"]) == ["lugha-mini", "mini-corrected"] and any("Line 3" in note for note in held["notes"])
+    assert held["results"]["mini-corrected"]["adapter"]["name"] == "mini-corrected"
+    page.get_by_role("button", name="The curve as a table").click()
+    table = page.locator("#layer-table")
+    expect(table).to_contain_text("lugha-mini + mini-corrected · pooling words · 3 pairs")
+    page.get_by_role("button", name="The curve as a table").click()
     before = page.locator("#curve").locator(TRACES).count()
     page.get_by_label("Show each pair's own line").check()
     expect(page.locator("#curve").locator(TRACES)).to_have_count(before + 6)
@@ -133,7 +145,8 @@ def test_hostile_words_stay_words_and_what_cannot_be_read_or_had_is_one_sentence
     expect(page.locator("#compare-note")).to_contain_text("only the base's answer", timeout=60_000)
 
 
-def test_the_space_and_a_words_neighbours(page: Page):
+def test_the_space_and_a_words_neighbours(shared_page: Page):
+    page = shared_page
     open_tab(page, "Space")
     page.click("#draw-space")
     expect(page.locator("#space-reading")).to_contain_text("under mini-corrected", timeout=60_000)
@@ -148,7 +161,8 @@ def test_the_space_and_a_words_neighbours(page: Page):
     expect(page.locator("#neighbours")).to_contain_text("maji ✓")
 
 
-def test_a_list_is_checked_mended_and_measured(page: Page):
+def test_a_list_is_checked_mended_and_measured(shared_page: Page):
+    page = shared_page
     open_tab(page, "Word lists")
     given = "-bovu, rotten\nbilauri, glass (drinking)\nunread\nmaji, water\nmaji, water\nradio, radio"
     write(page, "#list-text", given)
@@ -171,7 +185,8 @@ def test_a_list_is_checked_mended_and_measured(page: Page):
     expect(page.locator("#pairs textarea")).to_have_value(mended)
 
 
-def test_comparing_answers_side_by_side_and_reopening_them_by_their_link(page: Page):
+def test_comparing_answers_side_by_side_and_reopening_them_by_their_link(shared_page: Page):
+    page = shared_page
     open_tab(page, "Answers")
     choose(page, "#compare-adapter", "mini-shuffled")
     write(page, "#compare-pairs", "mkate, bread\nmaji, water")

@@ -97,7 +97,8 @@ def test_a_run_outlives_its_page_and_is_stopped_resumed_and_kept(browser: Browse
     assert not problems, problems
 
 
-def test_knobs_become_a_command_and_a_preset_and_a_bad_list_is_one_sentence(page: Page, tmp_path: Path):
+def test_knobs_become_a_command_and_a_preset_and_a_bad_list_is_one_sentence(shared_page: Page, tmp_path: Path):
+    page = shared_page
     open_tab(page, "Fine-tune")
     page.get_by_role("button", name="As a command, or as a preset to keep").click()
     write(page, "#epochs", "3")
@@ -165,7 +166,8 @@ def type_trained_pairs(page: Page) -> None:
     page.locator("#evaluate-trained-pairs textarea").fill("\n".join(TRAINED_PAIRS))
 
 
-def test_evaluating_shows_every_control_gives_a_report_and_can_be_cancelled(page: Page):
+def test_evaluating_shows_every_control_gives_a_report_and_can_be_cancelled(shared_page: Page):
+    page = shared_page
     open_tab(page, "Evaluate")
     choose(page, "#evaluate-adapter", "mini-shuffled")
     type_trained_pairs(page)
@@ -199,7 +201,8 @@ def test_evaluating_shows_every_control_gives_a_report_and_can_be_cancelled(page
     expect(page.locator("#evaluate")).to_be_enabled()
 
 
-def test_the_answers_show_harm_that_cosines_hide(page: Page):
+def test_the_answers_show_harm_that_cosines_hide(shared_page: Page):
+    page = shared_page
     open_tab(page, "Evaluate")
     choose(page, "#evaluate-adapter", "mini-shuffled")
     type_trained_pairs(page)

@@ -44,7 +44,8 @@ def test_a_job_ends_with_a_measured_adapter_that_is_its_owners_alone(models, ord
     assert job.state == DONE and [step.step for step in job.steps] == list(range(9))
     assert jobs.result(job).evaluations[0].after.provenance.adapter == "mine"
     # What the page gives out lies where Gradio may read, wherever the runs are.
-    *_, download = run_view.ended(jobs, job, job, None)
+    *_, table, download = run_view.ended(jobs, job, job, None)
+    assert table["headers"] == ["measure", "mine, control (10 pairs)", "mine, trained (20 pairs)"]
     assert not Path(download.value["path"]).is_relative_to(tmp_path)
     owner, stranger, guest = Visitor("owner"), Visitor("stranger"), Visitor("stranger", linked=[job.id])
     assert [jobs.sync(who) for who in (owner, stranger, guest)] == [[job], [], [job]]
@@ -72,6 +73,20 @@ def test_a_stopped_job_goes_on_to_the_adapter_of_an_unbroken_one(models, order, 
     assert weights[0].read_bytes() == weights[1].read_bytes()
     with pytest.raises(ValueError, match="mine has nothing to go on from: it is done"):
         jobs.resume(job)
+
+
+def test_the_table_of_a_run_and_its_shuffled_control_says_whose_each_column_is(models, order, tmp_path):
+    jobs = Jobs(models, tmp_path)
+    first = wait(jobs.submit(order))
+    shuffled = replace(order, name="mine-shuffled", config=replace(CONFIG, shuffled=True), of=first.id)
+    told, *_, table, _ = run_view.ended(jobs, first, wait(jobs.submit(shuffled)), None)
+    assert [header.split(",")[0] for header in table["headers"][1:]] == [
+        "mine",
+        "mine",
+        "mine-shuffled",
+        "mine-shuffled",
+    ]
+    assert told.startswith("**mine-shuffled** · ")
 
 
 def test_a_run_that_was_asked_to_stop_says_so_until_it_has(models, order, tmp_path):

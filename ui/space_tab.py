@@ -12,7 +12,7 @@ from ui import chart_table
 from ui.adapter_pickers import AdapterPickers
 from ui.empty_plot import empty_plot
 from ui.errors import explained
-from ui.events import MODEL_QUEUE, uncover
+from ui.events import MODEL_QUEUE, QUIET, uncover
 from ui.gpu import on_gpu
 from ui.layers import LAYER_HELP, OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.limits import check_tokens
@@ -24,6 +24,8 @@ from ui.visitors import Models, Visitor
 CONTROL, RESERVED = f"{len(shipped('control'))} control pairs", f"{len(shipped('reserved'))} words no training saw"
 TYPED = "pairs I type"
 MAX_DRAWN = 300
+STALE = "Not drawn: what is below is from before."
+STALE_WORDS = "No neighbours were looked for."
 BEFORE = (
     "Press **Draw the space**: every word is a point, partners are joined by a line, and base and adapter share their "
     "axes."
@@ -95,6 +97,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
     drawing = draw.click(
         show, inputs, [plot, reading], api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE
     )
+    drawing.failure(lambda: say(STALE), None, reading, **QUIET)
     uncover(drawing, plot)
 
     for changed in (adapter.input, layer.input, method.input, source.input):
@@ -122,6 +125,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         looking = trigger(
             look_up, asked, [found, table], api_visibility="private", show_progress_on=[found], **MODEL_QUEUE
         )
+        looking.failure(lambda: (say(STALE_WORDS), gr.Dataframe(visible=False)), None, [found, table], **QUIET)
         uncover(looking, found)
 
     def for_model(model: str, visitor: Visitor):
