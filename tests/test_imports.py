@@ -24,7 +24,7 @@ AT_ONCE = """
 import threading
 import tli_core as core
 
-names = ("model", "training", "evaluation", "checkpoint", "figures", "outputs", "space") * 2
+names = ("model", "training", "evaluation", "checkpoint", "outputs") * 2
 begin, failed = threading.Barrier(len(names)), []
 
 def ask(name):

@@ -20,6 +20,12 @@ CONFIG = configured("corrected", layer=2, batch_size=10, epochs=4, learning_rate
 LONG = replace(CONFIG, epochs=1000)
 
 
+@pytest.fixture(autouse=True)
+def told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page is told every second or so; nobody reads along here."""
+    monkeypatch.setattr("ui.training_run.DRAW_SECONDS", 0.01)
+
+
 @pytest.fixture
 def models(tiny_folder: Path) -> Models:
     return Models((str(tiny_folder),))
@@ -61,9 +67,9 @@ def test_a_job_ends_with_a_measured_adapter_that_is_its_owners_alone(models, ord
 
 def test_a_stopped_job_goes_on_to_the_adapter_of_an_unbroken_one(models, order, tmp_path):
     whole = Jobs(models, tmp_path / "whole")
-    unbroken = wait(whole.submit(replace(order, config=replace(CONFIG, epochs=120))))
+    unbroken = wait(whole.submit(replace(order, config=replace(CONFIG, epochs=40))))
     jobs = Jobs(models, tmp_path / "broken")
-    job = jobs.submit(replace(order, config=replace(CONFIG, epochs=120)))
+    job = jobs.submit(replace(order, config=replace(CONFIG, epochs=40)))
     wait(job, lambda job: len(job.steps) > 2)
     jobs.stop(job)
     assert wait(job).state == STOPPED and job.adapter and job.resumable
