@@ -14,7 +14,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserType, Page, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
-ARTEFACTS = Path(os.environ.get("TEST_ARTEFACTS", "test-artefacts"))
 THEMES = ("light", "dark")
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync"]  # fmt: skip
@@ -82,10 +81,12 @@ def watched(page: Page, address: str) -> list[str]:
     return problems
 
 
-def artefact(name: str) -> Path:
-    """Where a screenshot of this name is kept."""
-    ARTEFACTS.mkdir(parents=True, exist_ok=True)
-    return ARTEFACTS / f"{''.join(c if c.isalnum() else '-' for c in name)}.png"
+def keep_picture(page: Page, name: str) -> None:
+    """A picture of the whole page, in the folder that the variable TEST_ARTEFACTS names, if it is set."""
+    if folder := os.environ.get("TEST_ARTEFACTS"):
+        path = Path(folder) / f"{''.join(c if c.isalnum() else '-' for c in name)}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(path), full_page=True)
 
 
 def write(page: Page, where: str, text: str) -> None:

@@ -137,12 +137,12 @@ def opened(browser, contexts: dict, address: str) -> Iterator[tuple]:
 @pytest.fixture
 def shared_page(opened: tuple, request: pytest.FixtureRequest) -> Iterator:
     """The module's page, as the test before left it; otherwise as `page`."""
-    from .browsing import artefact
+    from .browsing import keep_picture
 
     page, problems = opened
     page.set_viewport_size({"width": 1440, "height": 1000})
     yield page
-    page.screenshot(path=str(artefact(request.node.name)), full_page=True)
+    keep_picture(page, request.node.name)
     assert not problems, problems
 
 
@@ -155,7 +155,7 @@ def page(browser, contexts: dict, address: str, request: pytest.FixtureRequest) 
     """The page, freshly opened; any console error, failed or outside request on it fails the test."""
     from playwright.sync_api import expect
 
-    from .browsing import artefact, watched
+    from .browsing import keep_picture, watched
 
     settings = {"viewport": {"width": 1440, "height": 1000}, **getattr(request, "param", {})}
     if str(settings) not in contexts:
@@ -167,6 +167,6 @@ def page(browser, contexts: dict, address: str, request: pytest.FixtureRequest) 
     page.goto(address)
     expect(page.locator("#curve .legendtext").first).to_be_visible()
     yield page
-    page.screenshot(path=str(artefact(request.node.name)), full_page=True)
+    keep_picture(page, request.node.name)
     page.close()
     assert not problems, problems

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 import tli_core.embeddings
 from tli_core.catalogue import ROOT, shipped_adapters
 
-from .browsing import artefact, check_results, choose, open_tab, write
+from .browsing import check_results, choose, keep_picture, open_tab, write
 
 TRACES = ".js-plotly-plot .scatterlayer .trace"
 
@@ -198,7 +198,7 @@ def test_comparing_answers_side_by_side_and_reopening_them_by_their_link(shared_
     expect(page.locator("#next-tokens")).to_contain_text("' water'")
     expect(page.locator("#compare")).to_be_enabled()
     expect(page).to_have_url(re.compile("tab=compare"))
-    page.screenshot(path=str(artefact("answers")), full_page=True)
+    keep_picture(page, "answers")
     page.reload()
     expect(page.locator("#compare-pairs textarea")).to_have_value("mkate, bread\nmaji, water")
     expect(page.locator("#compare-adapter input")).to_have_value("mini-shuffled")

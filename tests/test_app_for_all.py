@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tli_core.catalogue import ROOT
 
-from .browsing import THEMES, artefact, check_barriers, choose, free_port, open_tab, watched, write
+from .browsing import THEMES, check_barriers, choose, free_port, keep_picture, open_tab, watched, write
 from .hub import serve
 from .test_checkpoint import write as write_checkpoint
 
@@ -28,7 +28,7 @@ def test_every_tab_fits_the_screen_and_has_no_barrier(page: Page, request: pytes
     page.get_by_text("How to read this, in two minutes").click()
     for tab in ("Word lists", "Adapters", "Answers", "Space", "Evaluate", "Fine-tune", "Alignment"):
         open_tab(page, tab)
-        page.screenshot(path=str(artefact(f"{request.node.name}-{tab}")), full_page=True)
+        keep_picture(page, f"{request.node.name}-{tab}")
         check_barriers(page, tab, THEMES if page.viewport_size["width"] > 1000 else THEMES[1:])
 
 
@@ -91,7 +91,7 @@ def test_the_page_speaks_swahili_to_a_swahili_browser_and_on_request(browser: Br
     for tab, button in (("Mafunzo", "3 · Fundisha"), ("Majibu", "Linganisha"), ("Viambatisho", "Leta")):
         open_tab(page, tab)
         expect(page.get_by_role("button", name=button)).to_be_visible()
-    page.screenshot(path=str(artefact("swahili")), full_page=True)
+    keep_picture(page, "swahili")
     open_tab(page, "Ulinganifu")
     write(page, "#pairs", "maji")
     page.click("#measure")
@@ -145,7 +145,7 @@ def test_without_a_network_but_a_hub_on_this_machine_its_model_says_what_it_take
             page.click("#measure")
             expect(page.get_by_text("owner/large is not loaded yet: press Load")).to_be_visible()
             assert not served.gets[shard]
-            page.screenshot(path=str(artefact("load-panel")), full_page=True)
+            keep_picture(page, "load-panel")
             page.click("#load")
             expect(page.locator("#load-about")).to_contain_text("owner/large is loaded", timeout=60_000)
             # It was never trained, and the page says so.

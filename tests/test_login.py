@@ -10,7 +10,7 @@ from ui.hosting import hosting
 from ui.jobs import Jobs
 from ui.visitors import Models
 
-from .browsing import artefact, free_port, open_tab, write
+from .browsing import free_port, keep_picture, open_tab, write
 from .hub import TOKEN, serve, take_for_the_hub
 from .openid import CLIENT_ID, CLIENT_SECRET, VISITOR, provide
 
@@ -50,7 +50,7 @@ def test_a_visitor_logs_in_and_publishes_under_their_own_token(
             write(page, "#publish-as", "asha/first")
             page.click("#publish")
             expect(page.locator("#publish-said a")).to_have_attribute("href", f"{hub.endpoint}/asha/first")
-            page.screenshot(path=str(artefact("published")), full_page=True)
+            keep_picture(page, "published")
             assert "adapter_model.safetensors" in hub.committed and hub.tokens - {""} == {f"Bearer {TOKEN}"}
 
             page.click("#login")
