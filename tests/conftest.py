@@ -111,17 +111,16 @@ def contexts(browser) -> Iterator[dict]:
         context.close()
 
 
-@pytest.fixture(scope="module")
-def opened(browser, contexts: dict, address: str) -> Iterator[tuple]:
-    """A page for the tests of a module that keep to parts of their own, and what must not happen on it.
+# What an earlier test left in the browser is not this one's.
+FORGET = "if (!sessionStorage.getItem('begun')) { localStorage.clear(); sessionStorage.setItem('begun', 'yes'); }"
 
-    To open one takes four seconds on two cores, more than most tests take on it.
-    """
+
+def open_page(browser, contexts: dict, address: str, settings: dict) -> tuple:
+    """A page in the context of a screen, once its first curve is drawn, and what must not happen on it."""
     from playwright.sync_api import expect
 
     from .browsing import watched
 
-    settings = {"viewport": {"width": 1440, "height": 1000}}
     if str(settings) not in contexts:
         contexts[str(settings)] = browser.new_context(**settings)
     page = contexts[str(settings)].new_page()
@@ -130,6 +129,16 @@ def opened(browser, contexts: dict, address: str) -> Iterator[tuple]:
     problems = watched(page, address)
     page.goto(address)
     expect(page.locator("#curve .legendtext").first).to_be_visible()
+    return page, problems
+
+
+@pytest.fixture(scope="module")
+def opened(browser, contexts: dict, address: str) -> Iterator[tuple]:
+    """A page for the tests of a module that keep to parts of their own, and what must not happen on it.
+
+    To open one takes four seconds on two cores, more than most tests take on it.
+    """
+    page, problems = open_page(browser, contexts, address, {"viewport": {"width": 1440, "height": 1000}})
     yield page, problems
     page.close()
 
@@ -146,26 +155,13 @@ def shared_page(opened: tuple, request: pytest.FixtureRequest) -> Iterator:
     assert not problems, problems
 
 
-# What an earlier test left in the browser is not this one's.
-FORGET = "if (!sessionStorage.getItem('begun')) { localStorage.clear(); sessionStorage.setItem('begun', 'yes'); }"
-
-
 @pytest.fixture
 def page(browser, contexts: dict, address: str, request: pytest.FixtureRequest) -> Iterator:
     """The page, freshly opened; any console error, failed or outside request on it fails the test."""
-    from playwright.sync_api import expect
-
-    from .browsing import keep_picture, watched
+    from .browsing import keep_picture
 
     settings = {"viewport": {"width": 1440, "height": 1000}, **getattr(request, "param", {})}
-    if str(settings) not in contexts:
-        contexts[str(settings)] = browser.new_context(**settings)
-    page = contexts[str(settings)].new_page()
-    page.set_default_timeout(20_000)
-    page.add_init_script(FORGET)
-    problems = watched(page, address)
-    page.goto(address)
-    expect(page.locator("#curve .legendtext").first).to_be_visible()
+    page, problems = open_page(browser, contexts, address, settings)
     yield page
     keep_picture(page, request.node.name)
     page.close()
