@@ -16,7 +16,9 @@ from safetensors.torch import load_file, save_file
 from transformers import LlamaForCausalLM
 
 from tli_core.adapter_import import read_record
-from tli_core.model import LoadedModel
+from tli_core.embeddings import pooled_states
+from tli_core.model import LoadedModel, load_model
+from tli_core.placement import Placement
 
 from .conftest import character_tokenizer, tiny_llama
 from .test_model import peft_folder
@@ -473,6 +475,9 @@ SPOILT: tuple[tuple[str, Kind, dict[str, Any], Callable[[State], State], str], .
      lambda s: {n: t.half() if "base_layer" in n else t for n, t in s.items()}, "which differs from tiny's own"),
     ("two copies of the embeddings", Kind("", {"target_modules": ["q_proj", "embed_tokens"]}), {},
      lambda s: {f"{EMBEDDINGS}.weight": s[f"{EMBEDDINGS}.base_layer.weight"].clone(), **s}, "twice, under two names"),
+    ("two keys for one embedding",
+     Kind("", {"trainable_token_indices": {"embed_tokens": [3], "model.embed_tokens": [4]}}, tied=True), {}, copy.copy,
+     "names model.embed_tokens twice"),
     ("token rows twice", Kind("", {"trainable_token_indices": [4]}), {},
      with_tensor(f"{EMBEDDINGS}.trainable_tokens_delta", 1, 16), "twice, under two names"),
     ("a tied head that is to follow", Kind("", {"target_modules": ["q_proj", "embed_tokens"]}, tied=True),
@@ -496,6 +501,36 @@ def test_what_is_done_to_embeddings_twice_or_in_silence_is_refused(kind, config,
     with pytest.raises(ValueError, match=named):
         loaded.add_adapter(tmp_path / "mine")
     check_the_base_is_untouched(loaded, before, weights, another)
+
+
+FIRST_BLOCKS = {"target_modules": ["q_proj"], "layers_to_transform": [0, 1]}
+
+
+@pytest.mark.parametrize("more", [
+    {"modules_to_save": ["norm"]},
+    {"modules_to_save": ["lm_head", "embed_tokens"]},
+    {"trainable_token_indices": {"embed_tokens": [40], "lm_head": [41]}},
+], ids=str)  # fmt: skip
+def test_of_first_blocks_alone_what_lies_behind_them_is_passed_over(more, tiny_folder, tmp_path):
+    loaded = load_model(str(tiny_folder), Placement("cpu", 2))
+    save(Kind("", {**FIRST_BLOCKS, **more}), tmp_path / "mine")
+    expected = everything(PeftModel.from_pretrained(llama(), tmp_path / "mine").eval(), ids_of(loaded))
+    with loaded.using(loaded.add_adapter(tmp_path / "mine").key) as model, torch.no_grad():
+        found = pooled_states(model, loaded.tokenizer, ["maji, moto"], "last").vectors[:, 0]
+    for layer in range(3):
+        torch.testing.assert_close(found[layer], expected[layer][0, -1], rtol=1e-5, atol=1e-5)
+    save(Kind("plain"), tmp_path / "all")
+    with pytest.raises(ValueError, match=r"changes block 2, but only 2 blocks of .* are loaded"):
+        loaded.add_adapter(tmp_path / "all")
+
+
+def test_a_model_in_use_is_not_used_or_changed_inside(tiny, another):
+    key = tiny.add_adapter(another).key
+    right = seen(tiny, key)
+    for inside in (lambda: seen(tiny, None), lambda: tiny.add_adapter(another)):
+        with pytest.raises(RuntimeError, match="does not nest"), tiny.using(key):
+            inside()
+    assert equal(seen(tiny, key), right)
 
 
 @pytest.mark.parametrize("shape", ["[1e999]", "[Infinity]", '["a"]', "[-1]", "{}", "null", "[1, [2]]"])

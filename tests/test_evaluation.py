@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from tests.conftest import character_tokenizer, tiny_llama
 from tli_core.alignment import measure
@@ -13,6 +14,7 @@ from tli_core.layers import PICK
 from tli_core.model import LoadedModel
 from tli_core.pairs import WordPair
 from tli_core.presets import configured
+from tli_core.sentences import CHANGES, change_sentence, overlay_sentence
 from tli_core.significance import holm
 from tli_core.training import train_adapter
 
@@ -79,6 +81,26 @@ def _lora():
     from peft import LoraConfig
 
     return LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
+
+
+def test_where_nothing_can_be_told_nothing_is(tiny, pairs):
+    other = LoadedModel(tiny_llama(seed=1), character_tokenizer(), "tiny", None)
+    for n in (2, 4):
+        few = compare("x", measure(tiny, pairs[:n]), measure(other, pairs[:n]), "output")
+        assert few.change.verdict == "too few pairs" and np.isnan(few.change.gap_ci95).all()
+        assert "Too few pairs to tell" in overlay_sentence(few.before, few.after, "mine")
+    for n in (6, 12, 25):
+        item = compare("x", measure(tiny, pairs[:n]), measure(other, pairs[:n]), "output")
+        told = overlay_sentence(item.before, item.after, "mine")
+        assert CHANGES[item.change.verdict] in told and CHANGES[item.change.verdict] in change_sentence(item)
+    with other.using(None) as model, torch.no_grad():
+        model.model.layers[2].mlp.down_proj.weight.fill_(float("nan"))
+    lost = compare("x", measure(tiny, pairs), measure(other, pairs), "output")
+    assert lost.change.verdict == "no numbers" and "vectors are no numbers" in change_sentence(lost)
+    assert np.isnan(lost.test.p_t) and np.isnan(lost.differences.matched_p[3]) and lost.differences.matched_p[2] <= 1
+    same = [WordPair("maji", "water")] * 6
+    alike = compare("x", measure(tiny, same), measure(tiny, same), "output")
+    assert np.isnan(alike.test.p_t) and (alike.differences.matched_p == 1).all()
 
 
 def test_pairs_that_chose_the_step_are_not_believed_by_themselves(tiny, pairs, tmp_path):

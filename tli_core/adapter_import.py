@@ -83,7 +83,7 @@ def layout_of(model: PreTrainedModel) -> BaseLayout:
         len(model.base_model.layers),
         getattr(head, "weight", None) is inputs.weight,
         isinstance(head, nn.Linear),
-        frozenset(modules),
+        frozenset(name for name, module in modules.items() if not isinstance(module, nn.Identity)),
     )
 
 

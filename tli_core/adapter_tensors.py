@@ -99,7 +99,9 @@ class TensorPlan:
             if block >= self.layout.blocks:
                 raise ValueError(
                     say(
-                        "{name} changes block {block}, but {base} has {blocks}: it is for another base.",
+                        "{name} changes block {block}, but {base} has {blocks}: it is for another base."
+                        if self.layout.whole
+                        else "{name} changes block {block}, but only {blocks} blocks of {base} are loaded: load all.",
                         name=self.adapter,
                         block=block,
                         base=self.base,
@@ -207,10 +209,14 @@ class TensorPlan:
                 continue
             if name.endswith(f".{_TOKENS}"):
                 module = name.removesuffix(f".{_TOKENS}")
+                if self._beyond_loaded(module):
+                    continue
                 self._check_rows(module, name)
                 rows[module] = stored.raw
                 continue
             module = name.removesuffix(".weight").removesuffix(".base_layer")
+            if self._beyond_loaded(module):
+                continue
             if module in copies or module in replaced:
                 text = "{name} holds {tensor} twice, under two names: save the adapter again."
                 raise ValueError(say(text, name=self.adapter, tensor=f"{module}.weight"))
@@ -224,7 +230,7 @@ class TensorPlan:
                 # PEFT saves a resized vocabulary by itself.
                 self._check_saved(module, name)
                 replaced[module] = stored.raw
-            elif not self._beyond_loaded(module):
+            else:
                 text = (
                     "{name} holds {tensor}, which is no tensor of its LoRA: an adapter may not rewrite its base. Save "
                     "the adapter alone, with save_pretrained."
@@ -234,7 +240,12 @@ class TensorPlan:
             text = "{name}: modules_to_save names {module}, but its weight is not in the file: save the adapter again."
             raise ValueError(say(text, name=self.adapter, module=module))
         self._check_all_rows(rows)
-        if self.layout.tied and self.layout.input_embedding in rows and self.layout.head not in rows:
+        if (
+            self.layout.tied
+            and self.layout.whole
+            and self.layout.input_embedding in rows
+            and self.layout.head not in rows
+        ):
             rows[self.layout.head] = rows[self.layout.input_embedding]
         self._check_apart(lora, replaced, rows)
         return copies, replaced, rows
@@ -273,8 +284,9 @@ class TensorPlan:
         return found
 
     def _beyond_loaded(self, module: str) -> bool:
-        """Whether a module is the norm or the head of a base of which the first blocks alone are loaded."""
-        return not self.layout.whole and module in (self.layout.head, "model.norm")
+        """Whether a module lies behind the blocks of a base of which the first alone are loaded."""
+        behind = module in (self.layout.head, "model.norm") or (block_of(f"{module}.") or 0) >= self.layout.blocks
+        return not self.layout.whole and behind
 
     def _is_copy(self, module: str, name: str) -> bool:
         return self.names[name].shape == self._weight_shape(module)
@@ -314,6 +326,11 @@ class TensorPlan:
 
     def _check_all_rows(self, rows: Mapping[str, str]) -> None:
         layout = self.layout
+        meant = [name for name in (layout.input_embedding, layout.head)
+                 for key in self.config.trainable_token_indices if ends(name, key, dot=True)]  # fmt: skip
+        if len(meant) > len(set(meant)):
+            text = "{name}: trainable_token_indices names {module} twice: name it once."
+            raise ValueError(say(text, name=self.adapter, module=meant[0]))
         for key, tokens in self.config.trainable_token_indices.items():
             named = [name for name in (layout.input_embedding, layout.head) if ends(name, key, dot=True)]
             tied_head = named == [layout.head] and layout.tied

@@ -701,7 +701,8 @@ def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int 
 
     `collapsed`: matched rose, and mismatched as much or more (the gap did not grow). `improved`: the gap grew beyond
     chance and by at least LEAST_CHANGE, and P@1 did not fall. `worse`: the gap or P@1 fell by as much. Else `no clear
-    change`.
+    change`. Of a short list (`few`) the typical rank in the reference pool decides beside the gap; below FEWEST pairs
+    it is `too few pairs`, and where vectors are none, `no numbers`.
 
     Raises:
         ValueError: the two were measured on different pairs.
@@ -711,14 +712,22 @@ def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int 
     matched = float(after.matched[layer] - before.matched[layer])
     mismatched = float(after.mismatched[layer] - before.mismatched[layer])
     per_pair = (after.cosine - after.wrong_cosine)[:, layer] - (before.cosine - before.wrong_cosine)[:, layer]  # (n,)
-    gap_low, gap_high = map(float, interval95(bootstrap_weights(len(per_pair), seed) @ per_pair / len(per_pair)))
+    gap_low, gap_high = map(float, _interval_of_mean(per_pair[None], seed)[0])
     p_at_1 = float(after.retrieval["sw_en"].p_at_1[layer] - before.retrieval["sw_en"].p_at_1[layer])
     gap = matched - mismatched
-    if matched >= LEAST_CHANGE and mismatched > 0 and gap <= 0:
+    # On a handful of pairs a gap moves by chance and their own P@1 is coarse: the rank in the pool must move as well.
+    ranks = [float(np.median(result.reference_rank[layer])) for result in (before, after)]
+    found_better = ranks[1] < ranks[0] if before.few else gap_low > 0 and p_at_1 >= 0
+    found_worse = gap <= -LEAST_CHANGE and (ranks[1] > ranks[0] if before.few else gap_high < 0)
+    if not np.isfinite([matched, mismatched]).all():
+        said = "no numbers"
+    elif len(per_pair) < FEWEST:
+        said = "too few pairs"
+    elif matched >= LEAST_CHANGE and mismatched > 0 and gap <= 0:
         said = "collapsed"
-    elif gap_low > 0 and gap >= LEAST_CHANGE and p_at_1 >= 0:
+    elif gap >= LEAST_CHANGE and found_better:
         said = "improved"
-    elif (gap_high < 0 and gap <= -LEAST_CHANGE) or (gap <= 0 and p_at_1 <= -LEAST_CHANGE):
+    elif found_worse or (not before.few and gap <= 0 and p_at_1 <= -LEAST_CHANGE):
         said = "worse"
     else:
         said = "no clear change"

@@ -13,7 +13,7 @@ from .lint import leak_message
 from .model import LoadedModel, Provenance
 from .outputs import OutputCheck, ProbeAnswer, check_outputs, probe
 from .pairs import WordPair, pair_digest
-from .significance import PairedTest, bootstrap_weights, holm, interval95, paired_test
+from .significance import PairedTest, bootstrap_weights, holm, interval95, paired_test, varies
 from .wording import Message, message, say
 
 TRAINED, CONTROL = "trained", "control"
@@ -264,7 +264,8 @@ def differences(before: LayerAlignment, after: LayerAlignment, seed: int = 0) ->
             (before.cosine - before.wrong_cosine, after.cosine - after.wrong_cosine),
         ):
             moved = now - was  # (n, layers)
-            p = np.nan_to_num(stats.ttest_rel(now, was, axis=0).pvalue, nan=1.0)
+            p = np.where(varies(moved), stats.ttest_rel(now, was, axis=0).pvalue, np.nan)
+            p = np.where((moved == 0).all(axis=0), 1.0, p)  # nothing moved: that needs no test
             columns += [moved.mean(axis=0), interval95(weights @ moved), holm(p)]
     return LayerDifferences(*columns)
 

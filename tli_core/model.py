@@ -123,6 +123,7 @@ class LoadedModel:
         # By adapter: the base's modules whose weight is another one while it is on, with that weight.
         self._replaced: dict[str, list[tuple[nn.Module, nn.Parameter]]] = {}
         self._changed = False
+        self._in_use = False
         self._references: OrderedDict[tuple[str | None, str], Any] = OrderedDict()
 
     @property
@@ -185,14 +186,17 @@ class LoadedModel:
 
         Raises:
             KeyError: no adapter of that key is in memory.
-            RuntimeError: attaching an adapter has changed the base, which must be loaded again.
+            RuntimeError: attaching an adapter has changed the base, which must be loaded again; or it is used inside
+                itself.
         """
         with self._lock:
             if self._changed:
                 raise RuntimeError(f"An adapter has changed {self.name} in memory: load it again.")
+            self._check_idle()
             if adapter is not None and adapter not in self._peft_keys():
                 raise KeyError(f"No adapter {adapter!r} is in memory: add it first.")
             own = [(module, module.weight) for module, _ in self._replaced.get(adapter or "", ())]
+            self._in_use = True
             try:
                 if adapter is not None:
                     for layer in self._lora_layers:
@@ -206,6 +210,7 @@ class LoadedModel:
                 for module, weight in own:
                     module.weight = weight
                 self._base_only()
+                self._in_use = False
 
     def add_adapter(self, path: str | Path, name: str | None = None) -> Adapter:
         """Read a PEFT LoRA folder into memory beside the base, under a key of its own; `drop` it when done with it.
@@ -224,6 +229,7 @@ class LoadedModel:
         # A key of its own even for equal weights: one visitor's adapter is never another's.
         key = f"tli{uuid.uuid4().hex}"
         with self._lock:
+            self._check_idle()
             found = read_adapter(path, self.name, self.layout, base_modules(self._model))
             if (found.replaced or found.token_rows) and is_dispatched(self._model):
                 text = (
@@ -295,6 +301,11 @@ class LoadedModel:
             seed=seed,
             versions=_versions(),
         )
+
+    def _check_idle(self) -> None:
+        """Pass unless this very thread has an adapter, or the base, on already: what the outer has would be lost."""
+        if self._in_use:
+            raise RuntimeError("`using` does not nest: leave it before the model is used or changed otherwise.")
 
     def _peft_keys(self) -> tuple[str, ...]:
         return tuple(getattr(self._model, "peft_config", {}))

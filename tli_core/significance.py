@@ -26,6 +26,12 @@ def interval95(samples: np.ndarray) -> np.ndarray:
 
 def holm(p_values: np.ndarray) -> np.ndarray:
     """p values adjusted for being several, so that any below 0.05 still is one (Holm 1979): (k,) -> (k,)."""
+    known = np.isfinite(p_values)
+    if not known.all():
+        # What has no p has no part in the others' correction.
+        adjusted = np.full(len(p_values), np.nan)
+        adjusted[known] = holm(p_values[known]) if known.any() else ()
+        return adjusted
     order = np.argsort(p_values)
     steps = (len(p_values) - np.arange(len(p_values))) * p_values[order]
     adjusted = np.empty(len(p_values))
@@ -38,6 +44,11 @@ def above_chance(hits: int, n: int, chance: float, alpha: float = 0.05) -> bool:
     if n == 0 or chance >= 1:
         return False
     return bool(stats.binomtest(hits, n, chance, alternative="greater").pvalue < alpha)
+
+
+def varies(values: np.ndarray) -> np.ndarray:
+    """Whether values over pairs, (n, …), vary by more than rounding does, so that a t-test of them means something."""
+    return values.std(axis=0, ddof=1) > 1e-7 * np.abs(values.mean(axis=0))
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,7 @@ def paired_test(before: Sequence[float], after: Sequence[float], seed: int) -> P
         return PairedTest(len(difference), float(before.mean()), float(after.mean()), nothing, (nothing, nothing),
                           nothing, nothing, nothing, nothing, nothing)  # fmt: skip
     # A difference that never varies has no t; every other figure still stands.
-    t, p_t = stats.ttest_rel(after, before) if spread > 0 else (float("nan"), float("nan"))
+    t, p_t = stats.ttest_rel(after, before) if varies(difference) else (float("nan"), float("nan"))
     permuted = stats.permutation_test(
         (after, before),
         lambda x, y, axis: np.mean(x - y, axis=axis),
