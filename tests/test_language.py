@@ -119,7 +119,11 @@ def test_it_is_said_in_the_readers_language_unless_another_was_settled():
     assert say("block {number}", number=3) == "block 3"
 
 
-@pytest.mark.parametrize("english", list(SWAHILI))
-def test_marks_and_figures_are_kept(english):
-    for mark in (r"^#+ ", r"\d+", r"\n\n", r"`[^`]+`"):
-        assert len(re.findall(mark, english, re.M)) == len(re.findall(mark, SWAHILI[english], re.M)), mark
+def test_marks_and_figures_are_kept():
+    marks = [re.compile(mark, re.M) for mark in (r"^#+ ", r"\d+", r"\n\n", r"`[^`]+`")]
+    assert not [
+        (mark.pattern, english)
+        for english, swahili in SWAHILI.items()
+        for mark in marks
+        if len(mark.findall(english)) != len(mark.findall(swahili))
+    ]
