@@ -74,8 +74,8 @@ CSS = """
 footer .divider:last-of-type {display: none}
 @media (max-width: 700px) {.gradio-container button[role="tab"] {padding-inline: 9px}}
 .js-plotly-plot:not(:hover) .modebar {opacity: 0 !important}
-/* As long as a phone is wide; what the brackets hold the hint below the chart tells. */
-@media (max-width: 700px) {.js-plotly-plot .hoverlayer text {font-size: 10px !important}}
+/* What is pointed at has a dark ground of its own in both themes. */
+.js-plotly-plot .hoverlayer text {fill: #fff !important}
 @media (hover: none) {.js-plotly-plot .modebar-container {display: none}}
 #topic-pairs .wrap {max-height: 280px; overflow-y: auto}
 .prose table, .prose th, .prose td {border-color: var(--border-color-primary) !important; vertical-align: top}

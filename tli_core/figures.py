@@ -413,7 +413,7 @@ _STYLE = go.layout.Template(
         "hoverlabel": {
             "bgcolor": "#1f2937",
             "bordercolor": GREY,
-            "font": {"color": "#ffffff", "size": 12},
+            "font": {"color": "#ffffff", "size": 10},
             "align": "left",
         },
         # A finger that scrolls the page must not zoom the chart instead.
