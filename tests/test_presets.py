@@ -35,7 +35,7 @@ def test_the_command_makes_the_same_run(config):
         ("epochs: many", "epochs must be a whole number, got 'many'"),
         ("epochs: true", "epochs must be a whole number"),
         ("learning_rate: fast", "learning_rate must be a number"),
-        ("learning_rate: .nan", "Learning rate must be between 0 and 1"),
+        ("learning_rate: .nan", "Learning rate must be 1e-9 to below 1"),
         ("targets: [lm_head]", "Targets must be some of q_proj"),
         ("layer: top", "layer must be a number or output"),
         ("preset: other", "no preset 'other'"),

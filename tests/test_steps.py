@@ -85,7 +85,7 @@ def test_graphs_give_the_adapter_of_single_launches(pairs, monkeypatch, preset):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="graphs need a GPU")
 def test_dropout_is_drawn_anew_in_every_replay(pairs):
-    config = replace(PRESETS["published"], learning_rate=1e-12, dropout=0.5)
+    config = replace(PRESETS["published"], learning_rate=1e-9, dropout=0.5)
     loaded = LoadedModel(tiny_llama().to("cuda"), character_tokenizer(), "tiny", None)
     key = loaded.new_adapter(lora_config(config, 2))
     ((_, batch),) = TrainingPairs.of(loaded, pairs, config).ready([(1, range(8))], "words", loaded.device)
@@ -95,4 +95,4 @@ def test_dropout_is_drawn_anew_in_every_replay(pairs):
                 torch.nn.init.normal_(parameter)
     steps = Steps(loaded, key, config, 2, 8)
     losses = [steps.take(batch).wait() for _ in range(8)]
-    assert len(set(losses)) == 8
+    assert len({round(loss, 5) for loss in losses}) == 8  # coarser than what eight such steps change

@@ -177,7 +177,7 @@ def test_closing_a_run_takes_its_adapter_off_the_model(tiny, pairs):
         ({"layer": 0}, "Layer must be 1 or more"),
         ({"batch_size": 1}, "Batch size must be at least 2"),
         ({"epochs": 0}, "Epochs must be 1 to 1000"),
-        ({"learning_rate": float("nan")}, "Learning rate must be between 0 and 1"),
+        ({"learning_rate": float("nan")}, "Learning rate must be 1e-9 to below 1"),
         ({"pooling": "mean"}, "Pooling must be words, all or last, got mean"),
     ],
 )

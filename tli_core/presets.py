@@ -55,7 +55,7 @@ class TrainingConfig:
             ),
             (self.batch_size <= 1024, "Batch size must be at most 1024, got {value}.", self.batch_size),
             (1 <= self.epochs <= 1000, "Epochs must be 1 to 1000, got {value}.", self.epochs),
-            (1e-9 <= self.learning_rate < 1, "Learning rate must be between 0 and 1, got {value}.", self.learning_rate),
+            (1e-9 <= self.learning_rate < 1, "Learning rate must be 1e-9 to below 1, got {value}.", self.learning_rate),
             (1 <= self.rank <= 256, "Rank must be 1 to 256, got {value}.", self.rank),
             (0.001 <= self.temperature <= 10, "Temperature must be 0.001 to 10, got {value}.", self.temperature),
             (0 <= self.margin <= 2, "Margin must be 0 to 2, got {value}.", self.margin),
