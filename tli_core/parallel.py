@@ -5,6 +5,7 @@ parts are gathered, and each computes the loss of the whole batch. A process's g
 their sum is the gradient that one process would have had.
 """
 
+import atexit
 import os
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -19,7 +20,12 @@ def join() -> str | None:
     """Join the processes that a launcher has started, if any; returns this one's device, or None where it is alone."""
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return None
-    return str(PartialState(cpu=not torch.cuda.is_available()).device)
+    first = not dist.is_initialized()
+    device = str(PartialState(cpu=not torch.cuda.is_available()).device)
+    if first:
+        # A thread of the group that wakes while Python shuts down aborts the whole process.
+        atexit.register(dist.destroy_process_group)
+    return device
 
 
 def processes() -> int:
