@@ -15,27 +15,18 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr
 from starlette.middleware import Middleware
 
-from ui import (
-    adapters_tab,
-    alignment_tab,
-    api,
-    compare_tab,
-    evaluate_tab,
-    finetune_tab,
-    guide,
-    language,
-    lists_tab,
-    narrow,
-    space_tab,
-)
-from ui.adapter_pickers import AdapterPickers
-from ui.arrival import Arrival
-from ui.door import Door
-from ui.gpu import ZERO_GPU
-from ui.hosting import COPY_NOTE, hosting
-from ui.jobs import Jobs
-from ui.model_bar import ModelBar
-from ui.visitors import Models, Visitor
+from ui import language
+from ui.server import api
+from ui.server.gpu import ZERO_GPU
+from ui.server.hosting import COPY_NOTE, hosting
+from ui.server.jobs import Jobs
+from ui.server.request_guard import Door
+from ui.server.visitors import Models, Visitor
+from ui.tabs import adapters, alignment, answers, evaluate, fine_tune, space, word_lists
+from ui.widgets import guide, mobile
+from ui.widgets.adapter_pickers import AdapterPickers
+from ui.widgets.deep_links import Arrival
+from ui.widgets.model_bar import ModelBar
 
 TITLE = "Lugha Lens"
 INTRODUCTION = (
@@ -121,27 +112,27 @@ def build(models: Models, jobs: Jobs) -> language.Page:
         arrival = Arrival()
         with gr.Tabs() as tabs:
             with gr.Tab("Alignment", id="alignment"):
-                alignment = alignment_tab.build(models, visitor, bar.model, pickers, arrival)
+                alignment_tab = alignment.build(models, visitor, bar.model, pickers, arrival)
             with gr.Tab("Fine-tune", id="finetune"):
-                typed = finetune_tab.build(
-                    models, jobs, visitor, bar.model, pickers, alignment, arrival, tabs, run_note
+                typed = fine_tune.build(
+                    models, jobs, visitor, bar.model, pickers, alignment_tab, arrival, tabs, run_note
                 )
             with gr.Tab("Evaluate", id="evaluate"):
-                evaluate_tab.build(models, visitor, bar, pickers)
+                evaluate.build(models, visitor, bar, pickers)
             with gr.Tab("Space", id="space"):
-                space_tab.build(models, visitor, bar, pickers)
+                space.build(models, visitor, bar, pickers)
             with gr.Tab("Answers", id="compare"):
-                compare_tab.build(models, visitor, bar.model, pickers, arrival, tabs)
+                answers.build(models, visitor, bar.model, pickers, arrival, tabs)
             with gr.Tab("Adapters", id="adapters"):
-                adapters_tab.build(models, jobs.hosting, jobs.kept, visitor, bar, pickers, arrival, tabs)
+                adapters.build(models, jobs.hosting, jobs.kept, visitor, bar, pickers, arrival, tabs)
             with gr.Tab("Word lists", id="lists"):
-                lists_tab.build(models, bar.model, tabs, alignment, typed)
-        bar.wire(demo, visitor, alignment)
-        narrow.fit_charts(tabs)
+                word_lists.build(models, bar.model, tabs, alignment_tab, typed)
+        bar.wire(demo, visitor, alignment_tab)
+        mobile.fit_charts(tabs)
         api.build(models, jobs)
         language.wire(demo)
         arrival.wire(demo, jobs, visitor, token, bar.model, pickers)
-    # Wide: no address has more than a few of its places, see `ui.door`, and an opened page needs several.
+    # Wide: no address has more than a few of its places (`ui.server.request_guard`), and opening a page takes several.
     return demo.queue(max_size=200, api_open=False)
 
 

@@ -16,10 +16,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tli_core.alignment import align, embed_pairs
-from tli_core.model import LoadedModel, load_model
-from tli_core.pairs import WordPair, shipped
-from tli_core.tables import format_table
+from tli_core.lists.pairs import WordPair, shipped
+from tli_core.measures.alignment import align, embed_pairs
+from tli_core.models.loaded_model import LoadedModel, load_model
+from tli_core.reports.tables import format_table
 
 ROUNDS = 5
 

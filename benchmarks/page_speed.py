@@ -19,8 +19,8 @@ from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tli_core.catalogue import ROOT
-from tli_core.tables import format_table
+from tli_core.models.registry import ROOT
+from tli_core.reports.tables import format_table
 
 BARE = """
 import sys

@@ -28,19 +28,19 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.gpu_time import copy_bandwidth, kernel_seconds, matrix_rate
-from tli_core.alignment import embed_pairs
-from tli_core.batches import batches
-from tli_core.catalogue import KNOWN_MODELS
-from tli_core.embeddings import encode
-from tli_core.kernels import multiplies_bf16
-from tli_core.losses import triplet_loss
-from tli_core.model import LoadedModel
-from tli_core.pairs import WordPair, shipped
-from tli_core.presets import PRESETS, TrainingConfig
-from tli_core.quantise import can_quantise, replace_matrices
-from tli_core.quantise import parameter as quantised_parameter
-from tli_core.tables import format_table
-from tli_core.training import TrainedAdapter, train_adapter
+from tli_core.encoding.pooled_states import encode
+from tli_core.lists.pairs import WordPair, shipped
+from tli_core.measures.alignment import embed_pairs
+from tli_core.models.kernels.arithmetic import multiplies_bf16
+from tli_core.models.loaded_model import LoadedModel
+from tli_core.models.quantization import can_quantise, replace_matrices
+from tli_core.models.quantization import parameter as quantised_parameter
+from tli_core.models.registry import KNOWN_MODELS
+from tli_core.reports.tables import format_table
+from tli_core.training.batches import batches
+from tli_core.training.config import PRESETS, TrainingConfig
+from tli_core.training.loop import TrainedAdapter, train_adapter
+from tli_core.training.losses import triplet_loss
 
 LLAMA = {
     "vocab_size": 128256,

@@ -22,15 +22,15 @@ from transformers import AutoTokenizer
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.published_vs_ours import GIB, LLAMA, first_blocks, random_model
-from tli_core.alignment import PART, embed_pairs
-from tli_core.catalogue import KNOWN_MODELS
-from tli_core.model import LoadedModel, load_model
-from tli_core.pairs import read_pairs, shipped
-from tli_core.parallel import is_main, join, own_part, processes, wait
-from tli_core.placement import Placement
-from tli_core.presets import PRESETS
-from tli_core.tables import format_table
-from tli_core.training import TrainedAdapter, train_adapter
+from tli_core.distributed import is_main, join, own_part, processes, wait
+from tli_core.lists.pairs import read_pairs, shipped
+from tli_core.measures.alignment import PART, embed_pairs
+from tli_core.models.loaded_model import LoadedModel, load_model
+from tli_core.models.placement import Placement
+from tli_core.models.registry import KNOWN_MODELS
+from tli_core.reports.tables import format_table
+from tli_core.training.config import PRESETS
+from tli_core.training.loop import TrainedAdapter, train_adapter
 
 CONFIG = replace(PRESETS["corrected"], layer=2, epochs=1)
 

@@ -21,15 +21,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.gpu_time import median_seconds
 from benchmarks.published_vs_ours import GIB, LLAMA, random_model
-from tli_core.alignment import embed_pairs
-from tli_core.catalogue import KNOWN_MODELS
-from tli_core.checkpoint import weigh
-from tli_core.fit import weights_bytes
-from tli_core.model import load_model
-from tli_core.pairs import shipped
-from tli_core.placement import Placement
-from tli_core.quantise import can_quantise
-from tli_core.tables import format_table
+from tli_core.lists.pairs import shipped
+from tli_core.measures.alignment import embed_pairs
+from tli_core.models.checkpoint import weigh
+from tli_core.models.load_plan import weights_bytes
+from tli_core.models.loaded_model import load_model
+from tli_core.models.placement import Placement
+from tli_core.models.quantization import can_quantise
+from tli_core.models.registry import KNOWN_MODELS
+from tli_core.reports.tables import format_table
 
 OUTSIDE = 3 * GIB
 """Room on the GPU for the embeddings, the head and a block or two."""

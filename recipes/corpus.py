@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tli_core.pairs import WordPair, lexicon, normalise
-from tli_core.prompts import TO_ENGLISH, TO_SWAHILI
+from tli_core.lists.pairs import WordPair, lexicon, normalise
+from tli_core.lists.prompts import TO_ENGLISH, TO_SWAHILI
 
 TRANSLATE_TO_ENGLISH = TO_ENGLISH + " {english}"
 TRANSLATE_TO_SWAHILI = TO_SWAHILI + " {swahili}"

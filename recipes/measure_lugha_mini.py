@@ -16,13 +16,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from recipes.corpus import read_sentences
 from recipes.train_lugha_mini import dev_losses
-from tli_core.catalogue import KNOWN_MODELS, find_adapter
-from tli_core.evaluation import Evaluation, evaluate
-from tli_core.generation import word_translation
-from tli_core.model import load_model
-from tli_core.pairs import shipped
-from tli_core.placement import Placement
-from tli_core.tables import format_table
+from tli_core.lists.pairs import shipped
+from tli_core.measures.before_after import Evaluation, evaluate
+from tli_core.measures.generation import word_translation
+from tli_core.models.loaded_model import load_model
+from tli_core.models.placement import Placement
+from tli_core.models.registry import KNOWN_MODELS, find_adapter
+from tli_core.reports.tables import format_table
 
 CARD = Path(KNOWN_MODELS["lugha-mini"]) / "README.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"

@@ -15,8 +15,8 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from tli_core.model import LoadedModel
-from tli_core.pairs import WordPair
+from tli_core.lists.pairs import WordPair
+from tli_core.models.loaded_model import LoadedModel
 
 BOS, EOS, UNKNOWN = "<s>", "</s>", "<unk>"
 LETTERS = [chr(code) for code in range(32, 127)] + ["\n"]
@@ -81,7 +81,7 @@ def pairs() -> tuple[WordPair, ...]:
 @pytest.fixture(scope="session")
 def browser():
     """A real browser, one for all tests of a process."""
-    from .browsing import chromium
+    from tests.browsing import chromium
 
     with chromium() as started:
         yield started
@@ -91,10 +91,9 @@ def browser():
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The running app, one for all browser tests of a process."""
     import app
-    from ui.jobs import Jobs
-    from ui.visitors import Models
-
-    from .browsing import free_port
+    from tests.browsing import free_port
+    from ui.server.jobs import Jobs
+    from ui.server.visitors import Models
 
     models = Models(app.OFFERED)
     demo = app.build(models, Jobs(models, tmp_path_factory.mktemp("runs")))
@@ -119,7 +118,7 @@ def open_page(browser, contexts: dict, address: str, settings: dict) -> tuple:
     """A page in the context of a screen, once its first curve is drawn, and what must not happen on it."""
     from playwright.sync_api import expect
 
-    from .browsing import watched
+    from tests.browsing import watched
 
     if str(settings) not in contexts:
         contexts[str(settings)] = browser.new_context(**settings)
@@ -146,7 +145,7 @@ def opened(browser, contexts: dict, address: str) -> Iterator[tuple]:
 @pytest.fixture
 def shared_page(opened: tuple, request: pytest.FixtureRequest) -> Iterator:
     """The module's page, as the test before left it; otherwise as `page`."""
-    from .browsing import keep_picture
+    from tests.browsing import keep_picture
 
     page, problems = opened
     page.set_viewport_size({"width": 1440, "height": 1000})
@@ -158,7 +157,7 @@ def shared_page(opened: tuple, request: pytest.FixtureRequest) -> Iterator:
 @pytest.fixture
 def page(browser, contexts: dict, address: str, request: pytest.FixtureRequest) -> Iterator:
     """The page, freshly opened; any console error, failed or outside request on it fails the test."""
-    from .browsing import keep_picture
+    from tests.browsing import keep_picture
 
     settings = {"viewport": {"width": 1440, "height": 1000}, **getattr(request, "param", {})}
     page, problems = open_page(browser, contexts, address, settings)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .pairs import PairList, read_pairs, shipped
+from tli_core.lists.pairs import PairList, read_pairs, shipped
 
 LOADS = ("auto", "gpu", "gpus", "8-bit", "4-bit", "offload", "cpu", "first-blocks")
 """The names of `fit.WAYS`, written out so that --help need not load PyTorch."""
@@ -157,12 +157,12 @@ def _pairs(path: Path | None, split: str) -> PairList:
 
 def _loaded(arguments: argparse.Namespace, blocks: int | None = None):
     # Imported here so that --help and a bad argument answer at once.
-    from .adapter_sources import check_base
-    from .catalogue import is_small, resolve
-    from .fit import plan
-    from .model import load_model
-    from .parallel import join, processes
-    from .placement import Placement
+    from tli_core.distributed import join, processes
+    from tli_core.models.adapter_sources import check_base
+    from tli_core.models.load_plan import plan
+    from tli_core.models.loaded_model import load_model
+    from tli_core.models.placement import Placement
+    from tli_core.models.registry import is_small, resolve
 
     adapter = _adapter_folder(arguments.adapter) if getattr(arguments, "adapter", None) else None
     if adapter:
@@ -193,9 +193,9 @@ def _loaded(arguments: argparse.Namespace, blocks: int | None = None):
 
 def _adapter_folder(name: str) -> Path:
     """The folder of an adapter that is here, or that is fetched from the Hub for as long as this command runs."""
-    from .adapter_sources import fetch_adapter
-    from .catalogue import find_adapter
-    from .hub_address import is_hub_address
+    from tli_core.models.adapter_sources import fetch_adapter
+    from tli_core.models.hub_address import is_hub_address
+    from tli_core.models.registry import find_adapter
 
     try:
         return find_adapter(name)
@@ -235,8 +235,8 @@ def _counting():
 
 
 def _lint(arguments: argparse.Namespace) -> None:
-    from .lint import apply, lint
-    from .pairs import format_pairs
+    from tli_core.lists.lint import apply, lint
+    from tli_core.lists.pairs import format_pairs
 
     pairs = _pairs(arguments.pairs, "train")
     trained = _pairs(arguments.trained, "train").pairs if arguments.trained else ()
@@ -254,10 +254,10 @@ def _lint(arguments: argparse.Namespace) -> None:
 def _measure(arguments: argparse.Namespace) -> None:
     pairs = _pairs(arguments.pairs, "control")
     loaded, adapter = _loaded(arguments)
-    from .alignment import FEW_PAIRS, measure
-    from .parallel import is_main
-    from .reports import alignment_json, write_json
-    from .tables import alignment_table
+    from tli_core.distributed import is_main
+    from tli_core.measures.alignment import FEW_PAIRS, measure
+    from tli_core.reports.json_csv import alignment_json, write_json
+    from tli_core.reports.tables import alignment_table
 
     _say(f"Measuring {len(pairs)} pairs at {loaded.blocks + 1} layers …")
     result = measure(loaded, pairs.pairs, adapter, arguments.pooling, arguments.seed, _counting())
@@ -275,8 +275,8 @@ def _measure(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from .catalogue import ADAPTERS, check_adapter_name
-    from .model import blocks_to_train
+    from tli_core.models.loaded_model import blocks_to_train
+    from tli_core.models.registry import ADAPTERS, check_adapter_name
 
     folder = arguments.adapters or ADAPTERS
     if not 1 <= arguments.seeds <= 100:
@@ -292,7 +292,7 @@ def _train(arguments: argparse.Namespace) -> None:
     pairs, control = _pairs(arguments.pairs, "train"), _pairs(arguments.control, "control")
     if len(control) < 2:
         raise ValueError("The control list needs at least two pairs, as they are compared with each other: add some.")
-    from .lint import leak_message
+    from tli_core.lists.lint import leak_message
 
     if leak := leak_message(pairs.pairs, control.pairs):
         _say(f"Warning: {leak}")
@@ -301,9 +301,9 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.pilot:
         config = _after_pilot(loaded, pairs, config)
     if arguments.dry_run:
-        from .dry_run import dry_run
-        from .sentences import dry_run_sentence
-        from .tables import dry_run_rows, format_table
+        from tli_core.reports.messages import dry_run_sentence
+        from tli_core.reports.tables import dry_run_rows, format_table
+        from tli_core.training.dry_run import dry_run
 
         tried = dry_run(loaded, pairs.pairs, config)
         _print(format_table(dry_run_rows(tried, config.loss)))
@@ -318,8 +318,8 @@ def _train(arguments: argparse.Namespace) -> None:
         for seed, name in zip(seeds, names, strict=True)
     ]
     if len(runs) > 1:
-        from .seeds import spread
-        from .tables import format_table, spread_rows
+        from tli_core.reports.tables import format_table, spread_rows
+        from tli_core.training.seeds import spread
 
         _print(f"The control list over {len(runs)} seeds:")
         _print(format_table(spread_rows(spread([control_run for _, control_run in runs]))))
@@ -328,7 +328,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _config(arguments: argparse.Namespace):
     """The preset, by name or from a file, with the knobs that were given."""
-    from .presets import PRESETS, read_preset
+    from tli_core.training.config import PRESETS, read_preset
 
     config = PRESETS[arguments.preset] if arguments.preset in PRESETS else read_preset(arguments.preset)
     knobs = ("shuffled", "pooling", "loss", "targets", *(knob.replace("-", "_") for knob, _, _ in KNOBS))
@@ -342,8 +342,8 @@ def _config(arguments: argparse.Namespace):
 
 def _after_pilot(loaded, pairs: PairList, config):
     """The configuration with the layer that the published pilot picks."""
-    from .pilot import run_pilot
-    from .sentences import pilot_sentence
+    from tli_core.measures.pilot import run_pilot
+    from tli_core.reports.messages import pilot_sentence
 
     pilot = run_pilot(loaded, pairs.pairs, seed=config.seed, tell=lambda doing: _say(f"Pilot: {doing} …"))
     _say(pilot_sentence(pilot))
@@ -352,11 +352,11 @@ def _after_pilot(loaded, pairs: PairList, config):
 
 def _train_one(loaded, pairs: PairList, control: PairList, config, folder: Path, name: str, sources: dict[str, str]):
     """Train, save and evaluate one adapter: the evaluations of the trained and the control list."""
-    from .cards import save_adapter, write_card
-    from .evaluation import evaluate_lists
-    from .parallel import is_main, wait
-    from .tables import evaluation_table
-    from .training import TrainedAdapter, train_adapter
+    from tli_core.distributed import is_main, wait
+    from tli_core.measures.before_after import evaluate_lists
+    from tli_core.reports.model_card import save_adapter, write_card
+    from tli_core.reports.tables import evaluation_table
+    from tli_core.training.loop import TrainedAdapter, train_adapter
 
     trained: TrainedAdapter | None = None
     for item in train_adapter(loaded, pairs.pairs, config, control.pairs):
@@ -387,10 +387,10 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         raise ValueError(f"{arguments.report} is already there: give the report a folder of its own.")
     trained, control = _pairs(arguments.trained, "train"), _pairs(arguments.control, "control")
     loaded, adapter = _loaded(arguments)
-    from .evaluation import evaluate_lists, report_of, with_answers
-    from .reports import evaluation_json, write_json
-    from .sentences import change_sentence
-    from .tables import evaluation_table, format_table, output_rows
+    from tli_core.measures.before_after import evaluate_lists, report_of, with_answers
+    from tli_core.reports.json_csv import evaluation_json, write_json
+    from tli_core.reports.messages import change_sentence
+    from tli_core.reports.tables import evaluation_table, format_table, output_rows
 
     if arguments.answers and not loaded.can_generate:
         raise ValueError(f"{arguments.model} has no output head here, so it writes nothing: leave --answers out.")
@@ -415,14 +415,14 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         write_json(evaluation_json(report), arguments.out)
     if arguments.report:
         # Plotly is needed here only, and the machines that train may lack it.
-        from .report_page import write_report
+        from tli_core.reports.html import write_report
 
         print(f"Report: {write_report(report, arguments.report, loaded.adapters[adapter].record)}")
 
 
 def _generate(arguments: argparse.Namespace) -> None:
-    from .generation import continuations
-    from .prompts import MAX_NEW_TOKENS
+    from tli_core.lists.prompts import MAX_NEW_TOKENS
+    from tli_core.measures.generation import continuations
 
     if not 1 <= arguments.max_new_tokens <= MAX_NEW_TOKENS:
         raise ValueError(f"--max-new-tokens must be 1 to {MAX_NEW_TOKENS}, got {arguments.max_new_tokens}.")

@@ -1,1 +1,1 @@
-"""The app's tabs, one file each, and what they share."""
+"""The page: tabs, what they share, and the server behind it."""

@@ -1,6 +1,6 @@
 """The page in English or Swahili: as the browser asks, or as the visitor chose.
 
-What is on the page from the start is sent in its reader's language; what is said later, `tli_core.wording.say` says in
+What is on the page from the start is sent in its reader's language; what is said later, `tli_core.i18n.say` says in
 the language of whoever asked for it.
 """
 
@@ -17,11 +17,11 @@ from fastapi import Request
 from gradio.context import LocalContext
 from pydantic import BaseModel
 
-from tli_core.wording import ENGLISH, Texts, ask_reader
-from ui.empty_plot import empty_figure
-from ui.events import QUIET
-from ui.hosting import Hosting
-from ui.links import MAX_LINK
+from tli_core.i18n import ENGLISH, Texts, ask_reader
+from ui.server.hosting import Hosting
+from ui.widgets.empty_plot import empty_figure
+from ui.widgets.events import QUIET
+from ui.widgets.links import MAX_LINK
 
 SWAHILI: dict[str, str] = {
     text["en"]: text["sw"]

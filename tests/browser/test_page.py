@@ -1,0 +1,253 @@
+"""The app as a visitor uses it, in a real browser: pairs, words, answers, lists and adapters."""
+
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import tli_core.encoding.pooled_states
+from tests.browsing import check_results, choose, keep_picture, open_tab, write
+from tli_core.models.registry import ROOT, shipped_adapters
+
+TRACES = ".js-plotly-plot .scatterlayer .trace"
+
+
+def test_a_first_visit_finds_a_curve_with_its_control_a_guide_examples_and_adapters(page: Page):
+    expect(page.locator("#reading")).to_contain_text("for wrong ones")
+    expect(page.locator("#reading")).to_contain_text("lugha-mini")
+    legend = page.locator("#curve .legendtext")
+    expect(legend.filter(has_text="right pairs")).to_have_count(1)
+    expect(legend.filter(has_text="wrong pairs")).to_have_count(1)
+
+    page.get_by_text("How to read this, in two minutes").click()
+    guide = page.locator("#guide")
+    expect(guide).to_contain_text("Only the distance between the two says anything")
+    held_out = json.loads((ROOT / "adapters/mini-shuffled/tli.json").read_text())["held_out"][-1]
+    expect(guide).to_contain_text(f"{held_out['matched']:.3f}")
+    guide.get_by_role("tab", name="Kiswahili").click()
+    expect(guide).to_contain_text("Umbali kati ya mistari hiyo miwili ndio unaosema kitu")
+    expect(guide.get_by_role("cell", name=f"{held_out['mismatched']:.3f}").last).to_be_visible()
+
+    page.get_by_label("Wrong on purpose").check()
+    expect(page.locator("#pairs textarea")).to_have_value("maji, school\nmbwa, bread\nrafiki, mountain\nasali, train")
+    expect(page.locator("#pair-table")).to_contain_text("mountain")
+    page.locator("#adapter input").click()
+    assert {"mini-corrected", "mini-published", "mini-shuffled"} <= set(shipped_adapters())
+    for name in shipped_adapters():
+        expect(page.get_by_role("option", name=name, exact=True)).to_be_visible()
+
+
+def test_typing_pairs_and_laying_an_adapter_over_them(shared_page: Page):
+    page = shared_page
+    write(page, "#pairs", "mjai, water\nlion = simba\nthis line is bad\nkusoma\tto read")
+    page.click("#measure")
+    expect(page.locator("#pair-table")).to_contain_text("simba")
+    expect(page.locator("#alignment-warning")).to_contain_text("Line 3")
+    expect(page.locator("#alignment-warning")).to_contain_text("A slip of the hand? mjai, water. → write maji, water")
+    expect(page.locator("#alignment-warning")).to_contain_text("The two sides look swapped: lion, simba.")
+    choose(page, "#adapter", "mini-corrected")
+    expect(page.locator("#curve .legendtext").filter(has_text="mini-corrected")).to_have_count(2)
+    expect(page.locator("#reading")).to_contain_text("mini-corrected")
+    # The file holds both, each by its name, and is named after them.
+    with page.expect_download() as download:
+        page.locator("#alignment-json").click()
+    held = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    assert download.value.suggested_filename == "alignment-lugha-mini-mini-corrected-words-3-pairs.json"
+    assert list(held["results"]) == ["lugha-mini", "mini-corrected"] and any("Line 3" in note for note in held["notes"])
+    assert held["results"]["mini-corrected"]["adapter"]["name"] == "mini-corrected"
+    page.get_by_role("button", name="The curve as a table").click()
+    table = page.locator("#layer-table")
+    expect(table).to_contain_text("lugha-mini + mini-corrected · pooling words · 3 pairs")
+    page.get_by_role("button", name="The curve as a table").click()
+    before = page.locator("#curve").locator(TRACES).count()
+    page.get_by_label("Show each pair's own line").check()
+    expect(page.locator("#curve").locator(TRACES)).to_have_count(before + 6)
+
+
+def test_bos_pooling_is_warned_about_and_needs_no_new_pass(page: Page, monkeypatch: pytest.MonkeyPatch):
+    expect(page.locator("#pair-table")).to_contain_text("kusoma")
+    passes = []
+    real = tli_core.encoding.pooled_states.visit_layers
+    monkeypatch.setattr(
+        tli_core.encoding.pooled_states, "visit_layers", lambda *a, **k: passes.append(a) or real(*a, **k)
+    )
+    page.get_by_label("every token, BOS too").check()
+    expect(page.locator("#alignment-warning")).to_contain_text("BOS is averaged in")
+    page.get_by_label("Every pair at every layer").check()
+    expect(page.locator("#curve .heatmaplayer .hm")).to_have_count(1)
+    expect(page.locator("#curve")).to_contain_text("maji – water")
+    assert not passes
+    page.get_by_role("button", name="The curve as a table").click()
+    check_results(page, "heat map")
+
+
+def test_pairs_come_from_a_table_a_file_and_the_lexicon(page: Page, tmp_path: Path):
+    page.get_by_role("tab", name="Table").click()
+    cell = page.locator("#pairs-table [data-testid=cell-0-1]")
+    expect(cell).to_contain_text("water")
+    cell.dblclick()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("the water")
+    page.keyboard.press("Enter")
+    page.get_by_role("tab", name="Text").click()
+    expect(page.locator("#pairs textarea")).to_have_value(re.compile("maji, the water\nmbwa, dog"))
+    page.get_by_role("tab", name="Lexicon").click()
+    choose(page, "#topic", "colours")
+    page.get_by_label(re.compile("eusi – black")).check()
+    page.click("#topic-take")
+    expect(page.get_by_text("Pairs in the list: 1.")).to_be_visible()
+    page.get_by_role("tab", name="File").click()
+    (tmp_path / "mine.csv").write_text("english,swahili\nlion,simba\nmilk\nmilk,maziwa\n")
+    page.locator("#pairs-upload input[type=file]").set_input_files(tmp_path / "mine.csv")
+    expect(page.locator("#pair-table")).to_contain_text("maziwa")
+    expect(page.get_by_text("Line 3: expected 2 columns as in the header")).to_be_visible()
+    expect(page.locator("#alignment-warning")).to_contain_text("Line 3")
+    # Its pieces, and its own line once its row is clicked.
+    expect(page.locator("#pair-table")).to_contain_text("|")
+    page.locator("#pair-table [data-testid=cell-1-0]").click()
+    expect(page.locator("#curve .legendtext").filter(has_text="maziwa – milk")).to_have_count(1)
+    expect(page).to_have_url(re.compile("tab=alignment"))
+    page.reload()
+    expect(page.locator("#pair-table")).to_contain_text("maziwa")
+
+
+def test_hostile_words_stay_words_and_what_cannot_be_read_or_had_is_one_sentence(page: Page, address: str):
+    write(page, "#pairs", "<b>paka</b>")
+    page.click("#measure")
+    expect(page.get_by_text("No pair could be read. Line 1: expected")).to_be_visible()
+    expect(page.locator("#pairs textarea")).to_have_value("<b>paka</b>")
+    expect(page.locator("#curve .legendtext").first).to_be_visible()
+    expect(page.locator("#alignment-stale")).to_contain_text("What is below is from before")
+    expect(page.locator("#curve .wrap:not(.hide) .error")).to_have_count(0)
+
+    bad = "![a](http://127.0.0.1:9/y.png) <i>x</i> [b](http://127.0.0.1:9/z)"
+    write(page, "#pairs", f"<img src=x onerror=alert(1)>\t<b>water</b>\nmaji, water\n{bad}")
+    page.get_by_label("Show each pair's own line").check()
+    page.click("#measure")
+    expect(page.locator("#pair-table")).to_contain_text("<img src=x onerror=alert(1)>")
+    expect(page.locator("#alignment-warning")).to_contain_text("<i>x</i>")
+    assert page.locator("img[src='x'], #alignment-warning img, #alignment-warning a, #alignment-warning i").count() == 0
+
+    open_tab(page, "Fine-tune")
+    write(page, "#adapter-name", "<img src='/not-there.png'><u>x</u>")
+    page.click("#start")
+    expect(page.get_by_text("<img src='/not-there.png'>")).to_be_visible()
+    assert page.locator("img[src*='not-there'], .toast-body u").count() == 0
+    expect(page.locator("#train-status .wrap:not(.hide) .error")).to_have_count(0)
+
+    page.goto(f"{address}?tab=compare&adapter=<u>nobody's</u>&pairs=simba, lion&tokens=3")
+    expect(page.get_by_text("The link's adapter, <u>nobody's</u>, is not here for you")).to_be_visible()
+    # What it asks is still there, and answered without the adapter.
+    expect(page.locator("#compare-pairs textarea")).to_have_value("simba, lion")
+    expect(page.locator("#compare-note")).to_contain_text("only the base's answer", timeout=60_000)
+
+
+def test_the_space_and_a_words_neighbours(shared_page: Page):
+    page = shared_page
+    open_tab(page, "Space")
+    page.click("#draw-space")
+    expect(page.locator("#space-reading")).to_contain_text("under mini-corrected", timeout=60_000)
+    expect(page.locator("#space-plot .legendtext").filter(has_text="Swahili")).to_have_count(1)
+    write(page, "#neighbour-word", "<b>maji</b>")
+    page.click("#find-neighbours")
+    expect(page.locator("#neighbours-reading")).to_contain_text("does not know <b>maji</b>", timeout=60_000)
+    write(page, "#neighbour-word", "water")
+    page.locator("#neighbour-language").get_by_label("English").check()
+    page.click("#find-neighbours")
+    expect(page.locator("#neighbours-reading")).to_contain_text("the right word is number", timeout=60_000)
+    expect(page.locator("#neighbours")).to_contain_text("maji ✓")
+
+
+def test_a_list_is_checked_mended_and_measured(shared_page: Page):
+    page = shared_page
+    open_tab(page, "Word lists")
+    given = "-bovu, rotten\nbilauri, glass (drinking)\nunread\nmaji, water\nmaji, water\nradio, radio"
+    write(page, "#list-text", given)
+    page.click("#check-list")
+    fixes = page.locator("#fixes")
+    expect(fixes).to_contain_text("A note in brackets")
+    expect(page.locator("#list-notes")).to_contain_text("counted once")
+    expect(page.locator("#list-summary")).to_contain_text("Pieces a word, for this model: Swahili ")
+    fixes.get_by_label("spelt the same in both languages").uncheck()
+    page.click("#accept-fixes")
+    # What could not be read is not lost.
+    mended = "bovu, rotten\nbilauri, glass\nmaji, water\nradio, radio\nunread"
+    expect(page.locator("#list-text textarea")).to_have_value(mended)
+    expect(page.locator("#list-notes")).to_contain_text("Line 5: expected")
+    page.click("#to-training")
+    expect(page.locator("#train-pairs textarea")).to_have_value(re.compile("bilauri, glass"))
+    open_tab(page, "Word lists")
+    page.click("#to-alignment")
+    expect(page.locator("#pair-table")).to_contain_text("bilauri")
+    expect(page.locator("#pairs textarea")).to_have_value(mended)
+
+
+def test_comparing_answers_side_by_side_and_reopening_them_by_their_link(shared_page: Page):
+    page = shared_page
+    open_tab(page, "Answers")
+    choose(page, "#compare-adapter", "mini-shuffled")
+    write(page, "#compare-pairs", "mkate, bread\nmaji, water")
+    page.click("#compare")
+    expect(page.locator("#compare-note")).to_contain_text("The two answers are the same for 0 of 2", timeout=60_000)
+    expect(page.locator("#base-answer")).to_contain_text("English: bread")
+    expect(page.get_by_text("Orange: where the two answers differ")).to_be_visible()
+    expect(page.locator("#right-words")).to_contain_text("mkate – bread")
+    expect(page.locator("#next-tokens")).to_contain_text("' water'")
+    expect(page.locator("#compare")).to_be_enabled()
+    expect(page).to_have_url(re.compile("tab=compare"))
+    keep_picture(page, "answers")
+    page.reload()
+    expect(page.locator("#compare-pairs textarea")).to_have_value("mkate, bread\nmaji, water")
+    expect(page.locator("#compare-adapter input")).to_have_value("mini-shuffled")
+    # The link asks again by itself.
+    expect(page.locator("#compare-note")).to_contain_text("The two answers are the same for 0 of 2", timeout=60_000)
+    choose(page, "#template", "My own prompt")
+    expect(page.locator("#compare-note")).to_contain_text("Both answers come from")
+    expect(page.locator("#compare-pairs")).to_be_hidden()
+    write(page, "#prompt", "Habari\n---\n<b>Hello</b>")
+    page.click("#compare")
+    expect(page.locator("#compare-note")).to_contain_text("2 prompts", timeout=60_000)
+    expect(page.locator("#base-answer")).to_contain_text("<b>Hello</b>")
+    expect(page.locator("#right-words")).to_be_hidden()
+    expect(page.locator("#compare-link a")).to_be_visible()
+    check_results(page, "answers")
+
+
+def test_an_adapter_is_brought_from_a_file_used_and_downloaded(page: Page, tmp_path: Path):
+    source = ROOT / "adapters" / "mini-published"
+    for name, base in (("Mine", "models/lugha-mini"), ("other", "someone/other-base")):
+        folder = tmp_path / name
+        shutil.copytree(source, folder)
+        config = folder / "adapter_config.json"
+        config.write_text(config.read_text().replace("models/lugha-mini", base))
+        shutil.make_archive(str(folder), "zip", tmp_path, name)
+    open_tab(page, "Adapters")
+    upload = page.locator("#adapter-upload input[type=file]")
+    upload.set_input_files(tmp_path / "other.zip")
+    expect(page.get_by_text("other was made for someone/other-base, not for models/lugha-mini")).to_be_visible()
+    page.get_by_label("Clear").or_(page.get_by_label("Remove")).first.click()
+    upload.set_input_files(tmp_path / "Mine.zip")
+    expect(page.locator("#adapter-said")).to_contain_text("Mine is ready", timeout=60_000)
+    expect(page.locator("#adapter-table")).to_contain_text("brought")
+    expect(page.locator("#adapter-chosen input")).to_have_value("Mine")
+    with page.expect_download() as download:
+        page.locator("#adapter-download").click()
+    assert "Mine/adapter_model.safetensors" in zipfile.ZipFile(download.value.path()).namelist()
+    write(page, "#publish-as", "someone/mine")
+    page.click("#publish")
+    expect(page.get_by_text("Nobody is logged in to the Hub")).to_be_visible()
+    # Under another name of the base, once its owner has said so; and it stays chosen above the button that publishes.
+    page.get_by_label("It is for this base, whatever its config says").check()
+    page.get_by_label("Clear").or_(page.get_by_label("Remove")).first.click()
+    upload.set_input_files(tmp_path / "other.zip")
+    expect(page.locator("#adapter-said")).to_contain_text("other is ready", timeout=60_000)
+    expect(page.locator("#adapter-chosen input")).to_have_value("other")
+    open_tab(page, "Alignment")
+    expect(page.locator("#adapter input")).to_have_value("other")
+    choose(page, "#adapter", "Mine")
+    page.click("#measure")
+    expect(page.locator("#curve .legendtext").filter(has_text="Mine")).to_have_count(2)

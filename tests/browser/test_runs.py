@@ -1,0 +1,216 @@
+"""Fine-tunes and evaluations as a visitor runs them, in a real browser."""
+
+import io
+import re
+import zipfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browsing import check_results, choose, open_tab, start_training, watched, write
+from tli_core.lists.pairs import format_pairs, shipped
+
+
+def test_fine_tuning_draws_and_gives_an_adapter_to_this_visitor_alone(page: Page, browser: Browser, address: str):
+    start_training(page, "my-first", 6)
+    expect(page.locator("#train-status")).to_contain_text("Done: 6 steps", timeout=60_000)
+    expect(page.locator("#train-plot .legendtext").filter(has_text="held out: P@1")).to_have_count(1)
+    expect(page.locator("#train-verdict")).to_contain_text("mismatched")
+    expect(page.locator("#train-curve .legendtext").filter(has_text="my-first")).to_have_count(2)
+    with page.expect_download() as download:
+        page.locator("#train-download").click()
+    names = zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())).namelist()
+    assert {"my-first/adapter_model.safetensors", "my-first/tli.json", "my-first/README.md"} <= set(names)
+
+    open_tab(page, "Alignment")
+    expect(page.locator("#adapter input")).to_have_value("my-first")
+    page.click("#measure")
+    expect(page.locator("#curve .legendtext").filter(has_text="my-first")).to_have_count(2)
+    open_tab(page, "Answers")
+    expect(page.locator("#compare-adapter input")).to_have_value("my-first")
+
+    context = browser.new_context()
+    other = context.new_page()
+    other.goto(address)
+    other.locator("#adapter input").click()
+    expect(other.get_by_role("option", name="mini-corrected", exact=True)).to_be_visible()
+    assert other.get_by_role("option", name="my-first").count() == 0
+    context.close()
+
+
+def test_stopping_keeps_what_was_learned(page: Page):
+    start_training(page, "stopped", 200)
+    expect(page.locator("#train-status")).to_contain_text("Step ", timeout=60_000)
+    # Whose run it is, and from every tab that it goes on.
+    expect(page.locator("#train-status")).to_contain_text("stopped · lugha-mini · corrected · epochs 200")
+    open_tab(page, "Alignment")
+    expect(page.locator("#run-note")).to_contain_text("stopped is being fine-tuned (tab Fine-tune). Step ")
+    open_tab(page, "Fine-tune")
+    page.click("#stop")
+    expect(page.locator("#train-status")).to_contain_text("Done (stopped early)", timeout=60_000)
+    expect(page.locator("#run-note")).to_be_hidden()
+    expect(page.locator("#start")).to_be_enabled()
+
+
+def test_a_run_outlives_its_page_and_is_stopped_resumed_and_kept(browser: Browser, address: str):
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    page = context.new_page()
+    problems = watched(page, address)
+    page.goto(address)
+    expect(page.get_by_role("tab", name="Fine-tune")).to_be_visible()
+    start_training(page, "survivor", 200)
+    expect(page.locator("#train-status")).to_contain_text("Step ", timeout=60_000)
+    page.close()
+
+    # The same browser comes back: the run is still at work and is on the page by itself.
+    page = context.new_page()
+    problems += watched(page, address)
+    page.goto(address)
+    expect(page.get_by_role("tab", name="Fine-tune")).to_be_visible()
+    open_tab(page, "Fine-tune")
+    expect(page.locator("#train-status")).to_contain_text("Step ", timeout=60_000)
+    assert "job=" in page.url
+    page.click("#stop")
+    expect(page.locator("#train-status")).to_contain_text("Done (stopped early)", timeout=60_000)
+    stopped_at = int(re.search(r"(\d+) steps in", page.locator("#train-status").inner_text()).group(1))
+    page.click("#resume")
+    status = page.locator("#train-status")
+    expect(status).to_contain_text(re.compile(rf"Step (?!{stopped_at} )\d+ of 200"), timeout=60_000)
+    assert int(re.search(r"Step (\d+) of", status.inner_text()).group(1)) > stopped_at
+    # Whoever has the link sees the run; nobody else does.
+    other = browser.new_context(viewport={"width": 1440, "height": 1000})
+    guest = other.new_page()
+    guest.goto(page.url)
+    expect(guest.locator("#train-status")).to_contain_text(re.compile(r"Step \d+ of 200"), timeout=60_000)
+    other.close()
+
+    page.get_by_role("button", name="Your runs").click()
+    expect(page.locator("#run-table")).to_contain_text("survivor")
+    page.click("#run-delete")
+    page.click("#run-keep")
+    expect(page.locator("#run-table")).to_contain_text("survivor")
+    page.click("#run-delete")
+    page.click("#run-delete-sure")
+    expect(page.get_by_text("There is no run in this browser yet")).to_be_visible()
+    context.close()
+    assert not problems, problems
+
+
+def test_knobs_become_a_command_and_a_preset_and_a_bad_list_is_one_sentence(shared_page: Page, tmp_path: Path):
+    page = shared_page
+    open_tab(page, "Fine-tune")
+    page.get_by_role("button", name="As a command, or as a preset to keep").click()
+    write(page, "#epochs", "3")
+    expect(page.locator("#command")).to_contain_text("--epochs 3")
+    expect(page.locator("#preset-text")).to_contain_text("learning_rate: 0.001")
+    (tmp_path / "mine.yaml").write_text("preset: published\nepochs: 2\nshuffled: true\n")
+    page.locator("#preset-panel input[type=file]").set_input_files(tmp_path / "mine.yaml")
+    expect(page.locator("#command")).to_contain_text("--preset published")
+    expect(page.locator("#shuffled input")).to_be_checked()
+    expect(page.locator("#command")).to_contain_text("--shuffled")
+    expect(page.locator("#epochs input")).to_have_value("2")
+
+    page.locator("#train-source").get_by_label("pairs I type").check()
+    page.click("#start")
+    expect(page.get_by_text("No pair could be read.")).to_be_visible()
+    expect(page.locator("#start")).to_be_enabled()
+
+
+def test_the_published_protocol_step_by_step_with_its_control(page: Page):
+    open_tab(page, "Fine-tune")
+    page.locator("#preset").get_by_label("published").check()
+    page.get_by_label("pairs I type").check()
+    page.locator("#train-pairs textarea").fill(
+        "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nkula, to eat"
+    )
+    page.click("#pilot")
+    expect(page.locator("#train-status")).to_contain_text("BOS carries 100 % of every vector", timeout=60_000)
+    expect(page.locator("#train-plot .legendtext").filter(has_text="with BOS")).to_have_count(2)
+    page.click("#dry-run")
+    expect(page.locator("#train-status")).to_contain_text("almost no signal", timeout=60_000)
+    expect(page.locator("#train-status")).to_contain_text("0.400 (the margin)")
+    expect(page.locator("#protocol")).to_contain_text("2 · Dry run")
+    write(page, "#adapter-name", "as-published")
+    write(page, "#epochs", "2")
+    expect(page.locator("#control-run")).to_be_disabled()
+    page.click("#start")
+    expect(page.locator("#train-status")).to_contain_text("Done: 2 steps", timeout=60_000)
+    expect(page.locator("#protocol")).to_contain_text("3 · Result at the output")
+    page.click("#control-run")
+    expect(page.locator("#train-status")).to_contain_text("Control done: 2 steps", timeout=60_000)
+    expect(page.locator("#protocol")).to_contain_text("4 · Shuffled control")
+    expect(page.locator("#train-curve .legendtext").filter(has_text="as-published-shuffled")).to_have_count(2)
+    expect(page.locator("#train-plot .legendtext").filter(has_text="shuffled, held out")).to_have_count(3)
+    expect(page.locator("#train-verdict")).to_contain_text("The control, trained on wrong translations")
+
+    page.get_by_role("button", name="Your runs").click()
+    expect(page.locator("#run-table")).to_contain_text("published, shuffled")
+    page.click("#run-overlay")
+    legend = page.locator("#run-plot .legendtext")
+    expect(legend.filter(has_text="as-published, held out")).to_have_count(3)
+    expect(legend.filter(has_text="as-published-shuffled, held out")).to_have_count(3)
+    write(page, "#run-name", "renamed")
+    page.click("#run-rename")
+    expect(page.locator("#run-table")).to_contain_text("renamed")
+    page.get_by_role("button", name="As a command, or as a preset to keep").click()
+    check_results(page, "run")
+
+
+TRAINED_PAIRS = format_pairs(shipped("train")[:24]).splitlines()
+
+
+def type_trained_pairs(page: Page) -> None:
+    """Evaluate on a few of the pairs that the shipped adapters were trained on, instead of all."""
+    page.locator("#evaluate-trained").get_by_label("pairs I type").check()
+    page.locator("#evaluate-trained-pairs textarea").fill("\n".join(TRAINED_PAIRS))
+
+
+def test_evaluating_shows_every_control_gives_a_report_and_can_be_cancelled(shared_page: Page):
+    page = shared_page
+    open_tab(page, "Evaluate")
+    choose(page, "#evaluate-adapter", "mini-shuffled")
+    type_trained_pairs(page)
+    page.click("#evaluate")
+    status = page.locator("#evaluate-status")
+    expect(status).to_contain_text("Collapsed", timeout=60_000)
+    expect(page.locator("#evaluate-table")).to_contain_text("mismatched before → after")
+    expect(page.locator("#provenance")).to_contain_text("adapter mini-shuffled (sha256 ")
+    page.get_by_label("What changed at every layer").check()
+    expect(page.locator("#evaluate-plot .legendtext").filter(has_text="control: right less wrong (gap)")).to_have_count(
+        1
+    )
+    page.locator("#evaluate-chart-table").get_by_role("button", name="This chart as a table").click()
+    expect(page.locator("#evaluate-chart-table")).to_contain_text("trained: right less wrong (gap)")
+    page.get_by_label("With BOS averaged in").check()
+    expect(page.locator("#evaluate-plot .legendtext").filter(has_text="BOS averaged in")).to_have_count(2)
+    expect(page.locator("#evaluate")).to_be_enabled()
+    check_results(page, "evaluation")
+    choose(page, "#evaluate-layer", "pick by the trained list")
+    expect(page.locator("#evaluate-warning")).to_contain_text("picked on these same 24 pairs")
+    with page.expect_download() as download:
+        page.locator("#report").click()
+    archive = zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes()))
+    names = {Path(name).name for name in archive.namelist()}
+    assert {"report.html", "report.json", "layers.csv", "pairs.csv", "README.md"} <= names
+    # A list that takes long enough to be cancelled.
+    page.locator("#evaluate-trained").get_by_label("what it was trained on").check()
+    page.click("#evaluate")
+    page.click("#evaluate-cancel")
+    expect(page.get_by_text("Cancelled. What was on the page before is still there.")).to_be_visible(timeout=60_000)
+    expect(page.locator("#evaluate")).to_be_enabled()
+
+
+def test_the_answers_show_harm_that_cosines_hide(shared_page: Page):
+    page = shared_page
+    open_tab(page, "Evaluate")
+    choose(page, "#evaluate-adapter", "mini-shuffled")
+    type_trained_pairs(page)
+    page.locator("#evaluate-control").get_by_label("pairs I type").check()
+    page.locator("#evaluate-control-pairs textarea").fill(f"{TRAINED_PAIRS[0]}\nmoto, fire\nsimba, lion\nkula, to eat")
+    page.click("#evaluate")
+    expect(page.locator("#evaluate-warning")).to_contain_text("also in the trained list", timeout=60_000)
+    page.click("#ask")
+    expect(page.locator("#answers-note")).to_contain_text("Translations to English got worse", timeout=60_000)
+    expect(page.locator("#answers-note")).to_contain_text("plain sentences surprise it more")
+    expect(page.locator("#answers")).to_contain_text("perplexity on plain Swahili")
+    expect(page.locator("#probes")).to_contain_text("Swahili to English")

@@ -1,0 +1,159 @@
+"""The four commands as people type them, on the tiny checkpoint."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.hub import serve, take_for_the_hub
+from tli_core.__main__ import main
+from tli_core.models.registry import ROOT
+
+
+@pytest.fixture
+def lists(tmp_path, pairs):
+    """A training and a control file."""
+    train, control = tmp_path / "train.csv", tmp_path / "control.json"
+    train.write_text("swahili,english\n" + "\n".join(f"{p.swahili},{p.english}" for p in pairs[:20]))
+    control.write_text(json.dumps([{"swahili": p.swahili, "english": p.english} for p in pairs[20:]]))
+    return train, control
+
+
+def test_measure_writes_a_table_and_json(tiny_folder, lists, tmp_path, capsys):
+    out = tmp_path / "r.json"
+    assert main(["measure", "--model", str(tiny_folder), "--pairs", str(lists[0]), "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    assert "output" in printed.out and "chance 0.05" in printed.out and "Measuring 20 pairs" in printed.err
+    report = json.loads(out.read_text())
+    assert report["n_pairs"] == 20 and report["model"]["name"] == str(tiny_folder) and report["pooling"] == "words"
+
+
+def test_train_evaluate_and_generate(tiny_folder, lists, tmp_path, capsys):
+    train, control = map(str, lists)
+    model, adapters = ["--model", str(tiny_folder)], tmp_path / "adapters"
+    made = ["train", *model, "--pairs", train, "--control", control, "--layer", "2", "--epochs", "2", "--name", "mine"]
+    assert main([*made, "--adapters", str(adapters)]) == 0
+    printed = capsys.readouterr()
+    assert "held out" in printed.err and "verdict" in printed.out
+    record = json.loads((adapters / "mine" / "tli.json").read_text())
+    assert record["config"]["layer"] == 2 and record["config"]["epochs"] == 2 and record["pairs"] == 20
+    assert "Measured at output" in (adapters / "mine" / "README.md").read_text()
+
+    out, adapter = tmp_path / "e.json", ["--adapter", str(adapters / "mine")]
+    assert main(["evaluate", *model, *adapter, "--trained", train, "--control", control, "--out", str(out)]) == 0
+    report = json.loads(out.read_text())
+    assert [item["list"] for item in report["lists"]] == ["trained", "control"]
+    assert report["adapter"]["name"] == "mine" and report["layer_name"] == "output"
+    assert report["lists"][0]["test"]["n"] == 20
+    capsys.readouterr()
+
+    assert main(["generate", *model, *adapter, "--prompt", "maji", "--max-new-tokens", "3"]) == 0
+    assert capsys.readouterr().out.strip("\n")
+
+    assert main([*made, "--adapters", str(adapters)]) == 2
+    assert "already there" in capsys.readouterr().err
+
+
+def test_a_dry_run_says_what_a_run_would_learn_from_and_trains_nothing(tiny_folder, lists, tmp_path, capsys):
+    asked = ["train", "--model", str(tiny_folder), "--pairs", str(lists[0]), "--control", str(lists[1])]
+    asked += ["--preset", "published", "--pilot", "--dry-run", "--adapters", str(tmp_path / "adapters")]
+    assert main(asked) == 0
+    printed = capsys.readouterr()
+    assert "The pilot picks layer" in printed.err and "Wrong pairs score" in printed.err
+    assert "triplets with any gradient" in printed.out and "0.400 (the margin)" in printed.out
+    assert not (tmp_path / "adapters").exists()
+
+
+def test_several_seeds_are_trained_and_their_spread_is_reported(tiny_folder, lists, tmp_path, capsys):
+    adapters = tmp_path / "adapters"
+    asked = ["train", "--model", str(tiny_folder), "--pairs", str(lists[0]), "--control", str(lists[1])]
+    assert main([*asked, "--epochs", "1", "--seeds", "3", "--name", "mine", "--adapters", str(adapters)]) == 0
+    printed = capsys.readouterr().out
+    assert sorted(path.name for path in adapters.iterdir()) == ["mine-seed0", "mine-seed1", "mine-seed2"]
+    records = [json.loads((path / "tli.json").read_text()) for path in sorted(adapters.iterdir())]
+    assert [record["config"]["seed"] for record in records] == [0, 1, 2]
+    assert "over 3 seeds" in printed and "gap, change" in printed and printed.count("verdicts: ") == 1
+
+
+def test_evaluate_writes_a_report_and_picks_a_layer(tiny_folder, lists, tmp_path, capsys):
+    train, control = map(str, lists)
+    asked = ["--model", str(tiny_folder)]
+    made = ["train", *asked, "--pairs", train, "--control", control, "--epochs", "1", "--name", "mine"]
+    assert main([*made, "--adapters", str(tmp_path)]) == 0
+    folder = tmp_path / "report"
+    asked += ["--adapter", str(tmp_path / "mine"), "--trained", train, "--control", control]
+    assert main(["evaluate", *asked, "--layer", "pick", "--answers", "--report", str(folder)]) == 0
+    printed = capsys.readouterr()
+    report = json.loads((folder / "report.json").read_text())
+    assert (
+        report["layer_picked_on"] == "trained"
+        and report["outputs"]
+        and "README.md" in (path.name for path in folder.iterdir())
+    )
+    assert "was picked on these same 20 pairs" in printed.err and "perplexity on plain Swahili" in printed.out
+    # A random model is noise, and everything made with it says so.
+    assert "writes noise" in printed.err and any("writes noise" in warning for warning in report["warnings"])
+    assert main(["evaluate", *asked, "--report", str(folder)]) == 2
+    assert "already there" in capsys.readouterr().err
+
+
+def test_lint_names_findings_and_writes_the_mended_list(tmp_path, capsys):
+    messy, fixed = tmp_path / "messy.csv", tmp_path / "fixed.csv"
+    messy.write_text("-bovu, rotten\nbilauri, glass (drinking)\nmaji, water\n")
+    assert main(["lint", "--pairs", str(messy), "--fix", str(fixed)]) == 0
+    assert "2 findings in 3 pairs, 2 with a fix" in capsys.readouterr().out
+    assert fixed.read_text() == "bovu, rotten\nbilauri, glass\nmaji, water\n"
+    assert main(["lint", "--pairs", str(messy), "--fix", str(fixed)]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["measure", "--model", "nowhere"], "There is no model 'nowhere'"),
+        (["measure", "--pairs", "missing.csv"], "no file of pairs at missing.csv"),
+        (["generate", "--model", "lugha-mini", "--adapter", "nobody", "--prompt", "x"], "There is no adapter 'nobody'"),
+        (["generate", "--prompt", "x", "--max-new-tokens", "0"], "--max-new-tokens must be 1 to"),
+        (["train", "--name", "../up"], "cannot name an adapter"),
+        (["train"], "--name is missing"),
+        (["train", "--name", "x", "--seeds", "0"], "--seeds must be 1 to 100"),
+    ],
+)
+def test_bad_requests_are_one_line_and_exit_2(arguments, says, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert says in last and last.startswith("python -m tli_core")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "required"),
+        (["measure", "--pooling", "mean"], "invalid choice"),
+        (["evaluate"], "--adapter"),
+        (["measure", "--seed", "-1"], "a seed is a whole number"),
+        (["train", "--name", "x", "--layer", "two"], "a layer is a number or 'output', got 'two'"),
+    ],
+)
+def test_bad_arguments_are_one_line_and_exit_2(arguments, says, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    printed = capsys.readouterr().err
+    assert says in printed and len(printed.strip().splitlines()) == 1
+
+
+def test_an_adapter_comes_from_the_hub_and_another_base_is_asked_about(tmp_path, tiny_folder, monkeypatch, capsys):
+    hub = shutil.copytree(ROOT / "adapters" / "mini-corrected", tmp_path / "hub" / "run-2").parent
+    asked = ["generate", "--prompt", "maji", "--max-new-tokens", "2", "--adapter", "owner/mine/run-2@v1"]
+    with serve(hub, "owner/mine") as served:
+        take_for_the_hub(served, tmp_path / "home", monkeypatch)
+        assert main(asked) == 0 and "v1" in served.revisions
+        assert main([*asked, "--model", str(tiny_folder)]) == 2
+        assert "was made for models/lugha-mini" in capsys.readouterr().err
+        # Its shapes are compared whatever anybody says.
+        assert main([*asked, "--model", str(tiny_folder), "--same-base"]) == 2
+        assert "it is for another base" in capsys.readouterr().err
+        config = hub / "run-2" / "adapter_config.json"
+        config.write_text(config.read_text().replace('"models/lugha-mini"', "null"))
+        assert main(asked) == 2 and main([*asked, "--same-base"]) == 0

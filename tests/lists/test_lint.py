@@ -1,0 +1,114 @@
+"""Every rule of the linter on a pair that breaks it, and the list after the fixes were accepted."""
+
+import pytest
+
+from tli_core.encoding.pooled_states import subwords
+from tli_core.lists.lint import apply, doubts, leak_message, lint, read_by_byte
+from tli_core.lists.pairs import SPLITS, WordPair, format_pairs, lexicon, parse_pairs, shipped
+
+
+def kinds(pairs, **more):
+    return [finding.kind for finding in lint(pairs, **more)]
+
+
+@pytest.mark.parametrize(
+    ("pair", "kind", "fixed"),
+    [
+        (WordPair("bilauri", "glass (drinking)"), "note in brackets", WordPair("bilauri", "glass")),
+        (WordPair("kubwa", "big, large"), "several glosses", WordPair("kubwa", "big", ("large",))),
+        (WordPair("kufunga", "to shut / lock"), "several glosses", WordPair("kufunga", "to shut", ("to lock",))),
+        (WordPair("nyumba/makazi", "house"), "several glosses", WordPair("nyumba", "house")),
+        (WordPair("-bovu", "rotten"), "hyphen stem", WordPair("bovu", "rotten")),
+        (WordPair("kuimba", "sing"), "verb form", WordPair("kuimba", "to sing")),
+        (WordPair("fungua", "to open"), "verb form", WordPair("kufungua", "to open")),
+        (WordPair("water", "maji"), "swapped sides", WordPair("maji", "water")),
+        (WordPair("mjai", "water"), "spelling", WordPair("maji", "water")),
+        (WordPair("maji", "watre"), "spelling", WordPair("maji", "water")),
+    ],
+)
+def test_a_wording_is_named_and_mended(pair, kind, fixed):
+    (finding,) = lint([pair])
+    assert finding.kind == kind and finding.fix
+    assert apply([pair], [finding]) == (fixed,)
+    assert apply([pair], []) == (pair,)
+
+
+def test_fixes_of_one_pair_go_together():
+    pair = WordPair("-fungua", "to open (a door), unlock")
+    findings = lint([pair])
+    assert [f.kind for f in findings] == ["note in brackets", "several glosses", "hyphen stem", "verb form"]
+    assert apply([pair], findings) == (WordPair("kufungua", "to open", ("to unlock",)),)
+
+
+@pytest.mark.parametrize("pair", [WordPair("kuku", "hen"), WordPair("kushoto", "left"), WordPair("kumi", "ten")])
+def test_a_noun_that_begins_with_ku_is_left_alone(pair):
+    assert lint([pair]) == ()
+
+
+@pytest.mark.parametrize("pair", [WordPair("mbwa", "dogs"), WordPair("runinga", "television"), WordPair("qwzx", "fog")])
+def test_another_form_or_a_word_that_the_lexicon_does_not_know_is_no_slip(pair):
+    assert doubts([pair]) == []
+
+
+def test_no_pair_of_the_lexicon_is_taken_for_a_slip():
+    assert doubts([entry.pair for entry in lexicon()]) == []
+
+
+def test_the_same_spelling_is_left_out():
+    pairs = [WordPair("radio", "radio"), WordPair("maji", "water")]
+    assert kinds(pairs) == ["same spelling"]
+    assert apply(pairs, lint(pairs)) == (pairs[1],)
+
+
+def test_repeats_become_one_pair_with_its_glosses():
+    pairs = [WordPair("haki", "justice"), WordPair("Haki", "right"), WordPair("haki", "justice")]
+    assert kinds(pairs) == ["several translations", "repeated pair"]
+    assert apply(pairs, lint(pairs)) == (WordPair("haki", "justice", ("right",)),)
+
+
+def test_a_repeat_of_a_pair_that_is_left_out_stays():
+    pairs = [WordPair("radio", "radio"), WordPair("radio", "wireless")]
+    assert kinds(pairs) == ["same spelling", "several translations"]
+    assert apply(pairs, lint(pairs)) == (pairs[1],)
+
+
+def test_synonyms_are_named_but_nothing_is_lost():
+    pairs = [WordPair("gari", "car"), WordPair("motokaa", "car")]
+    (finding,) = lint(pairs)
+    assert finding.kind == "synonyms" and not finding.fix
+    assert apply(pairs, [finding]) == tuple(pairs)
+
+
+def test_words_of_the_trained_list_leak_in_either_language():
+    trained = [WordPair("haki", "justice", ("right",)), WordPair("maji", "water")]
+    control = [WordPair("maji", "fluid"), WordPair("kulia", "right"), WordPair("moto", "fire")]
+    assert kinds(control, trained=trained) == ["leak", "leak"]
+    assert apply(control, lint(control, trained)) == (control[2],)
+    assert "1 Swahili and 1 English words" in str(leak_message(trained, control))
+    assert leak_message(trained, control[2:]) is None
+
+
+def test_words_in_many_pieces_are_named(tiny):
+    (finding,) = lint([WordPair("ng'ombe", "cow")], subwords=lambda word: subwords(tiny.tokenizer, word))
+    assert finding.kind == "many pieces" and "n·g·'·o·m·b·e" in finding.message
+
+
+def test_words_without_pieces_are_named_and_a_stem_is_no_slip_of_the_hand():
+    pieces = {"😀": ("\ufffd", "\ufffd"), "maji": ("ma", "ji")}
+    assert "no pieces for 😀" in read_by_byte(pieces, pieces.__getitem__)
+    assert not read_by_byte(["maji"], pieces.__getitem__)
+    assert [finding.kind for finding in lint([WordPair("-zuri", "good")])] == ["hyphen stem"]
+
+
+def test_the_shipped_lists_have_nothing_to_mend():
+    for split in SPLITS:
+        assert [finding for finding in lint(shipped(split)) if finding.fix] == []
+
+
+def test_a_list_written_out_reads_back_the_same():
+    pairs = (
+        WordPair("maji", "water", ("fluid",)),
+        WordPair("a, b", "c = d"),
+        WordPair("haraka - haraka", 'the "quick" one'),
+    )
+    assert parse_pairs(format_pairs(pairs)).pairs == pairs

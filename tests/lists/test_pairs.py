@@ -1,0 +1,164 @@
+"""Reading pairs from what people have, and the shipped lexicon's promises."""
+
+import itertools
+import json
+import re
+
+import pytest
+
+from tli_core.lists.pairs import (
+    SPLITS,
+    WordPair,
+    format_pairs,
+    lexicon,
+    parse_pairs,
+    read_pairs,
+    shipped,
+    translation_table,
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "maji, water",
+        "maji\twater",
+        "maji = water",
+        "maji=water",
+        "maji - water",
+        "maji — water",
+        "maji: water",
+        "maji -> water",
+        "maji → water",
+        "maji;water",
+        '"maji","water"',
+        "  maji ,  water  ",
+    ],
+)
+def test_a_line_may_use_any_of_the_separators(line):
+    assert parse_pairs(line).pairs == (WordPair("maji", "water"),)
+
+
+def test_a_colon_inside_a_word_and_a_semicolon_between_glosses_separate_nothing():
+    assert parse_pairs("saa 3:00, nine o'clock").pairs == (WordPair("saa 3:00", "nine o'clock"),)
+    assert parse_pairs("haki: justice; right").pairs == (WordPair("haki", "justice", ("right",)),)
+    kept = parse_pairs("\n".join(["a: b, c", "maji -> water", "x\ty; z"]))
+    assert parse_pairs(format_pairs(kept.pairs)).pairs == kept.pairs
+
+
+def test_a_spreadsheet_of_semicolons_with_a_header_is_read():
+    assert parse_pairs("swahili;english\nmaji;water\n").pairs == (WordPair("maji", "water"),)
+
+
+def test_the_first_separator_decides():
+    text = "habari - news, report\nng'ombe, cow\nhaba na haba, little by little\nmkwe, in-law"
+    assert [pair.english for pair in parse_pairs(text)] == ["news, report", "cow", "little by little", "in-law"]
+
+
+def test_further_glosses_follow_a_semicolon():
+    assert parse_pairs("haki, justice; right").pairs == (WordPair("haki", "justice", ("right",)),)
+    assert parse_pairs("simu; phone, telephone").pairs == (WordPair("simu", "phone, telephone"),)
+
+
+def test_the_published_json_is_read():
+    text = json.dumps([{"swahili": "kufungua", "english": "to open"}, {"swahili": "-bovu", "english": "rotten"}])
+    assert parse_pairs(text).pairs == (WordPair("kufungua", "to open"), WordPair("-bovu", "rotten"))
+
+
+def test_csv_with_a_header_may_have_more_columns():
+    text = 'swahili,english,pos,glosses\nkupanda,to climb,verb,"to plant; to rise"\n'
+    assert parse_pairs(text).pairs == (WordPair("kupanda", "to climb", ("to plant", "to rise")),)
+
+
+def test_a_bom_and_windows_line_ends_do_no_harm(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_bytes("\ufeffswahili,english\r\nmaji,water\r\n".encode())
+    assert read_pairs(path).pairs == (WordPair("maji", "water"),)
+
+
+def test_bad_lines_are_named_and_the_rest_is_kept():
+    read = parse_pairs("maji, water\npaka\n, dog\nmbwa,\nmoto, fire\na,b,c\nmaji, water")
+    assert [pair.swahili for pair in read] == ["maji", "moto"]
+    numbers = [int(re.match(r"Line (\d+):", warning).group(1)) for warning in read.warnings]
+    assert numbers == [2, 3, 4, 6, 7]
+    assert read.warnings[0] == "Line 2: expected \"swahili, english\", got 'paka'; put a comma between the two."
+
+
+def test_bad_json_entries_are_named():
+    read = parse_pairs('[{"swahili": "maji", "english": "water"}, {"swahili": "moto"}, 3]')
+    assert len(read) == 1
+    assert [warning.split(":")[0] for warning in read.warnings] == ["Entry 2", "Entry 3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "The list is empty"),
+        ("paka", "Line 1"),
+        ("[1, 2", "JSON could not be read (line 1"),
+        ('{"swahili": "maji"}', "must be an array"),
+        ("[" * 100_000, "nested too deep"),
+        ("a" * 200_000 + ", b", "Line 1: the line has more than 10000 characters"),
+        ("swahili,english\n" + "a" * 200_000 + ",b", "Line 2: the line has more than"),
+        ("swahili,english,swahili\nmaji,water", "Line 2: expected"),
+        ("a, b\n" * 1_000_000, "more than 4 million characters"),
+    ],
+)
+def test_nothing_readable_is_one_sentence(text, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        parse_pairs(text)
+
+
+def test_what_could_not_be_read_is_kept_for_people_to_mend():
+    lines = parse_pairs("maji, water\nneno\nmeza, table, desk")
+    assert format_pairs(lines.pairs, lines.unread) == "maji, water\nneno\nmeza, table, desk"
+    header = parse_pairs("english,swahili\nlion,simba\nmilk")
+    assert header.unread == ("milk",)
+    entries = parse_pairs('[{"swahili": "maji", "english": "water"}, {"swahili": "moto"}]')
+    written = format_pairs(entries.pairs, entries.unread)
+    # An entry of JSON is no line of a list: as a comment it is there, and is not taken for a pair.
+    assert written == 'maji, water\n# {"swahili": "moto"}' and parse_pairs(written).pairs == entries.pairs
+
+
+def test_hostile_input_is_cut_to_size():
+    read = parse_pairs(f"maji, water\n{'x' * 5000}, long\nmo\x00to\u202e, fi\x1bre")
+    assert read.pairs[1] == WordPair("mo to", "fi re")
+    assert "5000 characters" in read.warnings[0]
+
+
+def test_a_file_that_is_not_utf8_says_so(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_bytes(b"maji,caf\xe9")
+    with pytest.raises(ValueError, match="not UTF-8 text"):
+        read_pairs(path)
+
+
+def test_the_lexicon_is_large_enough_and_whole():
+    sizes = {split: len(shipped(split)) for split in SPLITS}
+    assert sum(sizes.values()) >= 1000
+    assert (
+        sizes["train"] >= 623 and sizes["control"] >= 120 and sizes["reserved"] >= 100 and 180 <= sizes["pool"] <= 220
+    )
+    assert all(entry.pos and entry.topic for entry in lexicon())
+    assert all(e.pair.swahili.startswith("ku") or e.pair.swahili == "kwenda" for e in lexicon() if e.pos == "verb")
+    assert all(entry.pair.english.startswith("to ") for entry in lexicon() if entry.pos == "verb")
+
+
+def english_lemmas(pair: WordPair) -> set[str]:
+    words = {word.removeprefix("to ") for word in pair.accepted}
+    return words | {re.sub("(es|s)$", "", word) for word in words if len(word) > 4}
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(SPLITS, 2)))
+def test_splits_share_no_lemma_in_either_language(one, other):
+    first, second = shipped(one), shipped(other)
+    assert not {pair.swahili.casefold() for pair in first} & {pair.swahili.casefold() for pair in second}
+    assert not {lemma for p in first for lemma in english_lemmas(p)} & {
+        lemma for p in second for lemma in english_lemmas(p)
+    }
+
+
+def test_translation_table_knows_every_row_of_a_word():
+    rows = [WordPair("haki", "justice", ("right",)), WordPair("haki", "fairness"), WordPair("maji", "water")]
+    table = translation_table(rows, ["justice", "Right", "fairness", "water"])
+    assert table.tolist() == [[True, True, True, False], [True, True, True, False], [False, False, False, True]]

@@ -1,0 +1,286 @@
+"""Every measure on vectors written by hand, and the verdicts on models whose answer is known."""
+
+import math
+from dataclasses import fields, make_dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+
+import tli_core.measures.alignment
+from tli_core.encoding.readouts import POOLINGS
+from tli_core.lists.pairs import WordPair
+from tli_core.measures.alignment import (
+    LayerAlignment,
+    PairStates,
+    align,
+    auc,
+    best_rank,
+    change,
+    csls,
+    measure,
+    measure_by_pooling,
+    mexa,
+    verdict,
+)
+from tli_core.models.loaded_model import Provenance
+
+SOURCE = Provenance("hand", None, "float32", None, None, "words", "<s>", False, 0, 0)
+
+
+def states(swahili, english, pairs=None) -> PairStates:
+    """One layer from rows of vectors, repeated as a second layer so that there is an output."""
+    swahili, english = torch.as_tensor(swahili, dtype=torch.float32), torch.as_tensor(english, dtype=torch.float32)
+    n = len(swahili)
+    pairs = pairs or tuple(WordPair(f"sw{i}", f"en{i}") for i in range(n))
+    index = np.arange(n)
+    return PairStates(
+        pairs,
+        swahili.repeat(2, 1, 1),
+        english.repeat(2, 1, 1),
+        index,
+        index,
+        ("embeddings", "output"),
+        np.zeros(2),
+        np.ones(2),
+    )
+
+
+def noise(n, d, seed):
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
+
+
+def reference(d):
+    return states(noise(12, d, 90), noise(12, d, 91), tuple(WordPair(f"r{i}", f"q{i}") for i in range(12)))
+
+
+@pytest.fixture
+def own_pairs(monkeypatch):
+    """Wrong pairs of the list itself however short it is, as nobody works out hundreds by hand."""
+    monkeypatch.setattr(tli_core.measures.alignment, "FEW_PAIRS", 1)
+
+
+def test_cosines_by_hand(own_pairs):
+    result = align(states([[1, 0], [0, 1]], [[1, 0], [1, 1]]), reference(2), SOURCE)
+    root = math.sqrt(0.5)
+    assert result.cosine[:, 0] == pytest.approx([1, root])
+    assert result.matched[0] == pytest.approx((1 + root) / 2)
+    assert result.mismatched[0] == pytest.approx((root + 0) / 2)
+    assert result.gap[0] == pytest.approx(0.5)
+    assert result.auc[0] == pytest.approx((2 + 1.5) / 4)
+    assert result.mexa[0] == 0.5
+    assert result.retrieval["sw_en"].p_at_1[0] == 1.0
+    assert result.retrieval["en_sw"].rank[0].tolist() == [1, 2]
+    assert result.retrieval["en_sw"].mrr[0] == 0.75
+    assert result.chance == 0.5 and result.pool_size == 2
+
+
+def test_listed_translations_are_no_wrong_pairs(own_pairs):
+    pairs = (WordPair("haki", "justice", ("right",)), WordPair("kulia", "right"), WordPair("maji", "water"))
+    vectors = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    english = [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+    result = align(states(vectors, english, pairs), reference(3), SOURCE)
+    # `right` is a listed translation of haki, so the cosine of 1 between them is no mismatch, and finds haki.
+    assert result.mismatched[0] == pytest.approx((0 + 0 + 1 + 1 + 0) / 5)
+    assert result.retrieval["sw_en"].rank[0].tolist() == [1, 3, 3]
+    assert result.chance == pytest.approx(4 / 9)
+
+
+def test_ties_count_against_the_right_word():
+    scores = np.array([[0.5, 0.5, 0.5]])
+    assert best_rank(scores, np.array([[True, False, False]])).tolist() == [3]
+
+
+def test_auc_counts_ties_half():
+    assert auc(np.array([1.0, 0.0]), np.array([0.0, 0.0])) == 0.75
+    assert math.isnan(auc(np.array([1.0]), np.array([])))
+
+
+def test_mexa_needs_row_and_column():
+    assert mexa(np.array([[0.9, 0.1], [0.95, 0.96]])) == 0.5
+
+
+def test_csls_lowers_a_hub():
+    cosines = np.array([[0.6, 0.7], [0.1, 0.7], [0.1, 0.7]])
+    assert best_rank(cosines, np.array([[True, False]] + [[False, True]] * 2)).tolist() == [2, 1, 1]
+    assert best_rank(csls(cosines, k=3), np.array([[True, False]] + [[False, True]] * 2))[0] == 1
+
+
+def test_percentiles_of_wrong_pairs_are_those_of_numpy():
+    cosines = noise(9, 9, 5).numpy()
+    result = align(planted("noise"), reference(32), SOURCE)
+    own = (
+        torch.nn.functional.normalize(noise(60, 32, 2), dim=1)
+        @ torch.nn.functional.normalize(noise(60, 32, 3), dim=1).T
+    )
+    wrong = own.numpy()[~np.eye(60, dtype=bool)]
+    assert result.wrong_quantiles[0] == pytest.approx(np.percentile(wrong, np.arange(101)), abs=1e-6)
+    assert auc(cosines[0], np.sort(cosines[1])) == pytest.approx(
+        np.mean([(a > b) + (a == b) / 2 for a in cosines[0] for b in cosines[1]])
+    )
+
+
+def test_the_share_of_the_largest_dimensions_by_hand():
+    result = align(
+        states([[3, 4, 0, 12, 0], [1, 1, 1, 1, 0]], [[0, 0, 0, 0, 7], [1, 1, 1, 1, 1]]), reference(5), SOURCE
+    )
+    assert result.rogue_share[0] == pytest.approx((1 + 0.75 + 1 + 0.6) / 4)
+
+
+def test_centring_removes_what_a_language_has_in_common():
+    shift = torch.tensor([50.0, 0, 0, 0])
+    words, pool = noise(20, 4, 1), noise(40, 4, 2)
+    own = states(words + shift, words)
+    pooled = states(pool + shift, pool, tuple(WordPair(f"r{i}", f"q{i}") for i in range(40)))
+    result = align(own, pooled, SOURCE)
+    assert result.centred[0] == pytest.approx(1.0, abs=1e-5) and result.matched[0] < 0.5
+
+
+def test_one_pair_gets_its_band_and_rank_from_the_reference_pool():
+    result = align(states([[1.0, 0, 0, 0]], [[1.0, 0, 0, 0]]), reference(4), SOURCE)
+    assert result.wrong_from == "reference pool" and result.warnings
+    assert result.mismatched_band[0, 0] < result.mismatched[0] < result.mismatched_band[0, 1]
+    assert np.isnan(result.matched_ci95).all() and verdict(result, 0) == "too few pairs"
+    assert result.reference_rank[0, 0] == 1 and result.reference_size == 12
+
+
+def planted(kind):
+    """Sixty pairs whose truth is known; `test_planted_truths` plants the same in real models."""
+    shared, sw, en = noise(60, 32, 1), noise(60, 32, 2), noise(60, 32, 3)
+    constant = 40 * noise(1, 32, 4)
+    return {
+        "shared": states(shared + 0.3 * sw, shared + 0.3 * en),
+        "noise": states(sw, en),
+        "constant": states(sw + constant, en + constant),
+    }[kind]
+
+
+def test_change_tells_collapse_from_gain():
+    base = align(planted("noise"), reference(32), SOURCE)
+    collapsed = align(planted("constant"), reference(32), SOURCE)
+    gained = align(planted("shared"), reference(32), SOURCE)
+    assert change(base, gained, 1).verdict == "improved"
+    assert change(base, base, 1).verdict == "no clear change"
+    assert change(gained, base, 1).verdict == "worse"
+    moved = change(base, collapsed, 1)
+    assert moved.matched > 0.9 and moved.mismatched > 0.9 and moved.verdict in ("collapsed", "no clear change")
+
+
+def test_a_change_too_small_to_name_is_not_called_worse():
+    base = align(planted("shared"), reference(32), SOURCE)
+    hair = replace(base, cosine=base.cosine - 1e-4, matched=base.matched - 1e-4)
+    assert change(base, hair, 1).gap_ci95[1] < 0 and change(base, hair, 1).verdict == "no clear change"
+    clear = replace(base, cosine=base.cosine - 0.02, matched=base.matched - 0.02)
+    assert change(base, clear, 1).verdict == "worse"
+
+
+def test_measure_gives_every_layer_and_says_where_it_comes_from(tiny, pairs):
+    result = measure(tiny, pairs)
+    assert result.names == ("embeddings", "block 1", "block 2", "output")
+    assert result.cosine.shape == (30, 4) and result.reference_rank.shape == (4, 30)
+    assert (result.matched_ci95[:, 0] <= result.matched).all() and (result.matched <= result.matched_ci95[:, 1]).all()
+    assert result.provenance.model == "tiny" and result.provenance.n == 30 and result.provenance.pooling == "words"
+
+
+def test_two_pairs_are_too_few_for_a_verdict(tiny, pairs):
+    # Both found by guessing: one time in four.
+    assert verdict(measure(tiny, pairs[:2]), 3) == verdict(measure(tiny, pairs[:1]), 3) == "too few pairs"
+    assert verdict(measure(tiny, pairs), 3) != "too few pairs"
+
+
+def test_the_reference_pool_is_embedded_once(tiny, pairs, monkeypatch):
+    import tli_core.measures.alignment
+
+    calls = []
+    real = tli_core.measures.alignment.embed_by_pooling
+    monkeypatch.setattr(
+        tli_core.measures.alignment, "embed_by_pooling", lambda *a, **k: calls.append(len(a[1])) or real(*a, **k)
+    )
+    first, second = measure(tiny, pairs), measure(tiny, pairs)
+    assert sorted(calls) == [30, 30, 200]
+    assert (first.cosine == second.cosine).all()
+
+
+def test_all_poolings_of_one_pass_are_what_each_is_alone(tiny, pairs):
+    together = measure_by_pooling(tiny, pairs)
+    for pooling in POOLINGS:
+        alone = measure(tiny, pairs, None, pooling)
+        assert (together[pooling].cosine == alone.cosine).all() and together[pooling].provenance == alone.provenance
+        assert (together[pooling].anchor_share == alone.anchor_share).all()
+    assert not (together["words"].cosine == together["all"].cosine).all()
+
+
+def test_a_process_that_gets_no_part_of_a_long_list_has_the_same_result(tiny, pairs, monkeypatch):
+    monkeypatch.setattr("tli_core.measures.alignment.PART", 10)
+    whole = measure(tiny, pairs)
+    parts = [measure(tiny, pairs[i : i + 10]) for i in (0, 10, 20)]
+    monkeypatch.setattr(
+        "tli_core.measures.alignment.own_part", lambda items: items if isinstance(items[0], str) else []
+    )
+    monkeypatch.setattr("tli_core.measures.alignment.gathered_objects", lambda own: [*own, *parts])
+    assert (measure(tiny, pairs).cosine == whole.cosine).all()
+
+
+def test_nothing_to_measure_is_one_sentence(tiny):
+    with pytest.raises(ValueError, match="no pairs to measure"):
+        measure(tiny, ())
+
+
+def test_a_long_list_is_measured_in_parts_and_says_so(tiny, pairs, monkeypatch):
+    whole = measure(tiny, pairs)
+    monkeypatch.setattr(tli_core.measures.alignment, "PART", 10)
+    told = []
+    parts = measure(tiny, pairs, tell=lambda done, steps: told.append((done, steps)))
+    assert parts.pairs == whole.pairs and parts.pool_size == 10
+    np.testing.assert_allclose(parts.cosine, whole.cosine, atol=1e-6)
+    np.testing.assert_allclose(parts.matched, whole.matched, atol=1e-6)
+    # The wrong pairs are other ones, but of the same words.
+    np.testing.assert_allclose(parts.mismatched, whole.mismatched, atol=0.1)
+    inside = (parts.gap_ci95[:, 0] < parts.gap) & (parts.gap < parts.gap_ci95[:, 1])
+    assert inside.all() and (parts.retrieval["sw_en"].rank <= 10).all()
+    assert "30 pairs are measured in parts of 10" in str(parts.warnings[0])
+    assert told == [(i, 9) for i in range(1, 10)]
+
+
+def test_every_field_of_a_long_list_comes_of_all_its_parts():
+    assert set(tli_core.measures.alignment._JOINED) == {field.name for field in fields(LayerAlignment)}
+    with pytest.raises(KeyError, match="forgotten"):
+        joined_with_a_new_field()
+
+
+def joined_with_a_new_field():
+    """A field that was added and not told how to be joined."""
+    added = make_dataclass("Added", [("forgotten", int, 0)], bases=(LayerAlignment,), frozen=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tli_core.measures.alignment, "LayerAlignment", added)
+        tli_core.measures.alignment.joined([align(states(noise(6, 4, 1), noise(6, 4, 2)), reference(4), SOURCE)] * 2)
+
+
+@pytest.mark.parametrize(("n", "sizes"), [(21, [7, 7, 7]), (25, [9, 9, 7]), (30, [10, 10, 10])])
+def test_no_part_of_a_long_list_is_much_shorter_than_the_others(n, sizes, tiny, pairs, monkeypatch):
+    monkeypatch.setattr(tli_core.measures.alignment, "PART", 10)
+    found = []
+    monkeypatch.setattr(tli_core.measures.alignment, "joined", lambda parts: found.extend(parts) or parts[0])
+    measure(tiny, pairs[:n])
+    assert [len(part.pairs) for part in found] == sizes
+
+
+def test_what_is_no_number_finds_nothing():
+    right = np.eye(3, dtype=bool)
+    nothing = np.full((3, 3), np.nan)
+    assert best_rank(nothing, right).tolist() == [3, 3, 3]
+    one = np.array([[0.9, 0.1, 0.1], [np.nan, 0.8, 0.1], [0.1, 0.1, np.nan]])
+    assert best_rank(one, right).tolist() == [1, 2, 3]
+    assert np.isnan(auc(np.array([np.nan]), np.array([0.1]))) and np.isnan(auc(np.array([0.1]), np.array([np.nan])))
+    assert mexa(nothing) == 0
+
+
+def test_a_model_whose_vectors_are_no_numbers_is_named_and_never_aligned(tiny, pairs):
+    with tiny.using(None) as model, torch.no_grad():
+        model.model.layers[1].mlp.down_proj.weight.fill_(float("nan"))
+    result = measure(tiny, pairs)
+    assert any("At 2 layers from block 2 on, vectors are no numbers" in str(warning) for warning in result.warnings)
+    for layer in (2, 3):
+        assert result.retrieval["sw_en"].p_at_1[layer] == result.retrieval["en_sw"].p_at_1[layer] == 0
+        assert result.reference_rank[layer].min() > 100 and np.isnan(result.auc[layer]) and result.mexa[layer] == 0
+        assert verdict(result, layer) == "not discriminative"

@@ -1,0 +1,125 @@
+"""Before and after: the layer that is picked, what is warned about, and which pairs moved."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import character_tokenizer, tiny_llama
+from tli_core.lists.pairs import WordPair
+from tli_core.measures.alignment import measure
+from tli_core.measures.before_after import compare, compare_lists, evaluate, evaluate_lists, movers, pick_layer
+from tli_core.measures.significance import holm
+from tli_core.models.layers import PICK
+from tli_core.models.loaded_model import LoadedModel
+from tli_core.reports.messages import CHANGES, change_sentence, overlay_sentence
+from tli_core.reports.model_card import save_adapter
+from tli_core.training.config import configured
+from tli_core.training.loop import train_adapter
+
+
+@pytest.fixture
+def measured(tiny, pairs):
+    """Two random models stand in for base and adapter: (trained before, after, control before, after)."""
+    other = LoadedModel(tiny_llama(seed=1), character_tokenizer(), "tiny", None)
+    lists = pairs[:20], pairs[20:]
+    return [measure(loaded, chosen) for chosen in lists for loaded in (tiny, other)]
+
+
+def test_holm_by_hand():
+    assert holm(np.array([0.01, 0.04, 0.03])) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm(np.array([0.6, 0.9])) == pytest.approx([1, 1])
+
+
+def test_the_curve_of_differences_agrees_with_the_test_at_its_layer(measured):
+    before, after, *_ = measured
+    item = compare("trained", before, after, 2)
+    assert item.differences.matched[2] == pytest.approx(item.test.difference)
+    assert item.differences.matched_ci95[2] == pytest.approx(item.test.difference_ci95)
+    assert item.differences.gap[2] == pytest.approx(item.change.gap, abs=1e-6)
+    assert (item.differences.matched_p >= 0).all() and item.differences.matched_p[2] >= item.test.p_t
+    same = compare("trained", before, before, 2)
+    assert (same.differences.matched == 0).all() and (same.differences.matched_p == 1).all()
+
+
+def test_a_picked_layer_is_chosen_on_trained_pairs_and_flattering_there_only(measured):
+    trained, control = compare_lists(*measured, layer=PICK)
+    grown = measured[1].gap - measured[0].gap
+    assert trained.layer == control.layer == pick_layer(*measured[:2]) and grown[trained.layer] == grown[1:].max()
+    assert trained.picked_on == control.picked_on == "trained"
+    assert "picked on these same 20 pairs" in str(trained.warnings[0]) and control.warnings == ()
+    assert compare_lists(*measured, layer=2)[0].warnings == ()
+
+
+def test_words_in_both_lists_are_warned_about(tiny, pairs):
+    key = tiny.new_adapter(_lora())
+    _, control = evaluate_lists(tiny, pairs[:5], [*pairs[4:9], WordPair("chai", "tea")], key)
+    assert "1 Swahili and 1 English words" in str(control.warnings[0])
+
+
+def test_what_cannot_be_evaluated_is_refused_before_anything_is_measured(tiny, pairs):
+    told = []
+    with pytest.raises(ValueError, match="no layer 9"):
+        evaluate_lists(tiny, pairs, pairs, "none", 9, tell=told.append)
+    with pytest.raises(ValueError, match="trained list needs at least two"):
+        evaluate_lists(tiny, pairs[:1], pairs, "none", tell=told.append)
+    assert told == []
+
+
+def test_movers_are_ordered_by_what_they_gained_over_wrong_partners(measured):
+    item = compare("trained", *measured[:2], "output")
+    gained, lost = movers(item, 3)
+    assert len(gained) == len(lost) == 3
+    changes = [mover.change for mover in (*gained, *reversed(lost))]
+    assert changes == sorted(changes, reverse=True) and changes[0] > 0 > changes[-1]
+    first = gained[0]
+    assert first.change == pytest.approx((first.after - first.wrong_after) - (first.before - first.wrong_before))
+
+
+def _lora():
+    from peft import LoraConfig
+
+    return LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
+
+
+def test_where_nothing_can_be_told_nothing_is(tiny, pairs):
+    other = LoadedModel(tiny_llama(seed=1), character_tokenizer(), "tiny", None)
+    for n in (2, 4):
+        few = compare("x", measure(tiny, pairs[:n]), measure(other, pairs[:n]), "output")
+        assert few.change.verdict == "too few pairs" and np.isnan(few.change.gap_ci95).all()
+        assert "Too few pairs to tell" in overlay_sentence(few.before, few.after, "mine")
+    for n in (6, 12, 25):
+        item = compare("x", measure(tiny, pairs[:n]), measure(other, pairs[:n]), "output")
+        told = overlay_sentence(item.before, item.after, "mine")
+        assert CHANGES[item.change.verdict] in told and CHANGES[item.change.verdict] in change_sentence(item)
+    with other.using(None) as model, torch.no_grad():
+        model.model.layers[2].mlp.down_proj.weight.fill_(float("nan"))
+    lost = compare("x", measure(tiny, pairs), measure(other, pairs), "output")
+    assert lost.change.verdict == "no numbers" and "vectors are no numbers" in change_sentence(lost)
+    assert np.isnan(lost.test.p_t) and np.isnan(lost.differences.matched_p[3]) and lost.differences.matched_p[2] <= 1
+    same = [WordPair("maji", "water")] * 6
+    alike = compare("x", measure(tiny, same), measure(tiny, same), "output")
+    assert np.isnan(alike.test.p_t) and (alike.differences.matched_p == 1).all()
+
+
+def test_pairs_that_chose_the_step_are_not_believed_by_themselves(tiny, pairs, tmp_path):
+    config = configured("corrected", layer=2, batch_size=8, epochs=6, patience=1, learning_rate=5e-3)
+    *_, trained = train_adapter(tiny, pairs[:16], config, pairs[16:])
+    assert trained.record["kept_step"] and len(trained.record["step_chosen_on"]) == 14
+    folder = save_adapter(trained, tmp_path, "mine")
+    key = tiny.add_adapter(folder).key
+
+    def said(key, on):
+        return [str(warning) for warning in evaluate(tiny, "control", on, key).warnings]
+
+    assert "and 14 of these are among them: their figures flatter" in said(key, pairs[16:])[0]
+    assert "and 4 of these are among them" in said(key, pairs[10:20])[0]
+    assert said(key, pairs[:16]) == []
+    assert "14 of these are among them" in str(evaluate_lists(tiny, pairs[:16], pairs[16:], key)[1].warnings[0])
+    record = json.loads((folder / "tli.json").read_text())
+    del record["step_chosen_on"]
+    (folder / "tli.json").write_text(json.dumps(record))
+    assert "the record does not tell which" in said(tiny.add_adapter(folder).key, pairs[:16])[0]
+    *_, unpicked = train_adapter(tiny, pairs[:16], configured("published", epochs=1), pairs[16:])
+    assert said(tiny.add_adapter(save_adapter(unpicked, tmp_path, "other")).key, pairs[16:]) == []

@@ -1,0 +1,82 @@
+"""Projections share their axes; neighbours are ordered, marked and counted."""
+
+import numpy as np
+import pytest
+import torch
+
+from tli_core.lists.pairs import WordPair, lexicon, shipped
+from tli_core.measures.projection import nearest_words, project, translations
+from tli_core.models.loaded_model import load_model
+from tli_core.models.registry import PROJECTIONS, find_adapter
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return load_model("lugha-mini")
+
+
+@pytest.mark.parametrize("method", PROJECTIONS)
+def test_every_method_places_both_models_in_one_plane(method, mini):
+    corrected = mini.add_adapter(find_adapter("mini-corrected")).key
+    pairs = shipped("control")[: 6 if method == "UMAP" else 20]
+    result = project(mini, pairs, [None, corrected], method=method)
+    again = project(mini, pairs, [None, corrected], method=method)
+    assert result.points.shape == (2, len(pairs), 2, 2) and np.isfinite(result.points).all()
+    assert result.points == pytest.approx(again.points)
+    assert result.layer_name == "output" and result.partners_nearest[1] > result.partners_nearest[0]
+
+
+def test_the_same_model_twice_gives_the_same_points(tiny, pairs):
+    result = project(tiny, pairs, [None, None], layer=1)
+    assert result.points[0] == pytest.approx(result.points[1], abs=1e-5) and result.layer_name == "block 1"
+
+
+def test_pca_keeps_the_widest_spread(tiny, pairs):
+    points = project(tiny, pairs, [None]).points[0].reshape(-1, 2)
+    assert points.mean(axis=0) == pytest.approx([0, 0], abs=1e-5) and points[:, 0].std() > points[:, 1].std()
+
+
+def test_neighbours_of_a_known_word_are_marked(mini):
+    corrected = mini.add_adapter(find_adapter("mini-corrected")).key
+    found = nearest_words(mini, "maji", "Swahili", corrected)
+    assert len(found.nearest) == 10 and found.candidates == len({e.pair.english for e in lexicon()})
+    cosines = [neighbour.cosine for neighbour in found.nearest]
+    assert cosines == sorted(cosines, reverse=True)
+    marked = [rank for rank, neighbour in enumerate(found.nearest, 1) if neighbour.right]
+    assert found.right_rank is not None and (marked[:1] == [found.right_rank] or found.right_rank > 10)
+
+
+def test_neighbours_are_embedded_once_and_let_go_with_their_adapter(tiny, monkeypatch):
+    import tli_core.measures.projection
+
+    calls = []
+    real = tli_core.measures.projection.layer_states
+    monkeypatch.setattr(
+        tli_core.measures.projection, "layer_states", lambda m, w, *a: calls.append(len(w)) or real(m, w, *a)
+    )
+    first = nearest_words(tiny, "water", "English", None, layer=2)
+    second = nearest_words(tiny, "fire", "English", None, layer=2)
+    assert first.nearest != second.nearest and calls.count(1) == 2 and len(calls) == 3
+
+
+def test_an_unknown_word_has_neighbours_but_none_is_called_right(tiny):
+    found = nearest_words(tiny, "zzz", "Swahili", None)
+    assert found.right_rank is None and len(found.nearest) == 10 and not any(n.right for n in found.nearest)
+    assert translations("zzz", "Swahili") == frozenset() and "maji" in translations("Water", "English")
+
+
+def test_what_cannot_be_drawn_is_one_sentence(tiny, pairs):
+    with pytest.raises(ValueError, match="no projection 'MDS'"):
+        project(tiny, pairs, [None], method="MDS")
+    with pytest.raises(ValueError, match="at least three pairs, got 2"):
+        project(tiny, pairs[:2], [None])
+    with pytest.raises(ValueError, match="no language 'French'"):
+        nearest_words(tiny, "eau", "French", None)
+    with pytest.raises(ValueError, match="no layer 8"):
+        nearest_words(tiny, "maji", "Swahili", None, layer=8)
+    assert torch.is_tensor(tiny.reference(None, "probe", lambda: torch.zeros(1)))
+
+
+def test_words_stay_what_they_are(tiny):
+    pairs = [WordPair("a", "b"), WordPair("a", "b"), WordPair("c", "d")]
+    assert project(tiny, pairs, [None]).points.shape == (1, 3, 2, 2)

@@ -1,0 +1,290 @@
+"""Jobs without a page: their line, their end, what is left of them on disk, and whose they are."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tli_core.models.loaded_model import load_model
+from tli_core.models.placement import Placement
+from tli_core.training.config import configured
+from ui.server.hosting import OWN_MACHINE
+from ui.server.jobs import BROKEN_OFF, DONE, FAILED, MAX_WAITING, RECORD, RUNNING, STOPPED, Job, Jobs
+from ui.server.training_run import Order
+from ui.server.visitors import Models, OwnAdapter, Visitor
+from ui.widgets import run_view
+
+CONFIG = configured("corrected", layer=2, batch_size=10, epochs=4, learning_rate=5e-3)
+LONG = replace(CONFIG, epochs=1000)
+
+
+@pytest.fixture(autouse=True)
+def told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page is told every second or so; nobody reads along here."""
+    monkeypatch.setattr("ui.server.training_run.DRAW_SECONDS", 0.01)
+
+
+@pytest.fixture
+def models(tiny_folder: Path) -> Models:
+    return Models((str(tiny_folder),))
+
+
+@pytest.fixture
+def order(models: Models, pairs) -> Order:
+    return Order("mine", models.names[0], CONFIG, pairs[:20], pairs[20:])
+
+
+def wait(job: Job, until=lambda job: not job.active) -> Job:
+    deadline = time.monotonic() + 60
+    while not until(job):
+        assert time.monotonic() < deadline, job
+        time.sleep(0.02)
+    return job
+
+
+def test_a_job_ends_with_a_measured_adapter_that_is_its_owners_alone(models, order, tmp_path):
+    jobs = Jobs(models, tmp_path)
+    job = wait(jobs.submit(order, "owner"))
+    assert job.state == DONE and [step.step for step in job.steps] == list(range(9))
+    assert jobs.result(job).evaluations[0].after.provenance.adapter == "mine"
+    # What the page gives out lies where Gradio may read, wherever the runs are.
+    *_, table, download = run_view.ended(jobs, job, job, None)
+    assert table["headers"] == ["measure", "mine, control (10 pairs)", "mine, trained (20 pairs)"]
+    assert not Path(download.value["path"]).is_relative_to(tmp_path)
+    owner, stranger, guest = Visitor("owner"), Visitor("stranger"), Visitor("stranger", linked=[job.id])
+    assert [jobs.sync(who) for who in (owner, stranger, guest)] == [[job], [], [job]]
+    assert "mine" in owner.adapters(order.model) and "mine" not in stranger.adapters(order.model)
+    assert owner.key(models, order.model, "mine") == guest.key(models, order.model, "mine")
+    with pytest.raises(ValueError, match="no adapter 'mine'"):
+        stranger.key(models, order.model, "mine")
+    given_out = jobs.downloads(job)
+    assert list(given_out.iterdir())
+    jobs.delete(job)
+    assert not given_out.exists()
+
+
+def test_a_stopped_job_goes_on_to_the_adapter_of_an_unbroken_one(models, order, tmp_path):
+    whole = Jobs(models, tmp_path / "whole")
+    unbroken = wait(whole.submit(replace(order, config=replace(CONFIG, epochs=40))))
+    jobs = Jobs(models, tmp_path / "broken")
+    job = jobs.submit(replace(order, config=replace(CONFIG, epochs=40)))
+    wait(job, lambda job: len(job.steps) > 2)
+    jobs.stop(job)
+    assert wait(job).state == STOPPED and job.adapter and job.resumable
+    jobs.resume(job)
+    assert wait(job).state == DONE and not job.resumable
+    weights = [one.adapter / "adapter_model.safetensors" for one in (unbroken, job)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    with pytest.raises(ValueError, match="mine has nothing to go on from: it is done"):
+        jobs.resume(job)
+
+
+def test_the_table_of_a_run_and_its_shuffled_control_says_whose_each_column_is(models, order, tmp_path):
+    jobs = Jobs(models, tmp_path)
+    first = wait(jobs.submit(order))
+    shuffled = replace(order, name="mine-shuffled", config=replace(CONFIG, shuffled=True), of=first.id)
+    told, *_, table, _ = run_view.ended(jobs, first, wait(jobs.submit(shuffled)), None)
+    assert [header.split(",")[0] for header in table["headers"][1:]] == [
+        "mine",
+        "mine",
+        "mine-shuffled",
+        "mine-shuffled",
+    ]
+    assert told.startswith("**mine-shuffled** · ")
+
+
+def test_a_run_that_was_asked_to_stop_says_so_until_it_has(models, order, tmp_path):
+    jobs = Jobs(models, tmp_path)
+    job = wait(jobs.submit(replace(order, config=LONG)), lambda job: len(job.steps) > 1)
+    assert jobs.progress(job).startswith("Step ") and not job.stopping
+    jobs.stop(job)
+    assert job.stopping or not job.active
+    assert not job.active or job.said or jobs.progress(job).startswith("Stopping after this step")
+    assert wait(job).state == STOPPED and not job.stopping
+
+
+def test_a_new_server_finds_the_runs_and_goes_on_with_one_that_was_broken_off(models, order, tmp_path):
+    earlier = Jobs(models, tmp_path)
+    done = wait(earlier.submit(order, "owner"))
+    cut = earlier.submit(replace(order, name="cut", config=LONG), "owner")
+    wait(cut, lambda job: len(job.steps) > 100)
+    earlier.stop(cut)
+    wait(cut)
+    # As a server leaves it that dies at work.
+    record = tmp_path / cut.id / RECORD
+    record.write_text(json.dumps({**json.loads(record.read_text()), "state": RUNNING, "adapter": None}))
+
+    later = Jobs(models, tmp_path)
+    found = later.of("owner")
+    assert [job.order for job in found] == [done.order, cut.order]
+    assert [job.state for job in found] == [DONE, BROKEN_OFF] and found[1].resumable
+    assert later.result(found[0]).record["losses"] == earlier.result(done).record["losses"]
+    later.resume(found[1])
+    wait(found[1], lambda job: len(job.steps) > len(cut.steps))
+    later.stop(found[1])
+    assert wait(found[1]).state == STOPPED
+
+
+def test_a_run_on_the_first_blocks_alone_is_measured_at_the_last_of_them(models, order, tmp_path):
+    models._loaded[order.model] = load_model(order.model, Placement("cpu", 2))
+    jobs = Jobs(models, tmp_path)
+    job = wait(jobs.submit(order))
+    assert job.state == DONE and jobs.result(job).evaluations[0].before.names[-1] == "block 2"
+    too_deep = wait(jobs.submit(replace(order, config=replace(CONFIG, layer=None))))
+    assert too_deep.state == FAILED and "give a layer from 1 to 2" in too_deep.said
+
+
+def test_what_fails_says_why_and_the_line_goes_on(models, order, tmp_path):
+    jobs = Jobs(models, tmp_path)
+    bad = jobs.submit(replace(order, config=replace(CONFIG, layer=9)))
+    good = jobs.submit(order)
+    assert wait(bad).state == FAILED and "Layer 9 is beyond this model" in bad.said and not bad.resumable
+    assert wait(good).state == DONE
+
+
+def test_a_full_line_refuses_and_names_and_files_go_as_asked(models, order, tmp_path):
+    jobs = Jobs(models, tmp_path)
+    running = jobs.submit(replace(order, config=LONG), "owner")
+    wait(running, lambda job: len(job.steps) > 2)
+    with pytest.raises(ValueError, match="still at work"):
+        jobs.rename(running, "other")
+    waiting = [jobs.submit(order) for _ in range(MAX_WAITING)]
+    with pytest.raises(ValueError, match="8 fine-tunes are waiting already"):
+        jobs.submit(order)
+    assert jobs.progress(waiting[1]) == "Waiting: 2 before it."
+    for job in waiting[1:]:
+        jobs.delete(job)
+    jobs.stop(running)
+    wait(running)
+    jobs.rename(running, "other")
+    assert running.adapter.name == "other" and (running.adapter / "adapter_config.json").is_file()
+    assert jobs.result(running).evaluations[0].after.provenance.adapter == "other"
+    assert jobs.find("../../etc") is None and jobs.find("0" * 32) is None
+    wait(waiting[0])
+    jobs.delete(running)
+    wait(running, lambda job: not job.folder.exists())
+    assert jobs.of("owner") == []
+
+
+def test_runs_are_kept_for_the_hours_that_were_said(models, order, tmp_path):
+    jobs = Jobs(models, tmp_path, replace(OWN_MACHINE, keep_hours=1))
+    old = wait(jobs.submit(order, "owner"))
+    old.made -= 3700
+    new = wait(jobs.submit(replace(order, name="new"), "owner"))
+    assert jobs.of("owner") == [new] and not old.folder.exists()
+
+
+def test_a_name_that_is_taken_is_followed_by_the_next(models, tmp_path):
+    visitor = Visitor(trained={"mine": OwnAdapter("base", tmp_path), "mine-2": OwnAdapter("base", tmp_path)})
+    assert visitor.free_name("base", "other") == "other"
+    assert visitor.free_name("base", "mine") == visitor.free_name("base", "mine-2") == "mine-3"
+
+
+class Killed(BaseException):
+    """The server ends here, as by kill -9: nothing after this line runs."""
+
+
+def killed_at(monkeypatch, place: str) -> None:
+    def kill(*_args, **_kwargs):
+        raise Killed
+
+    monkeypatch.setattr(place, kill)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_server_that_ends_while_it_measures_loses_nothing(stopped, models, order, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        killed_at(patch, "ui.server.training_run.measured_run")
+        jobs = Jobs(models, tmp_path)
+        job = jobs.submit(replace(order, config=LONG) if stopped else order, "owner")
+        if stopped:
+            wait(job, lambda job: len(job.steps) > 1)
+            jobs.stop(job)
+        wait(job, lambda job: job.adapter and not jobs._worker.is_alive())
+    again = Jobs(models, tmp_path)
+    (found,) = again.of("owner")
+    assert found.state == (STOPPED if stopped else DONE) and found.adapter.is_dir()
+    assert found.resumable is stopped
+    assert again.result(found).evaluations[0].after.provenance.adapter == "mine"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_server_that_ends_before_it_saves_goes_on_from_the_last_step(models, order, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        killed_at(patch, "tli_core.reports.model_card.save_adapter")
+        jobs = Jobs(models, tmp_path / "killed")
+        job = jobs.submit(order, "owner")
+        wait(job, lambda job: not jobs._worker.is_alive())
+    again = Jobs(models, tmp_path / "killed")
+    (found,) = again.of("owner")
+    assert found.state == BROKEN_OFF and found.resumable and not found.adapter
+    again.resume(found)
+    assert wait(found).state == DONE
+    whole = wait(Jobs(models, tmp_path / "whole").submit(order))
+    weights = [one.adapter / "adapter_model.safetensors" for one in (found, whole)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_a_run_that_is_done_keeps_its_curve_and_lets_its_moments_go(models, order, tmp_path):
+    job = wait(Jobs(models, tmp_path).submit(order, "owner"))
+    assert (job.folder / "state.safetensors").stat().st_size < 10_000
+    (again,) = Jobs(models, tmp_path).of("owner")
+    assert again.steps == job.steps and not again.resumable
+
+
+def test_the_line_goes_on_where_the_disk_does_not(models, order, tmp_path, monkeypatch):
+    jobs = Jobs(models, tmp_path)
+    first = wait(jobs.submit(replace(order, config=LONG)), lambda job: len(job.steps) > 1)
+
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tli_core.reports.json_csv.write_text", full)
+        jobs.stop(first)
+        assert wait(first).state == FAILED and "could not write to its disk" in first.said
+        with pytest.raises(ValueError, match=r"cannot keep a run on its disk \(No space left on device\)"):
+            jobs.submit(order)
+    assert wait(jobs.submit(order)).state == DONE
+    assert first.resumable
+
+
+def test_a_record_that_was_cut_is_passed_over_and_no_run_leaves_one(models, order, tmp_path, monkeypatch):
+    jobs = Jobs(models, tmp_path)
+    job = wait(jobs.submit(order, "owner"))
+    with monkeypatch.context() as patch:
+        killed_at(patch, "tli_core.whole_files._to_disk")
+        with pytest.raises(Killed):
+            job.write()
+    assert Jobs(models, tmp_path).of("owner")[0].state == DONE
+    (job.folder / RECORD).write_text("")
+    assert Jobs(models, tmp_path).of("owner") == []
+
+
+def test_strangers_share_by_address_as_well_as_by_browser(models, order, tmp_path):
+    limits = replace(OWN_MACHINE, folders=False, at_work=1, runs=2, run_bytes=200_000, own_bytes=10**9, all_bytes=10**9)
+    jobs = Jobs(models, tmp_path, limits)
+    long = replace(order, config=LONG)
+    running = [jobs.submit(long, f"browser {i}", "school") for i in range(limits.by_address)]
+    with pytest.raises(ValueError, match="3 runs from your network are at work"):
+        jobs.submit(long, "a fourth browser", "school")
+    running.append(jobs.submit(long, "elsewhere", "home"))
+    stopped = wait(running[0], lambda job: len(job.steps) > 1)
+    jobs.stop(stopped)
+    wait(stopped)
+    running.append(jobs.submit(long, "a fifth browser", "school"))
+    with pytest.raises(ValueError, match="3 runs from your network are at work"):
+        jobs.resume(stopped, "school")
+    stopped.steps = (replace(stopped.steps[-1], seconds=limits.train_seconds),)
+    with pytest.raises(ValueError, match="This run has had its 60 minutes"):
+        jobs.resume(stopped, "elsewhere")
+    large = replace(order, config=replace(CONFIG, rank=256, targets=("q_proj", "up_proj", "down_proj")))
+    with pytest.raises(ValueError, match=r"The run would take \d+ MB, more than 0, the most here"):
+        jobs.submit(large, "another", "office")
+    for job in running:
+        jobs.stop(job)
+    for job in running:
+        wait(job)

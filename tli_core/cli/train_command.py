@@ -1,0 +1,27 @@
+"""What was set up on the page, as the command that does the same."""
+
+import shlex
+
+from tli_core.training.config import TrainingConfig, changed_knobs
+
+
+def train_command(config: TrainingConfig, model: str, name: str, pairs_file: str | None = None) -> str:
+    """The command line of a fine-tune, one option a line where there are several.
+
+    Args:
+        pairs_file: the file that holds the pairs; None for the shipped training list.
+    """
+    options = [f"--model {shlex.quote(model)}", f"--preset {config.preset}"]
+    if pairs_file:
+        options.append(f"--pairs {shlex.quote(pairs_file)}")
+    for knob, value in changed_knobs(config).items():
+        option = f"--{knob.replace('_', '-')}"
+        if knob == "shuffled":
+            options.append(option)
+        elif knob == "layer":
+            options.append(f"{option} {'output' if value is None else value}")
+        elif knob == "targets":
+            options.append(f"{option} {' '.join(value)}")
+        else:
+            options.append(f"{option} {value}")
+    return " \\\n  ".join(["python -m tli_core train", *options, f"--name {shlex.quote(name)}"])

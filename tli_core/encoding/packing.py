@@ -1,0 +1,213 @@
+"""Words of a list side by side in rows that share their BOS: nothing is computed twice, next to nothing is padded.
+
+In a causal model BOS sees only itself, so it is the same for every word and need be computed once a row. A mask lets
+each word see BOS and its own past, and positions begin anew with every word: each gets the states it has alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain, pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tli_core.encoding.readouts import EncodedWord
+
+ROW_TOKENS = 128
+"""Tokens in a row: enough for a training batch in one row, few enough that attention across words costs little."""
+
+_ALIGNED = 256
+"""Bytes: where a tensor may begin in another's memory for a GPU to read it as fast as one of its own."""
+
+MULTIPLE = 8
+"""Rows are padded to a multiple of this, which fused attention asks of a mask."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """r rows of t tokens with up to k words each: n neighbours of a list, laid out in whatever order fills the rows.
+
+    ids and positions are (r, t), mask (r, t, t) is True where a token sees another. weights and anchors (r, k, t) are
+    each token's part in a word's vector, and that of special tokens alone; slots (n,) are the words' places in (r · k),
+    in the order of the list, which is also their order within a row.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    mask: Tensor
+    weights: Tensor
+    anchors: Tensor
+    slots: Tensor
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Its parts, in order."""
+        return self.ids, self.positions, self.mask, self.weights, self.anchors, self.slots
+
+    def to(self, device: torch.device) -> "Pack":
+        """The same on a device; a GPU fetches it while the CPU goes on."""
+        ((_, parts),) = sent([self.tensors()], device)
+        return Pack(*parts)
+
+    def additive_mask(self, dtype: torch.dtype) -> Tensor:
+        """The mask as blocks take it: (r, 1, t, t), added to the scores. Every token sees itself at least."""
+        return self.mask.to(dtype).log()[:, None]  # log 1 = 0, log 0 = −∞
+
+    def pool(self, hidden: Tensor, weights: Tensor) -> Tensor:
+        """Weighted sums over tokens: hidden (r, t, d) in float32 and weights (r, k, t) -> (n, d)."""
+        if len(hidden) == 1:
+            # In the only row words have their places in the order of the list.
+            return weights.squeeze(0)[: len(self.slots)] @ hidden.squeeze(0)
+        return torch.bmm(weights, hidden).flatten(0, 1).index_select(0, self.slots)
+
+
+def sent(groups: Sequence[Sequence[Tensor]], device: torch.device) -> list[tuple[Tensor | None, list[Tensor]]]:
+    """Groups of tensors on a device, to a GPU as one copy: one for each tensor took the CPU a fifth of a training step.
+
+    The copy is from page-locked memory, as from any other it would wait for the GPU to be idle.
+
+    Returns:
+        for each group the memory that it lies in on a GPU, as bytes, or None, and its tensors.
+    """
+    if device.type != "cuda" or groups[0][0].is_cuda:
+        return [(None, [tensor.to(device) for tensor in group]) for group in groups]
+    tensors = list(chain.from_iterable(groups))
+    sizes = [tensor.numel() * tensor.element_size() for tensor in tensors]
+    edges = [0, *accumulate(-(-size // _ALIGNED) * _ALIGNED for size in sizes)]
+    here = torch.empty(edges[-1], dtype=torch.uint8, pin_memory=True)
+    # With NumPy on this thread: PyTorch shares even small copies out to all cores, and waking them takes longer.
+    bytes_here = here.numpy()
+    for start, size, tensor in zip(edges, sizes, tensors, strict=False):
+        array = tensor.numpy()
+        bytes_here[start : start + size].view(array.dtype).reshape(array.shape)[...] = array
+    there = here.to(device, non_blocking=True)
+    parts = [
+        there[start : start + size].view(tensor.dtype).view(tensor.shape)
+        for start, size, tensor in zip(edges, sizes, tensors, strict=False)
+    ]
+    ends = list(accumulate(len(group) for group in groups))
+    return [(there[edges[begin] : edges[end]], parts[begin:end]) for begin, end in pairwise([0, *ends])]
+
+
+def pack_words(
+    words: Sequence[EncodedWord], weights: Sequence[np.ndarray], max_tokens: int, row_tokens: int = ROW_TOKENS
+) -> Iterator[Pack]:
+    """Lay words out in packs, each of the next words of the list.
+
+    Args:
+        weights: each word's pooling weights, one a token of it.
+        max_tokens: about how many tokens a pack has at most.
+    """
+    shared, own, capacity = _measure(words, row_tokens)
+    room = max(1, max_tokens // capacity) * (capacity - shared)
+    stretch = np.maximum(own.cumsum() - 1, 0) // max(1, room)  # which pack each word goes to
+    edges = [0, *(np.flatnonzero(np.diff(stretch)) + 1).tolist(), len(words)]
+    for begin, end in pairwise(edges):
+        yield from _packs(words[begin:end], weights[begin:end], own[begin:end], [end - begin], shared, capacity)
+
+
+def pack_batches(
+    words: Sequence[EncodedWord],
+    weights: Sequence[np.ndarray],
+    sizes: Sequence[int],
+    round_to: tuple[int, int],
+) -> list[Pack]:
+    """One pack for each batch of so many words, which follow one another. Several at once take hardly longer than one.
+
+    Args:
+        weights: as in `pack_words`.
+        round_to: rows are padded to a multiple of the first, words in a row to one of the second.
+    """
+    shared, own, capacity = _measure(words, ROW_TOKENS)
+    return _packs(words, weights, own, sizes, shared, capacity, round_to)
+
+
+def _measure(words: Sequence[EncodedWord], row_tokens: int) -> tuple[int, np.ndarray, int]:
+    """How many tokens all words begin with alike, how many each has beside, (n,), and how many a row has."""
+    shared = _shared_prefix(words)
+    own = np.fromiter((len(word.ids) - shared for word in words), dtype=np.int64, count=len(words))
+    return shared, own, max(row_tokens, shared + int(own.max()))
+
+
+def _packs(
+    words: Sequence[EncodedWord],
+    weights: Sequence[np.ndarray],
+    own: np.ndarray,
+    sizes: Sequence[int],
+    shared: int,
+    capacity: int,
+    round_to: tuple[int, int] = (MULTIPLE, 1),
+) -> list[Pack]:
+    # All packs are laid out as one with as many rows, which is then cut: NumPy takes as long for one as for many.
+    row, begin = _rows(own, sizes, shared, capacity)
+    slot = _counted(row)
+    starts = np.cumsum([0, *sizes[:-1]])  # each pack's first word
+    first_row = [*np.minimum.reduceat(row, starts).tolist(), int(row.max()) + 1]
+    ts = [_rounded(most, round_to[0]) for most in np.maximum.reduceat(begin + own, starts)]
+    ks = [_rounded(most + 1, round_to[1]) for most in np.maximum.reduceat(slot, starts)]
+    r, t, k = first_row[-1], max(ts), max(ks)
+    ids, positions = np.zeros((r, t), dtype=np.int64), np.zeros((r, t), dtype=np.int64)
+    segment = np.full((r, t), -1)  # 0: the shared prefix; from 1: the words; −1: padding
+    pooled, anchors = np.zeros((r, k, t), dtype=np.float32), np.zeros((r, k, t), dtype=np.float32)
+    ids[:, :shared], positions[:, :shared], segment[:, :shared] = words[0].ids[:shared], range(shared), 0
+
+    # Every word's own tokens, one after another: which word, and the how manyth token of its own.
+    word = np.repeat(np.arange(len(words)), own)
+    within = np.arange(len(word)) - np.repeat(own.cumsum() - own, own)
+    at = row[word], begin[word] + within
+    ids[at] = np.fromiter(chain.from_iterable(w.ids[shared:] for w in words), dtype=np.int64, count=len(word))
+    positions[at] = shared + within
+    segment[at] = slot[word] + 1
+    special = np.fromiter(chain.from_iterable(w.special[shared:] for w in words), dtype=bool, count=len(word))
+    parts = np.concatenate([part[shared:] for part in weights])
+    pooled[at[0], slot[word], at[1]] = parts
+    anchors[at[0], slot[word], at[1]] = parts * special
+    prefix = np.stack([part[:shared] for part in weights])  # (n, shared); special tokens, all of them
+    pooled[row, slot, :shared] = anchors[row, slot, :shared] = prefix
+
+    seen = segment[:, :, None] == segment[:, None, :]
+    mask = (seen | (segment[:, None, :] == 0)) & np.tri(t, dtype=bool)  # (r, t, t)
+    packs = []
+    for start, size, (top, bottom), t, k in zip(starts, sizes, pairwise(first_row), ts, ks, strict=True):
+        own_slots = (row[start : start + size] - top) * k + slot[start : start + size]
+        rows = slice(top, bottom)
+        parts = ids[rows, :t], positions[rows, :t], mask[rows, :t, :t], pooled[rows, :k, :t], anchors[rows, :k, :t]
+        packs.append(Pack(*map(torch.from_numpy, (*parts, own_slots))))
+    return packs
+
+
+def _rounded(count: int, unit: int) -> int:
+    return -(-int(count) // unit) * unit
+
+
+def _rows(own: np.ndarray, sizes: Sequence[int], shared: int, capacity: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each word's row, and its first token there: (n,) each. A pack begins with a row of its own."""
+    lengths, row, begin = own.tolist(), [0] * len(own), [0] * len(own)
+    at, first = -1, 0
+    for size in sizes:
+        used = capacity
+        # Longest first, so that what is left at the end of a row is no more than a short word.
+        for i in sorted(range(first, first + size), key=lengths.__getitem__, reverse=True):
+            if used + lengths[i] > capacity:
+                at, used = at + 1, shared
+            row[i], begin[i] = at, used
+            used += lengths[i]
+        first += size
+    return np.array(row), np.array(begin)
+
+
+def _counted(row: np.ndarray) -> np.ndarray:
+    """Each word's place among those of its row, in the order of the list: (n,)."""
+    place = np.empty_like(row)
+    counts = np.bincount(row)
+    place[np.argsort(row, kind="stable")] = np.arange(len(row)) - np.repeat(counts.cumsum() - counts, counts)
+    return place
+
+
+def _shared_prefix(words: Sequence[EncodedWord]) -> int:
+    """How many special tokens all words begin with alike: one for BOS, none where the tokenizer adds none."""
+    first = words[0]
+    count = next(i for i, special in enumerate(first.special) if not special)
+    while any(word.ids[:count] != first.ids[:count] or not all(word.special[:count]) for word in words):
+        count -= 1
+    return count

@@ -1,0 +1,309 @@
+"""What is wrong with a list of word pairs, one sentence each, and the fix that can be accepted."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import lru_cache
+
+from tli_core.i18n import Message, message, say
+from tli_core.lists.pairs import WordPair, lexicon, normalise
+
+MANY_SUBWORDS = 6
+"""A word in more pieces than this is a mean over fragments more than a word."""
+
+VERB_PREFIXES = ("ku", "kw")
+HYPHENS = ("-", "–", "‑")
+
+SLIP = 0.75
+"""Words that agree in this share of their letters, in order, are taken for one word spelt twice: two letters of four
+exchanged are enough."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to mend at one pair. `fix` says what accepting it does; empty where there is only something to know."""
+
+    kind: str
+    index: int
+    message: str
+    fix: str = ""
+    into: int | None = None
+
+
+def lint(
+    pairs: Sequence[WordPair],
+    trained: Sequence[WordPair] = (),
+    subwords: Callable[[str], Sequence[str]] | None = None,
+) -> tuple[Finding, ...]:
+    """Everything worth mending or knowing in a list, in the order of the list.
+
+    Args:
+        trained: the list that is trained on, where `pairs` is the control list: words in both are leaks.
+        subwords: what the model's tokenizer makes of a word, to name words that fall into many pieces.
+    """
+    found = [
+        *_wording(pairs),
+        *_repeats(pairs),
+        *leaks(trained, pairs),
+        *(_fragments(pairs, subwords) if subwords else ()),
+    ]
+    return tuple(sorted(found, key=lambda finding: finding.index))
+
+
+def apply(pairs: Sequence[WordPair], findings: Iterable[Finding]) -> tuple[WordPair, ...]:
+    """The list with the accepted findings' fixes made; those without a fix change nothing."""
+    rows: list[WordPair | None] = list(pairs)
+    accepted = [finding for finding in findings if finding.fix]
+    for kind, rule in _RULES.items():
+        for finding in accepted:
+            if finding.kind == kind and (row := rows[finding.index]) is not None:
+                rows[finding.index] = rule(row) or row
+    for finding in accepted:
+        if finding.kind not in _RULES and finding.into is None:
+            rows[finding.index] = None
+    for finding in accepted:
+        # A repeat is taken into its first place only while that is there.
+        if finding.into is None or (row := rows[finding.index]) is None or (first := rows[finding.into]) is None:
+            continue
+        glosses = dict.fromkeys((*first.glosses, *row.accepted))
+        glosses.pop(first.english, None)
+        rows[finding.into] = first._replace(glosses=tuple(glosses))
+        rows[finding.index] = None
+    return tuple(row for row in rows if row is not None)
+
+
+def shared_words(trained: Sequence[WordPair], control: Sequence[WordPair]) -> tuple[set[str], set[str]]:
+    """The Swahili and the English words of a control list that are also in the trained list."""
+    swahili = {normalise(pair.swahili) for pair in trained} & {normalise(pair.swahili) for pair in control}
+    taught = {normalise(english) for pair in trained for english in pair.accepted}
+    return swahili, taught & {normalise(pair.english) for pair in control}
+
+
+def leaks(trained: Sequence[WordPair], control: Sequence[WordPair]) -> Iterator[Finding]:
+    """Control pairs that hold a word of the trained list; accepting takes them out of the control list."""
+    swahili, english = shared_words(trained, control)
+    for index, pair in enumerate(control):
+        both = [word for word, seen in ((pair.swahili, swahili), (pair.english, english)) if normalise(word) in seen]
+        if both:
+            text = say("{words} is also trained on, so this pair does not test unseen words.",
+                       words=", ".join(map(repr, both)))  # fmt: skip
+            yield Finding("leak", index, text, say("leave it out"))
+
+
+def leak_message(trained: Sequence[WordPair], control: Sequence[WordPair]) -> Message | None:
+    """What to say of words that both lists hold; None where there are none."""
+    swahili, english = shared_words(trained, control)
+    if not swahili and not english:
+        return None
+    named = ", ".join(sorted(swahili | english)[:5])
+    return message(
+        "{swahili} Swahili and {english} English words of the control list are also in the trained list ({named} …): "
+        "take them out, or its figures are not all about unseen words.",
+        swahili=len(swahili),
+        english=len(english),
+        named=named,
+    )
+
+
+def _wording(pairs: Sequence[WordPair]) -> Iterator[Finding]:
+    """The rules of one pair, each tried on what the rules before it would leave."""
+    for index, pair in enumerate(pairs):
+        current = pair
+        for kind, rule in _RULES.items():
+            changed = rule(current)
+            if changed is not None:
+                text = say(_MESSAGES[kind], swahili=current.swahili, english=current.english)
+                yield Finding(kind, index, text, say("write {pair}", pair=_shown(changed)))
+                current = changed
+        if normalise(current.swahili) == normalise(current.english):
+            yield Finding(
+                "same spelling",
+                index,
+                say(
+                    "{word!r} is spelt the same in both languages (a name or a loan?), so its cosine is 1 whatever the "
+                    "model knows.",
+                    word=pair.swahili,
+                ),
+                say("leave it out"),
+            )
+
+
+def _repeats(pairs: Sequence[WordPair]) -> Iterator[Finding]:
+    first_swahili: dict[str, int] = {}
+    first_english: dict[str, int] = {}
+    for index, pair in enumerate(pairs):
+        swahili, english = normalise(pair.swahili), normalise(pair.english)
+        if swahili in first_swahili:
+            first = pairs[first_swahili[swahili]]
+            same = normalise(first.english) == english
+            yield Finding(
+                "repeated pair" if same else "several translations",
+                index,
+                say(
+                    "{word!r} is there twice, both times as {other!r}."
+                    if same
+                    else "{word!r} is there twice, also as {other!r}.",
+                    word=pair.swahili,
+                    other=first.english,
+                ),
+                say("count it once")
+                if same
+                else say("keep {pair} and count {word!r} as right too", pair=_shown(first), word=pair.english),
+                first_swahili[swahili],
+            )
+        elif english in first_english:
+            other = pairs[first_english[english]].swahili
+            yield Finding(
+                "synonyms",
+                index,
+                say(
+                    "{word!r} also translates {other!r}; the two are never used as each other's wrong answer.",
+                    word=pair.english,
+                    other=other,
+                ),
+            )
+        first_swahili.setdefault(swahili, index)
+        first_english.setdefault(english, index)
+
+
+def _fragments(pairs: Sequence[WordPair], subwords: Callable[[str], Sequence[str]]) -> Iterator[Finding]:
+    for index, pair in enumerate(pairs):
+        for word in pair[:2]:
+            pieces = subwords(word)
+            if len(pieces) > MANY_SUBWORDS:
+                yield Finding(
+                    "many pieces",
+                    index,
+                    say(
+                        "{word!r} falls into {n} pieces ({pieces}): its vector is a mean of fragments.",
+                        word=word,
+                        n=len(pieces),
+                        pieces="·".join(piece.strip() for piece in pieces),
+                    ),
+                )
+
+
+def doubts(pairs: Sequence[WordPair]) -> list[str]:
+    """What is likely a slip of the hand, and what was meant: swapped sides, words spelt a little differently."""
+    slips = [finding for finding in _wording(pairs) if finding.kind in ("swapped sides", "spelling")]
+    return [f"{finding.message} → {finding.fix}" for finding in slips]
+
+
+def read_by_byte(words: Iterable[str], subwords: Callable[[str], Sequence[str]]) -> str:
+    """One sentence on words that a tokenizer has no pieces for, so that it falls back to bytes; empty without any."""
+    found = [word for word in dict.fromkeys(words) if any("\ufffd" in piece for piece in subwords(word))]
+    if not found:
+        return ""
+    return say(
+        "The model has no pieces for {words} and reads bytes: where two such words are close, they share bytes, not "
+        "meaning.",
+        words=", ".join(found[:5]),
+    )
+
+
+def _right_way_round(pair: WordPair) -> WordPair | None:
+    """The sides swapped, where the lexicon knows each word as one of the other side's language only."""
+    swahili, english = _translations()
+    left, right = normalise(pair.swahili), normalise(pair.english)
+    swapped = left in english and right in swahili and left not in swahili and right not in english
+    return WordPair(pair.english, pair.swahili) if swapped else None
+
+
+def _respelt(pair: WordPair) -> WordPair | None:
+    """A word that the lexicon does not know, as the lexicon spells what its partner means and it resembles."""
+    swahili, english = _translations()
+    left, right = normalise(pair.swahili), normalise(pair.english)
+    if left == right or left.startswith(HYPHENS):
+        return None  # a name, a loan or a stem, each of which has a finding of its own
+    if left not in swahili and (meant := _alike(left, english.get(right, ()))):
+        return pair._replace(swahili=meant)
+    if right not in english and (meant := _alike(right, swahili.get(left, ()))):
+        return pair._replace(english=meant)
+    return None
+
+
+def _alike(word: str, others: Iterable[str]) -> str | None:
+    """The first of these that is nearly this word; an ending or a beginning more is another form, not a slip."""
+    for other in others:
+        forms = word.startswith(other) or other.startswith(word) or word.endswith(other) or other.endswith(word)
+        if not forms and SequenceMatcher(None, word, other).ratio() >= SLIP:
+            return other
+    return None
+
+
+@lru_cache(maxsize=1)
+def _translations() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """The lexicon's words of each language as it compares them, each with its translations."""
+    swahili: dict[str, list[str]] = {}
+    english: dict[str, list[str]] = {}
+    for entry in lexicon():
+        for gloss in entry.pair.accepted:
+            swahili.setdefault(normalise(entry.pair.swahili), []).append(gloss)
+            english.setdefault(normalise(gloss), []).append(entry.pair.swahili)
+    return swahili, english
+
+
+def _without_notes(pair: WordPair) -> WordPair | None:
+    bare = [re.sub(r"\s*[(\[][^)\]]*[)\]]\s*", " ", word).strip() for word in pair[:2]]
+    return WordPair(*bare, pair.glosses) if tuple(bare) != pair[:2] and all(bare) else None
+
+
+def _one_gloss(pair: WordPair) -> WordPair | None:
+    swahili, english = ([part for part in map(str.strip, re.split(r"[,;/]", word)) if part] for word in pair[:2])
+    if (len(swahili) < 2 and len(english) < 2) or not swahili or not english:
+        return None
+    more = [f"to {word}" if english[0].startswith("to ") and not word.startswith("to ") else word for word in english]
+    return WordPair(swahili[0], english[0], tuple(dict.fromkeys((*pair.glosses, *more[1:]))))
+
+
+def _without_hyphen(pair: WordPair) -> WordPair | None:
+    bare = pair.swahili.strip("".join((*HYPHENS, " ")))
+    return pair._replace(swahili=bare) if bare and bare != pair.swahili else None
+
+
+def _both_infinitives(pair: WordPair) -> WordPair | None:
+    """`kufungua, open` or `fungua, to open`, made the same form on both sides.
+
+    Not every word with ku- is a verb (kuku is a hen, kura a vote), so `to` is added only where the lexicon knows the
+    English verb and does not know the Swahili word as anything else.
+    """
+    verb = pair.swahili.startswith(VERB_PREFIXES)
+    verbs, others = _lexicon_verbs()
+    known = normalise(f"to {pair.english}") in verbs and normalise(pair.swahili) not in others
+    if verb and known and not pair.english.startswith("to "):
+        return pair._replace(english=f"to {pair.english}")
+    if not verb and pair.english.startswith("to ") and " " not in pair.swahili:
+        return pair._replace(swahili=f"ku{pair.swahili}")
+    return None
+
+
+@lru_cache(maxsize=1)
+def _lexicon_verbs() -> tuple[frozenset[str], frozenset[str]]:
+    """The lexicon's English infinitives, and its Swahili words that are no verbs."""
+    english = (normalise(word) for entry in lexicon() for word in entry.pair.accepted)
+    verbs = frozenset(word for word in english if word.startswith("to "))
+    return verbs, frozenset(normalise(entry.pair.swahili) for entry in lexicon() if entry.pos != "verb")
+
+
+_RULES: dict[str, Callable[[WordPair], WordPair | None]] = {
+    "swapped sides": _right_way_round,
+    "spelling": _respelt,
+    "note in brackets": _without_notes,
+    "several glosses": _one_gloss,
+    "hyphen stem": _without_hyphen,
+    "verb form": _both_infinitives,
+}
+
+_MESSAGES = {
+    "swapped sides": "The two sides look swapped: {swahili}, {english}.",
+    "spelling": "A slip of the hand? {swahili}, {english}.",
+    "note in brackets": "A note in brackets is read as part of the word: {swahili}, {english}.",
+    "several glosses": "Several words stand in one place: {swahili}, {english}.",
+    "hyphen stem": "{swahili!r} is a stem with a hyphen, which no text holds.",
+    "verb form": "Infinitive against bare verb: {swahili}, {english}.",
+}
+
+
+def _shown(pair: WordPair) -> str:
+    return f"{pair.swahili}, {'; '.join(pair.accepted)}"

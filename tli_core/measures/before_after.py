@@ -1,0 +1,290 @@
+"""Before and after: lists of pairs under the base and under an adapter, tested at one layer and drawn at all."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import stats
+
+from tli_core.encoding.pooled_states import subwords
+from tli_core.i18n import Message, message, say
+from tli_core.lists.lint import leak_message
+from tli_core.lists.pairs import WordPair, pair_digest
+from tli_core.measures.alignment import Change, LayerAlignment, change, highest, measure
+from tli_core.measures.significance import PairedTest, bootstrap_weights, holm, interval95, paired_test, varies
+from tli_core.measures.translation import OutputCheck, ProbeAnswer, check_outputs, probe
+from tli_core.models.layers import PICK, layer_index
+from tli_core.models.loaded_model import LoadedModel, Provenance
+
+TRAINED, CONTROL = "trained", "control"
+
+
+@dataclass(frozen=True)
+class LayerDifferences:
+    """After minus before at every layer: means (layers,), 95 % intervals (layers, 2), and p values (layers,).
+
+    The p values are of a paired t-test, adjusted for the number of layers (Holm); the gap is each pair's cosine less
+    the mean of its wrong partners'.
+    """
+
+    matched: np.ndarray
+    matched_ci95: np.ndarray
+    matched_p: np.ndarray
+    gap: np.ndarray
+    gap_ci95: np.ndarray
+    gap_p: np.ndarray
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One list measured twice: `test` compares matched cosines at `layer`, `change` sets them against the controls.
+
+    picked_on is the list that the layer was picked on, or None where it was given. warnings say what is wrong with
+    the comparison itself.
+    """
+
+    name: str
+    layer: int
+    before: LayerAlignment
+    after: LayerAlignment
+    test: PairedTest
+    change: Change
+    differences: LayerDifferences
+    picked_on: str | None = None
+    warnings: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mover:
+    """A pair and how far it moved: `change` is what its cosine gained over its wrong partners' mean."""
+
+    pair: WordPair
+    before: float
+    after: float
+    wrong_before: float
+    wrong_after: float
+    change: float
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Everything that one evaluation found.
+
+    subwords are the tokenizer's pieces of every word in its lists. with_bos is the last list under the base with BOS
+    averaged in, as the published pilot has it. outputs are the base's and the adapter's, or None where there is no
+    output head or nobody asked.
+    """
+
+    evaluations: tuple[Evaluation, ...]
+    subwords: Mapping[str, tuple[str, ...]]
+    with_bos: LayerAlignment
+    outputs: tuple[OutputCheck, OutputCheck] | None = None
+    probes: tuple[ProbeAnswer, ...] = ()
+
+    @property
+    def provenance(self) -> Provenance:
+        """Of the last list's measurement with the adapter: the control list's."""
+        return self.evaluations[-1].after.provenance
+
+    @property
+    def warnings(self) -> tuple[Message, ...]:
+        """What is wrong with the measurements or the comparison, each said once, with the list it is about."""
+        said = []
+        for item in self.evaluations:
+            for warning in dict.fromkeys((*item.warnings, *item.before.warnings, *item.after.warnings)):
+                said.append(message("{list}: {warning}", list=message(item.name), warning=warning))
+        return tuple(said)
+
+
+def evaluate(
+    loaded: LoadedModel, name: str, pairs: Sequence[WordPair], adapter: str, layer: int | str = "output", seed: int = 0
+) -> Evaluation:
+    """Measure a list under the base and under the adapter, words pooled, and compare the two at a layer.
+
+    Raises:
+        ValueError: fewer than two pairs, or a layer that the model does not have.
+    """
+    layer_index(loaded.layer_names, layer)
+    before = measure(loaded, pairs, None, seed=seed)
+    after = measure(loaded, pairs, adapter, seed=seed)
+    return compare(name, before, after, layer, seed, warnings=_chosen_on(loaded, adapter, pairs))
+
+
+def evaluate_lists(
+    loaded: LoadedModel,
+    trained: Sequence[WordPair],
+    control: Sequence[WordPair],
+    adapter: str,
+    layer: int | str = "output",
+    seed: int = 0,
+    tell: Callable[[str], None] = lambda doing: None,
+) -> tuple[Evaluation, Evaluation]:
+    """The trained list and the control list, measured under the base and the adapter, compared at one layer.
+
+    Args:
+        layer: a number, `output`, or PICK.
+        tell: told in a few words what is being measured.
+
+    Raises:
+        ValueError: a list of fewer than two pairs, or a layer that the model does not have.
+    """
+    if layer != PICK:
+        layer_index(loaded.layer_names, layer)
+    results = []
+    for name, pairs in ((TRAINED, trained), (CONTROL, control)):
+        if len(pairs) < 2:
+            text = "The {name} list needs at least two pairs, as they are compared with each other: add some."
+            raise ValueError(say(text, name=say(name)))
+        for who, key in (("base", None), ("adapter", adapter)):
+            tell(f"{len(pairs)} {name} pairs, {who}")
+            results.append(measure(loaded, pairs, key, seed=seed))
+    compared = compare_lists(*results, layer=layer, seed=seed)
+    return tuple(
+        replace(item, warnings=(*_chosen_on(loaded, adapter, item.before.pairs), *item.warnings)) for item in compared
+    )
+
+
+def _chosen_on(loaded: LoadedModel, adapter: str, pairs: Sequence[WordPair]) -> tuple[Message, ...]:
+    """A warning where an adapter's step was kept because of the very pairs that it is to be judged by."""
+    record = loaded.adapters[adapter].record if adapter in loaded.adapters else {}
+    if "kept_step" not in record:
+        return ()
+    chosen = set(record.get("step_chosen_on") or ())
+    shared = sum(pair_digest(pair) in chosen for pair in pairs)
+    if chosen and not shared:
+        return ()
+    if chosen:
+        text = (
+            "Step {step} was kept because held-out pairs were best there, and {n} of these are among them: their "
+            "figures flatter. Believe pairs that had no say in it."
+        )
+        return (message(text, step=record["kept_step"], n=shared),)
+    text = (
+        "Step {step} was kept because held-out pairs were best there, and the record does not tell which: these may be "
+        "among them."
+    )
+    return (message(text, step=record["kept_step"]),)
+
+
+def report_of(loaded: LoadedModel, evaluations: Sequence[Evaluation]) -> EvaluationReport:
+    """The evaluations with their words' pieces, and the last list with BOS averaged in."""
+    words = dict.fromkeys(word for item in evaluations for pair in item.before.pairs for word in pair[:2])
+    pieces = {word: subwords(loaded.tokenizer, word) for word in words}
+    last = evaluations[-1].before
+    with_bos = measure(loaded, last.pairs, None, "all", last.provenance.seed)
+    return EvaluationReport(tuple(evaluations), pieces, with_bos)
+
+
+def with_answers(
+    loaded: LoadedModel, report: EvaluationReport, adapter: str, tell: Callable[[str], None] = lambda doing: None
+) -> EvaluationReport:
+    """The report, and what base and adapter write for its last list.
+
+    Raises:
+        ValueError: the model has no output head.
+    """
+    pairs = report.evaluations[-1].before.pairs
+    base, adapted = (
+        check_outputs(loaded, pairs, key, lambda doing, who=who: tell(f"{who}: {doing}"))
+        for who, key in (("base", None), ("adapter", adapter))
+    )
+    tell("the six probes")
+    return replace(report, outputs=(base, adapted), probes=probe(loaded, pairs, adapter))
+
+
+def compare_lists(
+    trained_before: LayerAlignment,
+    trained_after: LayerAlignment,
+    control_before: LayerAlignment,
+    control_after: LayerAlignment,
+    layer: int | str,
+    seed: int = 0,
+) -> tuple[Evaluation, Evaluation]:
+    """Compare two measured lists at a layer; with PICK the trained list chooses it, and the control list reports."""
+    picked_on = None
+    if layer == PICK:
+        picked_on, layer = TRAINED, pick_layer(trained_before, trained_after)
+    leak = leak_message(trained_before.pairs, control_before.pairs)
+    return (
+        compare(TRAINED, trained_before, trained_after, layer, seed, picked_on),
+        compare(CONTROL, control_before, control_after, layer, seed, picked_on, (leak,) if leak else ()),
+    )
+
+
+def pick_layer(before: LayerAlignment, after: LayerAlignment) -> int:
+    """The layer, after the embeddings, where the gap grew most."""
+    return highest((after.gap - before.gap)[1:]) + 1
+
+
+def compare(
+    name: str,
+    before: LayerAlignment,
+    after: LayerAlignment,
+    layer: int | str,
+    seed: int = 0,
+    picked_on: str | None = None,
+    warnings: tuple[Message, ...] = (),
+) -> Evaluation:
+    """Set two measurements of the same pairs against each other at a layer.
+
+    Raises:
+        ValueError: different pairs, fewer than two, or a layer that the model does not have.
+    """
+    index = layer_index(before.names, layer)
+    if picked_on == name:
+        warnings = (
+            *warnings,
+            message(
+                "Layer {layer} was picked on these same {n} pairs, so its figures flatter: believe the other list.",
+                layer=index,
+                n=len(before.pairs),
+            ),
+        )
+    return Evaluation(
+        name,
+        index,
+        before,
+        after,
+        paired_test(before.cosine[:, index], after.cosine[:, index], seed),
+        change(before, after, index, seed),
+        differences(before, after, seed),
+        picked_on,
+        warnings,
+    )
+
+
+def differences(before: LayerAlignment, after: LayerAlignment, seed: int = 0) -> LayerDifferences:
+    """How matched and gap moved at every layer of two measurements of the same pairs."""
+    weights = bootstrap_weights(len(before.pairs), seed) / len(before.pairs)  # (resamples, n)
+    # A layer that nothing changed has differences of zero and no t; its p is 1.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        columns = []
+        for was, now in (
+            (before.cosine, after.cosine),
+            (before.cosine - before.wrong_cosine, after.cosine - after.wrong_cosine),
+        ):
+            moved = now - was  # (n, layers)
+            p = np.where(varies(moved), stats.ttest_rel(now, was, axis=0).pvalue, np.nan)
+            p = np.where((moved == 0).all(axis=0), 1.0, p)  # nothing moved: that needs no test
+            columns += [moved.mean(axis=0), interval95(weights @ moved), holm(p)]
+    return LayerDifferences(*columns)
+
+
+def movers(evaluation: Evaluation, count: int = 10) -> tuple[tuple[Mover, ...], tuple[Mover, ...]]:
+    """The pairs that gained most over their wrong partners at the evaluated layer, and those that lost most.
+
+    One that moved by less than is written, three places, is neither.
+    """
+    before, after, layer = evaluation.before, evaluation.after, evaluation.layer
+    was, wrong_was = before.cosine[:, layer], before.wrong_cosine[:, layer]  # (n,) each
+    now, wrong_now = after.cosine[:, layer], after.wrong_cosine[:, layer]
+    moved = (now - wrong_now) - (was - wrong_was)
+
+    def mover(i: int) -> Mover:
+        values = (float(column[i]) for column in (was, now, wrong_was, wrong_now, moved))
+        return Mover(before.pairs[i], *values)
+
+    order = np.argsort(-moved, kind="stable")
+    gained = tuple(mover(i) for i in order[:count] if moved[i] >= 0.0005)
+    lost = tuple(mover(i) for i in order[::-1][:count] if moved[i] <= -0.0005)
+    return gained, lost

@@ -1,0 +1,90 @@
+"""Greedy and sampled continuations, and word translation as the model does it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tli_core.encoding.pooled_states import encode, length_batches
+from tli_core.i18n import say
+from tli_core.lists.pairs import WordPair, normalise
+from tli_core.lists.prompts import TO_ENGLISH, TO_SWAHILI
+from tli_core.models.placement import input_device
+
+
+@dataclass(frozen=True)
+class TranslationAccuracy:
+    """Share of words whose greedy translation is a listed one, and each answer beside its pair."""
+
+    sw_en: float
+    en_sw: float
+    answers_english: tuple[str, ...]
+    answers_swahili: tuple[str, ...]
+
+    @property
+    def mean(self) -> float:
+        """Both directions averaged."""
+        return (self.sw_en + self.en_sw) / 2
+
+
+def can_generate(model: PreTrainedModel) -> bool:
+    """Whether the model has an output head to generate with; a checkpoint may lack it, its first blocks always do."""
+    return not isinstance(model.get_output_embeddings(), torch.nn.Identity)
+
+
+@torch.inference_mode()
+def continuations(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], max_new_tokens: int
+) -> list[str]:
+    """What the model writes after each prompt by greedy decoding, special tokens left out.
+
+    Prompts of one length go together, so nothing is padded and every answer is what the prompt alone would give.
+
+    Raises:
+        ValueError: the model has no output head.
+    """
+    if not can_generate(model):
+        raise ValueError(
+            say("This checkpoint has no output head, so the model can be measured and trained but not generate.")
+        )
+    encoded = encode(tokenizer, prompts)
+    answers = [""] * len(prompts)
+    for indices in length_batches(encoded):
+        input_ids = torch.tensor([encoded[i].ids for i in indices], device=input_device(model))  # (b, t)
+        output = model.generate(
+            input_ids,
+            attention_mask=torch.ones_like(input_ids),
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            temperature=None,
+            top_p=None,
+            pad_token_id=tokenizer.eos_token_id,
+        )  # (b, t + new)
+        for i, ids in zip(indices, output[:, input_ids.shape[1] :], strict=True):
+            answers[i] = tokenizer.decode(ids, skip_special_tokens=True)
+    return answers
+
+
+def word_translation(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[WordPair], max_new_tokens: int = 16
+) -> TranslationAccuracy:
+    """Greedy translation of every pair both ways; the first line of the answer must be a listed translation."""
+    english = _first_lines(
+        continuations(model, tokenizer, [TO_ENGLISH.format(swahili=p.swahili) for p in pairs], max_new_tokens)
+    )
+    swahili = _first_lines(
+        continuations(model, tokenizer, [TO_SWAHILI.format(english=p.english) for p in pairs], max_new_tokens)
+    )
+    right_english = [normalise(answer) in map(normalise, p.accepted) for answer, p in zip(english, pairs, strict=True)]
+    right_swahili = [
+        normalise(answer) in {normalise(q.swahili) for q in pairs if p.english in q.accepted}
+        for answer, p in zip(swahili, pairs, strict=True)
+    ]
+    return TranslationAccuracy(
+        sum(right_english) / len(pairs), sum(right_swahili) / len(pairs), tuple(english), tuple(swahili)
+    )
+
+
+def _first_lines(answers: Sequence[str]) -> list[str]:
+    return [answer.strip().split("\n")[0].strip() for answer in answers]

@@ -1,0 +1,163 @@
+"""Words of both languages in two dimensions, and a word's nearest neighbours in the other language."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tli_core.encoding.pooled_states import encode, layer_states
+from tli_core.i18n import say
+from tli_core.lists.pairs import WordPair, lexicon, normalise, single_word
+from tli_core.models.layers import layer_index, layer_words
+from tli_core.models.loaded_model import LoadedModel
+from tli_core.models.registry import LANGUAGES, PROJECTIONS
+
+NEIGHBOURS = 10
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The same pairs under each model, in one plane: points is (models, n, 2, 2), [model, pair, language, x or y].
+
+    All models are projected together, so their axes are the same. partners_nearest is (models,): the share of Swahili
+    words whose nearest English word of the list, in the full space, is their own; the plane cannot show it.
+    """
+
+    method: str
+    layer_name: str
+    pairs: tuple[WordPair, ...]
+    points: np.ndarray
+    partners_nearest: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.points.shape != (len(self.partners_nearest), len(self.pairs), 2, 2):
+            raise ValueError(f"{len(self.pairs)} pairs do not fit points of shape {self.points.shape}.")
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A word of the other language, its cosine, and whether the lexicon lists it as a translation."""
+
+    word: str
+    cosine: float
+    right: bool
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """The nearest words of the other language, and the rank of the first right one (None where none is listed)."""
+
+    nearest: tuple[Neighbour, ...]
+    right_rank: int | None
+    candidates: int
+
+
+def project(
+    loaded: LoadedModel,
+    pairs: Sequence[WordPair],
+    adapters: Sequence[str | None],
+    layer: int | str = "output",
+    method: str = "PCA",
+    pooling: str = "words",
+    seed: int = 0,
+) -> Projection:
+    """Both languages' words at a layer in two dimensions, under every model of `adapters` (None: the base).
+
+    Raises:
+        ValueError: fewer than three pairs, an unknown method, or a layer that the model does not have.
+    """
+    if method not in PROJECTIONS:
+        raise ValueError(f"There is no projection {method!r}: choose one of {', '.join(PROJECTIONS)}.")
+    if len(pairs) < 3:
+        raise ValueError(say("A picture of the space needs at least three pairs, got {n}: add some.", n=len(pairs)))
+    index = layer_index(loaded.layer_names, layer)
+    words = [pair.swahili for pair in pairs] + [pair.english for pair in pairs]
+    vectors = torch.stack([_unit_states(loaded, words, key, index, pooling) for key in adapters])  # (m, 2n, d)
+    n = len(pairs)
+    if not vectors.isfinite().all():
+        text = "At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there."
+        raise ValueError(say(text, layer=layer_words(loaded.layer_names[index])))
+    nearest = (vectors[:, :n] @ vectors[:, n:].transpose(1, 2)).argmax(dim=2)  # (m, n)
+    flat = _reduced(vectors.flatten(0, 1).numpy(), method, seed)  # (m · 2n, 2)
+    points = flat.reshape(len(adapters), 2, n, 2).transpose(0, 2, 1, 3)  # (m, n, 2, 2)
+    partners = (nearest == torch.arange(n)).double().mean(dim=1).numpy()
+    return Projection(method, loaded.layer_names[index], tuple(pairs), points, partners)
+
+
+def nearest_words(
+    loaded: LoadedModel,
+    word: str,
+    language: str,
+    adapter: str | None,
+    layer: int | str = "output",
+    pooling: str = "words",
+    count: int = NEIGHBOURS,
+) -> Neighbourhood:
+    """The words of the other language in the lexicon that lie nearest to a word at a layer, by cosine.
+
+    Args:
+        language: which of LANGUAGES the word is in.
+
+    Raises:
+        ValueError: an unknown language, an empty or overlong word, or a layer that the model does not have.
+    """
+    word = single_word(word)
+    if language not in LANGUAGES:
+        raise ValueError(f"There is no language {language!r}: choose {' or '.join(LANGUAGES)}.")
+    index = layer_index(loaded.layer_names, layer)
+    right = translations(word, language)
+    candidates = _vocabulary(LANGUAGES[1 - LANGUAGES.index(language)])
+    key = f"{language} neighbours at {index}, {pooling}"
+    others = loaded.reference(adapter, key, lambda: _unit_states(loaded, candidates, adapter, index, pooling))
+    cosines = (others @ _unit_states(loaded, [word], adapter, index, pooling)[0]).numpy()  # (candidates,)
+    if not np.isfinite(cosines).all():
+        text = "At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there."
+        raise ValueError(say(text, layer=layer_words(loaded.layer_names[index])))
+    order = np.argsort(-cosines, kind="stable")
+    ranked = [Neighbour(candidates[i], float(cosines[i]), normalise(candidates[i]) in right) for i in order]
+    ranks = [rank for rank, neighbour in enumerate(ranked, 1) if neighbour.right]
+    return Neighbourhood(tuple(ranked[:count]), ranks[0] if ranks else None, len(candidates))
+
+
+def translations(word: str, language: str) -> frozenset[str]:
+    """What the lexicon lists as translations of a word, in normal form; empty where it does not know the word."""
+    asked = normalise(word)
+    if language == "Swahili":
+        found = (e.pair.accepted for e in lexicon() if normalise(e.pair.swahili) == asked)
+        return frozenset(normalise(english) for accepted in found for english in accepted)
+    return frozenset(
+        normalise(e.pair.swahili) for e in lexicon() if asked in {normalise(english) for english in e.pair.accepted}
+    )
+
+
+def _vocabulary(language: str) -> list[str]:
+    """The lexicon's distinct words of one language."""
+    side = "swahili" if language == "Swahili" else "english"
+    return list(dict.fromkeys(getattr(entry.pair, side) for entry in lexicon()))
+
+
+@torch.inference_mode()
+def _unit_states(loaded: LoadedModel, words: Sequence[str], adapter: str | None, layer: int, pooling: str) -> Tensor:
+    with loaded.using(adapter) as model:
+        states = layer_states(model, encode(loaded.tokenizer, words), layer, pooling)  # (n, d)
+    return torch.nn.functional.normalize(states, dim=-1).cpu()
+
+
+def _reduced(vectors: np.ndarray, method: str, seed: int) -> np.ndarray:
+    """Unit vectors (k, d) in two dimensions: (k, 2)."""
+    # Imported where they are used: each takes seconds to load, which nobody should wait for who does not look.
+    if method == "PCA":
+        from sklearn.decomposition import PCA
+
+        return PCA(2, random_state=seed).fit_transform(vectors)
+    if method == "t-SNE":
+        from sklearn.manifold import TSNE
+
+        perplexity = min(30, (len(vectors) - 1) / 3)
+        return TSNE(2, perplexity=perplexity, metric="cosine", init="pca", random_state=seed).fit_transform(vectors)
+    from umap import UMAP
+
+    neighbours = min(15, len(vectors) - 1)
+    return UMAP(n_neighbors=neighbours, metric="cosine", random_state=seed, n_jobs=1).fit_transform(vectors)

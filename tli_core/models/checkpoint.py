@@ -1,0 +1,251 @@
+"""Which tensors a task needs; find and fetch only those, trusting the shards' own headers over the index."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from accelerate import init_empty_weights
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
+
+from tli_core.i18n import say
+from tli_core.models.model_files import HubFiles, LocalFiles, Progress, header, model_files
+
+INDEX = "model.safetensors.index.json"
+SINGLE = "model.safetensors"
+HEAD = "lm_head.weight"
+EMBEDDINGS = "model.embed_tokens.weight"
+FLOATS = ("F16", "BF16", "F32", "F64")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a model's tensors are: `places` maps each tensor to its shard, `commit` pins what was fetched.
+
+    head_from is the sibling that the output head comes from, or None where it is the model's own.
+    """
+
+    source: str
+    commit: str | None
+    config: PretrainedConfig
+    places: Mapping[str, Path]
+    head_from: str | None = None
+
+    @property
+    def has_head(self) -> bool:
+        """Whether there is an output head: a tensor of its own, or the embeddings where the two are tied."""
+        return HEAD in self.places or self.config.tie_word_embeddings
+
+
+def needed_tensors(config: PretrainedConfig, blocks: int | None) -> tuple[str, ...]:
+    """Names of the tensors for the first `blocks` blocks, or for the whole model with its head (None).
+
+    The first blocks need no final norm and no head: their last layer is read before either.
+    """
+    count = config.num_hidden_layers if blocks is None else blocks
+    with init_empty_weights():
+        one = AutoModelForCausalLM.from_config(with_blocks(config, 1))
+    inside = [name.removeprefix("model.layers.0.") for name in one.state_dict() if name.startswith("model.layers.0.")]
+    names = [EMBEDDINGS, *(f"model.layers.{block}.{name}" for block in range(count) for name in inside)]
+    return (*names, "model.norm.weight") if blocks is None else tuple(names)
+
+
+def read_config(source: str, revision: str | None = None) -> PretrainedConfig:
+    """The config of a folder or Hub id; of a Hub repository nothing else is fetched.
+
+    Raises:
+        ValueError: there is none, or it is of another kind of model.
+    """
+    return _read_config(model_files(source, revision, lambda done, total: None))
+
+
+def open_checkpoint(
+    source: str,
+    blocks: int | None = None,
+    revision: str | None = None,
+    progress: Progress = lambda done, total: None,
+    head_from: str | None = None,
+) -> Checkpoint:
+    """Find, and for a Hub id fetch, just the shards that hold the tensors a task needs.
+
+    Args:
+        source: a folder, or a Hub id, which may end in @revision. HF_HOME, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE
+            are respected, and shards go into the ordinary cache, where a later full load finds them.
+        blocks: the first blocks only; None for the whole model and its head.
+        revision: a branch, tag or commit of the Hub repository.
+        head_from: a sibling that the output head is taken from where the checkpoint itself has none; of its shards
+            only the one with the head is fetched.
+
+    Raises:
+        ValueError: the checkpoint is missing, damaged or of another shape; one sentence says what and how to mend it.
+    """
+    files = model_files(source, revision, progress)
+    config = _read_config(files)
+    if blocks is not None and not 1 <= blocks <= config.num_hidden_layers:
+        last = config.num_hidden_layers
+        raise ValueError(f"Layer {blocks} is beyond {source}, whose output is layer {last}: choose 1 to {last}.")
+    wanted = needed_tensors(config, blocks)
+    places = _place(files, wanted, want_head=blocks is None)
+    borrowed = head_from if blocks is None and not config.tie_word_embeddings and HEAD not in places else None
+    if borrowed:
+        places |= _place(model_files(borrowed, None, progress), (), want_head=True)
+        if HEAD not in places:
+            raise ValueError(f"{head_from} has no {HEAD} either: name another sibling, or go on without answers.")
+    missing = [name for name in wanted if name not in places]
+    if (
+        missing
+        and not files.shards()
+        and (pickles := [n for n in files.names() if n.endswith((".bin", ".pt", ".pth"))])
+    ):
+        text = "{source} has its weights in {pickle} only, a pickle, which can run code: save it as safetensors first."
+        raise ValueError(say(text, source=source, pickle=pickles[0]))
+    if missing:
+        raise ValueError(
+            f"{source} lacks {len(missing)} of the {len(wanted)} tensors needed, such as {missing[0]}: "
+            "fetch it again, or choose another revision."
+        )
+    return Checkpoint(source, files.commit, config, places, borrowed)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a load will take: bytes of the shards it needs, bytes of those that are here already, and parameters.
+
+    in_blocks counts those parameters that are the blocks' matrices, which can be kept in fewer bits.
+    """
+
+    download: int
+    cached: int
+    parameters: int
+    in_blocks: int
+
+
+def weigh(source: str, blocks: int | None = None, revision: str | None = None) -> Weights:
+    """How much a load would fetch and hold, from the config, the index and file sizes; no shard is fetched.
+
+    Args:
+        blocks: as in `open_checkpoint`.
+
+    Raises:
+        ValueError: there is no such model, or the Hub cannot be asked.
+    """
+    files = model_files(source, revision, lambda done, total: None)
+    config = _read_config(files)
+    with init_empty_weights():
+        model = AutoModelForCausalLM.from_config(with_blocks(config, blocks))
+    # A tied head is the embeddings over again.
+    if blocks is not None or config.tie_word_embeddings:
+        model.lm_head = nn.Identity()
+    index, sizes = _read_index(files), files.sizes()
+    wanted = needed_tensors(config, blocks)
+    # Without an index, or for the head that an index may forget, every shard may be needed.
+    shards = {index[name] for name in wanted if name in index} if index and blocks is not None else set(sizes)
+    here = sum(sizes[shard] for shard in shards if shard in sizes and files.is_here(shard))
+    in_blocks = sum(p.numel() for p in model.model.layers.parameters() if p.dim() == 2)
+    parameters = sum(p.numel() for p in model.parameters())
+    return Weights(sum(sizes.get(shard, 0) for shard in shards), here, parameters, in_blocks)
+
+
+def with_blocks(config: PretrainedConfig, blocks: int | None) -> PretrainedConfig:
+    """The config as it is, or for its first blocks only; nothing else of it changes."""
+    if blocks is None:
+        return config
+    return type(config).from_dict({**config.to_dict(), "num_hidden_layers": blocks})
+
+
+def _read_config(files: LocalFiles | HubFiles) -> PretrainedConfig:
+    path = files.get("config.json")
+    if path is None:
+        raise ValueError(f"{files.source} has no config.json: it is not a model in the Hugging Face layout.")
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(given, dict):
+            raise ValueError("it is no JSON object")
+        _check_plain(files.source, given)
+        config = AutoConfig.from_pretrained(path.parent, trust_remote_code=False)
+        # What a model is built from: an unknown kind of rotary table, say, shows only here.
+        with init_empty_weights():
+            AutoModelForCausalLM.from_config(with_blocks(config, 1), trust_remote_code=False)
+    except _NotPlain as error:
+        raise ValueError(str(error)) from None
+    except Exception as error:  # transformers raises whatever a value that it did not expect leads to
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise ValueError(
+            say("The config of {source} cannot be used: {reason}.", source=files.source, reason=reason.rstrip("."))
+        ) from error
+    return config
+
+
+class _NotPlain(Exception):
+    """A checkpoint that is more, or other, than the weights of a Llama."""
+
+
+def _check_plain(source: str, given: dict[str, Any]) -> None:
+    """Pass if a config is of a model that this project computes as it was made.
+
+    Raises:
+        _NotPlain: it brings code of its own, is of another family, or its weights are quantised.
+    """
+    if given.get("auto_map"):
+        text = "{source} brings code of its own (auto_map), which is never run here: choose a model without."
+        raise _NotPlain(say(text, source=source))
+    if given.get("model_type") != "llama":
+        text = "{source} is a {kind} model: only Llama models can be used here."
+        raise _NotPlain(say(text, source=source, kind=str(given.get("model_type"))[:40]))
+    quantised = given.get("quantization_config") or given.get("compression_config")
+    if quantised:
+        kind = quantised.get("quant_method", "unknown") if isinstance(quantised, dict) else "unknown"
+        text = (
+            "{source} is stored quantised ({kind}), and its numbers mean nothing without what undoes that: choose the "
+            "same model in bf16 or float32. It can be loaded in 8 or 4 bits from there."
+        )
+        raise _NotPlain(say(text, source=source, kind=str(kind)[:40]))
+
+
+def _place(files: LocalFiles | HubFiles, wanted: tuple[str, ...], want_head: bool) -> dict[str, Path]:
+    """Where each wanted tensor really is. The index says where to look first; the shards' headers decide."""
+    names = (*wanted, HEAD) if want_head else wanted
+    index = _read_index(files)
+    places: dict[str, Path] = {}
+    looked: set[str] = set()
+
+    def look(shard: str, for_names: tuple[str, ...]) -> None:
+        looked.add(shard)
+        path = files.get(shard)
+        if path is None:
+            raise ValueError(f"{files.source} lacks its shard {shard}: fetch it again.")
+        held = header(path)
+        for name in for_names:
+            if name in held and held[name]["dtype"] not in FLOATS:
+                text = (
+                    "{source} stores {tensor} as {dtype}, which is quantised: choose the same model in bf16 or float32."
+                )
+                raise ValueError(say(text, source=files.source, tensor=name, dtype=held[name]["dtype"]))
+        places.update({name: path for name in for_names if name in held and name not in places})
+
+    for shard in dict.fromkeys(index[name] for name in names if name in index):
+        look(shard, names)
+    # What the index leaves out or misplaces may be in a shard that it does not name for it.
+    for shard in files.shards():
+        lacking = tuple(name for name in names if name not in places)
+        if not lacking:
+            break
+        if shard not in looked and files.may_hold(shard, lacking):
+            look(shard, names)
+    return places
+
+
+def _read_index(files: LocalFiles | HubFiles) -> dict[str, str]:
+    path = files.get(INDEX)
+    if path is None:
+        return {}
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"The index of {files.source} cannot be read ({error}): fetch it again.") from error
+    inside = {name: shard for name, shard in index.items() if "/" not in shard and shard.endswith(".safetensors")}
+    if len(inside) != len(index):
+        raise ValueError(f"The index of {files.source} names files that are not safetensors shards of its own.")
+    return inside

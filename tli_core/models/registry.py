@@ -1,0 +1,181 @@
+"""What can be asked for by name. Light, so that a page opens before PyTorch does."""
+
+import json
+import logging
+import re
+from functools import cache
+from pathlib import Path
+
+from tli_core.i18n import say
+from tli_core.models.hub_address import hub_address, is_hub_address
+
+_LOG = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[2]
+ADAPTERS = ROOT / "adapters"
+KNOWN_MODELS = {
+    "lugha-mini": str(ROOT / "models" / "lugha-mini"),
+    "lugha-llama": "Lugha-Llama/Lugha-Llama-8B-wura",
+}
+ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MAX_NAME = 500
+"""Letters in the name of a base, as a config has it."""
+
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+"""Where something may be put on the Hub; `hub_address` reads where it may be fetched from."""
+LANGUAGES = ("Swahili", "English")
+PROJECTIONS = ("PCA", "t-SNE", "UMAP")
+
+SMALL_MODEL_PARAMETERS = 500_000_000
+"""Up to this size a model is read in float32, above in bf16."""
+
+
+def is_small_shape(blocks: int, hidden: int, intermediate: int) -> bool:
+    """Whether a Llama of this shape is small, its blocks counted."""
+    return blocks * (4 * hidden**2 + 3 * hidden * intermediate) <= SMALL_MODEL_PARAMETERS
+
+
+def is_small(name: str) -> bool:
+    """Whether a base is in a folder of this machine and small; a Hub id is never asked for to tell."""
+    shape = _local_config(KNOWN_MODELS.get(name, name))
+    try:
+        return is_small_shape(shape["num_hidden_layers"], shape["hidden_size"], shape["intermediate_size"])
+    except (KeyError, TypeError):
+        return False
+
+
+def block_count(name: str) -> int:
+    """How many blocks a base has, from its config alone.
+
+    Raises:
+        ValueError: there is no such base, or the Hub cannot be asked for its config.
+    """
+    source = resolve(name)
+    if blocks := _local_config(source).get("num_hidden_layers"):
+        return blocks
+    # Through the package, which imports under its lock.
+    from tli_core.models import checkpoint
+
+    return checkpoint.read_config(source).num_hidden_layers
+
+
+def _local_config(source: str) -> dict:
+    """The config of a folder as it stands; empty where there is none."""
+    try:
+        config = json.loads((Path(source) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def find_adapter(name: str, folder: Path = ADAPTERS) -> Path:
+    """The folder of an adapter given by its name under `folder`, or by a path.
+
+    Raises:
+        ValueError: neither exists; the message lists what there is.
+    """
+    if ADAPTER_NAME.fullmatch(name) and (folder / name / "adapter_config.json").is_file():
+        return folder / name
+    if (Path(name) / "adapter_config.json").is_file():
+        return Path(name)
+    there = ", ".join(shipped_adapters(folder)) or "none yet"
+    raise ValueError(f"There is no adapter {name!r}: give a folder with adapter_config.json, or one of {there}.")
+
+
+def shipped_adapters(folder: Path = ADAPTERS, base: str | None = None) -> tuple[str, ...]:
+    """Names of the adapters under a folder; with `base`, only those whose config says they were made for it.
+
+    What a killed save has left there is passed over, and the log says so once.
+    """
+    source = None if base is None else source_of(base)
+    found = []
+    for path in sorted(folder.glob("*/adapter_config.json")):
+        adapter = path.parent
+        if not ADAPTER_NAME.fullmatch(adapter.name):
+            continue
+        named = named_base(adapter)
+        if named is None or not (adapter / "adapter_model.safetensors").is_file():
+            _pass_over(adapter)
+        elif source is None or is_same_base(named, source):
+            found.append(adapter.name)
+    return tuple(found)
+
+
+@cache
+def _pass_over(adapter: Path) -> None:
+    _LOG.warning("%s is no whole adapter and is passed over: save it again, or remove the folder.", adapter)
+
+
+def named_base(folder: Path) -> str | None:
+    """The base that an adapter's config names; None where it names none, or cannot be read."""
+    try:
+        named = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8")).get("base_model_name_or_path")
+        str(named).encode("utf-8")  # half of a surrogate pair is no text
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    return named if isinstance(named, str) and named.strip() and len(named) <= MAX_NAME else None
+
+
+def is_same_base(named: str, source: str) -> bool:
+    """Whether a name that some tool wrote for a base means this one.
+
+    A base that was loaded from a folder is named by that folder, wherever it was, on Windows or in a cache; copies in
+    few bits carry the name of what they were made of.
+    """
+    return len(named) <= MAX_NAME and _plain_name(named) == _plain_name(source)
+
+
+_FEW_BITS = ("-unsloth", "-bnb", "-nf4", "-4bit", "-8bit", "-int4", "-int8", "-awq", "-gptq", "-fp8", "-gguf", "-hqq")
+"""What tools put behind the name of a base that they have stored in few bits."""
+
+
+def _plain_name(base: str) -> str:
+    """A base's own name, without its owner, its folder, or what was done to its weights."""
+    parts = base.strip().replace("\\", "/").rstrip("/").casefold().split("/")
+    cached = len(parts) > 2 and parts[-2] == "snapshots" and parts[-3].startswith("models--")
+    name = parts[-3].rpartition("--")[2] if cached else parts[-1]
+    name = name.partition("@")[0]
+    while ending := next((ending for ending in _FEW_BITS if name.endswith(ending)), ""):
+        name = name.removesuffix(ending)
+    return name
+
+
+def source_of(name: str) -> str:
+    """Where a base is loaded from, as others can use it: a Hub id, or a folder relative to the project."""
+    source = KNOWN_MODELS.get(name, name)
+    if Path(source).is_relative_to(ROOT):
+        return Path(source).relative_to(ROOT).as_posix()
+    return hub_address(source).repo if not Path(source).exists() and is_hub_address(source) else source
+
+
+def check_adapter_name(name: str) -> str:
+    """The name, if it can name an adapter's folder.
+
+    Raises:
+        ValueError: it has other characters than letters, digits, dot, dash and underscore, or is too long.
+    """
+    if not ADAPTER_NAME.fullmatch(name):
+        raise ValueError(
+            say(
+                "{name} cannot name an adapter: use up to 64 letters, digits, dots, dashes or underscores, beginning "
+                "with a letter or digit.",
+                name=repr(name[:70]),
+            )
+        )
+    return name
+
+
+def resolve(name: str) -> str:
+    """The folder or Hub id behind a base's name; an id with its revision after an @, where one is given.
+
+    Raises:
+        ValueError: it is none of the three.
+    """
+    source = KNOWN_MODELS.get(name, name)
+    if Path(source).is_dir():
+        return source
+    if not is_hub_address(source) or (address := hub_address(source)).folder:
+        raise ValueError(
+            f"There is no model {name!r}: give {', '.join(KNOWN_MODELS)}, a Hub id such as owner/name, or a folder."
+        )
+    return str(address)

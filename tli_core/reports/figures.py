@@ -1,0 +1,440 @@
+"""Results → Plotly figures. Nothing here measures; backgrounds are clear so that light and dark pages both serve."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from tli_core.i18n import say
+from tli_core.lists.pairs import WordPair
+from tli_core.measures.alignment import LayerAlignment
+from tli_core.measures.before_after import Evaluation
+from tli_core.measures.projection import Projection
+from tli_core.models.layers import layer_words
+from tli_core.models.loaded_model import Provenance
+from tli_core.models.registry import LANGUAGES
+from tli_core.reports.tables import caption
+from tli_core.training.history import TrainingStep
+
+# After Okabe and Ito, told apart by every kind of colour vision and on light and dark pages; lines also differ in dash
+# and marker.
+BLUE, ORANGE, GREEN, GREY = "#1E88D6", "#D55E00", "#007A4D", "#8A8A8A"
+DIVERGING = "PuOr"
+SERIES = ((BLUE, "circle"), (ORANGE, "diamond"), (GREEN, "square"))
+# The second of two runs in lighter kin of the first one's colours.
+RUNS = ((2, "circle", (BLUE, ORANGE, GREEN)), (2, "x", ("#56B4E9", "#E69F00", "#CC79A7")))
+HEIGHT = 460
+PAIRS_DRAWN = 60
+"""Pairs that are drawn one by one; more would only cover each other."""
+
+# How Plotly is told what to show of a point under the pointer.
+_HOVER = {"value": "%{y:.3f}", "low": "%{customdata[0]:.3f}", "high": "%{customdata[1]:.3f}"}
+
+
+def alignment_figure(
+    results: Sequence[tuple[str, LayerAlignment]], pair_lines: bool = False, picked: int | None = None
+) -> go.Figure:
+    """Matched lines with their intervals over the mismatched bands, one colour a model; pairs' own lines on demand.
+
+    Args:
+        picked: the number of a pair whose line is drawn so that it stands out.
+    """
+    figure = go.Figure()
+    for (label, result), (colour, marker) in zip(results, SERIES, strict=False):
+        layers = list(range(len(result.names)))
+        mismatched, band = result.mismatched, result.mismatched_band
+        _band(figure, layers, band, colour, 0.10)
+        _band(figure, layers, result.matched_ci95, colour, 0.28)
+        if pair_lines:
+            _pair_lines(figure, result, colour, label)
+        if picked is not None:
+            words = _words(result.pairs[picked])
+            figure.add_scatter(
+                x=layers,
+                y=result.cosine[picked],
+                mode="lines+markers",
+                name=f"{words}, {label}",
+                line={"color": colour, "width": 2, "dash": "dash"},
+                marker={"size": 9, "symbol": f"{marker}-open"},
+                hovertemplate="%{y:.3f}",
+            )
+        figure.add_scatter(
+            x=layers,
+            y=result.matched,
+            name=say("{label}: right pairs", label=label),
+            mode="lines+markers",
+            line={"color": colour, "width": 3},
+            marker={"size": 8, "symbol": marker},
+            customdata=result.matched_ci95,
+            hovertemplate="{value} ({low} – {high})".format(**_HOVER),
+        )
+        figure.add_scatter(
+            x=layers,
+            y=mismatched,
+            name=say("{label}: wrong pairs", label=label),
+            mode="lines",
+            line={"color": colour, "width": 2, "dash": "dot"},
+            customdata=band,
+            hovertemplate="{value} ({low} – {high})".format(**_HOVER),
+        )
+    _layer_axis(figure, results[0][1].names)
+    figure.update_yaxes(title=say("cosine of the two words"))
+    return _captioned(_styled(figure, HEIGHT), results[-1][1].provenance)
+
+
+def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
+    """The first PAIRS_DRAWN pairs at every layer: each cosine less the mean of wrong pairs there.
+
+    So no layer shines by itself. Purple is above the wrong pairs and orange below: all kinds of colour vision tell them
+    apart.
+    """
+    mismatched = result.mismatched
+    pairs, cosine = result.pairs[:PAIRS_DRAWN], result.cosine[:PAIRS_DRAWN]
+    apart = cosine - mismatched  # (n, layers)
+    reach = max(0.05, float(np.abs(apart).max()))
+    figure = go.Figure(
+        go.Heatmap(
+            z=apart,
+            x=list(range(len(result.names))),
+            y=list(range(len(pairs))),
+            customdata=np.dstack([cosine, np.broadcast_to(mismatched, apart.shape)]),
+            text=[[_words(pair)] * len(result.names) for pair in pairs],
+            hovertemplate="%{text}, "
+            + say(
+                "layer {layer}: {value}, wrong pairs {wrong}",
+                layer="%{x}",
+                value="%{customdata[0]:.3f}",
+                wrong="%{customdata[1]:.3f}",
+            )
+            + f"<extra>{_plain(label)}</extra>",
+            colorscale=DIVERGING,
+            zmin=-reach,
+            zmax=reach,
+            # Below the map, as beside it a phone would have no room for the map.
+            colorbar={
+                "title": {"text": _plain(label), "side": "bottom"},
+                "thickness": 12,
+                "orientation": "h",
+                "yref": "container",
+                "yanchor": "bottom",
+                "y": 0,
+            },
+        )
+    )
+    _layer_axis(figure, result.names)
+    figure.update_yaxes(
+        tickvals=list(range(len(pairs))), ticktext=[_words(pair) for pair in pairs], autorange="reversed"
+    )
+    styled = _styled(figure, max(HEIGHT, 120 + 18 * len(pairs)), hovermode="closest")
+    return _captioned(styled, result.provenance)
+
+
+def differences_figure(evaluations: Sequence[Evaluation]) -> go.Figure:
+    """After minus before at every layer: the matched cosine and the gap of each list, with 95 % intervals."""
+    figure = go.Figure()
+    for item, (colour, marker) in zip(evaluations, SERIES, strict=False):
+        layers, moved = list(range(len(item.before.names))), item.differences
+        for values, interval, p, name, dash in (
+            (moved.matched, moved.matched_ci95, moved.matched_p, "right pairs", "solid"),
+            (moved.gap, moved.gap_ci95, moved.gap_p, "right less wrong (gap)", "dot"),
+        ):
+            _band(figure, layers, interval, colour, 0.18)
+            figure.add_scatter(
+                x=layers,
+                y=values,
+                name=f"{say(item.name)}: {say(name)}",
+                mode="lines+markers",
+                line={"color": colour, "width": 2, "dash": dash},
+                marker={"size": 7, "symbol": marker},
+                customdata=np.column_stack([interval, p]),
+                hovertemplate=say(
+                    "{value}, 95 % interval {low} to {high}, p {p} after Holm",
+                    value="%{y:+.3f}",
+                    low="%{customdata[0]:+.3f}",
+                    high="%{customdata[1]:+.3f}",
+                    p="%{customdata[2]:.2g}",
+                ),
+            )
+    _layer_axis(figure, evaluations[0].before.names)
+    figure.update_yaxes(title=say("change in cosine"))
+    figure.add_hline(y=0, line={"color": GREY, "width": 1})
+    return _captioned(_styled(figure, HEIGHT), evaluations[-1].after.provenance)
+
+
+def scatter_figure(evaluation: Evaluation) -> go.Figure:
+    """Every pair's cosine before and after at the evaluated layer, and its wrong partners' mean beside it."""
+    figure, layer = go.Figure(), evaluation.layer
+    before, after = evaluation.before, evaluation.after
+    words = [_words(pair) for pair in before.pairs]
+    for was, now, name, (colour, marker) in (
+        (before.wrong_cosine, after.wrong_cosine, say("its wrong pairs' mean"), SERIES[1]),
+        (before.cosine, after.cosine, say("the right pair"), SERIES[0]),
+    ):
+        figure.add_scatter(
+            x=was[:, layer],
+            y=now[:, layer],
+            name=name,
+            mode="markers",
+            marker={"color": colour, "size": 7, "symbol": marker, "opacity": 0.7},
+            text=words,
+            hovertemplate="%{text}: %{x:.3f} → %{y:.3f}<extra>" + name + "</extra>",
+        )
+    ends = [
+        float(np.nanmin([before.cosine[:, layer], before.wrong_cosine[:, layer], after.wrong_cosine[:, layer]])),
+        float(np.nanmax([before.cosine[:, layer], after.cosine[:, layer]])),
+    ]
+    figure.add_scatter(
+        x=ends, y=ends, mode="lines", name=say("no change"), line={"color": GREY, "width": 1, "dash": "dash"}
+    )
+    figure.update_xaxes(title=say("cosine before"))
+    figure.update_yaxes(title=say("cosine after"))
+    styled = _styled(figure, HEIGHT, hovermode="closest")
+    return _captioned(styled, after.provenance, after.names[layer])
+
+
+def distributions_figure(evaluation: Evaluation) -> go.Figure:
+    """How right and wrong pairs' cosines are spread at the evaluated layer, before above after."""
+    figure = make_subplots(
+        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.12, subplot_titles=(say("before"), say("after"))
+    )  # fmt: skip
+    layer = evaluation.layer
+    for row, result in enumerate((evaluation.before, evaluation.after), 1):
+        for values, name, colour in (
+            (result.wrong_quantiles[layer], say("wrong pairs"), ORANGE),
+            (result.cosine[:, layer], say("right pairs"), BLUE),
+        ):
+            figure.add_histogram(
+                x=values,
+                name=name,
+                histnorm="percent",
+                marker={"color": colour},
+                opacity=0.6,
+                xbins={"size": 0.02},
+                showlegend=row == 1,
+                hovertemplate=say("{share} % between {ends}", share="%{y:.0f}", ends="%{x}")
+                + "<extra>"
+                + name
+                + "</extra>",
+                row=row,
+                col=1,
+            )
+    figure.update_xaxes(title=say("cosine"), row=2, col=1)
+    figure.update_yaxes(title=say("% of pairs"))
+    figure.update_layout(barmode="overlay")
+    styled = _styled(figure, HEIGHT, hovermode="closest", top=30)
+    return _captioned(styled, evaluation.after.provenance, evaluation.after.names[layer])
+
+
+def shares_figure(results: Sequence[tuple[str, LayerAlignment]]) -> go.Figure:
+    """How much of the vectors' squared length is BOS, and how much lies in three dimensions, by layer."""
+    figure = go.Figure()
+    for (label, result), (colour, marker) in zip(results, SERIES, strict=False):
+        layers = list(range(len(result.names)))
+        for share, name, dash in (
+            (result.anchor_share, "BOS", "solid"),
+            (result.rogue_share, say("3 dimensions"), "dot"),
+        ):
+            figure.add_scatter(
+                x=layers,
+                y=share,
+                name=f"{label}: {name}",
+                mode="lines+markers",
+                line={"color": colour, "width": 2, "dash": dash},
+                marker={"size": 6, "symbol": marker},
+                hovertemplate="%{y:.0%}",
+            )
+    _layer_axis(figure, results[0][1].names)
+    figure.update_yaxes(title=say("share of squared length"), range=[-0.02, 1.05], tickformat=".0%")
+    return _captioned(_styled(figure, HEIGHT), results[-1][1].provenance)
+
+
+def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = False) -> go.Figure:
+    """Both languages' words in one plane, a panel a model with the same axes, partners joined by a line.
+
+    Args:
+        stacked: one panel below the other, for a screen that is too narrow for two.
+    """
+    count = len(labels)
+    rows, columns = (count, 1) if stacked else (1, count)
+    figure = make_subplots(
+        rows=rows,
+        cols=columns,
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
+        vertical_spacing=0.06,
+        subplot_titles=list(map(_plain, labels)),
+    )
+    for number, points in enumerate(projection.points, 1):  # (n, 2, 2): pair, language, x or y
+        place = {"row": number, "col": 1} if stacked else {"row": 1, "col": number}
+        joined = np.full((len(points), 3, 2), np.nan)  # a gap after every line
+        joined[:, :2] = points
+        x, y = joined.reshape(-1, 2).T
+        figure.add_scatter(
+            x=x, y=y, mode="lines", line={"color": GREY, "width": 1}, opacity=0.5, hoverinfo="skip",
+            name=say("partners"), showlegend=number == 1, **place,
+        )  # fmt: skip
+        for side, (language, (colour, marker)) in enumerate(zip(LANGUAGES, SERIES, strict=False)):
+            words = [_words(pair) for pair in projection.pairs]
+            figure.add_scatter(
+                x=points[:, side, 0],
+                y=points[:, side, 1],
+                mode="markers",
+                name=say(language),
+                marker={"color": colour, "size": 8, "symbol": marker, "opacity": 0.85},
+                text=words,
+                hovertemplate=f"%{{text}}<extra>{say(language)}</extra>",
+                showlegend=number == 1,
+                **place,
+            )
+    edges = projection.points.reshape(-1, 2)
+    low, high = edges.min(axis=0), edges.max(axis=0)
+    margin = 0.05 * (high - low) + 1e-9
+    for axis, i in (("xaxis", 0), ("yaxis", 1)):
+        for number in range(1, count + 1):
+            figure.layout[f"{axis}{number if number > 1 else ''}"].update(
+                range=[low[i] - margin[i], high[i] + margin[i]], showticklabels=False
+            )
+    return _styled(figure, rows * HEIGHT, hovermode="closest", top=30)
+
+
+@dataclass(frozen=True)
+class DrawnRun:
+    """A run as it is drawn: a label (empty where it is alone), the name of its loss, and its steps so far."""
+
+    label: str
+    loss: str
+    steps: Sequence[TrainingStep]
+
+
+def training_figure(runs: Sequence[DrawnRun]) -> go.Figure:
+    """Loss by step, and below it the held-out pairs: matched, mismatched and P@1; a second run has its own colours."""
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09)
+    lines = (("matched", "right pairs", "solid"), ("mismatched", "wrong pairs", "dot"), ("p_at_1", "P@1", "dash"))
+    for run, (width, symbol, colours) in zip(runs, RUNS, strict=False):
+        what = f"{_plain(run.label)}, " if run.label else ""
+        seen = [step for step in run.steps if step.loss is not None]
+        figure.add_scatter(
+            x=[step.step for step in seen],
+            y=[step.loss for step in seen],
+            name=what + say("{kind} loss", kind=run.loss),
+            line={"color": GREY, "width": width},
+            row=1,
+            col=1,
+        )
+        checked = [step for step in run.steps if step.check]
+        for (field, name, dash), colour in zip(lines, colours, strict=True):
+            figure.add_scatter(
+                x=[step.step for step in checked],
+                y=[getattr(step.check, field) for step in checked],
+                name=what + say("held out: {measure}", measure=say(name)),
+                mode="lines+markers",
+                line={"color": colour, "width": width, "dash": dash},
+                marker={"size": 5, "symbol": symbol},
+                row=2,
+                col=1,
+            )
+    longest = max((run.steps[-1].steps for run in runs if run.steps), default=None)
+    if longest:
+        figure.update_xaxes(range=[0, longest])
+    figure.update_xaxes(title=say("step"), row=2, col=1)
+    figure.update_yaxes(title=say("loss"), rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(title=say("cosine, share"), row=2, col=1)
+    return _styled(figure, HEIGHT)
+
+
+def _band(figure: go.Figure, layers: list[int], edges, colour: str, opacity: float) -> None:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    figure.add_scatter(
+        x=layers + layers[::-1],
+        y=list(edges[:, 1]) + list(edges[::-1, 0]),
+        fill="toself",
+        fillcolor=f"rgba({red},{green},{blue},{opacity})",
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _layer_axis(figure: go.Figure, names: Sequence[str]) -> None:
+    every = max(1, -(-len(names) // 8))
+    last = len(names) - 1
+    # The last one's name is longer than a number, and has the room of two.
+    ticks = [i for i in range(len(names)) if i % every == 0 and i <= last - 1.5 * every] + [last]
+    labels = [say("out") if names[i] == "output" else str(i) for i in ticks]
+    figure.update_xaxes(
+        title=say("layer (0: embeddings)"),
+        tickvals=ticks,
+        ticktext=labels,
+        tickangle=0,
+        # The last one's name is wider than its place, and would be left out.
+        ticklabeloverflow="allow",
+    )
+
+
+def _words(pair: WordPair) -> str:
+    return _plain(f"{pair.swahili} – {pair.english}")
+
+
+def _plain(text: str) -> str:
+    """`<` opens a tag in Plotly's own small markup; a word must stay a word."""
+    return text.replace("<", "&lt;")
+
+
+def _pair_lines(figure: go.Figure, result: LayerAlignment, colour: str, label: str) -> None:
+    layers = list(range(len(result.names)))
+    for pair, cosines in list(zip(result.pairs, result.cosine, strict=True))[:PAIRS_DRAWN]:
+        words = _words(pair)
+        figure.add_scatter(
+            x=layers,
+            y=cosines,
+            mode="lines",
+            line={"color": colour, "width": 1},
+            opacity=0.45,
+            name=f"{label}: {words}",
+            hovertemplate=f"{words}: %{{y:.3f}}<extra></extra>",
+            showlegend=False,
+        )
+
+
+_GRID = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "automargin": True}
+
+# As a template, which is checked once, where a figure's own settings are checked one by one every time it is made.
+_STYLE = go.layout.Template(
+    layout={
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        # At the lower edge, whatever room the axis takes.
+        "legend": {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
+        "font": {"family": "system-ui, sans-serif", "size": 13, "color": GREY},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE},
+        # Of its own in both themes: Plotly's takes the page's background for white.
+        "hoverlabel": {
+            "bgcolor": "#1f2937",
+            "bordercolor": GREY,
+            "font": {"color": "#ffffff", "size": 10},
+            "align": "left",
+        },
+        # A finger that scrolls the page must not zoom the chart instead.
+        "dragmode": False,
+        "xaxis": _GRID,
+        "yaxis": _GRID,
+    }
+)
+
+
+def _styled(figure: go.Figure, height: int, hovermode: str = "x unified", top: int = 12) -> go.Figure:
+    margin = {"l": 52, "r": 16, "t": top, "b": 44}
+    figure.update_layout(template=_STYLE, height=height, hovermode=hovermode, margin=margin)
+    return figure
+
+
+def _captioned(figure: go.Figure, provenance: Provenance, layer: str | None = None) -> go.Figure:
+    """The figure with what it is of above it, as a saved picture has nothing else to say so."""
+    what = caption(provenance) if layer is None else f"{caption(provenance)} · {layer_words(layer)}"
+    figure.update_layout(
+        title={"text": _plain(what), "font": {"size": 11}, "x": 0, "y": 1, "yanchor": "top", "pad": {"t": 4, "l": 4}},
+        margin={"t": figure.layout.margin.t + 16},
+    )
+    return figure

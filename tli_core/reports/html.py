@@ -1,0 +1,129 @@
+"""An evaluation → a folder to keep: a self-contained HTML page, JSON and CSV of every number, the adapter card."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from jinja2 import Environment, FileSystemLoader
+from plotly.offline import get_plotlyjs
+
+from tli_core.i18n import ENGLISH, speaking
+from tli_core.measures.before_after import EvaluationReport
+from tli_core.models.loaded_model import Provenance
+from tli_core.reports.figures import (
+    alignment_figure,
+    differences_figure,
+    distributions_figure,
+    scatter_figure,
+    shares_figure,
+)
+from tli_core.reports.json_csv import evaluation_json, layers_csv, pairs_csv, write_json
+from tli_core.reports.messages import change_sentence
+from tli_core.reports.model_card import write_card
+from tli_core.reports.tables import evaluation_rows, mover_rows, output_rows
+
+TEMPLATE = "report.html.j2"
+
+
+# The report's own words are English, whoever asks for it.
+@speaking(ENGLISH)
+def write_report(report: EvaluationReport, folder: Path, record: Mapping[str, Any] | None = None) -> Path:
+    """Write report.html, report.json, layers.csv and pairs.csv into a folder, and return the page.
+
+    Args:
+        record: how the adapter was made (its tli.json); with it, the adapter card is written too.
+
+    Raises:
+        ValueError: the folder is a file, or already holds a report.
+    """
+    page = folder / "report.html"
+    if folder.is_file() or page.exists():
+        raise ValueError(f"{folder} is already there: give the report a folder of its own.")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(evaluation_json(report), folder / "report.json")
+    layers_csv(report, folder / "layers.csv")
+    pairs_csv(report, folder / "pairs.csv")
+    if record:
+        write_card(folder, record, report.evaluations, report.provenance.adapter)
+    page.write_text(report_html(report), encoding="utf-8")
+    return page
+
+
+def report_html(report: EvaluationReport) -> str:
+    """The page as one text: scripts inside, no request to anywhere, the same bytes for the same report."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    control = report.evaluations[-1]
+    drawn = (
+        (
+            f"Before and after, {item.name} pairs",
+            "Solid: right pairs with a 95 % interval. Dotted: wrong pairs, nine in ten inside the pale band.",
+            alignment_figure([("base", item.before), (report.provenance.adapter or "adapter", item.after)]),
+            item.after.provenance,
+        )
+        for item in report.evaluations
+    )
+    figures = [
+        *drawn,
+        (
+            "What changed at every layer",
+            "Intervals are of the difference; p values are Holm-corrected for the number of layers.",
+            differences_figure(report.evaluations),
+            report.provenance,
+        ),
+        (
+            "Each control pair, before against after",
+            "Above the dashed line the cosine rose. Look whether the wrong pairs rose as well.",
+            scatter_figure(control),
+            control.after.provenance,
+        ),
+        (
+            "Right and wrong control pairs",
+            "Where the two heaps lie on each other, a high cosine says nothing.",
+            distributions_figure(control),
+            control.after.provenance,
+        ),
+        (
+            "The same control pairs with BOS averaged in, base",
+            "The published pilot's way. Wrong pairs score as high as right ones: that is BOS, not translation.",
+            alignment_figure([("words only", control.before), ("BOS averaged in", report.with_bos)]),
+            report.with_bos.provenance,
+        ),
+        (
+            "What carries the vectors, base",
+            "The share of the squared length that is BOS, and that lies in the three largest dimensions.",
+            shares_figure([("words only", control.before), ("BOS averaged in", report.with_bos)]),
+            report.with_bos.provenance,
+        ),
+    ]
+    return environment.get_template(TEMPLATE).render(
+        report=report,
+        sentences=[change_sentence(item) for item in report.evaluations],
+        table=evaluation_rows(report.evaluations),
+        figures=[
+            (title, note, _div(figure, f"figure-{i}"), provenance_line(provenance))
+            for i, (title, note, figure, provenance) in enumerate(figures)
+        ],
+        movers=[(item.name, mover_rows(report, item)) for item in report.evaluations],
+        outputs=output_rows(*report.outputs) if report.outputs else None,
+        provenance=provenance_line(report.provenance),
+        plotly=get_plotlyjs(),
+    )
+
+
+def provenance_line(provenance: Provenance) -> str:
+    """Where a figure comes from, in one line."""
+    adapter = "no adapter"
+    if provenance.adapter:
+        adapter = f"adapter {provenance.adapter} (sha256 {(provenance.adapter_sha256 or 'unknown')[:12]})"
+    versions = ", ".join(f"{package} {version}" for package, version in provenance.versions.items())
+    return (
+        f"{provenance.model} (revision {(provenance.revision or 'unknown')[:19]}), {provenance.dtype}, {adapter}, "
+        f"pooling {provenance.pooling}, n = {provenance.n}, seed {provenance.seed}; {versions}"
+    )
+
+
+def _div(figure: go.Figure, name: str) -> str:
+    return figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config={"displaylogo": False})

@@ -1,0 +1,241 @@
+"""Results → JSON and CSV. Nothing here computes a measure."""
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tli_core.i18n import ENGLISH, Message, speaking
+from tli_core.measures.alignment import DIRECTIONS, LayerAlignment, verdict
+from tli_core.measures.before_after import Evaluation, EvaluationReport
+from tli_core.measures.translation import OutputCheck
+from tli_core.models.loaded_model import Provenance
+from tli_core.reports.messages import change_sentence
+from tli_core.whole_files import write_text
+
+LAYER_MEASURES = ("matched", "mismatched", "gap", "auc", "centred", "mexa", "anchor_share", "rogue_share")
+RETRIEVAL_MEASURES = ("p_at_1", "p_at_5", "mrr", "csls_p_at_1")
+
+
+def alignment_json(result: LayerAlignment) -> dict[str, Any]:
+    """A measurement as the command line writes it: schema 1, one object a layer, one a pair."""
+    return {
+        "schema": 1,
+        **_sources(result.provenance),
+        "pooling": result.provenance.pooling,
+        "n_pairs": len(result.pairs),
+        "layers": [_layer_json(result, layer) for layer in range(len(result.names))],
+        "pairs": [
+            {"swahili": pair.swahili, "english": pair.english, "cosine": _plain(cosines)}
+            for pair, cosines in zip(result.pairs, result.cosine, strict=True)
+        ],
+        "pool": {"size": result.pool_size, "chance": _plain(result.chance)},
+        "wrong_pairs_from": result.wrong_from,
+        "reference_pool": {"size": result.reference_size},
+        "provenance": result.provenance.as_dict(),
+        "warnings": _in_english(result.warnings),
+    }
+
+
+def measurements_json(
+    results: Sequence[tuple[str, LayerAlignment]], notes: Sequence[str | Message] = ()
+) -> dict[str, Any]:
+    """The measurements that stand side by side, by their labels, each with its model, adapter, readout and pairs."""
+    return {
+        "schema": 1,
+        "results": {label: alignment_json(result) for label, result in results},
+        "notes": _in_english(notes),
+    }
+
+
+def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
+    """Before and after on each list, with the tests, the controls and the verdict; every number of the report."""
+    evaluations, after = report.evaluations, report.evaluations[0].after
+    return {
+        "schema": 1,
+        **_sources(after.provenance),
+        "pooling": after.provenance.pooling,
+        "layer": evaluations[0].layer,
+        "layer_name": after.names[evaluations[0].layer],
+        "layer_picked_on": evaluations[0].picked_on,
+        "lists": [
+            {
+                **evaluation_summary(item),
+                "layers": {
+                    "before": [_layer_json(item.before, layer) for layer in range(len(item.before.names))],
+                    "after": [_layer_json(item.after, layer) for layer in range(len(item.after.names))],
+                    "difference": {key: _plain(value) for key, value in asdict(item.differences).items()},
+                },
+                "pairs": [_pair_json(item, i, report.subwords) for i in range(len(item.before.pairs))],
+                "wrong_percentiles": {
+                    "before": _plain(item.before.wrong_quantiles[item.layer]),
+                    "after": _plain(item.after.wrong_quantiles[item.layer]),
+                },
+                "provenance": {
+                    "before": item.before.provenance.as_dict(),
+                    "after": item.after.provenance.as_dict(),
+                },
+            }
+            for item in evaluations
+        ],
+        "outputs": None if report.outputs is None else dict(
+            zip(("before", "after"), map(_output_json, report.outputs), strict=True)
+        ),
+        "probes": [
+            {"kind": p.kind, "swahili": p.pair.swahili, "english": p.pair.english, "prompt": p.prompt,
+             "base": p.base, "adapted": p.adapted}
+            for p in report.probes
+        ],
+        "with_bos": {
+            "list": evaluations[-1].name,
+            "layers": [_layer_json(report.with_bos, layer) for layer in range(len(report.with_bos.names))],
+            "provenance": report.with_bos.provenance.as_dict(),
+        },
+        "provenance": after.provenance.as_dict(),
+        "warnings": _in_english(report.warnings),
+    }  # fmt: skip
+
+
+def evaluation_summary(item: Evaluation) -> dict[str, Any]:
+    """Before and after on one list at one layer, with the test, the controls and the verdict."""
+    return {
+        "list": item.name,
+        "n_pairs": len(item.before.pairs),
+        "wrong_pairs_from": item.before.wrong_from,
+        "test": {key: _plain(value) for key, value in asdict(item.test).items()},
+        "change": {key: _plain(value) for key, value in asdict(item.change).items()},
+        "verdict": item.change.verdict,
+        "sentence": change_sentence(item),
+        "before": _layer_json(item.before, item.layer),
+        "after": _layer_json(item.after, item.layer),
+        "pool": {"size": item.before.pool_size, "chance": _plain(item.before.chance)},
+    }
+
+
+def _pair_json(item: Evaluation, i: int, subwords: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    pair = item.before.pairs[i]
+    return {
+        "swahili": pair.swahili,
+        "english": pair.english,
+        "glosses": list(pair.glosses),
+        "swahili_subwords": list(subwords.get(pair.swahili, ())),
+        "english_subwords": list(subwords.get(pair.english, ())),
+        "cosine": {"before": _plain(item.before.cosine[i]), "after": _plain(item.after.cosine[i])},
+        "wrong_cosine": {"before": _plain(item.before.wrong_cosine[i]), "after": _plain(item.after.wrong_cosine[i])},
+    }
+
+
+def _output_json(check: OutputCheck) -> dict[str, Any]:
+    return {
+        "greedy": {"sw_en": check.greedy.sw_en, "en_sw": check.greedy.en_sw},
+        "answers": {"english": list(check.greedy.answers_english), "swahili": list(check.greedy.answers_swahili)},
+        "glosses": {
+            way: {
+                "p_at_1": ranking.p_at_1,
+                "mrr": ranking.mrr,
+                "log_probability": _plain(ranking.log_probability),
+                "rank": _plain(ranking.rank),
+                "candidates": ranking.candidates,
+                "chance": ranking.chance,
+            }
+            for way, ranking in check.ranking.items()
+        },
+        "perplexity": {
+            "swahili": _plain(check.health.swahili),
+            "english": _plain(check.health.english),
+            "uniform": check.health.uniform,
+        },
+    }
+
+
+def layers_csv(report: EvaluationReport, path: Path) -> None:
+    """One row a list, model and layer, with every measure."""
+    rows = []
+    for item in report.evaluations:
+        for when, result in (("before", item.before), ("after", item.after)):
+            for layer in range(len(result.names)):
+                row = {"list": item.name, "model": when}
+                for key, value in _layer_json(result, layer).items():
+                    if isinstance(value, dict):
+                        row.update({f"{key}_{way}": number for way, number in value.items()})
+                    elif isinstance(value, list):
+                        row.update({f"{key}_low": value[0], f"{key}_high": value[1]})
+                    else:
+                        row[key] = value
+                rows.append(row)
+    _write_csv(rows, path)
+
+
+def pairs_csv(report: EvaluationReport, path: Path) -> None:
+    """One row a list and pair, at the evaluated layer."""
+    rows = []
+    for item in report.evaluations:
+        for i, pair in enumerate(item.before.pairs):
+            row = {"list": item.name, "swahili": pair.swahili, "english": pair.english}
+            for side, word in (("swahili", pair.swahili), ("english", pair.english)):
+                row[f"{side}_subwords"] = "·".join(report.subwords.get(word, ()))
+            for when, result in (("before", item.before), ("after", item.after)):
+                row[f"cosine_{when}"] = _plain(result.cosine[i, item.layer])
+                row[f"wrong_cosine_{when}"] = _plain(result.wrong_cosine[i, item.layer])
+                for way in DIRECTIONS:
+                    row[f"rank_{way}_{when}"] = _plain(result.retrieval[way].rank[item.layer, i])
+            rows.append(row)
+    _write_csv(rows, path)
+
+
+def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows([{key: _inert(value) for key, value in row.items()} for row in rows])
+
+
+def _inert(value: Any) -> Any:
+    """A word that a spreadsheet would run as a formula, made text again with an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _sources(provenance: Provenance) -> dict[str, Any]:
+    adapter = None
+    if provenance.adapter is not None:
+        adapter = {"name": provenance.adapter, "sha256": provenance.adapter_sha256}
+    model = {"name": provenance.model, "revision": provenance.revision, "dtype": provenance.dtype}
+    return {"model": model, "adapter": adapter}
+
+
+def _layer_json(result: LayerAlignment, layer: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"layer": layer, "name": result.names[layer]}
+    for name in LAYER_MEASURES:
+        row[name] = _plain(getattr(result, name)[layer])
+    for name in ("matched_ci95", "mismatched_band", "gap_ci95"):
+        row[name] = _plain(getattr(result, name)[layer])
+    for name in RETRIEVAL_MEASURES:
+        row[name] = {way: _plain(getattr(result.retrieval[way], name)[layer]) for way in DIRECTIONS}
+    row["verdict"] = verdict(result, layer)
+    return row
+
+
+@speaking(ENGLISH)
+def _in_english(messages: Sequence[str | Message]) -> list[str]:
+    """Messages for a file, which has no reader yet."""
+    return list(map(str, messages))
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it: Python numbers, lists for arrays, None for what is not a number."""
+    if isinstance(value, (np.ndarray, list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def write_json(report: Mapping[str, Any], path: Path) -> None:
+    """Write a report as UTF-8 JSON, whole or not at all, making its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False) + "\n")

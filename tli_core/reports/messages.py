@@ -1,0 +1,284 @@
+"""What the numbers say, in plain sentences that always name the control."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from tli_core.i18n import say
+from tli_core.measures.alignment import LayerAlignment, change, verdict
+from tli_core.measures.before_after import Evaluation
+from tli_core.measures.pilot import Pilot
+from tli_core.measures.projection import Neighbourhood, Projection
+from tli_core.measures.translation import OutputCheck
+from tli_core.models.layers import layer_words
+from tli_core.training.dry_run import DryRun
+
+ALIKE = 0.05
+"""Below this gap in cosine, right and wrong pairs look the same to a reader of the curve."""
+
+SATURATED = 0.9
+"""Where even wrong pairs score above this, a high cosine is an artefact."""
+
+TRANSLATED = 0.02
+"""A share of right translations that moves by less has hardly changed."""
+
+HARM = 1.1
+"""Perplexity that grows by this factor is harm."""
+
+CHANGES = {
+    "improved": "Improved: right pairs stand out from wrong ones more than before",
+    "collapsed": "Collapsed: wrong pairs came closer as much as right ones or more, so the rise says nothing",
+    "worse": "Worse: right pairs are harder to tell from wrong ones than before",
+    "too few pairs": "Too few pairs to tell a change from chance",
+    "no numbers": "Nothing can be told, as vectors are no numbers here",
+    "no clear change": "No clear change between right and wrong pairs: less than 0.01, or no more than chance gives",
+}
+
+
+def best_layer(result: LayerAlignment) -> int:
+    """The layer after the embeddings where the right words rank best in the reference pool (mean reciprocal rank)."""
+    return int((1 / result.reference_rank[1:]).mean(axis=1).argmax()) + 1
+
+
+def curve_sentence(result: LayerAlignment, label: str) -> str:
+    """What one curve means: the best layer and the output against wrong pairs, and whether that tells them apart."""
+    best, output = best_layer(result), len(result.names) - 1
+    mismatched, band = result.mismatched, result.mismatched_band
+    place = {
+        "layer": layer_words(result.names[best]) if best == output else say("layer {number}", number=best),
+        "rank": int(np.median(result.reference_rank[best])),
+        "size": result.reference_size,
+    }
+    figures = say(
+        "cosine {matched:.2f} for yours, {mismatched:.2f} for wrong ones (nine in ten between {low:.2f} and "
+        "{high:.2f})",
+        matched=result.matched[best],
+        mismatched=mismatched[best],
+        low=band[best, 0],
+        high=band[best, 1],
+    )
+    if len(result.pairs) == 1:
+        ranked = say(
+            "This pair ranks best at {layer}, where your English word is number {rank} among {size} common words: "
+            "{figures}.",
+            figures=figures,
+            **place,
+        )
+    else:
+        ranked = say(
+            "These {n} pairs rank best at {layer}, where your English word is typically number {rank} among {size} "
+            "common words: {figures}.",
+            n=len(result.pairs),
+            figures=figures,
+            **place,
+        )
+    told = (f"**{label}.**", _few(result), ranked, _reading(result, best), _saturation(result))
+    return " ".join(filter(None, told))
+
+
+def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) -> str:
+    """What an adapter changed at the output for the pairs on the page, wrong pairs and ranks beside it."""
+    output = len(before.names) - 1
+    ranks = [int(np.median(result.reference_rank[output])) for result in (before, after)]
+    said = change(before, after, output).verdict
+    moved = say(
+        "at {layer}: your pairs {matched[0]:.2f} → {matched[1]:.2f}, wrong pairs {mismatched[0]:.2f} → "
+        "{mismatched[1]:.2f}, typical rank {ranks[0]} → {ranks[1]} of {size}.",
+        layer=layer_words(before.names[-1]),
+        matched=[result.matched[output] for result in (before, after)],
+        mismatched=[result.mismatched[output] for result in (before, after)],
+        ranks=ranks,
+        size=before.reference_size,
+    )
+    return f"**{label}**, {moved} {say(CHANGES[said])}."
+
+
+def _few(result: LayerAlignment) -> str:
+    """A word of caution on short lists; empty for long ones."""
+    n = len(result.pairs)
+    if not result.few:
+        return ""
+    if n == 1:
+        return say("A single pair is a hint at most: its best layer is picked for it alone.")
+    return say("From {n} pairs this is a hint at most: the layer is picked for them.", n=n)
+
+
+def _saturation(result: LayerAlignment) -> str:
+    """A word on layers where any two words look alike; empty where there is none."""
+    layers = [i for i, wrong in enumerate(result.mismatched) if wrong > SATURATED]
+    if not layers:
+        return ""
+    scores = result.mismatched[layers]
+    if len(layers) == 1:
+        return say(
+            "Not so at layer {layer}: there even wrong pairs score {score:.2f}, and a high cosine means nothing.",
+            layer=layers[0],
+            score=scores[0],
+        )
+    return say(
+        "Not so at layers {first} to {last}: there even wrong pairs score {lowest:.2f} to {highest:.2f}, and a high "
+        "cosine means nothing.",
+        first=layers[0],
+        last=layers[-1],
+        lowest=scores.min(),
+        highest=scores.max(),
+    )
+
+
+def _reading(result: LayerAlignment, layer: int) -> str:
+    mismatched, band = result.mismatched, result.mismatched_band
+    matched = result.matched[layer]
+    if matched - mismatched[layer] < ALIKE:
+        return say(
+            "Right and wrong pairs look alike here, so the cosine of {matched:.2f} says nothing about translation, "
+            "however high it is.",
+            matched=matched,
+        )
+    if not result.few:
+        said = verdict(result, layer)
+        if said == "aligned":
+            return say("Right pairs stand clear of wrong ones: the model does bring their words together.")
+        return say("Right pairs are a little closer than wrong ones, but too little to find the translation by.")
+    if matched > band[layer, 1]:
+        return say("That is above the band of wrong pairs: the model does bring the words of a pair together.")
+    return say("That lies within the band of wrong pairs: close, but so are words that mean something else.")
+
+
+def change_sentence(evaluation: Evaluation) -> str:
+    """What an adapter changed at one layer, with the controls beside it."""
+    moved, index = evaluation.change, evaluation.layer
+    figures = say(
+        "{layer}, {list}: matched {matched:+.3f}, mismatched {mismatched:+.3f}, P@1 {before:.2f} → {after:.2f} of "
+        "{size}, chance {chance:.3f}",
+        layer=layer_words(evaluation.before.names[index]),
+        list=say(evaluation.name),
+        matched=moved.matched,
+        mismatched=moved.mismatched,
+        before=evaluation.before.retrieval["sw_en"].p_at_1[index],
+        after=evaluation.after.retrieval["sw_en"].p_at_1[index],
+        size=evaluation.before.pool_size,
+        chance=evaluation.before.chance,
+    )
+    told = f"{say(CHANGES[moved.verdict])} ({figures})."
+    if not evaluation.before.few:
+        return told
+    hint = say("From {n} pairs this is a hint at most, whatever the verdict.", n=len(evaluation.before.pairs))
+    return f"{hint} {told}"
+
+
+def pilot_sentence(pilot: Pilot) -> str:
+    """What the published pilot picks, and what it does not show."""
+    at, bos, words = pilot.layer, pilot.with_bos, pilot.words
+    return say(
+        "The pilot picks layer {layer}: with BOS averaged in, right pairs score {matched:.4f} there. Wrong pairs score "
+        "{mismatched:.4f}, and BOS carries {share:.0f} % of every vector, so the figure says nothing about "
+        "translation. With words only it is {matched_words:.3f} for right and {mismatched_words:.3f} for wrong pairs; "
+        "the two stand farthest apart at {best}.",
+        layer=at,
+        matched=bos.matched[at],
+        mismatched=bos.mismatched[at],
+        share=100 * bos.anchor_share[at],
+        matched_words=words.matched[at],
+        mismatched_words=words.mismatched[at],
+        best=layer_words(words.names[pilot.best_gap]),
+    )
+
+
+STALLED = 0.01
+"""A first loss this near to its idle value says that right and wrong pairs look alike to it."""
+
+
+def dry_run_sentence(tried: DryRun, loss: str) -> str:
+    """Whether the run has anything to learn from, in words."""
+    if loss == "triplet" and tried.active == 0:
+        return say("No triplet has a gradient: every right pair already beats every wrong one by the margin.")
+    if abs(tried.first_loss - tried.idle_loss) <= STALLED * max(1.0, tried.idle_loss):
+        return say(
+            "The loss starts where it would for a model that tells nothing apart ({idle:.3f}): to it, right and wrong "
+            "pairs look alike, so there is almost no signal to learn from. Check the pooling: BOS drowns words.",
+            idle=tried.idle_loss,
+        )
+    if tried.apart < 0:
+        return say(
+            "There is something to learn: on average the right pair lies {apart:.3f} below its hardest wrong one, and "
+            "the loss tells the two apart.",
+            apart=-tried.apart,
+        )
+    return say(
+        "There is something to learn: on average the right pair lies {apart:.3f} above its hardest wrong one, and the "
+        "loss tells the two apart.",
+        apart=tried.apart,
+    )
+
+
+def outputs_sentence(before: OutputCheck, after: OutputCheck) -> str:
+    """Whether what the model writes got better or worse, in words, each direction and language by itself."""
+
+    def moved(change: float) -> str:
+        worse, better = change <= -TRANSLATED, change >= TRANSLATED
+        return say("got worse") if worse else say("got better") if better else say("hardly changed")
+
+    ways = [
+        say(
+            "translations to {language} {moved} ({before:.2f} → {after:.2f} right)",
+            language=say(name),
+            moved=moved(now - was),
+            before=was,
+            after=now,
+        )
+        for name, was, now in (
+            (name, getattr(before.greedy, way), getattr(after.greedy, way))
+            for way, name in (("sw_en", "English"), ("en_sw", "Swahili"))
+        )
+    ]
+    reads = [
+        (name, getattr(before.health, name.lower()), getattr(after.health, name.lower()))
+        for name in ("Swahili", "English")
+    ]
+    harmed = any(not now < HARM * was for _, was, now in reads)  # nor is nan unharmed
+    harm = say(
+        "plain sentences surprise it more than before (perplexity {figures})."
+        if harmed
+        else "its plain sentences are unharmed (perplexity {figures}).",
+        figures=", ".join(f"{say(name)} {was:,.0f} → {now:,.0f}" for name, was, now in reads),
+    )
+    text = "; ".join([*ways, harm])
+    return text[0].upper() + text[1:]
+
+
+def projection_sentence(projection: Projection, labels: Sequence[str]) -> str:
+    """What the full space says, beside a picture that cannot."""
+    return say(
+        "At {layer}, of {n} Swahili words these have their own partner as the nearest English word of the list: "
+        "{shares} (chance {chance:.1f} %). That is counted in the full space. A {method} picture keeps only a shadow "
+        "of it: short lines may be an accident.",
+        layer=layer_words(projection.layer_name),
+        n=len(projection.pairs),
+        shares=", ".join(
+            say("{share:.0f} % under {label}", share=100 * share, label=label)
+            for share, label in zip(projection.partners_nearest, labels, strict=True)
+        ),
+        chance=100 / len(projection.pairs),
+        method=projection.method,
+    )
+
+
+def neighbours_sentence(word: str, label: str, nearby: Neighbourhood) -> str:
+    """Where the right translation of a word stands under one model."""
+    word = plain_text(word)
+    if nearby.right_rank is None:
+        told = say("the lexicon does not know *{word}*, so no neighbour is marked as right.", word=word)
+    else:
+        told = say(
+            "the right word is number {rank} of {candidates} for *{word}*.",
+            rank=nearby.right_rank,
+            candidates=nearby.candidates,
+            word=word,
+        )
+    return f"**{label}**: {told}"
+
+
+def plain_text(text: str) -> str:
+    """A visitor's own text as Markdown in which no mark means anything: no tag, link or image comes of it."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)

@@ -1,0 +1,119 @@
+"""Trained adapters → standard PEFT folders with their record and their card."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from tli_core.i18n import ENGLISH, speaking
+from tli_core.measures.before_after import Evaluation
+from tli_core.models.adapter_sources import RECORD, WEIGHTS
+from tli_core.models.registry import source_of
+from tli_core.reports.json_csv import write_json
+from tli_core.reports.messages import change_sentence
+from tli_core.reports.tables import evaluation_table
+from tli_core.training.loop import TrainedAdapter
+from tli_core.whole_files import new_folder, write_text
+
+LICENCES = {"models/lugha-mini": "cc-by-sa-4.0", "Lugha-Llama/Lugha-Llama-8B-wura": "llama3.1"}
+"""What an adapter inherits from the base it was made for."""
+
+NOTICE = "NOTICE"
+LLAMA_NOTICE = (
+    "Llama 3.1 is licensed under the Llama 3.1 Community License, Copyright © Meta Platforms, Inc. All Rights Reserved."
+)
+"""The words that the licence itself prescribes for a file of this name."""
+
+
+def needs_llama_name(base: str) -> bool:
+    """Whether the licence of a base asks that what is made with it has Llama at the beginning of its name."""
+    return LICENCES.get(base) == "llama3.1"
+
+
+def save_adapter(trained: TrainedAdapter, folder: Path, name: str, evaluations: Sequence[Evaluation] = ()) -> Path:
+    """Write a standard PEFT folder with its record and card, and return it.
+
+    Raises:
+        ValueError: the folder already holds an adapter of that name.
+    """
+    target = folder / name
+    base = trained.record["base"]
+    trained.lora.base_model_name_or_path = source_of(base["model"])
+    trained.lora.inference_mode = True
+    # PEFT keeps a set, whose order would differ from run to run.
+    trained.lora.target_modules = sorted(trained.lora.target_modules)
+    try:
+        with new_folder(target) as part:
+            trained.lora.save_pretrained(str(part))
+            save_file(trained.state, part / WEIGHTS, metadata={"format": "pt"})
+            write_json(trained.record, part / RECORD)
+            if needs_llama_name(source_of(base["model"])):
+                (part / NOTICE).write_text(f"{LLAMA_NOTICE}\n", encoding="utf-8")
+            write_card(part, trained.record, evaluations, name)
+    except FileExistsError as error:
+        raise ValueError(f"{target} is already there: choose another name, or remove it first.") from error
+    return target
+
+
+@speaking(ENGLISH)
+def write_card(
+    target: Path, record: Mapping[str, Any], evaluations: Sequence[Evaluation] = (), name: str | None = None
+) -> None:
+    """The adapter's README.md: what it is, how it was made, what was measured, how to load it.
+
+    Args:
+        name: the adapter's; its folder's by default.
+    """
+    name = name or target.name
+    base, config = record["base"], record["config"]
+    layer = "the output" if config["layer"] is None else f"layer {config['layer']}"
+    data = "shuffled translations (a control: it must not learn anything)" if config["shuffled"] else "word pairs"
+    licence = LICENCES.get(source_of(base["model"]))
+    lines = [
+        "---",
+        f"base_model: {source_of(base['model'])}",
+        *([f"license: {licence}"] if licence else []),
+        "library_name: peft",
+        "language: [sw, en]",
+        "tags: [lora, tli, swahili, cross-lingual-alignment]",
+        "---",
+        "",
+        f"# {name}",
+        "",
+        f"A LoRA for `{base['model']}`, trained by Targeted Lexical Injection with the `{config['preset']}` preset on "
+        f"{record['pairs']} Swahili–English {data}.",
+        "",
+        f"The {config['loss']} loss reads {layer}, pooling `{config['pooling']}`; LoRA of rank {config['rank']} on "
+        f"{', '.join(config['targets'])} of the first {record['blocks_trained']} blocks; {record['steps']} steps, "
+        f"seed {config['seed']}. `tli.json` has every knob and the curves.",
+        "",
+    ]
+    if evaluations:
+        place = evaluations[0].before.names[evaluations[0].layer]
+        lines += [f"## Measured at {place}, words pooled", ""]
+        lines += [f"- {change_sentence(item)}" for item in evaluations]
+        lines += ["", "```", evaluation_table(evaluations), "```", ""]
+        warnings = dict.fromkeys(str(warning) for item in evaluations for warning in item.warnings)
+        lines += [*(f"- {warning}" for warning in warnings), *([""] if warnings else [])]
+        lines += [f"These figures are about `{base['model']}` with this adapter, and about no other model.", ""]
+    lines += [
+        "## Use",
+        "",
+        "```python",
+        "from transformers import AutoModelForCausalLM",
+        "",
+        f'model = AutoModelForCausalLM.from_pretrained("{source_of(base["model"])}")',
+        f'model.load_adapter("path/to/{name}")  # this folder, or its id on the Hub',
+        "```",
+        "",
+    ]
+    if needs_llama_name(source_of(base["model"])):
+        lines += [
+            "## Licence",
+            "",
+            f"Built with Llama. {LLAMA_NOTICE} Its text is at https://www.llama.com/llama3_1/license; a model made "
+            "with it is to have Llama at the beginning of its name.",
+            "",
+        ]
+    write_text(target / "README.md", "\n".join(lines))

@@ -1,0 +1,207 @@
+"""Results → rows of text, the same for the terminal, the page, the report and the adapter card."""
+
+from collections.abc import Iterable, Sequence
+
+from tli_core.i18n import say
+from tli_core.measures.alignment import LayerAlignment, verdict
+from tli_core.measures.before_after import Evaluation, EvaluationReport, Mover, movers
+from tli_core.measures.translation import OutputCheck
+from tli_core.models.layers import layer_words
+from tli_core.models.load_plan import gigabytes
+from tli_core.models.loaded_model import Provenance
+from tli_core.training.dry_run import DryRun
+from tli_core.training.seeds import Spread
+
+
+def alignment_table(result: LayerAlignment) -> str:
+    """A measurement as a plain table, one line a layer."""
+    return format_table(alignment_rows(result))
+
+
+def alignment_rows(result: LayerAlignment) -> list[tuple[str, ...]]:
+    """A measurement, one row a layer: a heading row first. Every figure is a field of the result."""
+    named = map(say, ("layer", "matched", "mismatched", "band", "gap", "centred", "verdict"))
+    layer, matched, mismatched, band, gap, centred, said = named
+    rows = [(layer, matched, "95 %", mismatched, band, gap, centred, "P@1 →en", "P@1 →sw", "MEXA", said)]
+    for i, name in enumerate(result.names):
+        low, high = result.matched_ci95[i]
+        p5, p95 = result.mismatched_band[i]
+        rows.append(
+            (
+                str(i) if name == f"block {i}" else f"{i} {say(name)}",
+                f"{result.matched[i]:.3f}",
+                f"{low:.3f}–{high:.3f}",
+                f"{result.mismatched[i]:.3f}",
+                f"{p5:.3f}–{p95:.3f}",
+                f"{result.gap[i]:+.3f}",
+                f"{result.centred[i]:.3f}",
+                f"{result.retrieval['sw_en'].p_at_1[i]:.3f}",
+                f"{result.retrieval['en_sw'].p_at_1[i]:.3f}",
+                f"{result.mexa[i]:.3f}",
+                say(verdict(result, i)),
+            )
+        )
+    return rows
+
+
+def compared_rows(results: Sequence[tuple[str, LayerAlignment]]) -> list[tuple[str, ...]]:
+    """Measurements that stand side by side, one row a model and layer: a heading row first."""
+    heading, *_ = alignment_rows(results[0][1])
+    return [
+        (say("model"), *heading),
+        *((label, *row) for label, result in results for row in alignment_rows(result)[1:]),
+    ]
+
+
+def caption(provenance: Provenance) -> str:
+    """What a figure is of, in a few words: model, adapter, readout and number of pairs."""
+    who = provenance.model if provenance.adapter is None else f"{provenance.model} + {provenance.adapter}"
+    return say("{who} · pooling {pooling} · {n} pairs", who=who, pooling=provenance.pooling, n=provenance.n)
+
+
+def evaluation_table(evaluations: Sequence[Evaluation]) -> str:
+    """The paper's table and the controls that it lacks, as plain text."""
+    return format_table(evaluation_rows(evaluations))
+
+
+def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
+    """The paper's table and the controls that it lacks: a heading row, then one row a measure, one column a list."""
+    lists = (
+        say("{adapter}, {list} ({n} pairs)", adapter=i.after.provenance.adapter, list=say(i.name), n=i.test.n)
+        for i in evaluations
+    )
+    rows: list[tuple[str, ...]] = [(say("measure"), *lists)]
+
+    def add(label: str, values: Sequence[str]) -> None:
+        rows.append((say(label), *values))
+
+    tests, moves = [item.test for item in evaluations], [item.change for item in evaluations]
+    add("model", [item.after.provenance.model for item in evaluations])
+    add("layer", [layer_words(item.after.names[item.layer]) for item in evaluations])
+    add("pooling", [item.after.provenance.pooling for item in evaluations])
+    add("wrong pairs from", [say(item.after.wrong_from) for item in evaluations])
+    add("matched before", [f"{t.before:.4f}" for t in tests])
+    add("matched after", [f"{t.after:.4f}" for t in tests])
+    add("difference", [f"{t.difference:+.4f}" for t in tests])
+    add("  95 % interval", [_interval(*t.difference_ci95) for t in tests])
+    add("percent", [f"{t.percent:+.1f} %" for t in tests])
+    add("paired t", [f"{t.t:.2f}, p {_p_value(t.p_t)}" for t in tests])
+    add("permutation p", [f"{t.p_permutation:.2g}" for t in tests])
+    add("Cohen's d_z", [f"{t.d_z:.2f}" for t in tests])
+    for label, name in (("mismatched", "mismatched"), ("gap", "gap"), ("AUC", "auc"), ("MEXA", "mexa")):
+        values = [(getattr(i.before, name)[i.layer], getattr(i.after, name)[i.layer]) for i in evaluations]
+        rows.append((say("{measure} before → after", measure=say(label)),
+                     *(f"{before:.4f} → {after:.4f}" for before, after in values)))  # fmt: skip
+    add("  change of the gap, 95 %", [_interval(*m.gap_ci95) for m in moves])
+    for name, label in (("p_at_1", "P@1"), ("mrr", "MRR"), ("csls_p_at_1", "CSLS P@1")):
+        for way, to in (("sw_en", "English"), ("en_sw", "Swahili")):
+            values = [(getattr(i.before.retrieval[way], name)[i.layer], getattr(i.after.retrieval[way], name)[i.layer])
+                      for i in evaluations]  # fmt: skip
+            rows.append((f"{label} → {say(to)}", *(f"{before:.3f} → {after:.3f}" for before, after in values)))
+    add("pool, chance", [f"{i.before.pool_size}, {i.before.chance:.4f}" for i in evaluations])
+    add("verdict", [say(m.verdict) for m in moves])
+    return rows
+
+
+def output_rows(before: OutputCheck, after: OutputCheck) -> list[tuple[str, ...]]:
+    """What the model writes, base beside adapter: a heading row, then one row a measure."""
+    ways = (("sw_en", "English"), ("en_sw", "Swahili"))
+    both, ranked = (before, after), before.ranking["sw_en"]
+    rows: list[tuple[str, ...]] = [tuple(map(say, ("what the model writes", "base", "adapter")))]
+
+    def add(label: str, to: str, values: Iterable[str]) -> None:
+        rows.append((say(label, language=say(to)), *values))
+
+    for way, to in ways:
+        add("greedy translation to {language}, right", to, (f"{getattr(c.greedy, way):.3f}" for c in both))
+    for way, to in ways:
+        pair = [check.ranking[way] for check in both]
+        add("right gloss likeliest, to {language}", to, (f"{r.p_at_1:.3f}" for r in pair))
+        add("  its mean reciprocal rank, to {language}", to, (f"{r.mrr:.3f}" for r in pair))
+        add("  its mean log-probability, to {language}", to, (f"{r.log_probability.mean():.2f}" for r in pair))
+    rows.append((say("  candidates, chance"), *[f"{ranked.candidates}, {ranked.chance:.4f}"] * 2))
+    for language in ("Swahili", "English"):
+        label = say("perplexity on plain {language} (guessing: {uniform:,})",
+                    language=say(language), uniform=before.health.uniform)  # fmt: skip
+        rows.append((label, *(f"{getattr(c.health, language.lower()):,.1f}" for c in both)))
+    return rows
+
+
+def mover_rows(report: EvaluationReport, item: Evaluation, count: int = 10) -> list[tuple[str, ...]]:
+    """The pairs that gained and lost most over their wrong partners, with their subwords: a heading row first."""
+    head = tuple(map(say, ("moved", "Swahili", "English", "pieces", "right pair", "its wrong pairs", "gained")))
+
+    def row(kind: str, mover: Mover) -> tuple[str, ...]:
+        pieces = " | ".join("·".join(p.strip() for p in report.subwords.get(word, ())) for word in mover.pair[:2])
+        return (
+            say(kind),
+            mover.pair.swahili,
+            mover.pair.english,
+            pieces,
+            f"{mover.before:.3f} → {mover.after:.3f}",
+            f"{mover.wrong_before:.3f} → {mover.wrong_after:.3f}",
+            f"{mover.change:+.3f}",
+        )
+
+    gained, lost = movers(item, count)
+    return [head, *(row("gained", mover) for mover in gained), *(row("lost", mover) for mover in lost)]
+
+
+def dry_run_rows(tried: DryRun, loss: str) -> list[tuple[str, ...]]:
+    """What is known of a run before it begins: a heading row, then what, the figure, and what to hold it against."""
+    idle = say("the margin") if loss == "triplet" else "ln(batch)"
+    apart = say("{loss:.3f} ({what}): a model that tells nothing apart", loss=tried.idle_loss, what=idle)
+    rows = [
+        tuple(map(say, ("before the first step", "figure", "beside"))),
+        (say("loss"), f"{tried.first_loss:.3f}", apart),
+        (say("right pair less hardest wrong pair"), f"{tried.apart:+.4f}", say("0: the two look alike")),
+    ]
+    if loss == "triplet":
+        rows.append((say("triplets with any gradient"), f"{100 * tried.active:.0f} %", say("0 %: nothing to learn")))
+    rows.append((say("norm of the first gradient"), f"{tried.gradient:.2g}", say("0: nothing to learn")))
+    rows.append((say("steps, expected time on this machine"), f"{tried.steps}", duration(tried.seconds)))
+    weights = say("{size} of blocks that run", size=gigabytes(tried.weights_bytes))
+    rows.append((say("memory"), weights, say("+ {size} to train", size=gigabytes(tried.training_bytes))))
+    return rows
+
+
+def spread_rows(spreads: Sequence[Spread]) -> list[tuple[str, ...]]:
+    """One measure a row over several seeds: a heading row first."""
+    rows = [("over seeds", "mean", "sd", "each")]
+    for item in spreads:
+        each = "  ".join(f"{value:+.3f}" for value in item.values)
+        rows.append((item.measure, f"{item.mean:+.3f}", f"{item.deviation:.3f}", each))
+    return rows
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of the project's own words as a Markdown table, the first as its heading."""
+    head, *rest = rows
+    lines = [head, ["---"] * len(head), *rest]
+    return "\n".join("| " + " | ".join(cell.strip() or " " for cell in line) + " |" for line in lines)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people read them."""
+    if seconds >= 90:
+        return say("about {minutes:.0f} min", minutes=seconds / 60)
+    return say("about {seconds:.0f} s", seconds=max(1, seconds))
+
+
+def format_table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns padded to one width, the first to the left and the others to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _interval(low: float, high: float) -> str:
+    return say("{low:+.4f} to {high:+.4f}", low=low, high=high)
+
+
+def _p_value(p: float) -> str:
+    """A p value; one too small for a double is given as its bound."""
+    return "< 1e-300" if p < 1e-300 else f"{p:.2g}"

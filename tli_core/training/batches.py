@@ -1,0 +1,170 @@
+"""Pairs → tokens → batches, in the order of a run and ready for a step on its device."""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tli_core.distributed import gathered, own_part
+from tli_core.encoding.packing import MULTIPLE, Pack, pack_batches, sent
+from tli_core.encoding.pooled_states import encode, pack_states
+from tli_core.encoding.readouts import EncodedWord, all_weights
+from tli_core.lists.pairs import WordPair, listed_translations, normalise
+from tli_core.models.loaded_model import LoadedModel
+from tli_core.models.placement import input_device
+from tli_core.training.config import TrainingConfig, batch_slices
+from tli_core.training.losses import contrastive_loss, triplet_loss
+
+GPU_ROUNDS_TO = (32, 8)
+"""On a GPU, packs are padded to few sizes, since each size needs a graph of its own; the padding costs it nothing."""
+
+AHEAD = 64
+"""Pairs that are laid out at a time: small batches several at once, which takes the CPU hardly longer than one."""
+
+
+def shuffled_translations(pairs: Sequence[WordPair], seed: int) -> tuple[WordPair, ...]:
+    """The control: the same words, every Swahili word with the English of another pair.
+
+    Raises:
+        ValueError: fewer than two distinct translations, so that nothing can be shuffled.
+    """
+    if len({pair.english for pair in pairs}) < 2:
+        raise ValueError("Shuffling needs at least two different translations: add pairs.")
+    order = list(range(len(pairs)))
+    random.Random(seed).shuffle(order)
+    # Each pair takes the English of the next in a random cycle, so that none keeps its own.
+    following = dict(zip(order, order[1:] + order[:1], strict=True))
+    return tuple(WordPair(pair.swahili, pairs[following[i]].english) for i, pair in enumerate(pairs))
+
+
+def batches(n: int, config: TrainingConfig) -> Iterator[tuple[int, list[int]]]:
+    """The run's batches in order: (epoch, indices of pairs), shuffled anew each epoch from the seed."""
+    shuffler = random.Random(config.seed)
+    for epoch in range(1, config.epochs + 1):
+        order = list(range(n))
+        shuffler.shuffle(order)
+        for part in batch_slices(n, config.batch_size):
+            yield epoch, order[part]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of b pairs on its device.
+
+    pack holds the p Swahili words of this process's part of it and then their p English ones, None where that part is
+    empty; same (b, b) is True where the English of pair j is a right translation of pair i's Swahili, as it is of its
+    own. memory is what all of it lies in on a GPU, as bytes.
+    """
+
+    pack: Pack | None
+    same: Tensor
+    memory: Tensor | None
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Its parts, in order."""
+        return (*(self.pack.tensors() if self.pack else ()), self.same)
+
+    def states(self, model: PreTrainedModel, layer: int) -> tuple[Tensor, Tensor]:
+        """Anchors and positives, (b, d) each, with the gradient of this process's part."""
+        if self.pack is None:
+            # More processes than pairs: this one has nothing to embed.
+            states = torch.zeros(0, model.config.hidden_size, device=input_device(model))
+        else:
+            states = pack_states(model, self.pack, layer)  # (2p, d)
+        anchors, positives = states.chunk(2) if len(states) else (states, states)
+        return gathered(anchors, len(self.same)), gathered(positives, len(self.same))
+
+    def loss(self, anchors: Tensor, positives: Tensor, config: TrainingConfig) -> Tensor:
+        """The loss of the whole batch: (b, d), (b, d) -> ()."""
+        same = self.same.to(anchors.device)
+        if config.loss == "triplet":
+            return triplet_loss(anchors, positives, config.margin, same)
+        return contrastive_loss(anchors, positives, config.temperature, same)
+
+
+@dataclass(frozen=True)
+class TrainingPairs:
+    """Pairs ready to train on, and which English strings are right for each Swahili word.
+
+    english_id numbers the distinct English strings; listed[i] are the numbers of those that are right for pair i. Words
+    are tokenised when their batch first comes, while a GPU is at the one before, so that a long list starts at once.
+    """
+
+    pairs: tuple[WordPair, ...]
+    english_id: tuple[int, ...]
+    listed: tuple[frozenset[int], ...]
+    tokenizer: PreTrainedTokenizerBase
+    _encoded: dict[int, tuple[EncodedWord, EncodedWord]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConfig) -> "TrainingPairs":
+        """The pairs, shuffled where the config says so.
+
+        Raises:
+            ValueError: fewer than two pairs.
+        """
+        if len(pairs) < 2:
+            raise ValueError(
+                f"A fine-tune needs at least two pairs, got {len(pairs)}: negatives come from the other pairs."
+            )
+        pairs = shuffled_translations(pairs, config.seed) if config.shuffled else tuple(pairs)
+        numbers: dict[str, int] = {}
+        english_id = tuple(numbers.setdefault(normalise(pair.english), len(numbers)) for pair in pairs)
+        right = listed_translations(pairs)
+        listed = (right[normalise(pair.swahili)] for pair in pairs)
+        return cls(
+            pairs,
+            english_id,
+            tuple(frozenset(numbers[english] for english in words if english in numbers) for words in listed),
+            loaded.tokenizer,
+        )
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def ready(
+        self, order: Iterable[tuple[int, Sequence[int]]], pooling: str, device: torch.device
+    ) -> Iterator[tuple[int, Batch]]:
+        """The batches of (epoch, indices) in their order and on a device, small ones made ready several at a time.
+
+        Of several processes each gets the tokens of its own part of a batch.
+        """
+        order = iter(order)
+        for first in order:
+            several = [first, *islice(order, AHEAD // len(first[1]) - 1 if len(first[1]) < AHEAD else 0)]
+            epochs, indices = zip(*several, strict=True)
+            yield from zip(epochs, self._together(indices, pooling, device), strict=True)
+
+    def _together(self, indices: Sequence[Sequence[int]], pooling: str, device: torch.device) -> list[Batch]:
+        parts = [own_part(batch) for batch in indices]
+        self._encode(chain.from_iterable(parts))
+        words = [self._encoded[i][side] for part in parts for side in (0, 1) for i in part]
+        # One pack for a batch: the gradient needs the whole batch at once in any case.
+        filled = [2 * len(part) for part in parts if part]
+        round_to = GPU_ROUNDS_TO if device.type == "cuda" else (MULTIPLE, 1)
+        packs = iter(pack_batches(words, all_weights(words, pooling), filled, round_to) if words else ())
+        groups = [
+            (*(next(packs).tensors() if part else ()), self._same(batch))
+            for part, batch in zip(parts, indices, strict=True)
+        ]
+        return [Batch(Pack(*pack) if pack else None, same, memory) for memory, (*pack, same) in sent(groups, device)]
+
+    def _encode(self, indices: Iterable[int]) -> None:
+        new = [i for i in indices if i not in self._encoded]
+        if new:
+            words = [self.pairs[i].swahili for i in new] + [self.pairs[i].english for i in new]
+            encoded = encode(self.tokenizer, words)
+            self._encoded.update(zip(new, zip(encoded[: len(new)], encoded[len(new) :], strict=True), strict=True))
+
+    def _same(self, batch: Sequence[int]) -> Tensor:
+        english = np.array([self.english_id[j] for j in batch])  # (b,)
+        table = english[:, None] == english  # (b, b); most words have one right translation, their own
+        for row, i in enumerate(batch):
+            if len(self.listed[i]) > 1:
+                table[row] = [number in self.listed[i] for number in english.tolist()]
+        return torch.from_numpy(table)

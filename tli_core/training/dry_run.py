@@ -1,0 +1,124 @@
+"""A look before the leap: what the first loss says, and what the run will cost, from a few batches and no training."""
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from tli_core.lists.pairs import WordPair
+from tli_core.models.loaded_model import LoadedModel
+from tli_core.training.batches import TrainingPairs, batches
+from tli_core.training.config import TrainingConfig, total_steps
+from tli_core.training.loop import blocks_read, lora_config
+from tli_core.training.losses import hinges
+
+SAMPLED_BATCHES = 12
+TIMED_STEPS = 2
+OPTIMIZER_COPIES = 4
+"""A LoRA weight in training: itself, its gradient, and AdamW's two moments, all float32."""
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What is known of a run before it begins.
+
+    first_loss: mean over a few batches, before any step; `idle_loss` is what a model that tells nothing apart gets:
+        the margin for the triplet loss, ln(batch) for the contrastive one.
+    active: share of triplets whose hinge is open, so that they have a gradient at all; 1 for the contrastive loss.
+    apart: mean distance in cosine between the right pair and its hardest wrong one, right minus wrong.
+    gradient: norm of the first gradient over all LoRA weights.
+    weights_bytes: the blocks that run; training_bytes: LoRA with its optimiser, and what one step keeps for its
+        gradient.
+    """
+
+    first_loss: float
+    idle_loss: float
+    active: float
+    apart: float
+    gradient: float
+    steps: int
+    seconds: float
+    weights_bytes: int
+    training_bytes: int
+
+
+def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConfig) -> DryRun:
+    """Try a few batches of a run and throw everything away; the model stays as it was.
+
+    Raises:
+        ValueError: too few pairs, or a layer that the model does not have.
+    """
+    layer = blocks_read(config, loaded.blocks, loaded.whole)
+    data = TrainingPairs.of(loaded, pairs, config)
+    first = islice(batches(len(data), config), SAMPLED_BATCHES)
+    sampled = [batch for _, batch in data.ready(first, config.pooling, loaded.device)]
+    torch.manual_seed(config.seed)
+    key = loaded.new_adapter(lora_config(config, layer))
+    try:
+        with loaded.using(key) as model:
+            weights = sum(_size(p) for block in model.base_model.layers[:layer] for p in block.parameters())
+            parameters = [p for name, p in model.named_parameters() if f".{key}." in name]
+            losses, opened, apart = [], [], []
+            with torch.inference_mode():
+                for batch in sampled:
+                    anchors, positives = batch.states(model, layer)
+                    losses.append(float(batch.loss(anchors, positives, config)))
+                    same = batch.same.to(anchors.device)
+                    matched = cosine_similarity(anchors, positives, dim=-1)  # (b,)
+                    # A hinge whose margin no cosine can meet is open by exactly what right and wrong differ.
+                    hardest = hinges(anchors, positives, 2.0, same) - 2.0 + matched  # (b,)
+                    apart.append(float((matched - hardest).mean()))
+                    if config.loss == "triplet":
+                        closed = hinges(anchors, positives, config.margin, same) == 0
+                        opened.append(1 - float(closed.float().mean()))
+        with loaded.using(key, training=True) as model:
+            kept = _Kept(model.parameters())
+            seconds = []
+            for batch in (sampled * TIMED_STEPS)[:TIMED_STEPS]:
+                began = time.perf_counter()
+                with torch.autograd.graph.saved_tensors_hooks(kept.count, lambda tensor: tensor):
+                    loss = batch.loss(*batch.states(model, layer), config)
+                loss.backward()
+                gradient = math.sqrt(sum(float(p.grad.square().sum()) for p in parameters))
+                for parameter in parameters:
+                    parameter.grad = None
+                seconds.append(time.perf_counter() - began)
+    finally:
+        loaded.drop(key)
+    steps = total_steps(config, len(data))
+    return DryRun(
+        first_loss=sum(losses) / len(losses),
+        idle_loss=config.margin if config.loss == "triplet" else math.log(min(config.batch_size, len(data))),
+        active=sum(opened) / len(opened) if opened else 1.0,
+        apart=sum(apart) / len(apart),
+        gradient=gradient,
+        steps=steps,
+        # The first step pays for what is set up once.
+        seconds=min(seconds) * steps,
+        weights_bytes=weights,
+        training_bytes=OPTIMIZER_COPIES * sum(_size(p) for p in parameters) + kept.bytes // TIMED_STEPS,
+    )
+
+
+class _Kept:
+    """Counts the bytes that autograd keeps for the backward pass, weights left out and shared storage once."""
+
+    def __init__(self, parameters: Iterable[Tensor]):
+        self.bytes = 0
+        self._seen = {p.untyped_storage().data_ptr() for p in parameters}
+
+    def count(self, tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in self._seen:
+            self._seen.add(storage.data_ptr())
+            self.bytes += storage.nbytes()
+        return tensor
+
+
+def _size(parameter: Tensor) -> int:
+    return parameter.numel() * parameter.element_size()

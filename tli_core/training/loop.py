@@ -1,0 +1,259 @@
+"""Targeted Lexical Injection: a contrastive loss on word pairs, and LoRA on the blocks that the loss reads."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from tli_core.encoding.pooled_states import encode, layer_states
+from tli_core.encoding.readouts import EncodedWord
+from tli_core.i18n import say
+from tli_core.lists.pairs import WordPair, pair_digest, translation_table
+from tli_core.measures.alignment import best_rank
+from tli_core.models.adapter_config import block_of
+from tli_core.models.loaded_model import LoadedModel
+from tli_core.training.batches import TrainingPairs, batches
+from tli_core.training.config import TrainingConfig, total_steps
+from tli_core.training.history import HeldOutCheck, TrainingStep, best_step
+from tli_core.training.optimizer_step import PendingLoss, Steps
+from tli_core.training.resume import RunState, random_states, restore_random
+
+MAX_STEPS = 20_000
+CHECKS = 25
+"""How often held-out retrieval is measured in a run: enough for a curve, few enough to cost little."""
+
+
+@dataclass(frozen=True)
+class TrainedAdapter:
+    """The end of a run: LoRA weights as PEFT saves them, their config, and how they came about."""
+
+    lora: LoraConfig
+    state: dict[str, Tensor]
+    record: dict[str, Any]
+
+
+def blocks_read(config: TrainingConfig, blocks: int, whole: bool = True) -> int:
+    """How many blocks, from the first, the loss reads in a model of that many.
+
+    Args:
+        whole: whether these are all its blocks, so that the last one is its output.
+
+    Raises:
+        ValueError: the model has no such layer.
+    """
+    if config.layer is None and not whole:
+        raise ValueError(
+            say(
+                "Only the first {blocks} blocks are loaded, so the loss cannot read the output: give a layer from 1 to "
+                "{blocks}.",
+                blocks=blocks,
+            )
+        )
+    if config.layer is None:
+        return blocks
+    if config.layer > blocks:
+        raise ValueError(
+            say(
+                "Layer {layer} is beyond this model, whose output is layer {blocks}: choose 1 to {blocks}.",
+                layer=config.layer,
+                blocks=blocks,
+            )
+        )
+    return config.layer
+
+
+def lora_config(config: TrainingConfig, layer: int) -> LoraConfig:
+    """LoRA on the blocks before a layer: the only ones that a loss there can reach."""
+    return LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=list(config.targets),
+        layers_to_transform=list(range(layer)),
+        layers_pattern="layers",
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+
+
+def run_bytes(loaded: LoadedModel, config: TrainingConfig) -> int:
+    """Bytes that a run keeps on the disk at most: its LoRA in float32, its moments, its best step, and the adapter."""
+    layer = blocks_read(config, loaded.blocks, loaded.whole)
+    sizes = [
+        sum(shape)
+        for name, shape in loaded.layout.linear.items()
+        if name.endswith(config.targets) and (block_of(name) or 0) < layer
+    ]
+    copies = 4 + (1 if config.patience else 0)
+    return 4 * config.rank * sum(sizes) * copies
+
+
+def train_adapter(
+    loaded: LoadedModel,
+    pairs: Sequence[WordPair],
+    config: TrainingConfig,
+    control: Sequence[WordPair] = (),
+    stop: Callable[[], bool] = lambda: False,
+    keep: Callable[[RunState], None] | None = None,
+    resume: RunState | None = None,
+) -> Iterator[TrainingStep | TrainedAdapter]:
+    """Fine-tune a LoRA on pairs, step by step; the last item is the trained adapter.
+
+    The base is never changed: the adapter is on only inside a step, and is taken off the model when the run ends, is
+    closed, or fails. Other users of the model go on between two steps.
+
+    Args:
+        control: held-out pairs, measured now and then at the trained layer and never trained on.
+        stop: asked before every step; once it says True the run ends early and keeps what it has learned. A GPU is
+            one step further than what has been told, and keeps that step, too.
+        keep: given the run's state at every check and where it is stopped, to go on from later.
+        resume: a state of the same run, from which it goes on; the steps before it are not told again.
+
+    Raises:
+        ValueError: too few pairs, too many steps, a layer that the model does not have, a state of another run, early
+            stopping without held-out pairs, or a loss that is no number.
+    """
+    layer = blocks_read(config, loaded.blocks, loaded.whole)
+    if layer > loaded.resident_blocks:
+        raise ValueError(
+            say(
+                "The loss at layer {layer} reads {layer} blocks, but only the first {kept} are kept in memory: choose "
+                "a lower layer, or load the model in fewer bits.",
+                layer=layer,
+                kept=loaded.resident_blocks,
+            )
+        )
+    if config.patience and len(control) < 2:
+        text = "Early stopping looks at held-out pairs, and there are none: set patience to 0, or give some."
+        raise ValueError(say(text))
+    data = TrainingPairs.of(loaded, pairs, config)
+    steps = total_steps(config, len(pairs))
+    if steps > MAX_STEPS:
+        text = "{n} steps are more than {most}: use fewer epochs or larger batches."
+        raise ValueError(say(text, n=steps, most=MAX_STEPS))
+    if resume and resume.history[-1].steps != steps:
+        raise ValueError(f"The saved state is of a run of {resume.history[-1].steps} steps, but this one has {steps}.")
+
+    # The order of batches, LoRA's first values and its dropout follow from the seed alone.
+    torch.manual_seed(config.seed)
+    lora = lora_config(config, layer)
+    key = loaded.new_adapter(lora)
+    try:
+        run = Steps(loaded, key, config, layer, steps)
+        history: list[TrainingStep] = []
+        best: dict[str, Tensor] = {}
+        if resume:
+            history += resume.history
+            best = resume.best
+            run.restore(resume.lora, resume.optimizer)
+            restore_random(resume.random, loaded.device)
+        else:
+            history.append(TrainingStep(0, steps, 0, None, 0.0, 0.0, _held_out(loaded, key, control, layer)))
+            yield history[0]
+        began = time.perf_counter() - history[-1].seconds
+        check_every = max(1, steps // CHECKS)
+        launched: deque[tuple[int, int, PendingLoss]] = deque()
+
+        def landed(pending: int, check: HeldOutCheck | None = None) -> Iterator[TrainingStep]:
+            while len(launched) > pending:
+                number, epoch, loss = launched.popleft()
+                last = check if not launched else None
+                seconds = time.perf_counter() - began
+                found = loss.wait()
+                if not math.isfinite(found):
+                    text = (
+                        "The loss is no number at step {step}: the run has gone astray. Try a lower learning rate or a "
+                        "higher temperature."
+                    )
+                    raise ValueError(say(text, step=number))
+                history.append(TrainingStep(number, steps, epoch, found, run.rates[number - 1], seconds, last))
+                yield history[-1]
+
+        def state() -> RunState:
+            return RunState(tuple(history), run.lora(), run.moments(), random_states(loaded.device), best)
+
+        taken = history[-1].step
+        order = islice(batches(len(data), config), taken, None)
+        # A GPU is still at the last step while the next batch is made ready.
+        for number, (epoch, batch) in enumerate(data.ready(order, config.pooling, loaded.device), taken + 1):
+            if stop():
+                break
+            launched.append((number, epoch, run.take(batch)))
+            if number % check_every == 0 or number == steps:
+                yield from landed(0, _held_out(loaded, key, control, layer))
+                if config.patience and best_step(history) is history[-1]:
+                    best = run.lora()
+                if keep:
+                    keep(state())
+                if config.patience and _checks_since_best(history) >= config.patience:
+                    break
+            else:
+                yield from landed(run.ahead)
+        yield from landed(0)
+        if keep:
+            keep(state())
+        weights = best or run.lora()
+        named = {f"base_model.model.{name}": tensor for name, tensor in weights.items()}
+        yield TrainedAdapter(lora, named, _record(loaded, config, pairs, control, history, bool(best)))
+    finally:
+        loaded.drop(key)
+
+
+def _checks_since_best(history: Sequence[TrainingStep]) -> int:
+    best = best_step(history)
+    return sum(1 for step in history if step.check and step.step > best.step) if best else 0
+
+
+@torch.inference_mode()
+def _held_out(loaded: LoadedModel, key: str, control: Sequence[WordPair], layer: int) -> HeldOutCheck | None:
+    """The held-out pairs at the trained layer: matched, mismatched and P@1 from Swahili to English."""
+    if len(control) < 2:
+        return None
+    words: list[EncodedWord] = encode(loaded.tokenizer, [p.swahili for p in control] + [p.english for p in control])
+    with loaded.using(key) as model:
+        swahili, english = normalize(layer_states(model, words, layer, "words"), dim=-1).cpu().chunk(2)
+    cosines = (swahili @ english.T).numpy()  # (n, n)
+    right = translation_table(control, [pair.english for pair in control])
+    return HeldOutCheck(
+        matched=float(cosines.diagonal().mean()),
+        mismatched=float(cosines[~right].mean()),
+        p_at_1=float((best_rank(cosines, right) == 1).mean()),
+    )
+
+
+def _record(
+    loaded: LoadedModel,
+    config: TrainingConfig,
+    pairs: Sequence[WordPair],
+    control: Sequence[WordPair],
+    history: Sequence[TrainingStep],
+    best_kept: bool,
+) -> dict[str, Any]:
+    """What tli.json says: the base, the knobs, the data's size, the step that was kept, and the curves."""
+    checks = [(step.step, step.check) for step in history if step.check]
+    return {
+        "schema": 1,
+        "base": loaded.provenance(None, config.pooling, len(pairs), config.seed).as_dict(),
+        "config": asdict(config),
+        "blocks_trained": blocks_read(config, loaded.blocks),
+        "pairs": len(pairs),
+        "control_pairs": len(control),
+        "steps": history[-1].step,
+        "steps_planned": history[-1].steps,
+        **(
+            {"kept_step": best_step(history).step, "step_chosen_on": [pair_digest(pair) for pair in control]}
+            if best_kept
+            else {}
+        ),
+        "seconds": round(history[-1].seconds, 2),
+        "losses": [round(step.loss, 5) for step in history if step.loss is not None],
+        "held_out": [{"step": step, **{k: round(v, 5) for k, v in asdict(check).items()}} for step, check in checks],
+    }

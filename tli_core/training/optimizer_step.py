@@ -1,0 +1,197 @@
+"""One optimiser step: forward to the layer that the loss reads, backward, AdamW. On a GPU as one CUDA graph.
+
+A step on a batch of words is some two hundred kernels that each run for microseconds, so launching them one by one
+costs several times their work. A graph launches all of them at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+
+import torch
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from torch import Tensor
+from transformers import get_linear_schedule_with_warmup
+
+from tli_core.distributed import sum_gradients
+from tli_core.models.loaded_model import LoadedModel
+from tli_core.training.batches import Batch
+from tli_core.training.config import TrainingConfig
+
+_PIECE = 16384
+"""Numbers that AdamW is given in one piece. A GPU's takes up to 65,536 of one tensor through one of its processors,
+while the others have nothing to do: with whole matrices a step of it took 28 µs, with these 11."""
+
+
+def learning_rates(config: TrainingConfig, steps: int) -> list[float]:
+    """The learning rate of every step: a linear warm-up, then a linear fall towards zero."""
+    nothing = torch.optim.SGD([torch.zeros(1)], lr=config.learning_rate)
+    schedule = get_linear_schedule_with_warmup(nothing, min(config.warmup_steps, steps // 2), steps)
+    return [config.learning_rate * schedule.lr_lambdas[0](step) for step in range(steps)]
+
+
+@dataclass(frozen=True)
+class PendingLoss:
+    """A step's loss, perhaps still on its way from the device."""
+
+    tensor: Tensor
+    done: torch.cuda.Event | None
+
+    def wait(self) -> float:
+        """The loss, once it is there."""
+        if self.done:
+            self.done.synchronize()
+        return float(self.tensor)
+
+
+class Steps:
+    """The optimiser of a run; `take` moves the LoRA weights by one step and gives the loss before it."""
+
+    def __init__(self, loaded: LoadedModel, key: str, config: TrainingConfig, layer: int, steps: int):
+        self.rates = learning_rates(config, steps)
+        self._loaded = loaded
+        self._key = key
+        with loaded.using(key) as model:
+            named = {name: p for name, p in model.named_parameters() if f".{key}." in name}
+        self._parameters = tuple(named.values())
+        self._pieces = {name.replace(f".{key}.", "."): _in_pieces(p.data) for name, p in named.items()}
+        self._config = config
+        self._layer = layer
+        self._taken = 0
+        self._graphs = None
+        all_pieces = list(chain.from_iterable(self._pieces.values()))
+        # How many steps may be under way before the loss of the first is read: a GPU need not wait to be told the next.
+        self._on_gpu = loaded.device.type == "cuda"
+        self.ahead = 1 if self._on_gpu else 0
+        if self._on_gpu:
+            # The rate is a number in the GPU's memory, so that a graph finds the present one there.
+            self._rate = torch.zeros((), device=loaded.device)
+            self._table = torch.tensor(self.rates, device=loaded.device)
+            self._losses = torch.empty(steps, pin_memory=True)
+            self._optimizer = torch.optim.AdamW(
+                all_pieces, lr=self._rate, weight_decay=config.weight_decay, capturable=True, fused=True
+            )
+            # Weights that are fetched and bitsandbytes' outliers are what a graph cannot hold.
+            self._graphs = _Graphs(loaded.device) if loaded.plain else None
+        else:
+            self._optimizer = torch.optim.AdamW(all_pieces, lr=0.0, weight_decay=config.weight_decay)
+
+    def take(self, batch: Batch) -> "PendingLoss":
+        """The next step; a GPU is still at work on it when this returns."""
+        number = self._taken
+        self._taken += 1
+        if not self._on_gpu:
+            self._optimizer.param_groups[0]["lr"] = self.rates[number]
+            return PendingLoss(self._step(batch), None)
+        self._rate.copy_(self._table[number])
+        loss = self._graphs.run(self._step, batch) if self._graphs else self._step(batch)
+        # Page-locked and with an event of its own: reading it waits for this step, not for those launched after it.
+        there = self._losses[number].copy_(loss, non_blocking=True)
+        done = torch.cuda.Event()
+        done.record()
+        return PendingLoss(there, done)
+
+    def lora(self) -> dict[str, Tensor]:
+        """The LoRA weights as PEFT names them, copied to the CPU."""
+        with self._loaded.using(self._key) as model:
+            state = get_peft_model_state_dict(model, adapter_name=self._key)
+            return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+
+    def moments(self) -> dict[str, Tensor]:
+        """AdamW's moments and step counts as `parameter.moment`, copied to the CPU; nothing before the first step."""
+        found = {}
+        for name, pieces in self._pieces.items():
+            states = [self._optimizer.state.get(piece, {}) for piece in pieces]
+            for moment, tensor in states[0].items():
+                # A count is the same in every piece.
+                whole = torch.cat([state[moment] for state in states]) if tensor.dim() else tensor
+                found[f"{name}.{moment}"] = whole.detach().cpu().clone()
+        return found
+
+    def restore(self, lora: dict[str, Tensor], moments: dict[str, Tensor]) -> None:
+        """Go on from weights and moments of the same run.
+
+        Raises:
+            ValueError: they are of another.
+        """
+        for name, tensor in moments.items():
+            parameter, _, moment = name.rpartition(".")
+            if parameter not in self._pieces:
+                raise ValueError(f"The saved state is of another run: it knows a parameter {parameter}.")
+            pieces = self._pieces[parameter]
+            parts = _in_pieces(tensor) if tensor.dim() else (tensor,) * len(pieces)
+            for piece, part in zip(pieces, parts, strict=True):
+                # AdamW changes its moments in place.
+                self._optimizer.state[piece][moment] = part.to(piece.device, copy=True)
+        with self._loaded.using(self._key) as model:
+            set_peft_model_state_dict(model, lora, adapter_name=self._key)
+        self._taken = max((int(state["step"]) for state in self._optimizer.state.values()), default=0)
+
+    def _step(self, batch: Batch) -> Tensor:
+        with self._loaded.using(self._key, training=True) as model:
+            loss = batch.loss(*batch.states(model, self._layer), self._config)
+            if loss.requires_grad:
+                # On this thread: cuBLAS keeps 32 MiB for every thread and stream.
+                with torch.autograd.set_multithreading_enabled(False):
+                    loss.backward()
+            sum_gradients(self._parameters)
+            for parameter, pieces in zip(self._parameters, self._pieces.values(), strict=True):
+                for piece, gradient in zip(pieces, _in_pieces(parameter.grad), strict=True):
+                    piece.grad = gradient
+                parameter.grad = None
+            self._optimizer.step()
+            self._optimizer.zero_grad(set_to_none=True)
+        return loss.detach()
+
+
+def _in_pieces(tensor: Tensor) -> tuple[Tensor, ...]:
+    """A parameter, its gradient or a moment of it as AdamW is given it; the pieces share its memory."""
+    return tensor.reshape(-1).split(_PIECE)
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """The stream that graphs are made on: one for all runs, as cuBLAS keeps 32 MiB for every stream it has seen."""
+    return torch.cuda.Stream(device)
+
+
+class _Graphs:
+    """A step's CUDA graphs, one for each shape of batch.
+
+    The first batch of a shape runs as it is, which also sets up what a graph may not: the optimiser's moments, the
+    libraries' workspaces. The second is captured, and from then on batches are copied to where the graph reads. A graph
+    has the adapter on inside it, whatever is active on the model when it runs.
+    """
+
+    def __init__(self, device: torch.device):
+        self._stream = _stream(device)
+        self._pool = torch.cuda.graph_pool_handle()
+        self._seen: set[tuple] = set()
+        self._captured: dict[tuple, tuple[torch.cuda.CUDAGraph, Batch, Tensor]] = {}
+
+    def run(self, step: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
+        """Take a step, launched one by one or from a graph; its loss, ()."""
+        shapes = tuple(tensor.shape for tensor in batch.tensors())
+        current = torch.cuda.current_stream(self._stream.device)
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
+            if shapes not in self._seen:
+                self._seen.add(shapes)
+                loss = step(batch)
+            else:
+                if shapes not in self._captured:
+                    self._captured[shapes] = self._capture(step, batch)
+                graph, reads, loss = self._captured[shapes]
+                reads.memory.copy_(batch.memory)
+                graph.replay()
+                loss = loss.clone()
+        current.wait_stream(self._stream)
+        return loss
+
+    def _capture(self, step: Callable[[Batch], Tensor], batch: Batch) -> tuple[torch.cuda.CUDAGraph, Batch, Tensor]:
+        graph = torch.cuda.CUDAGraph()
+        # Other threads may use the GPU meanwhile, such as for another visitor's answer.
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
+            loss = step(batch)
+        return graph, batch, loss

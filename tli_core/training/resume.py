@@ -1,0 +1,93 @@
+"""Where a fine-tune stands after a step, in files: with it a run goes on as if it had never ended."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tli_core.training.history import HeldOutCheck, TrainingStep
+from tli_core.whole_files import replacing
+
+
+@dataclass(frozen=True)
+class RunState:
+    """A run after the last step of its history.
+
+    lora are the weights as PEFT names them, best those of the best check so far (empty without early stopping),
+    optimizer AdamW's moments as `parameter.moment`, and random the states of the random number generators.
+    """
+
+    history: tuple[TrainingStep, ...]
+    lora: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    random: dict[str, Tensor]
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def step(self) -> int:
+        """Steps taken so far."""
+        return self.history[-1].step
+
+    def save(self, path: Path) -> None:
+        """Write it into one file, over an earlier state; a reader finds the earlier one or this one, never half."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        parts = {"lora": self.lora, "optimizer": self.optimizer, "random": self.random, "best": self.best}
+        tensors = {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+        with replacing(path) as part:
+            save_file(tensors, part, metadata={"history": json.dumps([asdict(step) for step in self.history])})
+
+    @classmethod
+    def load(cls, path: Path) -> "RunState":
+        """Read it again.
+
+        Raises:
+            ValueError: there is none, or it is damaged.
+        """
+        history = read_history(path)
+        parts: dict[str, dict[str, Tensor]] = {"lora": {}, "optimizer": {}, "random": {}, "best": {}}
+        for name, tensor in load_file(path).items():
+            part, _, rest = name.partition("/")
+            parts[part][rest] = tensor
+        return cls(history, **parts)
+
+
+def read_history(path: Path) -> tuple[TrainingStep, ...]:
+    """The steps of a saved run, without its tensors.
+
+    Raises:
+        ValueError: there is no such file, or it is damaged.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            entries = json.loads(file.metadata()["history"])
+        return tuple(
+            TrainingStep(**{**entry, "check": HeldOutCheck(**entry["check"]) if entry["check"] else None})
+            for entry in entries
+        )
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise ValueError(f"The state of this run cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def keep_history_only(path: Path) -> None:
+    """Let go of a saved run's tensors: it has ended, and only what its steps told is still asked for."""
+    RunState(read_history(path), {}, {}, {}).save(path)
+
+
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """The random number generators that dropout draws from."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def restore_random(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """Set the generators to where `random_states` found them."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)

@@ -1,0 +1,220 @@
+"""The page's work for programs and for MCP clients: typed endpoints that return JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import gradio as gr
+
+import tli_core as core
+from tli_core.lists.lint import leak_message
+from tli_core.lists.pairs import parse_pairs, shipped
+from tli_core.models.registry import LANGUAGES, check_adapter_name
+from tli_core.training.config import configured
+from ui.server.jobs import Job, Jobs
+from ui.server.sender import sender_of
+from ui.server.training_run import Order, held_out
+from ui.server.visitors import BASE, Models, Visitor
+from ui.tabs.alignment import MAX_PAIRS, measured
+from ui.tabs.answers import FREE, MAX_TOKENS, answers, asked
+from ui.tabs.evaluate import evaluated
+from ui.tabs.space import neighbourhoods
+from ui.widgets.errors import explained
+from ui.widgets.events import MODEL_QUEUE
+from ui.widgets.layer_picker import chosen_layer
+
+_INFINITY = float("inf")
+API = "programs"
+"""Programs have no browser that keeps their token: each address has a visitor's share, and a run is found by its id."""
+
+
+def build(models: Models, jobs: Jobs) -> None:
+    """Offer the endpoints; each waits its turn at the model as the page's own work does."""
+    first = models.names[0]
+
+    @explained
+    def measure(pairs: str, model: str = first, adapter: str = "", pooling: str = "words") -> str:
+        """How close the pairs are at every layer, right ones beside wrong ones.
+
+        Args:
+            pairs: Swahili-English pairs, one a line, such as "maji, water"; or JSON, CSV, TSV.
+            model: one of the bases that this server offers.
+            adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
+            pooling: words (tokens of the word only), all (BOS averaged in, an artefact), or last.
+        """
+        visitor, name = _holder(jobs, adapter)
+        shown = measured(models, visitor, pairs, model, name, pooling)
+        return _json(core.reports.json_csv.measurements_json(shown.results, shown.notes))
+
+    @explained
+    def neighbours(
+        word: str, language: str = LANGUAGES[0], model: str = first, adapter: str = "", layer: str = "output"
+    ) -> str:
+        """The ten words of the other language nearest to a word, right translations marked, and the first one's rank.
+
+        Args:
+            word: a word of the language.
+            language: Swahili or English.
+            model: one of the bases that this server offers.
+            adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
+            layer: a layer's number, or output.
+        """
+        visitor, name = _holder(jobs, adapter)
+        near = neighbourhoods(models, visitor, model, name, word, language, chosen_layer(layer))[
+            model if name == BASE else name
+        ]
+        nearest = [{"word": n.word, "cosine": round(n.cosine, 5), "right": n.right} for n in near.nearest]
+        return _json({"nearest": nearest, "right_rank": near.right_rank, "candidates": near.candidates})
+
+    @explained
+    def train(
+        pairs: str = "",
+        name: str = "from-a-program",
+        model: str = first,
+        preset: str = "corrected",
+        epochs: int = 0,
+        layer: str = "",
+        shuffled: bool = False,
+        seed: int = 0,
+        request: gr.Request = None,
+    ) -> str:
+        """Start a fine-tune; returns a job, whose id is the key to it: ask `job` how it stands.
+
+        Args:
+            pairs: Swahili-English pairs to train on, one a line; empty for the shipped training list.
+            name: what the adapter is called.
+            model: one of the bases that this server offers.
+            preset: corrected or published.
+            epochs: passes over the pairs; 0 for the preset's.
+            layer: whose states the loss reads, a number or output; empty for the preset's.
+            shuffled: train on wrong translations, as a control.
+            seed: of the order of pairs, and of LoRA's first values.
+        """
+        models.check_ready(model)
+        changes: dict = {"shuffled": bool(shuffled), "seed": _whole("seed", seed)}
+        if epochs:
+            changes["epochs"] = _whole("epochs", epochs)
+        if layer:
+            changes["layer"] = None if layer == "output" else chosen_layer(str(layer))
+        config = configured(preset, **changes)
+        given = parse_pairs(pairs).pairs if pairs.strip() else shipped("train")
+        sender = sender_of(request)
+        order = Order(check_adapter_name(str(name).strip()), model, config, given, held_out(given))
+        return _json(_told(jobs, jobs.submit(order, f"{API} {sender}", sender)))
+
+    @explained
+    def job(job: str, stop: bool = False) -> str:
+        """How a fine-tune stands: its state, steps, held-out pairs, and its result once it has one.
+
+        Args:
+            job: the id that `train` gave.
+            stop: end it after its present step and keep what it has learned.
+        """
+        found = jobs.find(job)
+        if found is None:
+            raise ValueError("There is no such job: give the id that train returned.")
+        if stop:
+            jobs.stop(found)
+        return _json(_told(jobs, found))
+
+    @explained
+    def evaluate(adapter: str, pairs: str = "", model: str = first, layer: str = "output") -> str:
+        """Base against adapter on the pairs it was trained on and on unseen ones, with wrong pairs and a verdict.
+
+        Args:
+            adapter: a shipped adapter, or the id of a job that has ended.
+            pairs: unseen pairs, one a line; empty for the shipped control list.
+            model: the base that the adapter was made for.
+            layer: a layer's number, or output.
+        """
+        visitor, name = _holder(jobs, adapter)
+        models.check_ready(model)
+        visitor.folder(model, name)
+        trained = visitor.trained_on(name)
+        control = parse_pairs(pairs).pairs if pairs.strip() else shipped("control")
+        if len(control) > MAX_PAIRS:
+            raise ValueError(f"{len(control)} pairs are more than {MAX_PAIRS}, the most this page measures: use fewer.")
+        found = evaluated(models, visitor, model, name, trained, control, chosen_layer(layer), _silent).evaluations
+        leak = leak_message(trained, control)
+        answer = {
+            "lists": [core.reports.json_csv.evaluation_summary(item) for item in found],
+            "provenance": found[0].after.provenance.as_dict(),
+            "notes": [str(leak)] if leak else [],
+        }
+        return _json(answer)
+
+    @explained
+    def generate(prompt: str, model: str = first, adapter: str = "", max_new_tokens: int = 20) -> str:
+        """What the base writes after a prompt, greedily, and beside it what it writes with an adapter.
+
+        Args:
+            prompt: up to 1000 characters, such as "Swahili: maji\\nEnglish:".
+            model: one of the bases that this server offers.
+            adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
+            max_new_tokens: at most 120.
+        """
+        visitor, name = _holder(jobs, adapter)
+        wanted = asked(FREE, "", prompt)
+        max_new_tokens = _whole("max_new_tokens", max_new_tokens)
+        if not 1 <= max_new_tokens <= MAX_TOKENS:
+            raise ValueError(f"max_new_tokens must be 1 to {MAX_TOKENS}, got {max_new_tokens}.")
+        *_, found = answers(models, visitor, wanted, model, name, int(max_new_tokens))
+        _, base, adapted = found.done[0]
+        return _json({"base": base.text, "adapted": adapted.text if adapted else None})
+
+    for endpoint in (measure, evaluate, generate, neighbours):
+        gr.api(endpoint, api_name=endpoint.__name__, **MODEL_QUEUE)
+    for endpoint in (train, job):
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+
+
+def _whole(name: str, value: object) -> int:
+    """A whole number, as a program may have written it."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or value != value
+        or value in (_INFINITY, -_INFINITY)
+    ):
+        raise ValueError(f"{name} must be a whole number, got {str(value)[:40]}.")
+    return int(value)
+
+
+def _silent(doing: str) -> None:
+    """A program waits for its answer and is told nothing meanwhile."""
+
+
+def _json(answer: dict) -> str:
+    """An answer as JSON text: a dict would reach an MCP client as Python writes it, which is no JSON."""
+    return json.dumps(answer, ensure_ascii=False)
+
+
+def _holder(jobs: Jobs, adapter: str) -> tuple[Visitor, str]:
+    """A visitor who may use an adapter, and its name: a shipped one, none, or that of a job's id."""
+    found = jobs.find(adapter)
+    if found is None:
+        return Visitor(), adapter or BASE
+    if not found.adapter:
+        raise ValueError(f"This job has no adapter yet: it is {found.state}.")
+    visitor = Visitor(linked=[found.id])
+    jobs.sync(visitor)
+    return visitor, found.order.name
+
+
+def _told(jobs: Jobs, job: Job) -> dict:
+    """A job as JSON."""
+    checks = [{"step": step.step, **asdict(step.check)} for step in job.steps if step.check]
+    result = None
+    if job.adapter and not job.active:
+        lists = [core.reports.json_csv.evaluation_summary(item) for item in jobs.result(job).evaluations]
+        result = {"record": jobs.result(job).record, "lists": lists}
+    return {
+        "job": job.id,
+        "name": job.order.name,
+        "state": job.state,
+        "progress": jobs.progress(job) if job.active else job.said,
+        "step": job.steps[-1].step if job.steps else 0,
+        "held_out": checks,
+        "result": result,
+    }

@@ -1,0 +1,404 @@
+"""Fine-tunes as jobs: they go on when the page is closed, and whoever has a job's id finds it again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shutil
+import tempfile
+import threading
+import time
+import uuid
+from contextvars import Context
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from queue import SimpleQueue
+
+import tli_core as core
+from tli_core.i18n import say
+from tli_core.lists.pairs import WordPair
+from tli_core.training.config import TrainingConfig
+from ui.server.cancel import StopFlag
+from ui.server.gpu import detached
+from ui.server.hosting import OWN_MACHINE, Hosting
+from ui.server.storage_quota import Kept
+from ui.server.training_run import STATE, STOP, Finished, Order, Saved, measured_run, train
+from ui.server.visitors import Models, OwnAdapter, Visitor
+
+WAITING, RUNNING, DONE, STOPPED, FAILED, BROKEN_OFF = "waiting", "running", "done", "stopped", "failed", "broken off"
+MAX_WAITING = 8
+
+RECORD = "job.json"
+DISK_ERROR = (
+    "The server could not write to its disk. What was learned up to the last check is kept: go on from it later."
+)
+OUR_ERROR = "The run ended with an error of ours; the server's log has it."
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Job:
+    """A fine-tune that was asked for: waiting, running, or ended with an adapter, a reason, or both."""
+
+    id: str
+    owner: str
+    order: Order
+    folder: Path
+    made: float
+    state: str = WAITING
+    said: str = ""
+    steps: tuple[core.training.history.TrainingStep, ...] = ()
+    adapter: Path | None = None
+    sender: str = field(default="", repr=False)
+    finished: Finished | None = field(default=None, repr=False)
+    deleted: bool = False
+    context: Context = field(default_factory=detached, repr=False)
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in (WAITING, RUNNING)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it is at work and has been asked to end."""
+        return self.active and StopFlag(self.folder / STOP).is_set()
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it ended before its last step, or before its adapter was saved, and left a state to go on from."""
+        unfinished = not self.adapter or not self.steps or self.steps[-1].step < self.steps[-1].steps
+        return self.state in (STOPPED, FAILED, BROKEN_OFF) and unfinished and (self.folder / STATE).exists()
+
+    def end(self, state: str, said: str = "") -> None:
+        """End in a state; its record comes first, so that who sees the end finds it kept."""
+        self.said = said
+        try:
+            self.write(state)
+        except OSError as error:
+            # A full or read-only disk ends this run's record, not the line of those that wait.
+            _LOG.error("The end of the run %s could not be recorded: %s", self.id, error)
+        self.state = state
+
+    def write(self, state: str | None = None) -> None:
+        """Keep what a new server needs to know of it.
+
+        Args:
+            state: the one that it is about to be in, if that is another.
+        """
+        if self.deleted:
+            return
+        adapter = self.adapter.relative_to(self.folder).as_posix() if self.adapter else None
+        known = {
+            "owner": self.owner,
+            "order": asdict(self.order),
+            "made": self.made,
+            "state": state or self.state,
+            "said": self.said,
+        }
+        core.reports.json_csv.write_json({**known, "adapter": adapter}, self.folder / RECORD)
+
+    @classmethod
+    def read(cls, folder: Path) -> Job:
+        """A job of an earlier server; one that was at work then has been broken off.
+
+        Raises:
+            OSError, ValueError, KeyError, TypeError: the folder holds none, or a damaged one.
+        """
+        known = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        order = known["order"]
+        config = {**order["config"], "targets": tuple(order["config"]["targets"])}
+        lists = {
+            side: tuple(WordPair(swahili, english, tuple(glosses)) for swahili, english, glosses in order[side])
+            for side in ("pairs", "control")
+        }
+        at_work = known["state"] in (WAITING, RUNNING)
+        state_file = folder / STATE
+        return cls(
+            folder.name,
+            known["owner"],
+            Order(**{**order, **lists, "config": TrainingConfig(**config)}),
+            folder,
+            float(known["made"]),
+            BROKEN_OFF if at_work else known["state"],
+            "" if at_work else known["said"],
+            _history(state_file),
+            folder / known["adapter"] if known["adapter"] else None,
+        )
+
+
+def _history(state: Path) -> tuple[core.training.history.TrainingStep, ...]:
+    """The steps that a run's state tells of; none where it was damaged, as its adapter may be whole all the same."""
+    try:
+        return core.training.resume.read_history(state) if state.exists() else ()
+    except ValueError as error:
+        _LOG.warning("%s", error)
+        return ()
+
+
+class Jobs:
+    """The fine-tunes of this server, one at a time and the others in line, kept in a folder.
+
+    A job's id and its owner's are long and random: who has one of them may watch, stop, rename and delete the run, and
+    nobody else can.
+    """
+
+    def __init__(self, models: Models, folder: Path, hosting: Hosting = OWN_MACHINE):
+        self.hosting = hosting
+        self.kept = Kept(hosting)
+        self._models = models
+        self._folder = folder
+        for earlier in folder.glob("*"):
+            if _ID.fullmatch(earlier.name):
+                self.kept.hold(earlier)
+        # Gradio gives out files of the temporary folder and of the one it was started in, and runs may be elsewhere.
+        self._downloads = tempfile.TemporaryDirectory(prefix="lugha-runs-")
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+        self._line: SimpleQueue[Job] = SimpleQueue()
+        self._worker: threading.Thread | None = None
+
+    def submit(self, order: Order, owner: str = "", sender: str = "") -> Job:
+        """Take an order; it runs as soon as those before it have ended.
+
+        Args:
+            owner: who will find it again without its id; empty for nobody.
+            sender: the address that it comes from, as `sender_of` names it: a browser without its token has no owner.
+
+        Raises:
+            ValueError: too many are waiting, or the owner or the sender has too many runs or keeps too much.
+        """
+        self._clear_old()
+        self._check_fair(order, owner, sender)
+        job_id = uuid.uuid4().hex
+        job = Job(job_id, owner, order, self._folder / job_id, time.time(), sender=sender)
+        self._put_in_line(job)
+        self.kept.hold(job.folder, sender)
+        with self._lock:
+            self._jobs[job_id] = job
+        return job
+
+    def _check_fair(self, order: Order, owner: str, sender: str) -> None:
+        """Pass if an order is within what one visitor, and one address, may take."""
+        limits, here = self.hosting, self.of(owner)
+        same_address = [job for job in list(self._jobs.values()) if limits.hosted and job.sender == sender]
+        if len(same_address) >= limits.by_address * limits.runs:
+            text = "There are {n} runs from your network already, the most it may keep here: try again tomorrow."
+            raise ValueError(say(text, n=len(same_address)))
+        if owner and len(here) >= limits.runs:
+            raise ValueError(
+                say(
+                    "There are {n} runs already, the most one may keep here: delete one under Your runs.", n=limits.runs
+                )
+            )
+        self._check_turn(owner, sender)
+        if len(order.pairs) > limits.train_pairs:
+            text = "{n} pairs are more than {most}, the most here: use fewer."
+            raise ValueError(say(text, n=len(order.pairs), most=limits.train_pairs))
+        steps = core.training.config.total_steps(order.config, len(order.pairs))
+        if steps > limits.train_steps:
+            text = "{n} steps are more than {most}, the most here: use fewer epochs or larger batches."
+            raise ValueError(say(text, n=steps, most=limits.train_steps))
+        if limits.run_bytes is not None:
+            size = core.training.loop.run_bytes(self._models.get(order.model), order.config)
+            if size > limits.run_bytes:
+                text = "The run would take {size} MB, more than {most}, the most here: lower rank or fewer matrices."
+                raise ValueError(say(text, size=size // 1_000_000, most=limits.run_bytes // 1_000_000))
+            self.kept.check(sender, size)
+
+    def _seconds_left(self, job: Job) -> float:
+        """How long a run may still take; on a shared page what its earlier parts took counts, too."""
+        taken = job.steps[-1].seconds if job.steps and self.hosting.hosted else 0
+        return self.hosting.train_seconds - taken
+
+    def _check_turn(self, owner: str, sender: str) -> None:
+        """Pass if neither a visitor nor an address has too many runs at work."""
+        limits, all_jobs = self.hosting, list(self._jobs.values())
+        from_here = sum(job.active and job.sender == sender for job in all_jobs)
+        if limits.hosted and from_here >= limits.by_address * limits.at_work:
+            text = "{n} runs from your network are at work: wait for one to end, so that others get their turn."
+            raise ValueError(say(text, n=limits.by_address * limits.at_work))
+        if owner and sum(job.active and job.owner == owner for job in all_jobs) >= limits.at_work:
+            raise ValueError(
+                say("Your last run is still at work: stop it or wait for it, so that others get their turn.")
+            )
+
+    def find(self, job_id: str | None) -> Job | None:
+        """The job of this id, also one that an earlier server ran; None where there is none."""
+        if not job_id or not _ID.fullmatch(job_id):
+            return None
+        with self._lock:
+            if job_id not in self._jobs and (self._folder / job_id / RECORD).is_file():
+                try:
+                    self._jobs[job_id] = Job.read(self._folder / job_id)
+                except (OSError, ValueError, KeyError, TypeError) as error:
+                    _LOG.warning("The run in %s cannot be read: %s", self._folder / job_id, error)
+            return self._jobs.get(job_id)
+
+    def of(self, owner: str) -> list[Job]:
+        """An owner's jobs, the oldest first."""
+        jobs = (self.find(record.parent.name) for record in self._folder.glob(f"*/{RECORD}"))
+        return sorted((job for job in jobs if job and owner and job.owner == owner), key=lambda job: job.made)
+
+    def progress(self, job: Job) -> str:
+        """Where a job stands, in a sentence."""
+        if job.stopping and not job.said:
+            return say("Stopping after this step; what was learned is kept …")
+        if job.state == WAITING:
+            ahead = sum(1 for other in list(self._jobs.values()) if other.active and other.made < job.made)
+            return say("Waiting: {n} before it.", n=ahead) if ahead else say("Preparing …")
+        if job.said or not job.steps or not job.steps[-1].step:
+            return say(job.said or "Preparing …")
+        last = job.steps[-1]
+        left = last.seconds / max(1, last.step) * (last.steps - last.step)
+        loss = "" if last.loss is None else f", {say('loss')} {last.loss:.3f}"
+        return say(
+            "Step {step} of {steps}, epoch {epoch}{loss}, about {left:.0f} s left.",
+            step=last.step,
+            steps=last.steps,
+            epoch=last.epoch,
+            loss=loss,
+            left=left,
+        )
+
+    def stop(self, job: Job) -> None:
+        """Ask a job to end after its present step; what it has learned is kept."""
+        if job.active:
+            StopFlag(job.folder / STOP).set()
+
+    def resume(self, job: Job, sender: str = "") -> None:
+        """Put a job that ended early back in line, to go on from its last checkpoint.
+
+        Args:
+            sender: the address that asks for it, as in `submit`.
+
+        Raises:
+            ValueError: there is nothing to go on from, its time is used up, or too many are at work or waiting.
+        """
+        if not job.resumable:
+            raise ValueError(f"{job.order.name} has nothing to go on from: it is {job.state}.")
+        if self._seconds_left(job) <= 0:
+            text = "This run has had its {minutes} minutes: a copy of this page of your own has no such limit."
+            raise ValueError(say(text, minutes=self.hosting.train_seconds // 60))
+        self._check_turn(job.owner, sender)
+        job.sender = sender
+        self._put_in_line(job)
+
+    def rename(self, job: Job, name: str) -> None:
+        """Give a run that has ended and its adapter another name.
+
+        Raises:
+            ValueError: it is at work.
+        """
+        if job.active:
+            raise ValueError(f"{job.order.name} is still at work: rename it when it has ended.")
+        job.order = replace(job.order, name=name)
+        if job.adapter:
+            job.adapter = job.adapter.rename(job.adapter.with_name(name))
+            job.finished = None
+        job.write()
+
+    def delete(self, job: Job) -> None:
+        """Stop a job and remove every file of it."""
+        self.stop(job)
+        job.deleted = True
+        (job.folder / RECORD).unlink(missing_ok=True)
+        shutil.rmtree(self.downloads(job), ignore_errors=True)
+        with self._lock:
+            self._jobs.pop(job.id, None)
+        if not job.active:
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+    def downloads(self, job: Job) -> Path:
+        """A folder for what the page gives out of a job."""
+        folder = Path(self._downloads.name) / job.id
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def result(self, job: Job) -> Finished:
+        """The measured end of a job that has an adapter, measured again where an earlier server had done it."""
+        if job.finished is None:
+            record = json.loads((job.adapter / "tli.json").read_text(encoding="utf-8"))
+            job.finished = measured_run(self._models, job.order, job.adapter, record)
+        return job.finished
+
+    def sync(self, visitor: Visitor) -> list[Job]:
+        """Have a visitor's adapters be those of their runs that are there now; the runs, oldest first."""
+        linked = [job for job_id in visitor.linked if (job := self.find(job_id))]
+        runs = list({job.id: job for job in [*linked, *self.of(visitor.token)]}.values())
+        visitor.trained = {
+            job.order.name: OwnAdapter(job.order.model, job.adapter, job.order.pairs) for job in runs if job.adapter
+        }
+        return runs
+
+    def _put_in_line(self, job: Job) -> None:
+        waiting = sum(1 for other in self._jobs.values() if other.state == WAITING and other is not job)
+        if waiting >= MAX_WAITING:
+            raise ValueError(say("{n} fine-tunes are waiting already: try again in a few minutes.", n=waiting))
+        before = job.state, job.said
+        job.state, job.said, job.context = WAITING, "", detached()
+        try:
+            job.folder.mkdir(parents=True, exist_ok=True)
+            StopFlag(job.folder / STOP).clear()
+            job.write()
+        except OSError as error:
+            job.state, job.said = before
+            text = "This server cannot keep a run on its disk ({error}), so none was started."
+            raise ValueError(say(text, error=error.strerror or error)) from error
+        self._line.put(job)
+        with self._lock:
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._work, daemon=True)
+                self._worker.start()
+
+    def _work(self) -> None:
+        while True:
+            job = self._line.get()
+            try:
+                job.context.run(self._run, job)
+            except Exception:  # whatever befalls one run, the line goes on
+                _LOG.exception("The run %s could not be ended", job.id)
+                job.said, job.state = OUR_ERROR, FAILED
+            if job.deleted:
+                shutil.rmtree(job.folder, ignore_errors=True)
+
+    def _run(self, job: Job) -> None:
+        job.state, end = RUNNING, ""
+        try:
+            for item in train(self._models, job.order, job.folder, self._seconds_left(job)):
+                if isinstance(item, Finished):
+                    job.finished = item
+                elif isinstance(item, Saved):
+                    # On record before it is measured: a server that ends meanwhile loses nothing but the measuring.
+                    job.adapter = item.folder
+                    end = STOPPED if item.stopped else DONE
+                    job.write(end)
+                elif isinstance(item, str):
+                    job.said = item
+                else:
+                    job.steps = item
+            if end == DONE:
+                # There is nothing to go on to; its moments alone take three times its adapter.
+                core.training.resume.keep_history_only(job.folder / STATE)
+            job.end(end)
+        except ValueError as error:
+            job.end(end or (STOPPED if job.stopping else FAILED), str(error))
+        except OSError as error:
+            _LOG.error("The run %s could not be kept: %s", job.id, error)
+            job.end(end or FAILED, DISK_ERROR)
+        except Exception:  # the line goes on with the next job whatever has befallen this one
+            _LOG.exception("The run %s has failed", job.id)
+            job.end(end or FAILED, OUR_ERROR)
+
+    def _clear_old(self) -> None:
+        """Where runs are kept for some hours only, remove those that have had them."""
+        if self.hosting.keep_hours is None:
+            return
+        oldest = time.time() - 3600 * self.hosting.keep_hours
+        for folder in self._folder.glob("*"):
+            job = self.find(folder.name)
+            if job and not job.active and job.made < oldest:
+                self.delete(job)

@@ -1,0 +1,174 @@
+"""What every request passes before Gradio sees it: whose session it names, and how much it may send."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterator
+
+import gradio as gr
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+
+from tli_core.i18n import say
+from ui.server.hosting import Hosting
+from ui.server.sender import sender_of
+from ui.widgets.events import MODEL_QUEUE
+
+SESSION = re.compile(r"[a-z0-9-]{1,40}")
+"""A browser's session is letters and digits, that of Gradio's own client for programs a UUID; never part of a path."""
+
+UPLOAD = "/gradio_api/upload"
+
+MAX_BODY = 16_000_000
+"""Bytes of a request that is no upload: room for the longest list of pairs, several times over."""
+
+MAX_BODY_HOSTED = 2_000_000
+"""The same where strangers share the page, and with it the time that reading takes; their lists are shorter, too."""
+
+WAITING_EACH = 3
+"""How much of one address's work may wait for the model at a time."""
+
+TOO_MUCH_WAITING = "Your last requests still wait for the model: let them end first, so that others get their turn."
+_HOUR = 3600.0
+_IN_PATH = re.compile(r"/(?:heartbeat|stream|deep_link)/([^/]+)")
+
+
+class Uploads:
+    """How many bytes each address has uploaded in the last hour."""
+
+    def __init__(self) -> None:
+        self._sent: dict[str, deque[tuple[float, int]]] = defaultdict(deque)
+
+    def taken(self, sender: str) -> int:
+        """Bytes of the last hour."""
+        sent = self._sent[sender]
+        while sent and sent[0][0] < time.monotonic() - _HOUR:
+            sent.popleft()
+        if not sent:
+            del self._sent[sender]
+        return sum(size for _, size in sent)
+
+    def add(self, sender: str, size: int) -> None:
+        """Count an upload."""
+        self._sent[sender].append((time.monotonic(), size))
+
+
+class Door:
+    """ASGI middleware that refuses sessions which are none, bodies and uploads without end, and fillers of the line."""
+
+    def __init__(self, app, demo: gr.Blocks, hosting: Hosting):
+        self._app = app
+        self._demo = demo
+        self._hosted = hosting.hosted
+        self._most_uploaded = hosting.upload_bytes
+        self._uploads = Uploads()
+
+    async def __call__(self, scope, receive, send) -> None:
+        """Pass a request on, or answer it with the reason why not."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            for session in _sessions_in_address(request):
+                _check_session(session)
+            if request.method == "POST":
+                upload = scope["path"].removeprefix(scope.get("root_path", "")) == UPLOAD
+                receive = self._counted(request) if upload else await self._checked_body(request)
+        except _Refused as refused:
+            await PlainTextResponse(refused.reason, refused.status)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _counted(self, request: Request):
+        """What gives on an upload, and ends it once its sender has sent too much this hour."""
+        if self._most_uploaded is None:
+            return request.receive
+        sender = sender_of(request)
+        left = self._most_uploaded - self._uploads.taken(sender)
+        declared = request.headers.get("content-length", "")
+        if left <= 0 or (declared.isdecimal() and int(declared) > left):
+            raise _Refused(429, "Too much was uploaded from here in the last hour: try again later.")
+
+        async def receive():
+            nonlocal left
+            message = await request.receive()
+            size = len(message.get("body", b""))
+            if size:
+                self._uploads.add(sender, size)
+            left -= size
+            # Gradio then finds the upload broken off, as if the browser had gone.
+            return {"type": "http.disconnect"} if left < 0 else message
+
+        return receive
+
+    async def _checked_body(self, request: Request):
+        """What gives on a request's body, read and checked."""
+        parts, size, most = [], 0, MAX_BODY_HOSTED if self._hosted else MAX_BODY
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                raise _Refused(413, f"The request has more than {most // 1_000_000} MB.")
+            parts.append(part)
+        body = b"".join(parts)
+        # Only the one kind that is read here may go on: a form could name a session where JSON does not.
+        kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if body and kind != "application/json":
+            raise _Refused(415, "The request must be JSON.")
+        given = {}
+        if body:
+            try:
+                given = json.loads(body)
+            except (ValueError, RecursionError):
+                raise _Refused(400, "The request is no JSON.") from None
+        if isinstance(given, dict):
+            _check_session(given.get("session_hash"))
+            self._check_line(request, given)
+        given_on = False
+
+        async def receive():
+            nonlocal given_on
+            if given_on:
+                return await request.receive()
+            given_on = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return receive
+
+    def _check_line(self, request: Request, given: dict) -> None:
+        """Pass if this address has not too much waiting for the model already."""
+        if not self._hosted or not self._is_work_at_the_model(request.url.path, given.get("fn_index")):
+            return
+        line = self._demo._queue.event_queue_per_concurrency_id.get(MODEL_QUEUE["concurrency_id"])
+        sender = sender_of(request)
+        if sum(sender_of(event.request) == sender for event in (line.queue if line else ())) >= WAITING_EACH:
+            raise _Refused(503, json.dumps({"detail": say(TOO_MUCH_WAITING), "queue_full": True}))
+
+    def _is_work_at_the_model(self, path: str, number: object) -> bool:
+        if path.endswith("/queue/join"):
+            function = self._demo.fns.get(number) if isinstance(number, int) else None
+        else:
+            name = path.rpartition("/call/")[2]
+            function = next((f for f in self._demo.fns.values() if "/call/" in path and f.api_name == name), None)
+        return function is not None and function.concurrency_id == MODEL_QUEUE["concurrency_id"]
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, reason: str):
+        self.status, self.reason = status, reason
+
+
+def _sessions_in_address(request: Request) -> Iterator[str]:
+    yield from request.query_params.getlist("session_hash")
+    if found := _IN_PATH.search(request.url.path):
+        yield found[1]
+    if "session_hash" in request.headers:
+        yield request.headers["session_hash"]
+
+
+def _check_session(session: object) -> None:
+    if session is not None and not (isinstance(session, str) and SESSION.fullmatch(session)):
+        raise _Refused(400, "session_hash must be 1 to 40 lowercase letters, digits or hyphens.")

@@ -1,0 +1,56 @@
+"""How many bytes visitors keep on this server: adapters that they brought, and their fine-tunes."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from tli_core.i18n import say
+from ui.server.hosting import Hosting
+
+
+class Kept:
+    """Folders that are kept for visitors, each with its sender; a folder that is gone counts no more."""
+
+    def __init__(self, hosting: Hosting):
+        self._own, self._all = hosting.own_bytes, hosting.all_bytes
+        self._senders: dict[Path, str] = {}
+        self._lock = threading.Lock()
+
+    def hold(self, folder: Path, sender: str = "") -> None:
+        """Count a folder from now on.
+
+        Args:
+            sender: whose it is, as `sender_of` names them; empty where nobody knows any more.
+        """
+        with self._lock:
+            self._senders[folder] = sender
+
+    def check(self, sender: str, more: int) -> None:
+        """Pass if so many bytes more may be kept.
+
+        Raises:
+            ValueError: this sender, or all of them together, keep too much; the message says what to do.
+        """
+        if self._own is None or self._all is None:
+            return
+        with self._lock:
+            self._senders = {folder: of for folder, of in self._senders.items() if folder.exists()}
+            sizes = {folder: _size(folder) for folder in self._senders}
+        own = sum(size for folder, size in sizes.items() if self._senders[folder] == sender)
+        if own + more > self._own:
+            text = "What you keep here would pass {most} MB: delete a run under Your runs, or come back tomorrow."
+            raise ValueError(say(text, most=self._own // 1_000_000))
+        if sum(sizes.values()) + more > self._all:
+            raise ValueError(say("This server's disk is full of other visitors' runs: try again in a few hours."))
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files in a folder; one that goes meanwhile counts nothing."""
+    found = 0
+    for path in folder.rglob("*"):
+        try:
+            found += path.stat().st_size
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,280 @@
+"""A fine-tune for the page: the knobs as they arrive, and the run with its measuring, step by step."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tli_core as core
+from tli_core.i18n import say
+from tli_core.lists.lint import leaks
+from tli_core.lists.pairs import WordPair, parse_pairs, read_pairs, shipped
+from tli_core.training.config import TrainingConfig, configured
+from ui.server.cancel import StopFlag
+from ui.server.gpu import on_gpu
+from ui.server.token_limits import check_tokens
+from ui.server.visitors import Models
+from ui.widgets.errors import remark
+
+SHIPPED, TYPED, UPLOADED = "the shipped lexicon", "pairs I type", "a file I upload"
+DRAW_SECONDS = 1.2
+SECONDS_A_STEP = 0.1
+"""On a lent GPU, held-out checks included; asking for too long costs a visitor's quota, too short ends the run."""
+
+STATE, STOP = "state.safetensors", "stop"
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """The tab's inputs as they arrive, in the order of the components."""
+
+    model: str
+    source: str
+    typed: str | None
+    uploaded: str | None
+    name: str
+    preset: str
+    shuffled: bool
+    epochs: float
+    layer: str
+    pooling: str
+    loss: str
+    learning_rate: float
+    batch_size: float
+    margin: float
+    temperature: float
+    rank: float
+    alpha: float
+    dropout: float
+    targets: list[str]
+    warmup_steps: float
+    weight_decay: float
+    patience: float
+    seed: float
+
+    def pairs(self) -> tuple[WordPair, ...]:
+        """The pairs to train on.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if self.source == SHIPPED:
+            return shipped("train")
+        if self.source == UPLOADED:
+            if not self.uploaded:
+                raise ValueError(say("No file has been uploaded: choose one, or train on the shipped lexicon."))
+            read = read_pairs(self.uploaded)
+        else:
+            read = parse_pairs(self.typed or "")
+        if read.warnings:
+            first = read.warnings[0].split(":")[0].lower()
+            remark(say("{n} entries were left out, the first at {first}.", n=len(read.warnings), first=first))
+        return read.pairs
+
+    def config(self) -> TrainingConfig:
+        """The run's configuration.
+
+        Raises:
+            ValueError: a value is out of range or no number.
+        """
+        for name, value in vars(self).items():
+            if value is None and name not in ("typed", "uploaded"):
+                knob = name.replace("_", " ").capitalize()
+                raise ValueError(say("{knob} is empty: give it a value.", knob=say(knob)))
+        text = str(self.layer).strip().lower()
+        if text != "output" and not text.isdecimal():
+            raise ValueError(say("The layer is a number or 'output', got {value!r}.", value=self.layer))
+        return configured(
+            self.preset,
+            shuffled=bool(self.shuffled),
+            epochs=int(self.epochs),
+            layer=None if text == "output" else int(text),
+            pooling=self.pooling,
+            loss=self.loss,
+            learning_rate=float(self.learning_rate),
+            batch_size=int(self.batch_size),
+            margin=float(self.margin),
+            temperature=float(self.temperature),
+            rank=int(self.rank),
+            alpha=int(self.alpha),
+            dropout=float(self.dropout),
+            targets=tuple(self.targets),
+            warmup_steps=int(self.warmup_steps),
+            weight_decay=float(self.weight_decay),
+            patience=int(self.patience),
+            seed=int(self.seed),
+        )
+
+
+def held_out(pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:
+    """The shipped control pairs that share no word with the pairs to train on."""
+    control = shipped("control")
+    leaking = {finding.index for finding in leaks(pairs, control)}
+    return tuple(pair for i, pair in enumerate(control) if i not in leaking)
+
+
+def knob_values(config: TrainingConfig) -> tuple:
+    """What a configuration puts into the knobs, in their order from `epochs` to `patience`."""
+    return (
+        config.epochs,
+        str(config.layer or "output"),
+        config.pooling,
+        config.loss,
+        config.learning_rate,
+        config.batch_size,
+        config.margin,
+        config.temperature,
+        config.rank,
+        config.alpha,
+        config.dropout,
+        list(config.targets),
+        config.warmup_steps,
+        config.weight_decay,
+        config.patience,
+    )
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was asked for: everything that a run follows from.
+
+    of: the id of the run that this one is the shuffled control of, if it is one.
+    """
+
+    name: str
+    model: str
+    config: TrainingConfig
+    pairs: tuple[WordPair, ...]
+    control: tuple[WordPair, ...]
+    of: str | None = None
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A run whose adapter is on the disk and not measured yet; stopped: somebody or the clock ended it early."""
+
+    folder: Path
+    stopped: bool
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that has ended, by itself or stopped: its adapter, measured on the control list and on its own pairs."""
+
+    order: Order
+    folder: Path
+    record: dict[str, Any]
+    evaluations: tuple[core.measures.before_after.Evaluation, core.measures.before_after.Evaluation]
+
+    @property
+    def early(self) -> str:
+        """A remark where the run ended before its last step, else nothing."""
+        if self.record["steps"] == self.record["steps_planned"]:
+            return ""
+        kept = self.record.get("kept_step")
+        return say(" (ended early, step {step} kept)", step=kept) if kept else say(" (stopped early)")
+
+
+def seconds_to_train(models: Models, order: Order, folder: Path, seconds: float) -> int:
+    """For how long a run asks for a GPU: what its steps may take, with loading and measuring."""
+    steps = core.training.config.total_steps(order.config, len(order.pairs))
+    return int(min(seconds, 30 + SECONDS_A_STEP * steps))
+
+
+@on_gpu(seconds_to_train)
+def train(
+    models: Models, order: Order, folder: Path, seconds: float
+) -> Iterator[tuple[core.training.history.TrainingStep, ...] | str | Saved | Finished]:
+    """Train, keep and measure an adapter: the steps so far now and then, what follows them, and the end.
+
+    The run's state is kept in the folder, and a run that finds one there goes on from it. A file named STOP there
+    ends it: it is seen in another process, too.
+
+    Args:
+        seconds: after which the run ends and keeps what it has learned.
+
+    Raises:
+        ValueError: the run was stopped before its first step.
+    """
+    loaded = models.get(order.model)
+    check_tokens(loaded, order.pairs, order.control)
+    state_file, stop = folder / STATE, StopFlag(folder / STOP)
+    resume = core.training.resume.RunState.load(state_file) if state_file.exists() else None
+    steps: list[core.training.history.TrainingStep] = list(resume.history) if resume else []
+    drawn, deadline = 0.0, time.monotonic() + seconds
+    trained: core.training.loop.TrainedAdapter | None = None
+    run = core.training.loop.train_adapter(
+        loaded,
+        order.pairs,
+        order.config,
+        order.control,
+        stop=lambda: stop.is_set() or time.monotonic() > deadline,
+        keep=lambda state: state.save(state_file),
+        resume=resume,
+    )
+    with closing(run):
+        for item in run:
+            if isinstance(item, core.training.loop.TrainedAdapter):
+                trained = item
+                break
+            steps.append(item)
+            if time.monotonic() - drawn > DRAW_SECONDS:
+                drawn = time.monotonic()
+                yield tuple(steps)
+            # Let whoever waits for the model have it between two steps.
+            time.sleep(0.001)
+    yield tuple(steps)
+    if not trained.record["steps"]:
+        raise ValueError("The run was stopped before its first step, so there is nothing to keep.")
+    # A folder for every end, so that a resumed run's adapter is never taken for the earlier one.
+    ended_at = folder / f"step-{trained.record['steps']}"
+    shutil.rmtree(ended_at, ignore_errors=True)
+    target = core.reports.model_card.save_adapter(trained, ended_at, order.name)
+    record = trained.record
+    yield Saved(target, record["steps"] < record["steps_planned"] and not record.get("kept_step"))
+    yield "Measuring base and adapter at every layer …"
+    yield measured_run(models, order, target, trained.record)
+
+
+@on_gpu(60)
+def measured_run(models: Models, order: Order, target: Path, record: dict[str, Any]) -> Finished:
+    """A trained adapter measured against its base on both lists, its card written anew."""
+    loaded, key = models.get(order.model), models.adapter_key(order.model, target)
+    evaluations = (
+        core.measures.before_after.evaluate(
+            loaded, core.measures.before_after.CONTROL, order.control, key, loaded.last_layer
+        ),
+        core.measures.before_after.evaluate(
+            loaded, core.measures.before_after.TRAINED, order.pairs, key, loaded.last_layer
+        ),
+    )
+    core.reports.model_card.write_card(target, record, evaluations)
+    return Finished(order, target, record, evaluations)
+
+
+def archive(folder: Path, into: Path) -> str:
+    """An adapter's folder as a zip file in another folder, made anew."""
+    return shutil.make_archive(str(into / folder.name), "zip", folder.parent, folder.name)
+
+
+@on_gpu(60)
+def piloted(models: Models, model: str, pairs: Sequence[WordPair], seed: int) -> core.measures.pilot.Pilot:
+    """The published pilot on a base."""
+    loaded = models.get(model)
+    check_tokens(loaded, pairs)
+    return core.measures.pilot.run_pilot(loaded, pairs, seed=seed)
+
+
+@on_gpu(60)
+def rehearsed(
+    models: Models, model: str, pairs: Sequence[WordPair], config: TrainingConfig
+) -> core.training.dry_run.DryRun:
+    """The dry run of a fine-tune."""
+    loaded = models.get(model)
+    check_tokens(loaded, pairs)
+    return core.training.dry_run.dry_run(loaded, pairs, config)

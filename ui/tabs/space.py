@@ -1,0 +1,192 @@
+"""The Space tab: both languages in one plane, and a word's nearest neighbours in the other language."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+import tli_core as core
+from tli_core.i18n import say
+from tli_core.lists.pairs import WordPair, parse_pairs, shipped
+from tli_core.models.registry import LANGUAGES, PROJECTIONS
+from ui.server.gpu import on_gpu
+from ui.server.token_limits import check_tokens
+from ui.server.visitors import Models, Visitor
+from ui.widgets import chart_table
+from ui.widgets.adapter_pickers import AdapterPickers
+from ui.widgets.empty_plot import empty_plot
+from ui.widgets.errors import explained
+from ui.widgets.events import MODEL_QUEUE, QUIET, uncover
+from ui.widgets.layer_picker import LAYER_HELP, OUTPUT, chosen_layer, last_layer, layer_choices
+from ui.widgets.mobile import bring_into_sight, on_phone
+from ui.widgets.model_bar import ModelBar
+from ui.widgets.pairs_input import LIST_LINES
+
+CONTROL, RESERVED = f"{len(shipped('control'))} control pairs", f"{len(shipped('reserved'))} words no training saw"
+TYPED = "pairs I type"
+MAX_DRAWN = 300
+STALE = "Not drawn: what is below is from before."
+STALE_WORDS = "No neighbours were looked for."
+BEFORE = (
+    "Press **Draw the space**: every word is a point, partners are joined by a line, and base and adapter share their "
+    "axes."
+)
+AGAIN = "Press **Draw the space** again: the picture is of the earlier choice."
+START = "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nkula, to eat\nkunywa, to drink"
+
+
+def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPickers) -> None:
+    """Lay the tab out and wire it."""
+    model = bar.model
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            source = gr.Radio([CONTROL, RESERVED, TYPED], value=CONTROL, label="Words to draw", elem_id="space-source")
+            typed = gr.Textbox(START, label="Pairs, one a line", lines=LIST_LINES, max_lines=LIST_LINES, visible=False)
+            adapter = pickers.space
+            adapter.render()
+            layer = gr.Dropdown(
+                layer_choices(models, models.names[0]),
+                value=OUTPUT,
+                label="Layer",
+                info=LAYER_HELP,
+                elem_id="space-layer",
+            )
+            method = gr.Radio(
+                list(PROJECTIONS),
+                value="PCA",
+                label="Projection",
+                info="t-SNE and UMAP take seconds; UMAP half a minute on its very first use.",
+                elem_id="projection",
+            )
+            draw = gr.Button("Draw the space", variant="primary", elem_id="draw-space")
+        with gr.Column(scale=3, min_width=300):
+            reading = gr.Markdown(BEFORE, elem_id="space-reading")
+            plot = empty_plot("Both languages in one plane are drawn here.", elem_id="space-plot")
+            chart_table.beside(plot, "space-chart-table")
+    gr.Markdown("## Nearest neighbours\nType a word; its ten nearest words in the other language, right ones marked.")
+    with gr.Row():
+        word = gr.Textbox("maji", label="Word", min_width=160, elem_id="neighbour-word")
+        language = gr.Radio(
+            list(LANGUAGES), value="Swahili", label="It is", min_width=160, elem_id="neighbour-language"
+        )
+        look = gr.Button("Find neighbours", min_width=160, elem_id="find-neighbours")
+    found = gr.Markdown(elem_id="neighbours-reading")
+    table = gr.Dataframe(show_label=False, interactive=False, visible=False, elem_id="neighbours", max_height=460)
+
+    source.input(
+        lambda chosen: gr.Textbox(visible=chosen == TYPED), source, typed, queue=False, api_visibility="private"
+    )
+
+    @explained
+    def show(
+        model: str,
+        adapter: str,
+        source: str,
+        typed: str,
+        layer: str,
+        method: str,
+        visitor: Visitor,
+        request: gr.Request,
+    ):
+        pairs = _pairs(source, typed)
+        labels, projection = projected(models, visitor, model, adapter, pairs, chosen_layer(layer), method)
+        figure = core.reports.figures.space_figure(projection, labels, stacked=on_phone(request))
+        return figure, core.reports.messages.projection_sentence(projection, labels)
+
+    inputs = [model, adapter, source, typed, layer, method, visitor]
+    bring_into_sight([draw.click], "space-reading")
+    drawing = draw.click(
+        show, inputs, [plot, reading], api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE
+    )
+    drawing.failure(lambda: say(STALE), None, reading, **QUIET)
+    uncover(drawing, plot)
+
+    for changed in (adapter.input, layer.input, method.input, source.input):
+        changed(
+            lambda text: gr.skip() if text == say(BEFORE) else say(AGAIN),
+            reading,
+            reading,
+            queue=False,
+            api_visibility="private",
+        )
+    for changed in (adapter.input, layer.input, word.input, language.input):
+        changed(lambda: ("", gr.Dataframe(visible=False)), None, [found, table], queue=False, api_visibility="private")
+
+    @explained
+    def look_up(word: str, language: str, model: str, adapter: str, layer: str, visitor: Visitor):
+        around = neighbourhoods(models, visitor, model, adapter, word.strip(), language, chosen_layer(layer))
+        text = "\n\n".join(
+            core.reports.messages.neighbours_sentence(word.strip(), label, nearby) for label, nearby in around.items()
+        )
+        return text, gr.Dataframe(neighbour_table(around), visible=True)
+
+    bring_into_sight([look.click, word.submit], "neighbours-reading")
+    asked = [word, language, model, adapter, layer, visitor]
+    for trigger in (look.click, word.submit):
+        looking = trigger(
+            look_up, asked, [found, table], api_visibility="private", show_progress_on=[found], **MODEL_QUEUE
+        )
+        looking.failure(lambda: (say(STALE_WORDS), gr.Dataframe(visible=False)), None, [found, table], **QUIET)
+        uncover(looking, found)
+
+    def for_model(model: str, visitor: Visitor):
+        return [gr.Dropdown(choices=layer_choices(models, model), value=last_layer(models, model))]
+
+    bar.follow(for_model, [layer])
+
+
+def _used(models: Models, visitor: Visitor, model: str, adapter: str) -> dict[str, str | None]:
+    """The base and, where one is chosen, the adapter: names to keys."""
+    key = visitor.key(models, model, adapter)
+    return {model: None, adapter: key} if key else {model: None}
+
+
+@on_gpu(60)
+def projected(
+    models: Models,
+    visitor: Visitor,
+    model: str,
+    adapter: str,
+    pairs: tuple[WordPair, ...],
+    layer: int | str,
+    method: str,
+) -> tuple[list[str], core.measures.projection.Projection]:
+    """The names of base and adapter, and both in one plane."""
+    used = _used(models, visitor, model, adapter)
+    loaded = models.get(model)
+    check_tokens(loaded, pairs)
+    return list(used), core.measures.projection.project(loaded, pairs, list(used.values()), layer, method)
+
+
+@on_gpu(30)
+def neighbourhoods(
+    models: Models, visitor: Visitor, model: str, adapter: str, word: str, language: str, layer: int | str
+) -> dict[str, core.measures.projection.Neighbourhood]:
+    """A word's nearest words in the other language, under the base and the adapter."""
+    used = _used(models, visitor, model, adapter)
+    loaded = models.get(model)
+    return {
+        name: core.measures.projection.nearest_words(loaded, word, language, key, layer) for name, key in used.items()
+    }
+
+
+def neighbour_table(around: dict[str, core.measures.projection.Neighbourhood]) -> dict:
+    """Neighbours by rank, one pair of columns a model; a tick marks a listed translation."""
+    headers = [say("rank"), *(f"{label}{what}" for label in around for what in ("", f" {say('cosine')}"))]
+    columns = [
+        column
+        for nearby in around.values()
+        for column in (
+            [f"{n.word} ✓" if n.right else n.word for n in nearby.nearest],
+            [f"{n.cosine:.3f}" for n in nearby.nearest],
+        )
+    ]
+    return {"headers": headers, "data": [[str(i), *row] for i, row in enumerate(zip(*columns, strict=True), 1)]}
+
+
+def _pairs(source: str, typed: str) -> tuple[WordPair, ...]:
+    splits = {CONTROL: "control", RESERVED: "reserved"}
+    pairs = shipped(splits[source]) if source in splits else parse_pairs(typed).pairs
+    if len(pairs) > MAX_DRAWN:
+        text = "{n} pairs are more than {most}, the most this page draws: use fewer."
+        raise ValueError(say(text, n=len(pairs), most=MAX_DRAWN))
+    return pairs

@@ -1,0 +1,143 @@
+"""The Word lists tab: what is wrong with a list of pairs, and the fixes to accept."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+import tli_core as core
+from tli_core.i18n import say
+from tli_core.lists.lint import Finding, apply, lint
+from tli_core.lists.pairs import PairList, format_pairs, parse_pairs, read_pairs, shipped
+from ui.server.visitors import Models
+from ui.tabs.alignment import MAX_PAIRS, AlignmentTab, note_list, too_many
+from ui.widgets.errors import explained
+from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, uncover
+from ui.widgets.mobile import bring_into_sight, scroll_to
+from ui.widgets.pairs_input import LIST_LINES, as_lines
+
+EXAMPLE = (
+    "-bovu, rotten\nbilauri, glass (drinking)\nkuimba, sing\nfungua, to open\nhaki, justice\nhaki, right\n"
+    "kubwa\tbig, large\nredio, radio\nradio, radio\nmaji, water"
+)
+MAX_FINDINGS = 200
+
+
+def build(
+    models: Models, model: gr.Dropdown, tabs: gr.Tabs, alignment: AlignmentTab, training_text: gr.Textbox
+) -> None:
+    """Lay the tab out and wire it."""
+    checked = gr.State(None)
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            text = gr.Textbox(
+                EXAMPLE,
+                label="Your pairs",
+                info="One a line, or paste JSON, CSV or a spreadsheet.",
+                lines=LIST_LINES,
+                max_lines=LIST_LINES,
+                elem_id="list-text",
+            )
+            upload = gr.File(
+                label="Or a file: JSON, CSV or TSV", file_types=[".json", ".csv", ".tsv", ".txt"], height=140
+            )
+            against = gr.Checkbox(
+                label="This list is to test with: name words that the shipped training list holds",
+                elem_id="list-against",
+            )
+            check = gr.Button("Check the list", variant="primary", elem_id="check-list")
+        with gr.Column(scale=3, min_width=300):
+            summary = gr.Markdown(
+                "Press **Check the list**. Repeats, several glosses in one place, hyphen stems, infinitives against "
+                "bare verbs, notes in brackets, names and loans, and leaks are named; each fix is yours to accept.",
+                elem_id="list-summary",
+            )
+            fixes = gr.CheckboxGroup(
+                [], label="Fixes", visible=False, show_select_all=True, type="index", elem_id="fixes"
+            )
+            accept = gr.Button("Make the ticked fixes", visible=False, elem_id="accept-fixes")
+            known = gr.Markdown(visible=False, elem_id="list-notes")
+            with gr.Row():
+                to_alignment = gr.Button("Measure this list", min_width=140, elem_id="to-alignment")
+                to_training = gr.Button("Train on this list", min_width=140, elem_id="to-training")
+
+    shown = [summary, fixes, accept, known, checked]
+
+    @explained
+    def run(text: str, against: bool, model: str):
+        pairs = parse_pairs(text)
+        if len(pairs) > MAX_PAIRS:
+            raise ValueError(too_many(len(pairs)))
+        tokenizer = models.get(model).tokenizer
+        pieces = {word: core.encoding.pooled_states.subwords(tokenizer, word) for pair in pairs for word in pair[:2]}
+        findings = lint(pairs.pairs, shipped("train") if against else (), pieces.__getitem__)
+        return _shown(pairs, findings, pieces)
+
+    bring_into_sight([check.click], "list-summary")
+    checking = check.click(
+        run, [text, against, model], shown, api_visibility="private", show_progress_on=[summary], **MODEL_QUEUE
+    )
+    uncover(checking, summary)
+
+    @explained
+    def opened(path: str | None):
+        return as_lines(read_pairs(path)) if path else gr.skip()
+
+    upload.upload(opened, upload, text, **CHECKED).success(
+        run, [text, against, model], shown, api_visibility="private", **MODEL_QUEUE
+    )
+
+    def accepted(checked: tuple | None, ticked: list[int]):
+        if checked is None:
+            return gr.skip()
+        pairs, offered = checked
+        return format_pairs(apply(pairs.pairs, [offered[i] for i in ticked]), pairs.unread)
+
+    accept.click(accepted, [checked, fixes], text, queue=False, api_visibility="private").then(
+        run, [text, against, model], shown, api_visibility="private", **MODEL_QUEUE
+    )
+    function, inputs, outputs = alignment.first_drawing
+    measuring = to_alignment.click(
+        lambda text: (text, gr.Tabs(selected="alignment")),
+        text,
+        [alignment.text, tabs],
+        queue=False,
+        api_visibility="private",
+    ).then(function, inputs, outputs, api_visibility="private", show_progress="hidden", **MODEL_QUEUE)
+    measuring.success(None, None, None, js=scroll_to("reading"), **QUIET)
+    to_training.click(
+        lambda text: (text, gr.Tabs(selected="finetune")),
+        text,
+        [training_text, tabs],
+        queue=False,
+        api_visibility="private",
+    )
+
+
+def _shown(pairs: PairList, findings: tuple[Finding, ...], pieces: dict[str, tuple[str, ...]]) -> tuple:
+    """The summary, the fixes to tick, and what there is only to know, in the order of the components."""
+    offered = tuple(finding for finding in findings if finding.fix)[:MAX_FINDINGS]
+    notes = [*pairs.warnings, *(f"{say(f.kind)}: {f.message}" for f in findings if not f.fix)]
+    if offered:
+        what = say("**{n} pairs**, {mend} with something to mend.", n=len(pairs), mend=len(offered))
+    elif notes:
+        what = say("**{n} pairs**.", n=len(pairs))
+    else:
+        what = say("**{n} pairs**: nothing to mend.", n=len(pairs))
+    counts = [[len(pieces[pair[side]]) for pair in pairs] for side in (0, 1)]
+    split = ", ".join(
+        say(
+            "{language} {mean:.1f} (at most {most})",
+            language=say(language),
+            mean=sum(count) / len(count),
+            most=max(count),
+        )
+        for language, count in zip(("Swahili", "English"), counts, strict=True)
+    )
+    labels = [(f"{finding.message} → {finding.fix}", finding.message) for finding in offered]
+    return (
+        f"{what} {say('Pieces a word, for this model: {split}.', split=split)}",
+        gr.CheckboxGroup(choices=labels, value=[value for _, value in labels], visible=bool(offered)),
+        gr.Button(visible=bool(offered)),
+        gr.Markdown(note_list(notes), visible=bool(notes)),
+        (pairs, offered),
+    )

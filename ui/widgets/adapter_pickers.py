@@ -1,0 +1,53 @@
+"""The adapter pickers of all tabs: they offer the same adapters and follow the model and a new fine-tune together."""
+
+import gradio as gr
+
+from tli_core.i18n import say
+from ui.server.visitors import BASE, Models, Visitor
+
+
+class AdapterPickers:
+    """One picker a tab, made before the tabs, which render their own: a fine-tune sets them all."""
+
+    def __init__(self, models: Models):
+        self._model = models.names[0]
+        self.alignment = self._made("Adapter, drawn over the base", "adapter", start_with_base=True)
+        self.evaluate = self._made("Adapter to judge", "evaluate-adapter", with_base=False)
+        self.space = self._made("Adapter, beside the base", "space-adapter")
+        self.answers = self._made("Adapter", "compare-adapter")
+
+    @property
+    def outputs(self) -> list[gr.Dropdown]:
+        """Every picker, in the order of `updates`."""
+        return [self.alignment, self.evaluate, self.space, self.answers]
+
+    def updates(self, visitor: Visitor, model: str, chosen: str | None = None) -> list[gr.Dropdown]:
+        """What every picker offers for a model; `chosen` is selected everywhere, else the base or what there is."""
+        made = []
+        for picker in self.outputs:
+            names = _names(visitor, model, with_base=picker is not self.evaluate)
+            made.append(gr.Dropdown(choices=adapter_choices(names), value=chosen or next(iter(names), None)))
+        return made
+
+    def choices(self, visitor: Visitor, model: str) -> list[gr.Dropdown]:
+        """What every picker offers for a model, with what is chosen left as it is."""
+        return [
+            gr.Dropdown(choices=adapter_choices(_names(visitor, model, with_base=picker is not self.evaluate)))
+            for picker in self.outputs
+        ]
+
+    def _made(self, label: str, elem_id: str, with_base: bool = True, start_with_base: bool = False) -> gr.Dropdown:
+        names = _names(Visitor(), self._model, with_base)
+        value = BASE if start_with_base else next((name for name in names if name != BASE), None)
+        return gr.Dropdown(
+            adapter_choices(names), value=value, label=label, min_width=160, render=False, elem_id=elem_id
+        )
+
+
+def _names(visitor: Visitor, model: str, with_base: bool) -> list[str]:
+    return [name for name in visitor.adapters(model) if with_base or name != BASE]
+
+
+def adapter_choices(names: list[str]) -> list[tuple[str, str]]:
+    """(label, name) of adapters, the base's label in the reader's language."""
+    return [(say(BASE) if name == BASE else name, name) for name in names]

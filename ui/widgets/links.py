@@ -1,0 +1,38 @@
+"""Links that reopen a view: what was set is in the address, and is checked again when it comes back."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import gradio as gr
+
+from tli_core.i18n import say
+
+MAX_LINK = 1800
+"""Characters: longer addresses break in mail and chat."""
+
+# Puts a link's query into the address; what the browser knows of a view is its link.
+ADDRESS = """(link) => {
+  const query = (link || "").match(/[(]([?][^)]*)[)]/);
+  const language = new URLSearchParams(window.location.search).get("lang");
+  if (query) window.history.replaceState(null, "", query[1] + (language ? "&lang=" + language : ""));
+}"""
+
+
+def view_link(tab: str, **state: str | int) -> str:
+    """A sentence with the link to a view, or one that says that there is none."""
+    query = urlencode({"tab": tab, **state})
+    if len(query) > MAX_LINK:
+        return say("This view is too long for a link.")
+    return say("[A link to this view](?{query}): it opens the page as it is now.", query=query)
+
+
+def not_here(adapter: str) -> str:
+    """What to say where a link asks for an adapter that this visitor does not have."""
+    return say("The link's adapter, {name}, is not here for you: choose another.", name=adapter[:64])
+
+
+def asked_for(request: gr.Request, tab: str) -> dict[str, str] | None:
+    """What the address asks of a tab; None where it asks nothing of it."""
+    query = dict(request.query_params)
+    return query if query.get("tab") == tab else None

@@ -1,0 +1,38 @@
+"""What a phone needs: results that come into sight, panels below each other, and charts as wide as their tab."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from ui.widgets.events import QUIET
+
+SIDE_BY_SIDE = 700
+"""Pixels: on wider screens results stand beside the buttons and not below them."""
+
+# Plotly measures its place when it draws, and a hidden one has no width.
+FIT = "() => setTimeout(() => window.dispatchEvent(new Event('resize')), 60)"
+
+
+def on_phone(request: gr.Request) -> bool:
+    """Whether a visitor's browser is a phone's, by the word that all of those have in their name."""
+    return "Mobi" in request.headers.get("user-agent", "")
+
+
+def bring_into_sight(triggers: Sequence[Any], elem_id: str) -> None:
+    """On a narrow screen, scroll to where the answer to these events will stand."""
+    gr.on(list(triggers), None, None, None, js=scroll_to(elem_id), **QUIET)
+
+
+def scroll_to(elem_id: str) -> str:
+    """JavaScript that scrolls to a part of the page, on a narrow screen."""
+    place = f"document.getElementById('{elem_id}')"
+    # Once what the answer changes above it is laid out.
+    scroll = f"setTimeout(() => {place}?.scrollIntoView({{behavior: 'smooth'}}), 150)"
+    return f"() => {{ if (innerWidth < {SIDE_BY_SIDE}) {scroll} }}"
+
+
+def fit_charts(tabs: gr.Tabs) -> None:
+    """Have the charts of a tab take the width that they have, whenever it is opened."""
+    for tab in tabs.children:
+        tab.select(None, None, None, js=FIT, **QUIET)

@@ -1,0 +1,164 @@
+"""Which base the page works with: small ones load by themselves, large ones say first what they will take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import gradio as gr
+
+import tli_core as core
+from tli_core.i18n import say
+from ui.server.cancel import StopRequests
+from ui.server.visitors import Models, Visitor
+from ui.tabs.alignment import AlignmentTab
+from ui.widgets.errors import explained
+from ui.widgets.events import MODEL_QUEUE, QUIET
+from ui.widgets.links import asked_for
+
+STOPPED = "Stopped. What has come is kept, and the next load goes on from there."
+
+
+class ModelBar:
+    """The model picker and the panel of a model that is not loaded yet; tabs say with `follow` what depends on it."""
+
+    def __init__(self, models: Models):
+        self._models = models
+        self._stops = StopRequests()
+        self._followers: list[tuple[Callable[[str, Visitor], Sequence], list]] = []
+        first = models.names[0]
+        self.model = gr.Dropdown(
+            list(models.names), value=first, label="Model", visible=len(models.names) > 1, elem_id="model"
+        )
+        with gr.Column(visible=not models.loads_by_itself(first), elem_id="load-panel") as self._panel:
+            self._about = gr.Markdown(elem_id="load-about")
+            with gr.Row():
+                self._load = gr.Button("Load it", variant="primary", min_width=160, elem_id="load")
+                self._stop = gr.Button("Stop the download", interactive=False, min_width=160, elem_id="load-stop")
+                self._again = gr.Button("Try again", visible=False, min_width=160, elem_id="load-again")
+
+    def follow(self, update: Callable[[str, Visitor], Sequence], outputs: list) -> None:
+        """Have `outputs` updated by update(model, visitor) once a model has been chosen or loaded."""
+        self._followers.append((update, outputs))
+
+    def wire(self, demo: gr.Blocks, visitor: gr.State, alignment: AlignmentTab) -> None:
+        """Connect the events; the alignment tab's drawing is made for every model that is ready."""
+        draw, inputs, drawn = alignment.first_drawing
+        models = self._models
+        updated = [output for _, outputs in self._followers for output in outputs]
+
+        def update(model: str, visitor: Visitor):
+            return [value for update, _ in self._followers for value in update(model, visitor)]
+
+        def draw_if_ready(model: str, request: gr.Request, *values):
+            return draw(*values, request) if models.is_ready(model) else [gr.skip()] * len(drawn)
+
+        def draw_at_first(model: str, request: gr.Request, *values):
+            # A link's own pairs are drawn once they are in the box.
+            linked = asked_for(request, "alignment") is not None
+            return [gr.skip()] * len(drawn) if linked else draw_if_ready(model, request, *values)
+
+        def go_on(event):
+            """After a choice or a load: what depends on the model, then the first drawing."""
+            event.then(update, [self.model, visitor], updated, **QUIET).then(
+                draw_if_ready,
+                [self.model, *inputs],
+                drawn,
+                api_visibility="private",
+                show_progress="hidden",
+                **MODEL_QUEUE,
+            )
+
+        offered = [self._panel, self._about, self._load, self._stop, self._again]
+        demo.load(self._offer, self.model, offered, **QUIET)
+        demo.load(
+            draw_at_first,
+            [self.model, *inputs],
+            drawn,
+            api_visibility="private",
+            show_progress="hidden",
+            **MODEL_QUEUE,
+        )
+        self._again.click(self._offer, self.model, offered, **QUIET)
+        go_on(self.model.input(self._offer, self.model, offered, **QUIET))
+        buttons = [self._load, self._stop]
+        running = self._load.click(self._pressed, None, buttons, **QUIET).then(
+            self._fetch,
+            self.model,
+            self._about,
+            api_visibility="private",
+            show_progress_on=[self._about],
+            **MODEL_QUEUE,
+        )
+        go_on(running.success(lambda: [gr.Button(visible=False)] * 2, None, buttons, **QUIET))
+        running.failure(lambda: (gr.Button(interactive=True), gr.Button(interactive=False)), None, buttons, **QUIET)
+        self._stop.click(self._ask_to_stop, None, self._stop, **QUIET)
+
+    def _offer(self, model: str):
+        """The panel for a model that is not loaded; hidden for one that is, or that loads by itself."""
+        stop, again = gr.Button(interactive=False, visible=True), gr.Button(visible=False)
+        if self._models.is_ready(model):
+            return gr.Column(visible=False), "", gr.Button(), stop, again
+        try:
+            plan = self._models.plan(model)
+        except ValueError as error:
+            text = say("**{model}** cannot be loaded now. {reason}", model=model, reason=error)
+            hidden = gr.Button(visible=False)
+            return gr.Column(visible=True), text, hidden, hidden, gr.Button(visible=True)
+        takes = f"{plan.sentence[0].upper()}{plan.sentence[1:]}"
+        text = say("**{model}** is not loaded. {takes}", model=model, takes=takes)
+        button = gr.Button(say("Load {model}", model=model), interactive=plan.fits, visible=True)
+        return gr.Column(visible=True), text, button, stop, again
+
+    def _fetch(
+        self,
+        model: str,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
+    ):
+        return _fetched(self._models, self._stops, model, request, progress)
+
+    def _pressed(self, request: gr.Request):
+        self._stops.expect(request)
+        return gr.Button(interactive=False), gr.Button(interactive=True)
+
+    def _ask_to_stop(self, request: gr.Request):
+        self._stops.ask(request)
+        return gr.Button(interactive=False)
+
+
+@explained
+def _fetched(models: Models, stops: StopRequests, model: str, request: gr.Request, progress: gr.Progress) -> str:
+    """Load a model as planned, telling the bytes as they come; what was done and how healthy it is, in words."""
+    asked, plan = stops.begin(request), models.plan(model)
+    tell = _bytes_told(plan, progress)
+
+    def tell_or_stop(done: int, in_all: int) -> None:
+        if asked.is_set():
+            raise core.models.model_files.DownloadStopped
+        tell(done)
+
+    try:
+        loaded = models.load(model, plan, tell_or_stop)
+    except core.models.model_files.DownloadStopped as stopped:
+        raise ValueError(say(STOPPED)) from stopped
+    finally:
+        stops.end(request)
+    health = loaded.health.sentence if loaded.health else say("Without its output head it gives no answers.")
+    return say("**{model}** is loaded. {reason} {health}", model=model, reason=plan.reason, health=health)
+
+
+def _bytes_told(plan: core.models.load_plan.Plan, progress: gr.Progress) -> Callable[[int], None]:
+    """Progress over all files of a load, from what is told of one file after the other."""
+    total = max(1, plan.weights.download - plan.weights.cached)
+    finished = latest = 0
+
+    def tell(done: int) -> None:
+        nonlocal finished, latest
+        if done < latest:  # the next file has begun
+            finished += latest
+        latest = done
+        share = min(1.0, (finished + done) / total)
+        fetched = say("Fetched {done:.2f} of {total:.2f} GB", done=(finished + done) / 1e9, total=total / 1e9)
+        progress(share, desc=fetched)
+
+    return tell

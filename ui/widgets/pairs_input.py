@@ -1,0 +1,147 @@
+"""Pairs as people have them: typed, in a table, pasted, uploaded, or picked from the lexicon by topic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from tli_core.i18n import say
+from tli_core.lists.pairs import PairList, WordPair, format_pairs, lexicon, parse_pairs, read_pairs, shipped
+from ui.widgets.errors import explained, remark
+from ui.widgets.events import CHECKED, QUIET
+
+MAX_TABLE = 200
+LIST_LINES = 9
+"""The height of a box for a list. A box that grows measures itself at every key: minutes for a thousand lines."""
+
+EXAMPLES = {
+    "Everyday words": "maji, water\nmbwa, dog\nshule, school\nkusoma, to read\nrafiki, friend",
+    "Food": "mkate, bread\nchai, tea\nasali, honey\nndizi, banana\nchumvi, salt",
+    "Verbs": "kuimba, to sing\nkucheka, to laugh\nkuogelea, to swim\nkuandika, to write",
+    "Phrases": "haraka haraka haina baraka, haste makes waste\nsafari njema, safe journey\nhakuna matata, no worries",
+    "Wrong on purpose": "maji, school\nmbwa, bread\nrafiki, mountain\nasali, train",
+}
+CONTROL_EXAMPLE = f"All {len(shipped('control'))} control pairs"
+RESERVED_EXAMPLE = f"{len(shipped('reserved'))} words no training saw"
+ALL_EXAMPLES = (*EXAMPLES, CONTROL_EXAMPLE, RESERVED_EXAMPLE)
+SPLIT_NOTES = {
+    "train": "trained on",
+    "control": "control",
+    "pool": "reference pool",
+    "reserved": "no training saw it",
+}
+
+
+@dataclass(frozen=True)
+class PairsInput:
+    """The box that holds the pairs, whatever way they came, and the choice of examples."""
+
+    text: gr.Textbox
+    example: gr.Radio
+    upload: gr.File
+
+
+def build() -> PairsInput:
+    """Lay it out and wire it; the text is what counts, and the table follows it."""
+    with gr.Tabs():
+        with gr.Tab("Text"):
+            text = gr.Textbox(
+                EXAMPLES["Everyday words"],
+                label="Swahili, English: one pair a line",
+                info="Separate with a comma, a tab, a colon, = or a dash. Paste from a spreadsheet if you like.",
+                lines=LIST_LINES,
+                max_lines=LIST_LINES,
+                elem_id="pairs",
+            )
+        with gr.Tab("Table") as as_table:
+            table = gr.Dataframe(
+                headers=["Swahili", "English"],
+                column_count=2,
+                interactive=True,
+                max_height=360,
+                label="One pair a row",
+                elem_id="pairs-table",
+            )
+        with gr.Tab("File"):
+            upload = gr.File(
+                label="JSON, CSV or TSV",
+                file_types=[".json", ".csv", ".tsv", ".txt"],
+                height=140,
+                elem_id="pairs-upload",
+            )
+        with gr.Tab("Lexicon"):
+            topic = gr.Dropdown(
+                _topics(), value=None, label="Topic", info="The lexicon that ships with this page.", elem_id="topic"
+            )
+            picked = gr.CheckboxGroup([], label="Pairs", visible=False, show_select_all=True, elem_id="topic-pairs")
+            take = gr.Button("Put these into the list", size="sm", visible=False, elem_id="topic-take")
+            taken = gr.Markdown(elem_classes="hint")
+    example = gr.Radio(list(ALL_EXAMPLES), label="Or start from", elem_id="examples")
+
+    @explained
+    def as_rows(text: str):
+        pairs = parse_pairs(text).pairs if text.strip() else ()
+        if len(pairs) > MAX_TABLE:
+            text = "The table shows up to {most} pairs, and there are {n}: edit them as text."
+            raise ValueError(say(text, most=MAX_TABLE, n=len(pairs)))
+        rows = [[pair.swahili, "; ".join(pair.accepted)] for pair in pairs] or [["", ""]]
+        return {"headers": [say("Swahili"), say("English")], "data": rows}
+
+    as_table.select(as_rows, text, table, **CHECKED)
+    table.input(_as_text, table, text, show_progress="hidden", **QUIET)
+
+    @explained
+    def opened(path: str):
+        return as_lines(read_pairs(path)), None
+
+    upload.upload(opened, upload, [text, example], **CHECKED)
+
+    def of_topic(topic: str | None):
+        entries = [entry for entry in lexicon() if entry.topic == topic]
+        choices = [
+            (f"{entry.pair.swahili} – {entry.pair.english} ({say(SPLIT_NOTES[entry.split])})", entry.pair.swahili)
+            for entry in entries
+        ]
+        return gr.CheckboxGroup(choices=choices, value=[], visible=bool(choices)), gr.Button(visible=bool(choices))
+
+    topic.input(of_topic, topic, [picked, take], **QUIET)
+
+    def put(chosen: list[str], topic: str | None):
+        pairs = [entry.pair for entry in lexicon() if entry.topic == topic and entry.pair.swahili in set(chosen)]
+        if not pairs:
+            return gr.skip(), say("Tick some pairs first."), gr.skip()
+        return format_pairs(pairs), say("Pairs in the list: {n}. Press **Show the curve**.", n=len(pairs)), None
+
+    take.click(put, [picked, topic], [text, taken, example], **QUIET)
+    text.input(lambda: None, None, example, **QUIET)
+    return PairsInput(text, example, upload)
+
+
+def example_text(name: str) -> str:
+    """The pairs that an example puts into the box."""
+    splits = {CONTROL_EXAMPLE: "control", RESERVED_EXAMPLE: "reserved"}
+    return format_pairs(shipped(splits[name])) if name in splits else EXAMPLES.get(name, "")
+
+
+def as_lines(read: PairList) -> str:
+    """A list from a file as lines to edit; what could not be read stands at their end and is said."""
+    if read.warnings:
+        more = len(read.warnings) - 1
+        remark(say("{first} And {n} more.", first=read.warnings[0], n=more) if more else read.warnings[0])
+    return format_pairs(read.pairs, read.unread)
+
+
+def _topics() -> list[str]:
+    return sorted({entry.topic for entry in lexicon()})
+
+
+def _as_text(rows) -> str:
+    """The rows that hold anything, as lines; a row that lacks a side stays, to be named when it is read."""
+    lines = []
+    for swahili, english in rows.fillna("").astype(str).itertuples(index=False):
+        if swahili.strip() and english.strip():
+            lines.append(format_pairs([WordPair(swahili.strip(), english.strip())]))
+        elif swahili.strip() or english.strip():
+            lines.append(f"{swahili.strip()}\t{english.strip()}")
+    return "\n".join(lines)

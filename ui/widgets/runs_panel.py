@@ -1,0 +1,161 @@
+"""Your runs: every fine-tune of this browser, to show, go on with, lay over another, rename or delete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import gradio as gr
+
+import tli_core as core
+from tli_core.i18n import say
+from ui.server.jobs import Job, Jobs
+from ui.server.visitors import Visitor
+from ui.widgets import chart_table
+from ui.widgets.adapter_pickers import AdapterPickers
+from ui.widgets.errors import explained
+from ui.widgets.events import CHECKED, QUIET
+
+HEADERS = ("run", "state", "model", "preset", "loss at", "steps", "held out: P@1", "right less wrong", "begun (UTC)")
+NONE_YET = "There is no run in this browser yet. Fine-tunes that you start are listed here, also after you come back."
+
+
+@dataclass(frozen=True)
+class RunsPanel:
+    """The panel's parts."""
+
+    note: gr.Markdown
+    table: gr.Dataframe
+    row: gr.Column
+    chosen: gr.Dropdown
+    other: gr.Dropdown
+    show: gr.Button
+    go_on: gr.Button
+    overlay: gr.Button
+    name: gr.Textbox
+    rename: gr.Button
+    delete: gr.Button
+    sure: gr.Button
+    keep: gr.Button
+    plot: gr.Plot
+
+    @property
+    def outputs(self) -> list:
+        """What `listed` updates."""
+        return [self.note, self.table, self.row, self.chosen, self.other]
+
+    def listed(self, runs: Sequence[Job]) -> tuple:
+        """The parts for these runs, the newest first."""
+        runs = list(reversed(runs))
+        choices = [(run.order.name, run.id) for run in runs]
+        return (
+            gr.Markdown(say(NONE_YET), visible=not runs),
+            gr.Dataframe(
+                {"headers": [say(header) for header in HEADERS], "data": [_cells(run) for run in runs]},
+                visible=bool(runs),
+            ),
+            gr.Column(visible=bool(runs)),
+            gr.Dropdown(choices=choices, value=choices[0][1] if choices else None),
+            gr.Dropdown(choices=choices, value=choices[min(1, len(choices) - 1)][1] if choices else None),
+        )
+
+    def wire(
+        self,
+        jobs: Jobs,
+        visitor: gr.State,
+        shown: gr.State,
+        followed_by: Callable,
+        resume: Callable,
+        pickers: AdapterPickers,
+    ) -> None:
+        """Connect the events; `followed_by` puts the run in `shown` on the page."""
+        followed_by(self.show.click(lambda chosen: chosen, self.chosen, shown, **QUIET))
+        followed_by(self.go_on.click(resume, self.chosen, shown, **CHECKED))
+
+        def own(visitor: Visitor, chosen: str | None) -> Job:
+            for job in jobs.sync(visitor):
+                if job.id == chosen:
+                    return job
+            raise ValueError(say("This run is no longer there: choose another under Your runs."))
+
+        @explained
+        def rename(visitor: Visitor, chosen: str | None, name: str):
+            job = own(visitor, chosen)
+            jobs.rename(job, visitor.check_new_name(job.order.model, name))
+            runs = jobs.sync(visitor)
+            return *self.listed(runs), visitor, *pickers.updates(visitor, job.order.model)
+
+        @explained
+        def delete(visitor: Visitor, chosen: str | None):
+            job = own(visitor, chosen)
+            jobs.delete(job)
+            runs = jobs.sync(visitor)
+            return *self.listed(runs), visitor, *pickers.updates(visitor, job.order.model)
+
+        changed = [*self.outputs, visitor, *pickers.outputs]
+        # The run on the page is shown again, under its name of now.
+        followed_by(self.rename.click(rename, [visitor, self.chosen, self.name], changed, **CHECKED))
+        asked = [self.delete, self.sure, self.keep]
+        self.delete.click(lambda: _asking(True), None, asked, **QUIET)
+        gr.on([self.keep.click, self.chosen.change], lambda: _asking(False), None, asked, **QUIET)
+        deleted = self.sure.click(delete, [visitor, self.chosen], changed, **CHECKED)
+        deleted.then(lambda: _asking(False), None, asked, **QUIET)
+
+        @explained
+        def overlay(visitor: Visitor, chosen: str | None, other: str | None):
+            runs = [own(visitor, chosen), own(visitor, other)]
+            drawn = [core.reports.figures.DrawnRun(run.order.name, run.order.config.loss, run.steps) for run in runs]
+            return gr.Plot(core.reports.figures.training_figure(drawn), visible=True)
+
+        self.overlay.click(overlay, [visitor, self.chosen, self.other], self.plot, **CHECKED)
+
+
+def build() -> RunsPanel:
+    """Lay the panel out."""
+    with gr.Accordion("Your runs", open=False, elem_id="runs"):
+        note = gr.Markdown(NONE_YET, elem_classes="hint")
+        table = gr.Dataframe(
+            headers=list(HEADERS),
+            interactive=False,
+            visible=False,
+            show_label=False,
+            max_height=360,
+            elem_id="run-table",
+        )
+        with gr.Column(visible=False) as row:
+            with gr.Row():
+                chosen = gr.Dropdown([], label="Run", min_width=160, elem_id="run-chosen")
+                show = gr.Button("Show it", min_width=110, elem_id="run-show")
+                go_on = gr.Button("Go on with it", min_width=110, elem_id="run-go-on")
+                delete = gr.Button("Delete it …", min_width=110, elem_id="run-delete")
+                sure = gr.Button(
+                    "Yes, delete it for good", variant="stop", visible=False, min_width=110, elem_id="run-delete-sure"
+                )
+                keep = gr.Button("Keep it", visible=False, min_width=110, elem_id="run-keep")
+            with gr.Row():
+                name = gr.Textbox(label="New name", min_width=160, elem_id="run-name")
+                rename = gr.Button("Rename it", min_width=110, elem_id="run-rename")
+                other = gr.Dropdown([], label="Beside it", min_width=160, elem_id="run-other")
+                overlay = gr.Button("Lay one over the other", min_width=110, elem_id="run-overlay")
+        plot = gr.Plot(show_label=False, visible=False, elem_id="run-plot")
+        chart_table.beside(plot, "run-chart-table")
+    return RunsPanel(note, table, row, chosen, other, show, go_on, overlay, name, rename, delete, sure, keep, plot)
+
+
+def _asking(sure: bool) -> list[gr.Button]:
+    """The buttons while a run is about to be deleted: one click more than a slip of the hand."""
+    return [gr.Button(visible=not sure), gr.Button(visible=sure), gr.Button(visible=sure)]
+
+
+def _cells(run: Job) -> list[str]:
+    config = run.order.config
+    checks = [step.check for step in run.steps if step.check]
+    found = f"{checks[0].p_at_1:.3f} → {checks[-1].p_at_1:.3f}" if checks else ""
+    gaps = [check.matched - check.mismatched for check in checks]
+    apart = f"{gaps[0]:.3f} → {gaps[-1]:.3f}" if gaps else ""
+    taken = f"{run.steps[-1].step} / {run.steps[-1].steps}" if run.steps else ""
+    begun = time.strftime("%Y-%m-%d %H:%M", time.gmtime(run.made))
+    preset = f"{config.preset}, {say('shuffled')}" if config.shuffled else config.preset
+    layer = str(config.layer or say("output"))
+    return [run.order.name, say(run.state), run.order.model, preset, layer, taken, found, apart, begun]
