@@ -158,6 +158,7 @@ def _pairs(path: Path | None, split: str) -> PairList:
 def _loaded(arguments: argparse.Namespace, blocks: int | None = None):
     # Imported here so that --help and a bad argument answer at once.
     from tli_core.distributed import join, processes
+    from tli_core.measures.perplexity import health_of
     from tli_core.models.adapter_sources import check_base
     from tli_core.models.load_plan import plan
     from tli_core.models.loaded_model import load_model
@@ -181,8 +182,8 @@ def _loaded(arguments: argparse.Namespace, blocks: int | None = None):
     part = f"the first {placement.blocks} blocks of " if placement.blocks else ""
     _say(f"Loading {part}{arguments.model} …")
     loaded = load_model(arguments.model, placement, _fetching(), arguments.head_from)
-    if loaded.health and loaded.health.noisy:
-        _say(f"Warning: {loaded.health.sentence}")
+    if (health := health_of(loaded)) and health.noisy:
+        _say(f"Warning: {health.sentence}")
     if adapter is None:
         return loaded, None
     added = loaded.add_adapter(adapter)

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from tli_core.encoding.packing import pack_batches, pack_words
-from tli_core.encoding.pooled_states import encode, layer_states, packed, pooled_states
+from tli_core.encoding.pooled_states import layer_states, packed, pooled_states
 from tli_core.encoding.readouts import EncodedWord, pooling_weights
+from tli_core.encoding.tokens import encode
 
 WORDS = ["maji", "a", "moto", "ng'ombe wa maziwa", "to be or not", "x", "maji"]
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import tli_core.encoding.pooled_states
-from tli_core.encoding.pooled_states import encode, layer_states, length_batches, pooled_states
+from tli_core.encoding.pooled_states import layer_states, pooled_states
+from tli_core.encoding.tokens import encode, length_batches
 from tli_core.models.layers import layer_names
 
 WORDS = ["maji", "moto", "ng'ombe", "a", "haba na haba"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tli_core.encoding.pooled_states import subwords
+from tli_core.encoding.tokens import subwords
 from tli_core.lists.lint import apply, doubts, leak_message, lint, read_by_byte
 from tli_core.lists.pairs import SPLITS, WordPair, format_pairs, lexicon, parse_pairs, shipped
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tli_core.lists.pairs import WordPair, shipped
-from tli_core.measures.perplexity import ENGLISH, SWAHILI, Health, check_health, perplexity
+from tli_core.measures.perplexity import ENGLISH, SWAHILI, Health, check_health, health_of, perplexity
 from tli_core.measures.translation import check_outputs, gloss_log_probabilities, probe, rank_glosses
 from tli_core.models.loaded_model import load_model
 
@@ -95,7 +95,7 @@ def test_a_random_model_is_noisy_and_the_bundled_one_is_not(tiny):
     with tiny.using(None) as model:
         sick = check_health(model, tiny.tokenizer)
     assert sick.noisy and "writes noise" in sick.sentence
-    well = load_model("lugha-mini").health
+    well = health_of(load_model("lugha-mini"))
     assert not well.noisy and well.uniform == 8192 and "reads both" in well.sentence
     assert Health(math.nan, 10, 8192).noisy and Health(30, 9000, 8192).noisy
 

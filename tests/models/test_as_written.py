@@ -14,7 +14,8 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from tests.conftest import LETTERS, character_tokenizer, tiny_llama
 from tests.hub import serve, take_for_the_hub
-from tli_core.encoding.pooled_states import encode, pooled_states
+from tli_core.encoding.pooled_states import pooled_states
+from tli_core.encoding.tokens import encode
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
 from tli_core.models.loaded_model import LoadedModel, load_model

@@ -16,7 +16,8 @@ from tests.conftest import character_tokenizer, tiny_llama
 from tests.hub import serve, take_for_the_hub
 from tli_core.lists.pairs import shipped
 from tli_core.measures.alignment import measure
-from tli_core.measures.generation import can_generate, continuations
+from tli_core.measures.generation import continuations
+from tli_core.models import architecture
 from tli_core.models.checkpoint import INDEX, needed_tensors, open_checkpoint
 from tli_core.models.hub import hub_answers
 from tli_core.models.layers import layer_index
@@ -216,7 +217,7 @@ def loads(name: str, blocks: int | None = None) -> tuple:
     told: list[int] = []
     loaded = load_model(name, Placement("cpu", blocks), progress=lambda done, total: told.append(total))
     with loaded.using(None) as model:
-        return loaded.blocks, can_generate(model), sum(set(told))
+        return loaded.blocks, architecture.has_head(model), sum(set(told))
 
 
 OFFLINE = """

@@ -86,7 +86,7 @@ def space(scheduler, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space
         "MKL_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "SPACE_ID": "someone/lugha-lens", "HF_HUB_OFFLINE": "1",
         "GRADIO_SERVER_NAME": "127.0.0.1",
     }  # fmt: skip
-    command = [sys.executable, "tests/zero_gpu_app.py", str(folder / "left"), "--port", str(port), "--model",
+    command = [sys.executable, "-m", "tests.zero_gpu_app", str(folder / "left"), "--port", str(port), "--model",
                "lugha-mini", "--runs", str(folder / "runs")]  # fmt: skip
     with (folder / "said").open("w") as said:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=said, stderr=said, start_new_session=True)

@@ -1,22 +1,20 @@
-"""Words → tokens → pooled hidden states per layer. The only place in the project that pools."""
+"""Words → pooled hidden states per layer. The only place in the project that pools."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from tli_core.encoding.forward import visit_layers
 from tli_core.encoding.packing import Pack, pack_words
 from tli_core.encoding.readouts import EncodedWord, all_weights
+from tli_core.encoding.tokens import MAX_BATCH_TOKENS, encode
+from tli_core.models import architecture
 from tli_core.models.kernels.arithmetic import threads_for
-from tli_core.models.kernels.llama_block import in_few_kernels, run_block, turn_at
-from tli_core.models.placement import input_device, is_offloaded, resident
-from tli_core.models.tokenizer import prefix_of
-
-MAX_BATCH_TOKENS = 8192
-"""Tokens in one forward pass: enough to fill two CPU cores or a GPU, little enough to stay in megabytes."""
+from tli_core.models.placement import input_device, is_offloaded
 
 
 @dataclass(frozen=True)
@@ -38,111 +36,6 @@ class PooledStates:
             raise ValueError(f"Ratios {tuple(self.first_piece.shape)} do not fit {tuple(self.vectors.shape)}.")
         if self.anchor_share.shape != self.vectors.shape[:2]:
             raise ValueError(f"Shares {tuple(self.anchor_share.shape)} do not fit {tuple(self.vectors.shape)}.")
-
-
-def block_count(model: PreTrainedModel) -> int:
-    """How many transformer blocks are in memory; the model has one layer more."""
-    return len(model.base_model.layers)
-
-
-def encode(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[EncodedWord]:
-    """Tokenise each word alone, with a prefix token in front: the tokenizer's own, or as `prefix_of` says.
-
-    Raises:
-        ValueError: a word gives no token of its own; the message names it.
-    """
-    batch = tokenizer(list(words), return_special_tokens_mask=True, split_special_tokens=True)
-    prefix = prefix_of(tokenizer)
-    ids_before, special_before = ((prefix.id,), (True,)) if prefix.added else ((), ())
-    encoded = [
-        EncodedWord((*ids_before, *ids), (*special_before, *map(bool, special)))
-        for ids, special in zip(batch["input_ids"], batch["special_tokens_mask"], strict=True)
-    ]
-    for word, tokens in zip(words, encoded, strict=True):
-        if all(tokens.special):
-            raise ValueError(f"The tokenizer makes no token of {word!r}: leave it out.")
-    return encoded
-
-
-def subwords(tokenizer: PreTrainedTokenizerBase, word: str) -> tuple[str, ...]:
-    """The pieces that the tokenizer makes of a word, as text, special tokens left out."""
-    (encoded,) = encode(tokenizer, [word])
-    own = [token for token, special in zip(encoded.ids, encoded.special, strict=True) if not special]
-    return tuple(tokenizer.decode([token]) for token in own)
-
-
-def padded_ids(words: Sequence[EncodedWord]) -> Tensor:
-    """Token ids (n, t), padded on the right with 0.
-
-    Attention is causal, so no real token sees the padding and no mask is needed; pooling gives it weight 0.
-    """
-    return torch.nn.utils.rnn.pad_sequence([torch.tensor(word.ids) for word in words], batch_first=True)
-
-
-def length_batches(words: Sequence[EncodedWord], max_tokens: int = MAX_BATCH_TOKENS) -> list[list[int]]:
-    """Indices of words in batches of one length, so that nothing is padded.
-
-    Args:
-        max_tokens: the most tokens in one batch.
-    """
-    by_length: dict[int, list[int]] = {}
-    for index, word in enumerate(words):
-        by_length.setdefault(len(word.ids), []).append(index)
-    batches = []
-    for length, indices in sorted(by_length.items(), reverse=True):
-        size = max(1, max_tokens // length)
-        batches += [indices[i : i + size] for i in range(0, len(indices), size)]
-    return batches
-
-
-def visit_layers(
-    model: PreTrainedModel,
-    packs: Sequence[Pack],
-    visit: Callable[[int, int, Tensor], None],
-    upto: int | None = None,
-    tell: Callable[[int, int], None] = lambda done, blocks: None,
-) -> None:
-    """Run the blocks on packs of words and call visit(layer, i, hidden) with hidden (r, t, d) of pack i.
-
-    Layers are numbered as in `measures`: 0 the token embeddings, i the output of block i before the final norm, and
-    the last one the last block after the final norm. Nothing is kept: the visitor pools and lets go. All packs go
-    through a block before any goes through the next, so that a block's weights are fetched once where they are
-    offloaded. With upto=k the pass ends right after block k. Gradients flow where they are on.
-
-    Args:
-        tell: told (blocks done, blocks in all).
-
-    Raises:
-        ValueError: there is no layer `upto`.
-    """
-    decoder = model.base_model
-    blocks = block_count(model)
-    last = blocks if upto is None else upto
-    if not 0 <= last <= blocks:
-        raise ValueError(f"There is no layer {last}: this model has layers 0 to {blocks}.")
-    hidden = [decoder.embed_tokens(pack.ids) for pack in packs]
-    for i in range(len(packs)):
-        visit(0, i, hidden[i])
-    run = _block_runner(model, packs)
-    for layer, block in enumerate(decoder.layers[:last], 1):
-        with resident(block):
-            for i in range(len(packs)):
-                hidden[i] = run(block, hidden[i], i)
-                visit(layer, i, decoder.norm(hidden[i]) if layer == blocks else hidden[i])
-        tell(layer, last)
-
-
-def _block_runner(model: PreTrainedModel, packs: Sequence[Pack]) -> Callable[[nn.Module, Tensor, int], Tensor]:
-    """What runs a block on the hidden states of pack i."""
-    masks = [pack.additive_mask(model.dtype) for pack in packs]
-    rotary = model.base_model.rotary_emb
-    if in_few_kernels(model):
-        turns = [turn_at(rotary, pack.positions, model.dtype) for pack in packs]
-        return lambda block, hidden, i: run_block(block, hidden, turns[i], masks[i])
-    turns = [rotary(mask, position_ids=pack.positions) for mask, pack in zip(masks, packs, strict=True)]
-    return lambda block, hidden, i: block(
-        hidden, attention_mask=masks[i], position_embeddings=turns[i], use_cache=False
-    )  # fmt: skip
 
 
 def pooled_states(
@@ -180,7 +73,7 @@ def states_by_pooling(
         ValueError: an unknown pooling or layer, or a word without tokens.
     """
     encoded = encode(tokenizer, words) if words else []
-    layers = (block_count(model) if upto is None else upto) + 1
+    layers = (len(architecture.blocks(model)) if upto is None else upto) + 1
     device = input_device(model)
     # Page-locked and on a stream of their own, so that a GPU computes while its vectors are on their way.
     on_gpu = device.type == "cuda"

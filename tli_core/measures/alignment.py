@@ -19,6 +19,7 @@ from tli_core.encoding.pooled_states import states_by_pooling
 from tli_core.encoding.readouts import POOLINGS
 from tli_core.i18n import Message, message, say
 from tli_core.lists.pairs import WordPair, normalise, shipped, translation_table
+from tli_core.measures.perplexity import health_of
 from tli_core.measures.significance import above_chance, bootstrap_weights, interval95
 from tli_core.models.layers import layer_message
 from tli_core.models.loaded_model import LoadedModel, Provenance
@@ -271,7 +272,8 @@ def measure_by_pooling(
             provenance = loaded.provenance(adapter, pooling, len(pairs), seed)
             later = partial(align, states[pooling], references[pooling], provenance, seed)
             measured[pooling].append(later if whole else partial(_as_it_is, later()))
-    note = loaded.health.message if loaded.health and loaded.health.noisy else None
+    health = health_of(loaded)
+    note = health.message if health and health.noisy else None
     if not whole:
         joint = {p: joined(gathered_objects([part() for part in of_parts])) for p, of_parts in measured.items()}
         measured = {pooling: [partial(_as_it_is, result)] for pooling, result in joint.items()}

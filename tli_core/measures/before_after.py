@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from tli_core.encoding.pooled_states import subwords
+from tli_core.encoding.tokens import subwords
 from tli_core.i18n import Message, message, say
 from tli_core.lists.lint import leak_message
 from tli_core.lists.pairs import WordPair, pair_digest

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tli_core.encoding.pooled_states import encode, length_batches
+from tli_core.encoding.tokens import encode, length_batches
 from tli_core.i18n import say
 from tli_core.lists.pairs import WordPair, normalise
 from tli_core.lists.prompts import TO_ENGLISH, TO_SWAHILI
+from tli_core.models import architecture
 from tli_core.models.placement import input_device
 
 
@@ -28,11 +29,6 @@ class TranslationAccuracy:
         return (self.sw_en + self.en_sw) / 2
 
 
-def can_generate(model: PreTrainedModel) -> bool:
-    """Whether the model has an output head to generate with; a checkpoint may lack it, its first blocks always do."""
-    return not isinstance(model.get_output_embeddings(), torch.nn.Identity)
-
-
 @torch.inference_mode()
 def continuations(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], max_new_tokens: int
@@ -44,7 +40,7 @@ def continuations(
     Raises:
         ValueError: the model has no output head.
     """
-    if not can_generate(model):
+    if not architecture.has_head(model):
         raise ValueError(
             say("This checkpoint has no output head, so the model can be measured and trained but not generate.")
         )

@@ -7,11 +7,11 @@ from itertools import zip_longest
 
 import torch
 
-from tli_core.encoding.pooled_states import encode
+from tli_core.encoding.tokens import encode
 from tli_core.i18n import say
 from tli_core.lists.pairs import WordPair
-from tli_core.measures.generation import can_generate
 from tli_core.measures.translation import GlossRanking, rank_glosses
+from tli_core.models import architecture
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.placement import input_device
 
@@ -58,7 +58,7 @@ def written(loaded: LoadedModel, adapter: str | None, prompt: str, max_new_token
     new: list[int] = []
     for _ in range(max_new_tokens):
         with loaded.using(adapter) as model:
-            if not can_generate(model):
+            if not architecture.has_head(model):
                 text = "{name} has no output head here, so it can be measured but writes nothing."
                 raise ValueError(say(text, name=loaded.name))
             ends = model.generation_config.eos_token_id

@@ -3,13 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tli_core.encoding.pooled_states import encode, padded_ids
+from tli_core.encoding.tokens import encode, padded_ids
 from tli_core.i18n import Message, message
+from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.placement import input_device
 
 NOISY_SHARE = 0.75
@@ -74,6 +76,19 @@ class Health:
     def sentence(self) -> str:
         """What was found, in words."""
         return str(self.message)
+
+
+_KNOWN: WeakKeyDictionary[LoadedModel, Health] = WeakKeyDictionary()
+
+
+def health_of(loaded: LoadedModel) -> Health | None:
+    """The base's health, worked out once; None where the model has no output head to read sentences with."""
+    if not loaded.can_generate:
+        return None
+    if loaded not in _KNOWN:
+        with loaded.using(None) as model:
+            _KNOWN[loaded] = check_health(model, loaded.tokenizer)
+    return _KNOWN[loaded]
 
 
 def check_health(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Health:

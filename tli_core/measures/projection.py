@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tli_core.encoding.pooled_states import encode, layer_states
+from tli_core.encoding.pooled_states import layer_states
+from tli_core.encoding.tokens import encode
 from tli_core.i18n import say
 from tli_core.lists.pairs import WordPair, lexicon, normalise, single_word
 from tli_core.models.layers import layer_index, layer_words

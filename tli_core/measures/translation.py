@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tli_core.encoding.pooled_states import encode, length_batches
+from tli_core.encoding.tokens import encode, length_batches
 from tli_core.lists.pairs import WordPair, lexicon, shipped, translation_table
 from tli_core.lists.prompts import PROBES, TO_ENGLISH, TO_SWAHILI
 from tli_core.measures.alignment import DIRECTIONS, FEW_PAIRS, best_rank

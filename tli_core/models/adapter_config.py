@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tli_core.i18n import say
+from tli_core.models.architecture import BLOCK_NUMBER
 
 CONFIG = "adapter_config.json"
 ALL_LINEAR = ("all-linear",)
@@ -55,6 +56,7 @@ class BaseLayout:
     norm: Mapping[str, tuple[int]]
     input_embedding: str
     head: str
+    final_norm: str
     blocks: int
     tied: bool
     whole: bool
@@ -63,7 +65,7 @@ class BaseLayout:
 
 def block_of(name: str) -> int | None:
     """The number of the block that a module or tensor of this name is in."""
-    found = re.search(r"\.layers\.(\d{1,6})\.", name)
+    found = BLOCK_NUMBER.search(name)
     return int(found.group(1)) if found else None
 
 

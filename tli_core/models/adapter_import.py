@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tli_core.i18n import say
+from tli_core.models import architecture
 from tli_core.models.adapter_config import AdapterConfig, BaseLayout, block_of, read_adapter_config, read_json_object
 from tli_core.models.adapter_sources import RECORD, WANTED, WEIGHTS, file_sha256
 from tli_core.models.adapter_tensors import StoredTensor, TensorPlan, tensor_names
@@ -73,14 +74,16 @@ def layout_of(model: PreTrainedModel) -> BaseLayout:
         for name, module in modules.items()
         if name.endswith("norm") and isinstance(getattr(module, "weight", None), nn.Parameter)
     }
-    head, inputs = modules["lm_head"], modules["model.embed_tokens"]
+    family = architecture.family_of(model)
+    head, inputs = modules[family.head], modules[family.embeddings]
     return BaseLayout(
         linear,
         embedding,
         norm,
-        "model.embed_tokens",
-        "lm_head",
-        len(model.base_model.layers),
+        family.embeddings,
+        family.head,
+        family.final_norm,
+        len(architecture.blocks(model)),
         getattr(head, "weight", None) is inputs.weight,
         isinstance(head, nn.Linear),
         frozenset(name for name, module in modules.items() if not isinstance(module, nn.Identity)),

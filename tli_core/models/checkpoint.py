@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import init_empty_weights
-from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
 from tli_core.i18n import say
+from tli_core.models import architecture
+from tli_core.models.architecture import FAMILIES, family_of
 from tli_core.models.model_files import HubFiles, LocalFiles, Progress, header, model_files
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
-HEAD = "lm_head.weight"
-EMBEDDINGS = "model.embed_tokens.weight"
 FLOATS = ("F16", "BF16", "F32", "F64")
 
 
@@ -36,7 +35,17 @@ class Checkpoint:
     @property
     def has_head(self) -> bool:
         """Whether there is an output head: a tensor of its own, or the embeddings where the two are tied."""
-        return HEAD in self.places or self.config.tie_word_embeddings
+        return head_tensor(self.config) in self.places or self.config.tie_word_embeddings
+
+
+def head_tensor(config: PretrainedConfig) -> str:
+    """The name of the output head's tensor."""
+    return f"{family_of(config).head}.weight"
+
+
+def embeddings_tensor(config: PretrainedConfig) -> str:
+    """The name of the embeddings' tensor."""
+    return f"{family_of(config).embeddings}.weight"
 
 
 def needed_tensors(config: PretrainedConfig, blocks: int | None) -> tuple[str, ...]:
@@ -47,9 +56,11 @@ def needed_tensors(config: PretrainedConfig, blocks: int | None) -> tuple[str, .
     count = config.num_hidden_layers if blocks is None else blocks
     with init_empty_weights():
         one = AutoModelForCausalLM.from_config(with_blocks(config, 1))
-    inside = [name.removeprefix("model.layers.0.") for name in one.state_dict() if name.startswith("model.layers.0.")]
-    names = [EMBEDDINGS, *(f"model.layers.{block}.{name}" for block in range(count) for name in inside)]
-    return (*names, "model.norm.weight") if blocks is None else tuple(names)
+    family = family_of(config)
+    first = f"{family.blocks}.0."
+    inside = [name.removeprefix(first) for name in one.state_dict() if name.startswith(first)]
+    names = [embeddings_tensor(config), *(f"{family.blocks}.{i}.{name}" for i in range(count) for name in inside)]
+    return (*names, f"{family.final_norm}.weight") if blocks is None else tuple(names)
 
 
 def read_config(source: str, revision: str | None = None) -> PretrainedConfig:
@@ -87,12 +98,13 @@ def open_checkpoint(
         last = config.num_hidden_layers
         raise ValueError(f"Layer {blocks} is beyond {source}, whose output is layer {last}: choose 1 to {last}.")
     wanted = needed_tensors(config, blocks)
-    places = _place(files, wanted, want_head=blocks is None)
-    borrowed = head_from if blocks is None and not config.tie_word_embeddings and HEAD not in places else None
+    head = head_tensor(config) if blocks is None else None
+    places = _place(files, wanted, head)
+    borrowed = head_from if head and not config.tie_word_embeddings and head not in places else None
     if borrowed:
-        places |= _place(model_files(borrowed, None, progress), (), want_head=True)
-        if HEAD not in places:
-            raise ValueError(f"{head_from} has no {HEAD} either: name another sibling, or go on without answers.")
+        places |= _place(model_files(borrowed, None, progress), (), head)
+        if head not in places:
+            raise ValueError(f"{head_from} has no {head} either: name another sibling, or go on without answers.")
     missing = [name for name in wanted if name not in places]
     if (
         missing
@@ -137,13 +149,13 @@ def weigh(source: str, blocks: int | None = None, revision: str | None = None) -
         model = AutoModelForCausalLM.from_config(with_blocks(config, blocks))
     # A tied head is the embeddings over again.
     if blocks is not None or config.tie_word_embeddings:
-        model.lm_head = nn.Identity()
+        architecture.remove_head(model)
     index, sizes = _read_index(files), files.sizes()
     wanted = needed_tensors(config, blocks)
     # Without an index, or for the head that an index may forget, every shard may be needed.
     shards = {index[name] for name in wanted if name in index} if index and blocks is not None else set(sizes)
     here = sum(sizes[shard] for shard in shards if shard in sizes and files.is_here(shard))
-    in_blocks = sum(p.numel() for p in model.model.layers.parameters() if p.dim() == 2)
+    in_blocks = sum(p.numel() for p in architecture.blocks(model).parameters() if p.dim() == 2)
     parameters = sum(p.numel() for p in model.parameters())
     return Weights(sum(sizes.get(shard, 0) for shard in shards), here, parameters, in_blocks)
 
@@ -179,7 +191,7 @@ def _read_config(files: LocalFiles | HubFiles) -> PretrainedConfig:
 
 
 class _NotPlain(Exception):
-    """A checkpoint that is more, or other, than the weights of a Llama."""
+    """A checkpoint that is more, or other, than the weights of a family that is known here."""
 
 
 def _check_plain(source: str, given: dict[str, Any]) -> None:
@@ -191,9 +203,10 @@ def _check_plain(source: str, given: dict[str, Any]) -> None:
     if given.get("auto_map"):
         text = "{source} brings code of its own (auto_map), which is never run here: choose a model without."
         raise _NotPlain(say(text, source=source))
-    if given.get("model_type") != "llama":
-        text = "{source} is a {kind} model: only Llama models can be used here."
-        raise _NotPlain(say(text, source=source, kind=str(given.get("model_type"))[:40]))
+    kind = str(given.get("model_type"))
+    if kind not in FAMILIES:
+        text = "{source} is a {kind} model: only models of these families can be used here: {known}."
+        raise _NotPlain(say(text, source=source, kind=kind[:40], known=", ".join(FAMILIES)))
     quantised = given.get("quantization_config") or given.get("compression_config")
     if quantised:
         kind = quantised.get("quant_method", "unknown") if isinstance(quantised, dict) else "unknown"
@@ -204,9 +217,9 @@ def _check_plain(source: str, given: dict[str, Any]) -> None:
         raise _NotPlain(say(text, source=source, kind=str(kind)[:40]))
 
 
-def _place(files: LocalFiles | HubFiles, wanted: tuple[str, ...], want_head: bool) -> dict[str, Path]:
-    """Where each wanted tensor really is. The index says where to look first; the shards' headers decide."""
-    names = (*wanted, HEAD) if want_head else wanted
+def _place(files: LocalFiles | HubFiles, wanted: tuple[str, ...], head: str | None) -> dict[str, Path]:
+    """Where each wanted tensor really is, and the head where one of that name is wanted. The index says where to look first; the shards' headers decide."""
+    names = (*wanted, head) if head else wanted
     index = _read_index(files)
     places: dict[str, Path] = {}
     looked: set[str] = set()

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from tli_core.models import architecture
+
 BYTES = {8: 1.0, 4: 0.52}
 """Bytes a parameter; at 4 bits with the scale that every 64 of them share."""
 
@@ -30,7 +32,7 @@ def replace_matrices(model: PreTrainedModel, bits: int, dtype: torch.dtype) -> N
 
     # It says once a matrix that LLM.int8 rounds to half precision first, as it always does.
     logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
-    for block in model.model.layers:
+    for block in architecture.blocks(model):
         for name, module in list(block.named_modules()):
             if type(module) is not nn.Linear:
                 continue

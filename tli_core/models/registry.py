@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from tli_core.i18n import say
+from tli_core.models.architecture import parameters_in_blocks
 from tli_core.models.hub_address import hub_address, is_hub_address
 
 _LOG = logging.getLogger(__name__)
@@ -27,19 +28,14 @@ LANGUAGES = ("Swahili", "English")
 PROJECTIONS = ("PCA", "t-SNE", "UMAP")
 
 SMALL_MODEL_PARAMETERS = 500_000_000
-"""Up to this size a model is read in float32, above in bf16."""
-
-
-def is_small_shape(blocks: int, hidden: int, intermediate: int) -> bool:
-    """Whether a Llama of this shape is small, its blocks counted."""
-    return blocks * (4 * hidden**2 + 3 * hidden * intermediate) <= SMALL_MODEL_PARAMETERS
+"""A model whose blocks have up to so many parameters is read in float32, a larger one in bf16."""
 
 
 def is_small(name: str) -> bool:
     """Whether a base is in a folder of this machine and small; a Hub id is never asked for to tell."""
     shape = _local_config(KNOWN_MODELS.get(name, name))
     try:
-        return is_small_shape(shape["num_hidden_layers"], shape["hidden_size"], shape["intermediate_size"])
+        return parameters_in_blocks(shape) <= SMALL_MODEL_PARAMETERS
     except (KeyError, TypeError):
         return False
 

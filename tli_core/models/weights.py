@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from accelerate import init_empty_weights
 from safetensors import SafetensorError, safe_open
-from torch import nn
 from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
-from tli_core.models.checkpoint import EMBEDDINGS, HEAD, Checkpoint, with_blocks
+from tli_core.models import architecture
+from tli_core.models.checkpoint import Checkpoint, embeddings_tensor, head_tensor, with_blocks
 from tli_core.models.placement import Placement, dispatch, home, place_parts
 from tli_core.models.quantization import parameter, replace_matrices
 
@@ -28,17 +28,18 @@ def read_model(checkpoint: Checkpoint, dtype: torch.dtype, placement: Placement)
         config = _as_stored(with_blocks(checkpoint.config, placement.blocks), checkpoint)
         model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
     if placement.blocks is not None:
-        model.model.norm = nn.Identity()
+        architecture.remove_final_norm(model)
     if placement.blocks is not None or not checkpoint.has_head:
-        model.lm_head = nn.Identity()
+        architecture.remove_head(model)
     if placement.bits:
         replace_matrices(model, placement.bits, dtype)
     parts = {"": placement.device} if placement.limits is None else place_parts(model, dtype, placement.limits)
     shapes = {name: tensor.shape for name, tensor in model.named_parameters(remove_duplicate=False)}
     stored = {name: (shard, name) for name, shard in checkpoint.places.items() if name in shapes}
-    tied = HEAD in shapes and config.tie_word_embeddings
+    head = head_tensor(config)
+    tied = head in shapes and config.tie_word_embeddings
     if tied:
-        stored[HEAD] = stored[EMBEDDINGS]
+        stored[head] = stored[embeddings_tensor(config)]
     kept = {name: shard for name, (shard, own) in stored.items() if home(parts, name) != "disk" and name == own}
     for name, tensor in _tensors(kept):
         if tensor.shape != shapes[name]:
@@ -51,7 +52,7 @@ def read_model(checkpoint: Checkpoint, dtype: torch.dtype, placement: Placement)
         setattr(module, leaf, parameter(module, tensor, dtype, home(parts, name)))
         del tensor
     if tied:
-        model.lm_head.weight = model.model.embed_tokens.weight
+        architecture.head(model).weight = architecture.embeddings(model).weight
     if placement.limits is None:
         model.to(placement.device)
     else:
@@ -61,9 +62,10 @@ def read_model(checkpoint: Checkpoint, dtype: torch.dtype, placement: Placement)
 
 def _as_stored(config: PretrainedConfig, checkpoint: Checkpoint) -> PretrainedConfig:
     """The config, untied where the checkpoint has a head that is not the embeddings, as transformers does."""
-    if not config.tie_word_embeddings or HEAD not in checkpoint.places:
+    names = head_tensor(config), embeddings_tensor(config)
+    if not config.tie_word_embeddings or names[0] not in checkpoint.places:
         return config
-    head, embeddings = (tensor for _, tensor in _tensors({n: checkpoint.places[n] for n in (HEAD, EMBEDDINGS)}))
+    head, embeddings = (tensor for _, tensor in _tensors({name: checkpoint.places[name] for name in names}))
     if head.shape == embeddings.shape and torch.equal(head, embeddings):
         return config
     return type(config).from_dict({**config.to_dict(), "tie_word_embeddings": False})

@@ -12,8 +12,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tli_core.distributed import gathered, own_part
 from tli_core.encoding.packing import MULTIPLE, Pack, pack_batches, sent
-from tli_core.encoding.pooled_states import encode, pack_states
+from tli_core.encoding.pooled_states import pack_states
 from tli_core.encoding.readouts import EncodedWord, all_weights
+from tli_core.encoding.tokens import encode
 from tli_core.lists.pairs import WordPair, listed_translations, normalise
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.placement import input_device

@@ -8,10 +8,9 @@ import yaml
 
 from tli_core.encoding.readouts import POOLINGS
 from tli_core.i18n import say
+from tli_core.models.architecture import MATRICES
 
 LOSSES = ("triplet", "contrastive")
-TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""The matrices of a Llama block, to which LoRA may be added."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class TrainingConfig:
             (0 <= self.patience <= 100, "Patience must be 0 to 100 checks, got {value}.", self.patience),
             (bool(self.targets), "Targets must name at least one matrix, such as q_proj; got {value}.", "none"),
             (
-                set(self.targets) <= set(TARGETS),
+                set(self.targets) <= set(MATRICES),
                 "Targets must be some of {known}, got {value}.",
                 ", ".join(map(str, self.targets)),
             ),
@@ -83,7 +82,7 @@ class TrainingConfig:
         )
         for good, sentence, value in checks:
             if not good:
-                raise ValueError(say(sentence, value=value, known=", ".join(TARGETS)))
+                raise ValueError(say(sentence, value=value, known=", ".join(MATRICES)))
 
 
 PRESETS = {

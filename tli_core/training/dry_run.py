@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from tli_core.lists.pairs import WordPair
+from tli_core.models import architecture
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import TrainingPairs, batches
 from tli_core.training.config import TrainingConfig, total_steps
@@ -61,7 +62,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
     key = loaded.new_adapter(lora_config(config, layer))
     try:
         with loaded.using(key) as model:
-            weights = sum(_size(p) for block in model.base_model.layers[:layer] for p in block.parameters())
+            weights = sum(_size(p) for block in architecture.blocks(model)[:layer] for p in block.parameters())
             parameters = [p for name, p in model.named_parameters() if f".{key}." in name]
             losses, opened, apart = [], [], []
             with torch.inference_mode():

@@ -13,8 +13,9 @@ from peft import LoraConfig
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from tli_core.encoding.pooled_states import encode, layer_states
+from tli_core.encoding.pooled_states import layer_states
 from tli_core.encoding.readouts import EncodedWord
+from tli_core.encoding.tokens import encode
 from tli_core.i18n import say
 from tli_core.lists.pairs import WordPair, pair_digest, translation_table
 from tli_core.measures.alignment import best_rank

@@ -19,11 +19,7 @@ def check_tokens(loaded: core.models.loaded_model.LoadedModel, *lists: Sequence[
         ValueError: together they have more than MAX_TOKENS.
     """
     words = {word for pairs in lists for pair in pairs for word in pair[:2]}
-    found = (
-        sum(len(word.ids) for word in core.encoding.pooled_states.encode(loaded.tokenizer, sorted(words)))
-        if words
-        else 0
-    )
+    found = sum(len(word.ids) for word in core.encoding.tokens.encode(loaded.tokenizer, sorted(words))) if words else 0
     if found > MAX_TOKENS:
         text = "The words have {n} tokens together, more than {most}, the most here: use fewer or shorter ones."
         raise ValueError(say(text, n=found, most=MAX_TOKENS))

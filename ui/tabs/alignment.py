@@ -299,7 +299,7 @@ def measured(
                 progress(done / blocks, desc=said)
 
         results.append((name, core.measures.alignment.measure_by_pooling(loaded, read.pairs, used, tell=tell)))
-    pieces = {word: core.encoding.pooled_states.subwords(loaded.tokenizer, word) for pair in read for word in pair[:2]}
+    pieces = {word: core.encoding.tokens.subwords(loaded.tokenizer, word) for pair in read for word in pair[:2]}
     by_byte = read_by_byte(pieces, pieces.__getitem__)
     notes = (*read.warnings, *doubts(read.pairs), *([by_byte] if by_byte else []))
     return Shown(tuple(results), pooling, notes, pieces)

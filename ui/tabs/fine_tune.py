@@ -10,7 +10,8 @@ import gradio as gr
 import tli_core as core
 from tli_core.encoding.readouts import POOLINGS
 from tli_core.i18n import say
-from tli_core.training.config import LOSSES, PRESETS, TARGETS, TrainingConfig
+from tli_core.models.architecture import MATRICES
+from tli_core.training.config import LOSSES, PRESETS, TrainingConfig
 from ui.server.jobs import Job, Jobs
 from ui.server.sender import sender_of
 from ui.server.training_run import DRAW_SECONDS, SHIPPED, TYPED, UPLOADED, Knobs, Order, held_out, piloted, rehearsed
@@ -100,7 +101,7 @@ def build(
                     rank = gr.Number(start_config.rank, label="LoRA rank", precision=0, min_width=80)
                     alpha = gr.Number(start_config.alpha, label="Alpha", precision=0, min_width=80)
                     dropout = gr.Number(start_config.dropout, label="Dropout", min_width=80)
-                targets = gr.CheckboxGroup(list(TARGETS), value=list(start_config.targets), label="LoRA on")
+                targets = gr.CheckboxGroup(list(MATRICES), value=list(start_config.targets), label="LoRA on")
                 with gr.Row():
                     warmup = gr.Number(start_config.warmup_steps, label="Warm-up steps", precision=0, min_width=110)
                     decay = gr.Number(start_config.weight_decay, label="Weight decay", min_width=110)

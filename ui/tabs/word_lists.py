@@ -68,7 +68,7 @@ def build(
         if len(pairs) > MAX_PAIRS:
             raise ValueError(too_many(len(pairs)))
         tokenizer = models.get(model).tokenizer
-        pieces = {word: core.encoding.pooled_states.subwords(tokenizer, word) for pair in pairs for word in pair[:2]}
+        pieces = {word: core.encoding.tokens.subwords(tokenizer, word) for pair in pairs for word in pair[:2]}
         findings = lint(pairs.pairs, shipped("train") if against else (), pieces.__getitem__)
         return _shown(pairs, findings, pieces)
 

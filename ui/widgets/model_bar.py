@@ -143,7 +143,8 @@ def _fetched(models: Models, stops: StopRequests, model: str, request: gr.Reques
         raise ValueError(say(STOPPED)) from stopped
     finally:
         stops.end(request)
-    health = loaded.health.sentence if loaded.health else say("Without its output head it gives no answers.")
+    found = core.measures.perplexity.health_of(loaded)
+    health = found.sentence if found else say("Without its output head it gives no answers.")
     return say("**{model}** is loaded. {reason} {health}", model=model, reason=plan.reason, health=health)
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import rms_norm
 from transformers import PreTrainedModel
-from transformers.models.llama.modeling_llama import LlamaRMSNorm
+
+from tli_core.models.architecture import is_plain_rms_norm
 
 _FEW_TOKENS = 64
 """A few pairs: two of them took a served page 125 ms on two threads, beside the page's own, and 50 on one."""
@@ -48,7 +49,7 @@ def threads_for(tokens: int) -> Iterator[None]:
 def fuse_norms(model: PreTrainedModel) -> None:
     """PyTorch's norm, a launch and a read instead of eight; it rounds to the model's dtype once, not twice."""
     for module in model.modules():
-        if type(module) is LlamaRMSNorm:
+        if is_plain_rms_norm(module):
             _replace_forward(module, _fused_norm)
 
 
@@ -65,7 +66,7 @@ def _replace_forward(module: nn.Module, forward) -> None:
     setattr(module, name, MethodType(forward, module))
 
 
-def _fused_norm(norm: LlamaRMSNorm, hidden: Tensor) -> Tensor:
+def _fused_norm(norm: nn.Module, hidden: Tensor) -> Tensor:
     return rms_norm(hidden, hidden.shape[-1:], norm.weight, norm.variance_epsilon)
 
 

@@ -1,0 +1,52 @@
+"""Run a model's blocks on packs of words, layer by layer, keeping nothing."""
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from tli_core.encoding.packing import Pack
+from tli_core.models import architecture
+from tli_core.models.placement import resident
+
+
+def visit_layers(
+    model: PreTrainedModel,
+    packs: Sequence[Pack],
+    visit: Callable[[int, int, Tensor], None],
+    upto: int | None = None,
+    tell: Callable[[int, int], None] = lambda done, blocks: None,
+) -> None:
+    """Run the blocks on packs of words and call visit(layer, i, hidden) with hidden (r, t, d) of pack i.
+
+    Layers are numbered as in `measures`: 0 the token embeddings, i the output of block i before the final norm, and
+    the last one the last block after the final norm. Nothing is kept: the visitor pools and lets go. All packs go
+    through a block before any goes through the next, so that a block's weights are fetched once where they are
+    offloaded. With upto=k the pass ends right after block k. Gradients flow where they are on.
+
+    Args:
+        tell: told (blocks done, blocks in all).
+
+    Raises:
+        ValueError: there is no layer `upto`.
+    """
+    blocks = len(architecture.blocks(model))
+    last = blocks if upto is None else upto
+    if not 0 <= last <= blocks:
+        raise ValueError(f"There is no layer {last}: this model has layers 0 to {blocks}.")
+    embed, norm, rotary = (
+        part(model) for part in (architecture.embeddings, architecture.final_norm, architecture.rotary)
+    )
+    masks = [pack.additive_mask(model.dtype) for pack in packs]
+    tables = [rotary(mask, position_ids=pack.positions) for mask, pack in zip(masks, packs, strict=True)]
+    hidden = [embed(pack.ids) for pack in packs]
+    for i in range(len(packs)):
+        visit(0, i, hidden[i])
+    for layer, block in enumerate(architecture.blocks(model)[:last], 1):
+        with resident(block):
+            for i in range(len(packs)):
+                hidden[i] = block(
+                    hidden[i], attention_mask=masks[i], position_embeddings=tables[i], use_cache=False
+                )  # (r, t, d)
+                visit(layer, i, norm(hidden[i]) if layer == blocks else hidden[i])
+        tell(layer, last)
