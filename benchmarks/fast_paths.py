@@ -23,10 +23,10 @@ from transformers import AutoTokenizer
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.published_vs_ours import LLAMA, PAIRS, random_model, synchronise
+from tli_core.encoding.pair_states import embed_pairs
 from tli_core.encoding.tokens import encode, length_batches
 from tli_core.lists.pairs import shipped
 from tli_core.lists.prompts import TO_ENGLISH
-from tli_core.measures.alignment import embed_pairs
 from tli_core.measures.translation import gloss_log_probabilities
 from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement, input_device

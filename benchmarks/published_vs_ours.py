@@ -28,9 +28,9 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.gpu_time import copy_bandwidth, kernel_seconds, matrix_rate
+from tli_core.encoding.pair_states import embed_pairs
 from tli_core.encoding.tokens import encode
 from tli_core.lists.pairs import WordPair, shipped
-from tli_core.measures.alignment import embed_pairs
 from tli_core.models.kernels.arithmetic import multiplies_bf16
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.quantization import can_quantise, replace_matrices

@@ -23,8 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.published_vs_ours import GIB, LLAMA, first_blocks, random_model
 from tli_core.distributed import is_main, join, own_part, processes, wait
+from tli_core.encoding.pair_states import embed_pairs
 from tli_core.lists.pairs import read_pairs, shipped
-from tli_core.measures.alignment import PART, embed_pairs
+from tli_core.measures.alignment import PART
 from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement
 from tli_core.models.registry import KNOWN_MODELS

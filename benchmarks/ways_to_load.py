@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.gpu_time import median_seconds
 from benchmarks.published_vs_ours import GIB, LLAMA, random_model
+from tli_core.encoding.pair_states import embed_pairs
 from tli_core.lists.pairs import shipped
-from tli_core.measures.alignment import embed_pairs
 from tli_core.models.checkpoint import weigh
 from tli_core.models.load_plan import weights_bytes
 from tli_core.models.loaded_model import load_model

@@ -256,7 +256,8 @@ def _measure(arguments: argparse.Namespace) -> None:
     pairs = _pairs(arguments.pairs, "control")
     loaded, adapter = _loaded(arguments)
     from tli_core.distributed import is_main
-    from tli_core.measures.alignment import FEW_PAIRS, measure
+    from tli_core.measures.alignment import measure
+    from tli_core.measures.result import FEW_PAIRS
     from tli_core.reports.json_csv import alignment_json, write_json
     from tli_core.reports.tables import alignment_table
 

@@ -121,8 +121,8 @@ def test_without_a_network_but_a_hub_on_this_machine_its_model_says_what_it_take
         environment |= {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
         outside = tmp_path / "outside"
         outside.touch()
-        command = [sys.executable, "-m", "tests.offline_app", str(outside), "--port", str(port), "--runs", str(tmp_path),
-                   "--model", "owner/large", "--model", "lugha-mini"]  # fmt: skip
+        command = [sys.executable, "-m", "tests.offline_app", str(outside), "--port", str(port),
+                   "--runs", str(tmp_path), "--model", "owner/large", "--model", "lugha-mini"]  # fmt: skip
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
         try:
             assert "Running on" in server.stdout.readline()

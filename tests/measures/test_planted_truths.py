@@ -6,7 +6,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from tli_core.lists.pairs import WordPair, shipped
-from tli_core.measures.alignment import measure, verdict
+from tli_core.measures.alignment import measure
+from tli_core.measures.verdicts import verdict
 from tli_core.models.loaded_model import LoadedModel
 
 PAIRS = tuple(WordPair(f"sw{i}", f"en{i}") for i in range(60))

@@ -10,7 +10,8 @@ import pytest
 
 from tli_core.encoding.pooled_states import pooled_states
 from tli_core.lists.pairs import shipped
-from tli_core.measures.alignment import SINK_RATIO, measure
+from tli_core.measures.alignment import measure
+from tli_core.measures.artefacts import SINK_RATIO
 from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement
 from tli_core.models.tokenizer import PrefixToken

@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 
 from tli_core.i18n import speaking
 from tli_core.lists.pairs import WordPair
-from tli_core.measures.alignment import measure, verdict
+from tli_core.measures.alignment import measure
 from tli_core.measures.before_after import EvaluationReport, compare, evaluate
+from tli_core.measures.verdicts import verdict
 from tli_core.reports.figures import DrawnRun, alignment_figure, heat_map_figure, training_figure
 from tli_core.reports.json_csv import alignment_json, evaluation_json, evaluation_summary, write_json
 from tli_core.reports.messages import best_layer, change_sentence, curve_sentence
@@ -77,7 +78,7 @@ def test_an_adapter_folder_is_pefts_and_tells_how_it_was_made(tiny, pairs, run, 
 def test_a_saved_adapter_loads_to_what_was_trained(tiny, pairs, run, tmp_path, monkeypatch):
     steps, trained = run
     key = tiny.add_adapter(save_adapter(trained, tmp_path, "mine")).key
-    monkeypatch.setattr("tli_core.measures.alignment.FEW_PAIRS", 1)
+    monkeypatch.setattr("tli_core.measures.result.FEW_PAIRS", 1)
     result = measure(tiny, pairs[:8], key)
     assert result.matched[2] == pytest.approx(steps[-1].check.matched, abs=1e-5)
     assert result.mismatched[2] == pytest.approx(steps[-1].check.mismatched, abs=1e-5)

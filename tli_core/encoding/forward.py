@@ -34,9 +34,7 @@ def visit_layers(
     last = blocks if upto is None else upto
     if not 0 <= last <= blocks:
         raise ValueError(f"There is no layer {last}: this model has layers 0 to {blocks}.")
-    embed, norm, rotary = (
-        part(model) for part in (architecture.embeddings, architecture.final_norm, architecture.rotary)
-    )
+    embed, norm, rotary = architecture.embeddings(model), architecture.final_norm(model), architecture.rotary(model)
     masks = [pack.additive_mask(model.dtype) for pack in packs]
     tables = [rotary(mask, position_ids=pack.positions) for mask, pack in zip(masks, packs, strict=True)]
     hidden = [embed(pack.ids) for pack in packs]

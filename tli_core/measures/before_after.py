@@ -10,9 +10,11 @@ from tli_core.encoding.tokens import subwords
 from tli_core.i18n import Message, message, say
 from tli_core.lists.lint import leak_message
 from tli_core.lists.pairs import WordPair, pair_digest
-from tli_core.measures.alignment import Change, LayerAlignment, change, highest, measure
-from tli_core.measures.significance import PairedTest, bootstrap_weights, holm, interval95, paired_test, varies
+from tli_core.measures.alignment import measure
+from tli_core.measures.result import LayerAlignment
+from tli_core.measures.significance import PairedTest, bootstrap_weights, highest, holm, interval95, paired_test, varies
 from tli_core.measures.translation import OutputCheck, ProbeAnswer, check_outputs, probe
+from tli_core.measures.verdicts import Change, change
 from tli_core.models.layers import PICK, layer_index
 from tli_core.models.loaded_model import LoadedModel, Provenance
 

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tli_core.lists.pairs import WordPair
-from tli_core.measures.alignment import LayerAlignment, highest, measure
+from tli_core.measures.alignment import measure
+from tli_core.measures.result import LayerAlignment
+from tli_core.measures.significance import highest
 from tli_core.models.loaded_model import LoadedModel
 
 

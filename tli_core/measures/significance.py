@@ -19,6 +19,23 @@ def bootstrap_weights(n: int, seed: int, resamples: int = RESAMPLES) -> np.ndarr
     return np.bincount(flat.ravel(), minlength=resamples * n).reshape(resamples, n).astype(np.float64)
 
 
+def interval_of_mean(values: np.ndarray, seed: int, fewest: int) -> np.ndarray:
+    """The 95 % bootstrap interval of the mean over pairs, (layers, n) -> (layers, 2).
+
+    Args:
+        fewest: nan where there are fewer pairs than this.
+    """
+    layers, n = values.shape
+    if n < fewest:
+        return np.full((layers, 2), np.nan)
+    return interval95(bootstrap_weights(n, seed) @ values.T / n)
+
+
+def highest(values: np.ndarray) -> int:
+    """The index of the highest of the values that are numbers; what is no number is never chosen."""
+    return int(np.where(np.isfinite(values), values, -np.inf).argmax())
+
+
 def interval95(samples: np.ndarray) -> np.ndarray:
     """The central 95 % of resampled values: (resamples, …) -> (…, 2)."""
     return np.moveaxis(np.percentile(samples, [2.5, 97.5], axis=0), 0, -1)

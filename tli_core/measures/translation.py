@@ -12,9 +12,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tli_core.encoding.tokens import encode, length_batches
 from tli_core.lists.pairs import WordPair, lexicon, shipped, translation_table
 from tli_core.lists.prompts import PROBES, TO_ENGLISH, TO_SWAHILI
-from tli_core.measures.alignment import DIRECTIONS, FEW_PAIRS, best_rank
 from tli_core.measures.generation import TranslationAccuracy, continuations, word_translation
 from tli_core.measures.perplexity import Health, check_health
+from tli_core.measures.result import DIRECTIONS, FEW_PAIRS
+from tli_core.measures.retrieval import best_rank
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.placement import input_device
 

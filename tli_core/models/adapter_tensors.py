@@ -285,10 +285,9 @@ class TensorPlan:
 
     def _beyond_loaded(self, module: str) -> bool:
         """Whether a module lies behind the blocks of a base of which the first alone are loaded."""
-        behind = (
-            module in (self.layout.head, self.layout.final_norm) or (block_of(f"{module}.") or 0) >= self.layout.blocks
-        )
-        return not self.layout.whole and behind
+        layout = self.layout
+        behind = module in (layout.head, layout.final_norm) or (block_of(f"{module}.") or 0) >= layout.blocks
+        return not layout.whole and behind
 
     def _is_copy(self, module: str, name: str) -> bool:
         return self.names[name].shape == self._weight_shape(module)

@@ -218,7 +218,10 @@ def _check_plain(source: str, given: dict[str, Any]) -> None:
 
 
 def _place(files: LocalFiles | HubFiles, wanted: tuple[str, ...], head: str | None) -> dict[str, Path]:
-    """Where each wanted tensor really is, and the head where one of that name is wanted. The index says where to look first; the shards' headers decide."""
+    """Where each wanted tensor really is, and the head where one of that name is wanted.
+
+    The index says where to look first; the shards' headers decide.
+    """
     names = (*wanted, head) if head else wanted
     index = _read_index(files)
     places: dict[str, Path] = {}

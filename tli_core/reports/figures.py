@@ -9,9 +9,9 @@ from plotly.subplots import make_subplots
 
 from tli_core.i18n import say
 from tli_core.lists.pairs import WordPair
-from tli_core.measures.alignment import LayerAlignment
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.projection import Projection
+from tli_core.measures.result import LayerAlignment
 from tli_core.models.layers import layer_words
 from tli_core.models.loaded_model import Provenance
 from tli_core.models.registry import LANGUAGES

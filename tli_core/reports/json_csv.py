@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 
 from tli_core.i18n import ENGLISH, Message, speaking
-from tli_core.measures.alignment import DIRECTIONS, LayerAlignment, verdict
 from tli_core.measures.before_after import Evaluation, EvaluationReport
+from tli_core.measures.registry import MEASURES
+from tli_core.measures.result import DIRECTIONS, LayerAlignment
 from tli_core.measures.translation import OutputCheck
+from tli_core.measures.verdicts import verdict
 from tli_core.models.loaded_model import Provenance
 from tli_core.reports.messages import change_sentence
 from tli_core.whole_files import write_text
-
-LAYER_MEASURES = ("matched", "mismatched", "gap", "auc", "centred", "mexa", "anchor_share", "rogue_share")
-RETRIEVAL_MEASURES = ("p_at_1", "p_at_5", "mrr", "csls_p_at_1")
 
 
 def alignment_json(result: LayerAlignment) -> dict[str, Any]:
@@ -210,12 +209,11 @@ def _sources(provenance: Provenance) -> dict[str, Any]:
 
 def _layer_json(result: LayerAlignment, layer: int) -> dict[str, Any]:
     row: dict[str, Any] = {"layer": layer, "name": result.names[layer]}
-    for name in LAYER_MEASURES:
-        row[name] = _plain(getattr(result, name)[layer])
-    for name in ("matched_ci95", "mismatched_band", "gap_ci95"):
-        row[name] = _plain(getattr(result, name)[layer])
-    for name in RETRIEVAL_MEASURES:
-        row[name] = {way: _plain(getattr(result.retrieval[way], name)[layer]) for way in DIRECTIONS}
+    for measure in MEASURES:
+        if measure.both_ways:
+            row[measure.key] = {way: _plain(measure.values(result, way)[layer]) for way in DIRECTIONS}
+        else:
+            row[measure.key] = _plain(measure.values(result)[layer])
     row["verdict"] = verdict(result, layer)
     return row
 

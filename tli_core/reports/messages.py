@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from tli_core.i18n import say
-from tli_core.measures.alignment import LayerAlignment, change, verdict
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.pilot import Pilot
 from tli_core.measures.projection import Neighbourhood, Projection
+from tli_core.measures.result import LayerAlignment
 from tli_core.measures.translation import OutputCheck
+from tli_core.measures.verdicts import change, verdict
 from tli_core.models.layers import layer_words
 from tli_core.training.dry_run import DryRun
 

@@ -2,15 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from tli_core.i18n import say
-from tli_core.measures.alignment import LayerAlignment, verdict
 from tli_core.measures.before_after import Evaluation, EvaluationReport, Mover, movers
+from tli_core.measures.registry import MEASURES, Measure
+from tli_core.measures.result import LayerAlignment
 from tli_core.measures.translation import OutputCheck
+from tli_core.measures.verdicts import verdict
 from tli_core.models.layers import layer_words
 from tli_core.models.load_plan import gigabytes
 from tli_core.models.loaded_model import Provenance
 from tli_core.training.dry_run import DryRun
 from tli_core.training.seeds import Spread
+
+ARROWS = {"sw_en": "→en", "en_sw": "→sw"}
 
 
 def alignment_table(result: LayerAlignment) -> str:
@@ -20,28 +26,24 @@ def alignment_table(result: LayerAlignment) -> str:
 
 def alignment_rows(result: LayerAlignment) -> list[tuple[str, ...]]:
     """A measurement, one row a layer: a heading row first. Every figure is a field of the result."""
-    named = map(say, ("layer", "matched", "mismatched", "band", "gap", "centred", "verdict"))
-    layer, matched, mismatched, band, gap, centred, said = named
-    rows = [(layer, matched, "95 %", mismatched, band, gap, centred, "P@1 →en", "P@1 →sw", "MEXA", said)]
-    for i, name in enumerate(result.names):
-        low, high = result.matched_ci95[i]
-        p5, p95 = result.mismatched_band[i]
-        rows.append(
-            (
-                str(i) if name == f"block {i}" else f"{i} {say(name)}",
-                f"{result.matched[i]:.3f}",
-                f"{low:.3f}–{high:.3f}",
-                f"{result.mismatched[i]:.3f}",
-                f"{p5:.3f}–{p95:.3f}",
-                f"{result.gap[i]:+.3f}",
-                f"{result.centred[i]:.3f}",
-                f"{result.retrieval['sw_en'].p_at_1[i]:.3f}",
-                f"{result.retrieval['en_sw'].p_at_1[i]:.3f}",
-                f"{result.mexa[i]:.3f}",
-                say(verdict(result, i)),
-            )
+    columns = [(measure, way) for measure in MEASURES if measure.in_table for way in measure.ways]
+    rows = [
+        (
+            say("layer"),
+            *(f"{say(m.label)} {ARROWS[way]}" if way else say(m.label) for m, way in columns),
+            say("verdict"),
         )
+    ]
+    values = [measure.values(result, way) for measure, way in columns]
+    for i, name in enumerate(result.names):
+        cells = (_cell(column[i], measure.form) for column, (measure, _) in zip(values, columns, strict=True))
+        rows.append((str(i) if name == f"block {i}" else f"{i} {say(name)}", *cells, say(verdict(result, i))))
     return rows
+
+
+def _cell(value: np.ndarray, form: str) -> str:
+    """A value as it stands in a table; of an interval or a band both ends."""
+    return "–".join(format(number, form) for number in np.atleast_1d(value))
 
 
 def compared_rows(results: Sequence[tuple[str, LayerAlignment]]) -> list[tuple[str, ...]]:
@@ -88,19 +90,24 @@ def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
     add("paired t", [f"{t.t:.2f}, p {_p_value(t.p_t)}" for t in tests])
     add("permutation p", [f"{t.p_permutation:.2g}" for t in tests])
     add("Cohen's d_z", [f"{t.d_z:.2f}" for t in tests])
-    for label, name in (("mismatched", "mismatched"), ("gap", "gap"), ("AUC", "auc"), ("MEXA", "mexa")):
-        values = [(getattr(i.before, name)[i.layer], getattr(i.after, name)[i.layer]) for i in evaluations]
-        rows.append((say("{measure} before → after", measure=say(label)),
-                     *(f"{before:.4f} → {after:.4f}" for before, after in values)))  # fmt: skip
+    compared = [measure for measure in MEASURES if measure.in_evaluation]
+    for measure in (measure for measure in compared if not measure.both_ways):
+        label = say("{measure} before → after", measure=say(measure.label))
+        rows.append((label, *(_moved(measure, item, None, ".4f") for item in evaluations)))
     add("  change of the gap, 95 %", [_interval(*m.gap_ci95) for m in moves])
-    for name, label in (("p_at_1", "P@1"), ("mrr", "MRR"), ("csls_p_at_1", "CSLS P@1")):
+    for measure in (measure for measure in compared if measure.both_ways):
         for way, to in (("sw_en", "English"), ("en_sw", "Swahili")):
-            values = [(getattr(i.before.retrieval[way], name)[i.layer], getattr(i.after.retrieval[way], name)[i.layer])
-                      for i in evaluations]  # fmt: skip
-            rows.append((f"{label} → {say(to)}", *(f"{before:.3f} → {after:.3f}" for before, after in values)))
+            label = f"{say(measure.label)} → {say(to)}"
+            rows.append((label, *(_moved(measure, item, way, ".3f") for item in evaluations)))
     add("pool, chance", [f"{i.before.pool_size}, {i.before.chance:.4f}" for i in evaluations])
     add("verdict", [say(m.verdict) for m in moves])
     return rows
+
+
+def _moved(measure: Measure, item: Evaluation, way: str | None, form: str) -> str:
+    """A measure before and after, at the evaluated layer."""
+    before, after = (measure.values(result, way)[item.layer] for result in (item.before, item.after))
+    return f"{before:{form}} → {after:{form}}"
 
 
 def output_rows(before: OutputCheck, after: OutputCheck) -> list[tuple[str, ...]]:

@@ -18,7 +18,7 @@ from tli_core.encoding.readouts import EncodedWord
 from tli_core.encoding.tokens import encode
 from tli_core.i18n import say
 from tli_core.lists.pairs import WordPair, pair_digest, translation_table
-from tli_core.measures.alignment import best_rank
+from tli_core.measures.retrieval import best_rank
 from tli_core.models.adapter_config import block_of
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import TrainingPairs, batches

@@ -47,7 +47,7 @@ class Models:
         self.check_ready(name)
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = core.models.loaded_model.load_model(name)
+                self._loaded[name] = _loaded(name)
             return self._loaded[name]
 
     def check_ready(self, name: str) -> None:
@@ -68,7 +68,7 @@ class Models:
     def load_for_zero_gpu(self) -> None:
         """Load every base before the page is served, as ZeroGPU's workers only have what was there before them."""
         for name in self.names:
-            loaded = core.models.loaded_model.load_model(name, core.models.placement.Placement("cpu"))
+            loaded = _loaded(name, core.models.placement.Placement("cpu"))
             if self.on_lent_gpu(name):
                 loaded.to("cuda")
             self._loaded[name] = loaded
@@ -111,7 +111,7 @@ class Models:
         """Load a base as planned; one visitor's load serves all."""
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = core.models.loaded_model.load_model(name, chosen.placement, progress)
+                self._loaded[name] = _loaded(name, chosen.placement, progress)
             return self._loaded[name]
 
     def layer_names(self, name: str) -> tuple[str, ...]:
@@ -136,6 +136,13 @@ class Models:
                     self._loaded[other].drop(key)
             self._adapters.move_to_end(held)
             return self._adapters[held]
+
+
+def _loaded(name: str, *settings):
+    """A base, its health known: processes that are forked later then have it, too."""
+    loaded = core.models.loaded_model.load_model(name, *settings)
+    core.measures.perplexity.health_of(loaded)
+    return loaded
 
 
 def _served(number: int) -> Models:

@@ -73,7 +73,7 @@ class Shown:
     picked: int | None = None
 
     @property
-    def results(self) -> tuple[tuple[str, core.measures.alignment.LayerAlignment], ...]:
+    def results(self) -> tuple[tuple[str, core.measures.result.LayerAlignment], ...]:
         """The base's measurement, and the adapter's where there is one, under the present pooling."""
         return tuple((name, by_pooling[self.pooling]) for name, by_pooling in self.measured)
 
@@ -318,7 +318,7 @@ def note_list(notes: Sequence[str | Message]) -> str:
     return "\n".join(f"- {note}" for note in shown)
 
 
-def _reading(results: Sequence[tuple[str, core.measures.alignment.LayerAlignment]]) -> str:
+def _reading(results: Sequence[tuple[str, core.measures.result.LayerAlignment]]) -> str:
     (label, base), *adapted = results
     return "\n\n".join(
         [

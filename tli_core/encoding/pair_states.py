@@ -1,0 +1,119 @@
+"""The pooled vectors of a list of pairs: each distinct word embedded once, whatever the number of its pairs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from tli_core.distributed import gathered, own_part, processes
+from tli_core.encoding.pooled_states import states_by_pooling
+from tli_core.lists.pairs import WordPair, shipped
+from tli_core.models.loaded_model import LoadedModel
+
+
+@dataclass(frozen=True)
+class PairStates:
+    """The pooled vectors of a list of pairs, each distinct word once.
+
+    swahili is (layers, a, d) and english (layers, b, d) for a and b distinct strings; pair i is row swahili_index[i]
+    of the one and english_index[i] of the other. anchor_share (layers,) is the mean over words of
+    `embeddings.PooledStates.anchor_share`, first_piece (layers,) its ratio of that name.
+    """
+
+    pairs: tuple[WordPair, ...]
+    swahili: Tensor
+    english: Tensor
+    swahili_index: np.ndarray
+    english_index: np.ndarray
+    names: tuple[str, ...]
+    anchor_share: np.ndarray
+    first_piece: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.swahili.shape[0] != self.english.shape[0] or self.swahili.shape[2] != self.english.shape[2]:
+            raise ValueError(
+                f"Swahili states {tuple(self.swahili.shape)} do not fit English {tuple(self.english.shape)}."
+            )
+        if not len(self.names) == len(self.anchor_share) == self.swahili.shape[0]:
+            raise ValueError(
+                f"{self.swahili.shape[0]} layers but {len(self.names)} names and {len(self.anchor_share)} shares."
+            )
+        if not len(self.pairs) == len(self.swahili_index) == len(self.english_index):
+            raise ValueError(f"{len(self.pairs)} pairs but {len(self.swahili_index)} indices.")
+
+
+def embed_pairs(
+    loaded: LoadedModel,
+    pairs: Sequence[WordPair],
+    adapter: str | None,
+    pooling: str,
+    tell: Callable[[int, int], None] = lambda done, blocks: None,
+    alone: bool = False,
+) -> PairStates:
+    """Embed every distinct word of the pairs under one pooling, as `embed_by_pooling`."""
+    return embed_by_pooling(loaded, pairs, adapter, (pooling,), tell, alone)[pooling]
+
+
+def embed_by_pooling(
+    loaded: LoadedModel,
+    pairs: Sequence[WordPair],
+    adapter: str | None,
+    poolings: Sequence[str],
+    tell: Callable[[int, int], None] = lambda done, blocks: None,
+    alone: bool = False,
+) -> dict[str, PairStates]:
+    """Embed every distinct word of the pairs once, for all poolings, with the named adapter on (None: the base).
+
+    Args:
+        tell: told (blocks done, blocks in all).
+        alone: whether this process embeds all of them; otherwise several processes share the words out.
+    """
+    swahili = list(dict.fromkeys(pair.swahili for pair in pairs))
+    english = list(dict.fromkeys(pair.english for pair in pairs))
+    words = swahili + english
+    with loaded.using(adapter) as model:
+        own = words if alone else own_part(words)
+        by_pooling = states_by_pooling(model, loaded.tokenizer, own, poolings, tell=tell)
+    place_sw, place_en = {w: i for i, w in enumerate(swahili)}, {w: i for i, w in enumerate(english)}
+    swahili_index = np.array([place_sw[pair.swahili] for pair in pairs])
+    english_index = np.array([place_en[pair.english] for pair in pairs])
+    found = {}
+    for pooling, pooled in by_pooling.items():
+        states, shares = pooled.vectors, pooled.anchor_share  # (layers, a + b, d) and (layers, a + b)
+        if not alone:
+            states, shares = (_gathered(part, len(words), loaded) for part in (states, shares))
+        found[pooling] = PairStates(
+            tuple(pairs),
+            states[:, : len(swahili)],
+            states[:, len(swahili) :],
+            swahili_index,
+            english_index,
+            loaded.layer_names[: states.shape[0]],
+            shares.numpy().mean(axis=1, dtype=np.float64),
+            pooled.first_piece.numpy(),
+        )
+    return found
+
+
+def _gathered(part: Tensor, total: int, loaded: LoadedModel) -> Tensor:
+    """All processes' words of (layers, own n, …), on the CPU: (layers, total, …)."""
+    if processes() == 1:
+        return part
+    # Processes exchange what lies on their device.
+    return gathered(part.transpose(0, 1).to(loaded.device), total).transpose(0, 1).cpu()
+
+
+def reference_states(loaded: LoadedModel, adapter: str | None, poolings: Sequence[str]) -> dict[str, PairStates]:
+    """The reference pool's vectors for each pooling; those not known yet come of one pass."""
+    new = [pooling for pooling in poolings if not loaded.has_reference(adapter, pooling)]
+    made = embed_by_pooling(loaded, shipped("pool"), adapter, new) if new else {}
+
+    def kept(pooling: str) -> PairStates:
+        # Known a moment ago does not mean known still: other work may have pushed it out meanwhile.
+        found = made.get(pooling)
+        return loaded.reference(
+            adapter, pooling, lambda: found or embed_pairs(loaded, shipped("pool"), adapter, pooling)
+        )
+
+    return {pooling: kept(pooling) for pooling in poolings}

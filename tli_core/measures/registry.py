@@ -1,0 +1,192 @@
+"""Every measure that a layer has, one entry each: tables, JSON, CSV and the docs read this list.
+
+To add one, write a function of a `LayerView` and an entry in MEASURES. Whatever shows measures then shows it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tli_core.encoding.pair_states import PairStates
+from tli_core.measures.result import DIRECTIONS, LayerAlignment
+from tli_core.measures.retrieval import auc, mexa
+
+
+@dataclass(frozen=True)
+class LayerView:
+    """What a measure sees of one layer.
+
+    own is (n, n), the cosines of the list's source words with its target words, right pairs on the diagonal; wrong
+    (w,) those of all wrong pairs in ascending order. The vectors themselves are states.swahili[layer] and
+    states.english[layer], and those of the reference pool in `reference`.
+    """
+
+    own: np.ndarray
+    wrong: np.ndarray
+    states: PairStates
+    reference: PairStates
+    layer: int
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure: how it is called, computed or read, and shown.
+
+    key names it in JSON and CSV, label in tables; help says what it is in one sentence. Of compute and read exactly one
+    is there: compute gives its value at one layer, read takes it from a result. form is how a table writes a value.
+    in_table, in_evaluation: whether the table of layers, and that of before and after, show it.
+    both_ways: it is of one direction of retrieval, and read is given which.
+    """
+
+    key: str
+    label: str
+    help: str
+    compute: Callable[[LayerView], float] | None = None
+    read: Callable[..., np.ndarray] | None = None
+    form: str = ".3f"
+    higher_is_better: bool | None = True
+    in_table: bool = True
+    in_evaluation: bool = False
+    both_ways: bool = False
+
+    @property
+    def ways(self) -> tuple[str | None, ...]:
+        """The directions that it is of; None stands for both at once."""
+        return DIRECTIONS if self.both_ways else (None,)
+
+    def values(self, result: LayerAlignment, way: str | None = None) -> np.ndarray:
+        """Its values at every layer of a result: (layers,), or (layers, 2) for an interval or a band."""
+        if self.read is None:
+            return result.scores[self.key]
+        return self.read(result, way) if self.both_ways else self.read(result)
+
+
+def _auc(view: LayerView) -> float:
+    return auc(view.own.diagonal(), view.wrong)
+
+
+def _mexa(view: LayerView) -> float:
+    return mexa(view.own)
+
+
+def _centred(view: LayerView) -> float:
+    """Matched cosine after each language's mean over the reference pool is taken away."""
+    states, reference, layer = view.states, view.reference, view.layer
+    swahili = states.swahili[layer] - reference.swahili[layer].mean(dim=0)  # (a, d)
+    english = states.english[layer] - reference.english[layer].mean(dim=0)  # (b, d)
+    pairwise = torch.nn.functional.cosine_similarity(
+        swahili[states.swahili_index], english[states.english_index], dim=-1
+    )  # (n,)
+    return float(pairwise.mean())
+
+
+MEASURES = (
+    Measure("matched", "matched", "Mean cosine of right pairs.", read=lambda result: result.matched),
+    Measure(
+        "matched_ci95",
+        "95 %",
+        "Bootstrap interval of the matched cosine.",
+        read=lambda result: result.matched_ci95,
+        higher_is_better=None,
+    ),
+    Measure(
+        "mismatched",
+        "mismatched",
+        "Mean cosine of wrong pairs, the control.",
+        read=lambda result: result.mismatched,
+        higher_is_better=False,
+        in_evaluation=True,
+    ),
+    Measure(
+        "mismatched_band",
+        "band",
+        "The 5th and 95th percentiles of wrong pairs' cosines.",
+        read=lambda result: result.mismatched_band,
+        higher_is_better=None,
+    ),
+    Measure("gap", "gap", "Matched less mismatched.", read=lambda result: result.gap, form="+.3f"),
+    Measure(
+        "gap_ci95",
+        "gap's 95 %",
+        "Bootstrap interval of the gap.",
+        read=lambda result: result.gap_ci95,
+        higher_is_better=None,
+        in_table=False,
+        in_evaluation=True,
+    ),
+    Measure(
+        "auc",
+        "AUC",
+        "Probability that a right pair scores above a wrong one, ties counted half.",
+        compute=_auc,
+        in_table=False,
+        in_evaluation=True,
+    ),
+    Measure(
+        "centred",
+        "centred",
+        "Matched cosine after each language's mean over the reference pool is taken away.",
+        compute=_centred,
+    ),
+    Measure(
+        "p_at_1",
+        "P@1",
+        "Share of words whose nearest candidate is a right translation.",
+        read=lambda result, way: result.retrieval[way].p_at_1,
+        both_ways=True,
+        in_evaluation=True,
+    ),
+    Measure(
+        "p_at_5",
+        "P@5",
+        "Share of words with a right translation among the five nearest candidates.",
+        read=lambda result, way: result.retrieval[way].p_at_5,
+        both_ways=True,
+        in_table=False,
+    ),
+    Measure(
+        "mrr",
+        "MRR",
+        "Mean of 1 / rank of the best right translation.",
+        read=lambda result, way: result.retrieval[way].mrr,
+        both_ways=True,
+        in_table=False,
+        in_evaluation=True,
+    ),
+    Measure(
+        "csls_p_at_1",
+        "CSLS P@1",
+        "P@1 after hubs are corrected for (Conneau et al. 2018).",
+        read=lambda result, way: result.retrieval[way].csls_p_at_1,
+        both_ways=True,
+        in_table=False,
+        in_evaluation=True,
+    ),
+    Measure(
+        "mexa",
+        "MEXA",
+        "Share of pairs whose own cosine beats every other in its row and column (Kargaran et al. 2024).",
+        compute=_mexa,
+        in_evaluation=True,
+    ),
+    Measure(
+        "anchor_share",
+        "BOS share",
+        "Share of a vector's squared length that the prefix token brings in.",
+        read=lambda result: result.anchor_share,
+        higher_is_better=False,
+        in_table=False,
+    ),
+    Measure(
+        "rogue_share",
+        "three dimensions' share",
+        "Share of a vector's squared length in its three largest dimensions.",
+        read=lambda result: result.rogue_share,
+        higher_is_better=False,
+        in_table=False,
+    ),
+)
+COMPUTED = tuple(measure for measure in MEASURES if measure.compute is not None)
+"""Those that are worked out from a layer's cosines or vectors, in `alignment.align`."""
