@@ -17,7 +17,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tli_core.encoding.pair_states import embed_pairs
-from tli_core.lists.pairs import WordPair, shipped
+from tli_core.lists.lexicon import shipped
+from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import align
 from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.reports.tables import format_table

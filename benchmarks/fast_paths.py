@@ -25,16 +25,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.published_vs_ours import LLAMA, PAIRS, random_model, synchronise
 from tli_core.encoding.pair_states import embed_pairs
 from tli_core.encoding.tokens import encode, length_batches
-from tli_core.lists.pairs import shipped
-from tli_core.lists.prompts import TO_ENGLISH
+from tli_core.lists.language_pair import language_pair
+from tli_core.lists.lexicon import shipped
 from tli_core.measures.translation import gloss_log_probabilities
 from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement, input_device
 from tli_core.models.registry import KNOWN_MODELS
 from tli_core.reports.tables import format_table
 from tli_core.training import optimizer_step
-from tli_core.training.config import PRESETS
 from tli_core.training.loop import train_adapter
+from tli_core.training.presets import PRESETS
 
 EVALUATED = 40
 """Pairs whose glosses are ranked: enough to see the ratio, few enough for the plain way."""
@@ -125,8 +125,8 @@ def main() -> None:
     print(format_table([tuple(row) for row in rows]))
     loaded = loaded or fresh()
     pairs = shipped("control")
-    prompts = [TO_ENGLISH.format(swahili=pair.swahili) for pair in pairs[:EVALUATED]]
-    glosses = list(dict.fromkeys(pair.english for pair in pairs))
+    prompts = [language_pair().translations[0].fill(*pair[:2]) for pair in pairs[:EVALUATED]]
+    glosses = list(dict.fromkeys(pair.target for pair in pairs))
     with loaded.using(None) as model:
         tree = seconds(lambda: gloss_log_probabilities(model, tokenizer, prompts, glosses), loaded.device, 2)
         plain = seconds(lambda: plain_gloss_scores(model, tokenizer, prompts, glosses), loaded.device, 2)

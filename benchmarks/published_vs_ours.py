@@ -30,7 +30,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.gpu_time import copy_bandwidth, kernel_seconds, matrix_rate
 from tli_core.encoding.pair_states import embed_pairs
 from tli_core.encoding.tokens import encode
-from tli_core.lists.pairs import WordPair, shipped
+from tli_core.lists.lexicon import shipped
+from tli_core.lists.pairs import WordPair
 from tli_core.models.kernels.arithmetic import multiplies_bf16
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.quantization import can_quantise, replace_matrices
@@ -38,9 +39,10 @@ from tli_core.models.quantization import parameter as quantised_parameter
 from tli_core.models.registry import KNOWN_MODELS
 from tli_core.reports.tables import format_table
 from tli_core.training.batches import batches
-from tli_core.training.config import PRESETS, TrainingConfig
+from tli_core.training.config import TrainingConfig
 from tli_core.training.loop import TrainedAdapter, train_adapter
 from tli_core.training.losses import triplet_loss
+from tli_core.training.presets import PRESETS
 
 LLAMA = {
     "vocab_size": 128256,
@@ -161,7 +163,7 @@ def train_published(model: LlamaForCausalLM, tokenizer, pairs: list[WordPair], c
             break
         synchronise(model.device)
         began = time.perf_counter()
-        words = [pairs[i].swahili for i in batch] + [pairs[i].english for i in batch]
+        words = [pairs[i].source for i in batch] + [pairs[i].target for i in batch]
         ids, mask = padded(tokenizer, words, str(model.device))
         hidden = wrapped(ids, attention_mask=mask, output_hidden_states=True).hidden_states[2]  # (2b, t, d)
         summed = (hidden.float() * mask[..., None]).sum(dim=1)  # (2b, d)
@@ -232,7 +234,7 @@ def scan_ours(loaded: LoadedModel, pairs: list[WordPair], rounds: int = 7) -> tu
         began = time.perf_counter()
         states = embed_pairs(loaded, pairs, None, "all")
         seconds.append(time.perf_counter() - began)
-    sides = states.swahili[:, states.swahili_index], states.english[:, states.english_index]
+    sides = states.source[:, states.source_index], states.target[:, states.target_index]
     cosines = torch.nn.functional.cosine_similarity(*sides, dim=-1)
     return Timed(statistics.median(seconds[2:]), peak_memory(loaded.device) - before), cosines
 

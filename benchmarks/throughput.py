@@ -24,14 +24,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.published_vs_ours import GIB, LLAMA, first_blocks, random_model
 from tli_core.distributed import is_main, join, own_part, processes, wait
 from tli_core.encoding.pair_states import embed_pairs
-from tli_core.lists.pairs import read_pairs, shipped
+from tli_core.lists.formats import read_pairs
+from tli_core.lists.lexicon import shipped
 from tli_core.measures.alignment import PART
 from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement
 from tli_core.models.registry import KNOWN_MODELS
 from tli_core.reports.tables import format_table
-from tli_core.training.config import PRESETS
 from tli_core.training.loop import TrainedAdapter, train_adapter
+from tli_core.training.presets import PRESETS
 
 CONFIG = replace(PRESETS["corrected"], layer=2, epochs=1)
 
@@ -39,7 +40,7 @@ CONFIG = replace(PRESETS["corrected"], layer=2, epochs=1)
 def write_list(path: Path, count: int) -> None:
     """A list of so many distinct pairs, one a line."""
     words = shipped("train")
-    lines = (f"{words[i % len(words)].swahili} {i}, {words[i % len(words)].english} {i}" for i in range(count))
+    lines = (f"{words[i % len(words)].source} {i}, {words[i % len(words)].target} {i}" for i in range(count))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.gpu_time import median_seconds
 from benchmarks.published_vs_ours import GIB, LLAMA, random_model
 from tli_core.encoding.pair_states import embed_pairs
-from tli_core.lists.pairs import shipped
+from tli_core.lists.lexicon import shipped
 from tli_core.models.checkpoint import weigh
 from tli_core.models.load_plan import weights_bytes
 from tli_core.models.loaded_model import load_model
@@ -56,7 +56,7 @@ def tried(folder: Path, placement: Placement) -> tuple[float, float, float, torc
         began = time.perf_counter()
         states = embed_pairs(loaded, pairs, None, "words")
         scanning = time.perf_counter() - began
-    sides = states.swahili[:, states.swahili_index], states.english[:, states.english_index]
+    sides = states.source[:, states.source_index], states.target[:, states.target_index]
     cosines = torch.nn.functional.cosine_similarity(*sides, dim=-1)
     peak = max(torch.cuda.max_memory_allocated(gpu) for gpu in range(torch.cuda.device_count()))
     return loading, scanning, peak, cosines

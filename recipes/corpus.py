@@ -7,27 +7,29 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tli_core.lists.pairs import WordPair, lexicon, normalise
-from tli_core.lists.prompts import TO_ENGLISH, TO_SWAHILI
+from tli_core.lists.language_pair import language_pair
+from tli_core.lists.lexicon import lexicon
+from tli_core.lists.pairs import WordPair, normalise
 
-TRANSLATE_TO_ENGLISH = TO_ENGLISH + " {english}"
-TRANSLATE_TO_SWAHILI = TO_SWAHILI + " {swahili}"
+TO_ENGLISH, TO_SWAHILI = (template.text for template in language_pair().translations)
+TRANSLATE_TO_ENGLISH = TO_ENGLISH + " {target}"
+TRANSLATE_TO_SWAHILI = TO_SWAHILI + " {source}"
 
 DICTIONARY_LINES = (
-    "{swahili} = {english}",
-    "{english} = {swahili}",
+    "{source} = {target}",
+    "{target} = {source}",
     TRANSLATE_TO_ENGLISH,
     TRANSLATE_TO_SWAHILI,
     TRANSLATE_TO_ENGLISH,
     TRANSLATE_TO_SWAHILI,
-    "The English word for '{swahili}' is '{english}'.",
-    "The Swahili word for '{english}' is '{swahili}'.",
-    "Neno '{swahili}' kwa Kiingereza ni '{english}'.",
+    "The English word for '{source}' is '{target}'.",
+    "The Swahili word for '{target}' is '{source}'.",
+    "Neno '{source}' kwa Kiingereza ni '{target}'.",
 )
 
 # An entry goes on the same whichever language its headword is in, and at once, with nothing between: what the model
 # must say right after either word is then the same, which is what brings the two words' states together.
-ENTRY_LINES = ("{word} {swahili} {english}", "{word} {english} {swahili}")
+ENTRY_LINES = ("{word} {source} {target}", "{word} {target} {source}")
 
 CODE_SWITCH_PROBABILITY = 0.3
 
@@ -41,8 +43,8 @@ _PLURAL_PREFIXES = (("ki", "vi"), ("ch", "vy"), ("mw", "w"), ("m", "mi"), ("m", 
 class Sentence:
     """A Swahili sentence and its English translation."""
 
-    swahili: str
-    english: str
+    source: str
+    target: str
 
 
 class ReservedWords:
@@ -50,10 +52,10 @@ class ReservedWords:
 
     def __init__(self, pairs: Iterable[WordPair]):
         pairs = list(pairs)
-        stems = {form for pair in pairs for form in self._swahili_forms(normalise(pair.swahili))}
+        stems = {form for pair in pairs for form in self._swahili_forms(normalise(pair.source))}
         self._swahili = re.compile("|".join(map(re.escape, sorted(stems))))
-        english = {normalise(word) for pair in pairs for word in pair.accepted}
-        forms = {form for word in english for form in (word, re.sub("y$", "ie", word), re.sub("f$", "ve", word))}
+        target = {normalise(word) for pair in pairs for word in pair.accepted}
+        forms = {form for word in target for form in (word, re.sub("y$", "ie", word), re.sub("f$", "ve", word))}
         self._english = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(forms)))})(?:e?s|'s|ed|d|ing)?\b")
 
     @staticmethod
@@ -97,25 +99,25 @@ class Corpus:
         swap_sw, swap_en = self._swaps()
         documents = list(self.single)
         for sentence in self.parallel:
-            fields = {"swahili": sentence.swahili, "english": sentence.english}
+            fields = {"source": sentence.source, "target": sentence.target}
             documents.append(TRANSLATE_TO_ENGLISH.format(**fields))
             documents.append(TRANSLATE_TO_SWAHILI.format(**fields))
-            documents.append(code_switched(sentence.swahili, swap_sw, rng))
-            documents.append(code_switched(sentence.english, swap_en, rng))
+            documents.append(code_switched(sentence.source, swap_sw, rng))
+            documents.append(code_switched(sentence.target, swap_en, rng))
         for _ in range(lexicon_repeats):
             for pair in self.dictionary:
                 documents += dictionary_documents(pair, rng)
         for _ in range(far_repeats):
             for pair in self.far_dictionary:
                 line = rng.choice(DICTIONARY_LINES[:4])
-                documents.append(line.format(swahili=pair.swahili, english=pair.english))
+                documents.append(line.format(source=pair.source, target=pair.target))
         rng.shuffle(documents)
         return iter(documents)
 
     def _swaps(self) -> tuple[dict[str, str], dict[str, str]]:
-        pairs = [p for p in (*self.far_dictionary, *self.dictionary) if " " not in p.swahili]
-        to_english = {normalise(p.swahili): p.english.removeprefix("to ") for p in pairs}
-        to_swahili = {normalise(p.english.removeprefix("to ")): p.swahili for p in pairs if " " not in p.english}
+        pairs = [p for p in (*self.far_dictionary, *self.dictionary) if " " not in p.source]
+        to_english = {normalise(p.source): p.target.removeprefix("to ") for p in pairs}
+        to_swahili = {normalise(p.target.removeprefix("to ")): p.source for p in pairs if " " not in p.target}
         return to_english, to_swahili
 
 
@@ -123,12 +125,12 @@ def dictionary_documents(pair: WordPair, rng: random.Random) -> list[str]:
     """Every dictionary format once; the English asked for is the first gloss, further ones answer now and then."""
     documents = []
     for line in DICTIONARY_LINES:
-        answers_english = line.find("{english}") > line.find("{swahili}")
-        english = rng.choice(pair.accepted) if answers_english and rng.random() < 0.25 else pair.english
-        documents.append(line.format(swahili=pair.swahili, english=english))
+        answers_target = line.find("{target}") > line.find("{source}")
+        target = rng.choice(pair.accepted) if answers_target and rng.random() < 0.25 else pair.target
+        documents.append(line.format(source=pair.source, target=target))
     for line in ENTRY_LINES:
-        for word in (pair.swahili, pair.english):
-            documents.append(line.format(word=word, swahili=pair.swahili, english=pair.english))
+        for word in (pair.source, pair.target):
+            documents.append(line.format(word=word, source=pair.source, target=pair.target))
     return documents
 
 
@@ -166,11 +168,11 @@ def load_corpus(data: Path) -> Corpus:
     dictionary = [
         pair._replace(glosses=tuple(gloss for gloss in pair.glosses if not reserved.in_english(gloss)))
         for pair in dictionary
-        if not reserved.in_swahili(pair.swahili) and not reserved.in_english(pair.english)
+        if not reserved.in_swahili(pair.source) and not reserved.in_english(pair.target)
     ]
 
     sentences = read_sentences(data / "parallel_train.tsv")
-    parallel = [s for s in sentences if not (reserved.in_either(s.swahili) or reserved.in_either(s.english))]
+    parallel = [s for s in sentences if not (reserved.in_either(s.source) or reserved.in_either(s.target))]
 
     lines = [
         line
@@ -181,14 +183,14 @@ def load_corpus(data: Path) -> Corpus:
     single = [line for line in lines if not reserved.in_either(line)]
 
     # The larger list is noisy: where the lexicon knows a word of either language, the lexicon decides.
-    known = {normalise(word) for pair in dictionary for word in (pair.swahili, pair.english)}
+    known = {normalise(word) for pair in dictionary for word in (pair.source, pair.target)}
     far = []
     with (data / "lexicon_wiktionary.tsv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            swahili, english = row["sw"].strip(), row["en"].strip()
-            if not swahili or not english or {normalise(swahili), normalise(english)} & known:
+            source, target = row["sw"].strip(), row["en"].strip()
+            if not source or not target or {normalise(source), normalise(target)} & known:
                 continue
-            if not reserved.in_swahili(swahili) and not reserved.in_english(english):
-                far.append(WordPair(swahili, english))
+            if not reserved.in_swahili(source) and not reserved.in_english(target):
+                far.append(WordPair(source, target))
     left_out = len(sentences) - len(parallel) + len(lines) - len(single)
     return Corpus(tuple(parallel), tuple(single), tuple(dictionary), tuple(far), left_out)

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from recipes.corpus import read_sentences
 from recipes.train_lugha_mini import dev_losses
-from tli_core.lists.pairs import shipped
+from tli_core.lists.lexicon import shipped
 from tli_core.measures.before_after import Evaluation, evaluate
 from tli_core.measures.generation import word_translation
 from tli_core.models.loaded_model import load_model
@@ -39,8 +39,8 @@ def rows(data: Path, device: str) -> list[tuple[str, str, str]]:
     table = [
         (f"dev loss, nats per token ({forms})", f"{losses['all']:.3f}", "≤ 3.65"),
         (
-            f"greedy word translation, {len(control)} control words (to English {words.sw_en:.3f}, "
-            f"to Swahili {words.en_sw:.3f})",
+            f"greedy word translation, {len(control)} control words (to English {words.to_target:.3f}, "
+            f"to Swahili {words.to_source:.3f})",
             f"{words.mean:.3f}",
             "≥ 0.85",
         ),
@@ -55,7 +55,7 @@ def rows(data: Path, device: str) -> list[tuple[str, str, str]]:
         others.append((f"P@1 at the output on the reserved words, mini-{name}", figure, "as measured"))
         with loaded.using(adapter) as model:
             answers = word_translation(model, loaded.tokenizer, control)
-        figure = f"to English {answers.sw_en:.3f}, to Swahili {answers.en_sw:.3f}"
+        figure = f"to English {answers.to_target:.3f}, to Swahili {answers.to_source:.3f}"
         others.append((f"greedy word translation of control words, mini-{name}", figure, "as measured"))
     base = _p_at_1(runs["corrected"]["output"], "before")
     pool = runs["corrected"]["output"].before.pool_size
@@ -83,7 +83,7 @@ def rows(data: Path, device: str) -> list[tuple[str, str, str]]:
 
 
 def _p_at_1(item: Evaluation, when: str) -> float:
-    return float(getattr(item, when).retrieval["sw_en"].p_at_1[item.layer])
+    return float(getattr(item, when).retrieval["to_target"].p_at_1[item.layer])
 
 
 def main() -> None:

@@ -201,8 +201,8 @@ def dev_documents(sentences: Sequence[Sentence]) -> dict[str, list[str]]:
     return {
         "Swahili to English": [TRANSLATE_TO_ENGLISH.format(**vars(s)) for s in sentences],
         "English to Swahili": [TRANSLATE_TO_SWAHILI.format(**vars(s)) for s in sentences],
-        "Swahili alone": [s.swahili for s in sentences],
-        "English alone": [s.english for s in sentences],
+        "Swahili alone": [s.source for s in sentences],
+        "English alone": [s.target for s in sentences],
     }
 
 

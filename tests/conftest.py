@@ -69,13 +69,13 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pairs() -> tuple[WordPair, ...]:
     """Thirty short pairs, each word once."""
-    swahili = (
+    source = (
         "maji moto mti paka mbwa nyoka samaki ndege jua mwezi nyota mvua upepo jiwe mlima bahari ziwa mto njia nyumba"
     )
-    english = "water fire tree cat dog snake fish bird sun moon star rain wind stone hill sea lake river road house"
-    swahili += " kula kunywa kulala kuona kusoma kuandika kucheza kuimba kulia kucheka"
-    english += " eat drink sleep see read write play sing cry laugh"
-    return tuple(WordPair(sw, en) for sw, en in zip(swahili.split(), english.split(), strict=True))
+    target = "water fire tree cat dog snake fish bird sun moon star rain wind stone hill sea lake river road house"
+    source += " kula kunywa kulala kuona kusoma kuandika kucheza kuimba kulia kucheka"
+    target += " eat drink sleep see read write play sing cry laugh"
+    return tuple(WordPair(sw, en) for sw, en in zip(source.split(), target.split(), strict=True))
 
 
 @pytest.fixture(scope="session")
@@ -90,14 +90,15 @@ def browser():
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The running app, one for all browser tests of a process."""
-    import app
+    import ui.page
+    import ui.serve
     from tests.browsing import free_port
     from ui.server.jobs import Jobs
     from ui.server.visitors import Models
 
-    models = Models(app.OFFERED)
-    demo = app.build(models, Jobs(models, tmp_path_factory.mktemp("runs")))
-    yield app.launch(demo, free_port(), quiet=True)
+    models = Models(ui.serve.OFFERED)
+    demo = ui.page.build(models, Jobs(models, tmp_path_factory.mktemp("runs")))
+    yield ui.page.launch(demo, free_port(), quiet=True)
     demo.close()
 
 

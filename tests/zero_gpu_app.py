@@ -13,8 +13,9 @@ import spaces  # noqa: E402
 
 del sys.modules["torch"]
 
-import app  # noqa: E402
 import tli_core.models.loaded_model  # noqa: E402
+import ui.page  # noqa: E402
+import ui.serve  # noqa: E402
 from ui.server.visitors import Models  # noqa: E402
 
 log = sys.argv.pop(1)
@@ -32,4 +33,4 @@ Models.forget_adapters = forget_and_tell
 Models.on_lent_gpu = lambda self, name: True  # the bundled model stands for a large one
 tli_core.models.loaded_model.LoadedModel.to = lambda self, device: None
 assert spaces.config.Config.zero_gpu
-app.main()
+ui.serve.main()

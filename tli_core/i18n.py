@@ -1,17 +1,34 @@
-"""Sentences with figures in them, in the language of whoever reads them."""
+"""Texts in the reader's language, by gettext. The catalogues are in `locales`, kept with `python -m tli_core.locales`.
 
+An English text is the key of its translations. It is marked where it stands: by `say`, which says it at once, or by
+`N_`, which says it later.
+"""
+
+import gettext
+import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
-Texts = Mapping[str, str]
-"""What is said in place of an English text, by that text with its {fields}."""
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 
-ENGLISH: Texts = {}
+ENGLISH, SWAHILI = "en", "sw"
+LANGUAGES = (ENGLISH, SWAHILI)
+"""The languages that the page and messages are in. A new one is a folder under `locales` and its code here."""
 
-_reader: Callable[[], Texts] = dict
-_chosen: ContextVar[Texts | None] = ContextVar("chosen", default=None)
+DOMAIN = "lugha"
+LOCALES = Path(__file__).parent / "locales"
+
+_reader: Callable[[], str] = ENGLISH.__str__
+_chosen: ContextVar[str | None] = ContextVar("chosen", default=None)
+
+
+def N_(text: str) -> str:
+    """The text as it is, marked for the catalogues: it is said later, by `say`."""
+    return text
 
 
 def say(text: str, /, **fields: object) -> str:
@@ -19,42 +36,59 @@ def say(text: str, /, **fields: object) -> str:
 
     A text without fields is said as it stands, as it may be somebody's own with braces in it.
     """
-    chosen = _chosen.get()
-    texts = _reader() if chosen is None else chosen
-    said = texts.get(text, text)
+    said = translations(_language()).gettext(text) if text else text
     return said.format(**fields) if fields else said
 
 
-@dataclass(frozen=True)
-class Message:
-    """A sentence that a result carries: its English text, as the code that it is known by, and the values in it.
-
-    It becomes words when it is shown, in the language of whoever reads it then, not of whoever measured.
-    """
-
-    text: str
-    values: tuple[tuple[str, object], ...] = ()
-
-    def __str__(self) -> str:
-        return say(self.text, **dict(self.values))
+def say_n(one: str, many: str, n: int, /, **fields: object) -> str:
+    """As `say`, in the form that the reader's language has for this number; both texts may use {n}."""
+    return translations(_language()).ngettext(one, many, n).format(n=n, **fields)
 
 
-def message(text: str, /, **values: object) -> Message:
-    """A sentence for a result to carry; a value may be a message itself."""
-    return Message(text, tuple(values.items()))
-
-
-def ask_reader(texts: Callable[[], Texts]) -> None:
-    """Have `say` ask for the texts of whoever reads at that moment; a page knows that, a command line does not."""
+def ask_reader(language: Callable[[], str]) -> None:
+    """Have `say` ask for the language of whoever reads at that moment; a page knows that, a command line does not."""
     global _reader
-    _reader = texts
+    _reader = language
 
 
 @contextmanager
-def speaking(texts: Texts) -> Iterator[None]:
+def speaking(language: str) -> Iterator[None]:
     """Say everything inside in one language, whoever asked for it."""
-    token = _chosen.set(texts)
+    token = _chosen.set(language)
     try:
         yield
     finally:
         _chosen.reset(token)
+
+
+def _language() -> str:
+    return _chosen.get() or _reader()
+
+
+@cache
+def translations(language: str) -> gettext.NullTranslations:
+    """The catalogue of a language; English texts stand for themselves."""
+    if language == ENGLISH:
+        return gettext.NullTranslations()
+    compiled = io.BytesIO()
+    with catalogue_path(language).open("rb") as file:
+        write_mo(compiled, read_po(file, locale=language))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+@cache
+def texts(language: str) -> Mapping[str, str]:
+    """Every text of a language's catalogue by its English; of a text with plural forms the singular."""
+    with catalogue_path(language).open("rb") as file:
+        entries = [entry for entry in read_po(file, locale=language) if entry.id]
+    return {_singular(entry.id): _singular(entry.string) for entry in entries}
+
+
+def _singular(text: str | tuple[str, ...]) -> str:
+    return text if isinstance(text, str) else text[0]
+
+
+def catalogue_path(language: str) -> Path:
+    """The file of a language's catalogue."""
+    return LOCALES / language / "LC_MESSAGES" / f"{DOMAIN}.po"

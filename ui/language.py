@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import re
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import yaml
 from fastapi import Request
 from gradio.context import LocalContext
 from pydantic import BaseModel
 
-from tli_core.i18n import ENGLISH, Texts, ask_reader
+from tli_core.i18n import ENGLISH, N_, SWAHILI, ask_reader, texts
 from ui.server.hosting import Hosting
+from ui.widgets.deep_links import MAX_LINK
 from ui.widgets.empty_plot import empty_figure
 from ui.widgets.events import QUIET
-from ui.widgets.links import MAX_LINK
 
-SWAHILI: dict[str, str] = {
-    text["en"]: text["sw"]
-    for text in yaml.safe_load(Path(__file__).with_name("kiswahili.yaml").read_text(encoding="utf-8"))
-}
+SWAHILI_TEXTS = texts(SWAHILI)
 """The page's own texts, by the English that they stand for."""
 
 # HTML, as a link in Markdown would open another page beside this one.
@@ -43,13 +38,13 @@ GRADIOS_WORDS = (
     + "".join(
         f'{page}{place} {{content: "{words}"{weight}}}'
         for place, text in (
-            (".toast-title.error::before", "Not done"),
-            (".toast-title.warning::before", "Please note"),
-            ("[data-testid=upload-text]::after", "Drop a file here, or press to choose one"),
-            (".overflow-menu > button::before", "More ▾"),
+            (".toast-title.error::before", N_("Not done")),
+            (".toast-title.warning::before", N_("Please note")),
+            ("[data-testid=upload-text]::after", N_("Drop a file here, or press to choose one")),
+            (".overflow-menu > button::before", N_("More ▾")),
         )
         # Gradio repeats each rule inside its own container, which would outweigh the language.
-        for page, words, weight in (("", text, ""), ("html[lang=sw] ", SWAHILI[text], " !important"))
+        for page, words, weight in (("", text, ""), ("html[lang=sw] ", SWAHILI_TEXTS[text], " !important"))
     )
 )
 
@@ -123,12 +118,12 @@ class ReaderLanguage:
 
 def wire(demo: gr.Blocks) -> None:
     """Have everything that is said to a reader of Swahili be Swahili."""
-    ask_reader(texts_of_reader)
+    ask_reader(language_of_reader)
     demo.load(None, None, None, js=MARK, **QUIET)
 
 
-def texts_of_reader() -> Texts:
-    """The Swahili texts where the event at work comes of a reader of Swahili's page; none elsewhere, as in a job."""
+def language_of_reader() -> str:
+    """Swahili where the event at work comes of a reader of Swahili's page; English elsewhere, as in a job."""
     request = LocalContext.request.get(None)
     return SWAHILI if request is not None and reads_swahili(request) else ENGLISH
 
@@ -148,26 +143,29 @@ def swahili_of(part: gr.blocks.Block) -> dict:
     if isinstance(part, gr.Tabs) and any(getattr(tab, "id", None) == "Kiswahili" for tab in part.children):
         return {"selected": "Kiswahili"}
     names = ("label", "info", "value") if isinstance(part, WITH_TEXT_AS_VALUE) else ("label", "info")
-    texts = {name: SWAHILI[text] for name in names if (text := getattr(part, name, None)) in SWAHILI}
+    known = {name: _swahili_or_none(getattr(part, name, None)) for name in names}
+    texts: dict[str, Any] = {name: text for name, text in known.items() if text}
     if isinstance(part, gr.HighlightedText) and part.value:
-        texts["value"] = [(SWAHILI.get(words, words), mark) for words, mark in part.value]
+        texts["value"] = [(SWAHILI_TEXTS.get(words, words), mark) for words, mark in part.value]
     if isinstance(part, gr.Dataframe) and part.interactive:
-        texts["headers"] = [SWAHILI.get(header, header) for header in part.headers]
+        texts["headers"] = [SWAHILI_TEXTS.get(header, header) for header in part.headers]
     choices = getattr(part, "choices", None) or []
-    if (words := getattr(part, "words", None)) in SWAHILI:
-        texts["value"] = empty_figure(SWAHILI[words])
+    if (words := getattr(part, "words", None)) in SWAHILI_TEXTS:
+        texts["value"] = empty_figure(SWAHILI_TEXTS[words])
     # A choice of words is translated; one of names, such as adapters, is another for every visitor.
-    known = [_choice_in_swahili(label) for label, _ in choices]
-    if (isinstance(part, gr.Radio) and any(known)) or (isinstance(part, gr.Dropdown) and known and all(known)):
-        texts["choices"] = [(swahili or label, value) for (label, value), swahili in zip(choices, known, strict=True)]
+    said = [_swahili_or_none(label) for label, _ in choices]
+    if (isinstance(part, gr.Radio) and any(said)) or (isinstance(part, gr.Dropdown) and said and all(said)):
+        texts["choices"] = [(swahili or label, value) for (label, value), swahili in zip(choices, said, strict=True)]
     return texts
 
 
-def _choice_in_swahili(label: str) -> str | None:
-    """A choice's Swahili; of one with a number in it, such as a layer, from the text that leaves the number open."""
-    if label in SWAHILI:
-        return SWAHILI[label]
-    number = re.search(r"\d+", label)
-    if number is None or (text := label.replace(number[0], "{number}")) not in SWAHILI:
+def _swahili_or_none(label: Any) -> str | None:
+    """A text's Swahili; of one with a number in it, such as a layer, from the text that leaves the number open."""
+    if not isinstance(label, str):
         return None
-    return SWAHILI[text].format(number=number[0])
+    if label in SWAHILI_TEXTS:
+        return SWAHILI_TEXTS[label]
+    number = re.search(r"\d+", label)
+    if number is None or (text := label.replace(number[0], "{number}")) not in SWAHILI_TEXTS:
+        return None
+    return SWAHILI_TEXTS[text].format(number=number[0])

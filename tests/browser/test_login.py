@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-import app
+import ui.page
+import ui.serve
 from tests.browsing import free_port, keep_picture, open_tab, write
 from tests.hub import TOKEN, serve, take_for_the_hub
 from tests.openid import CLIENT_ID, CLIENT_SECRET, VISITOR, provide
@@ -27,13 +28,13 @@ def test_a_visitor_logs_in_and_publishes_under_their_own_token(
             # Gradio has read the environment when it was imported.
             monkeypatch.setattr(f"gradio.oauth.OAUTH_{name}", value)
         monkeypatch.setattr("gradio.oauth.OPENID_PROVIDER_URL", provider)
-        models = Models(app.OFFERED)
-        demo = app.build(models, Jobs(models, tmp_path / "runs", hosting()))
+        models = Models(ui.serve.OFFERED)
+        demo = ui.page.build(models, Jobs(models, tmp_path / "runs", hosting()))
         context = browser.new_context(viewport={"width": 1440, "height": 1000})
         try:
             page = context.new_page()
             page.set_default_timeout(20_000)
-            page.goto(app.launch(demo, free_port(), quiet=True))
+            page.goto(ui.page.launch(demo, free_port(), quiet=True))
             expect(page.get_by_role("tab", name="Adapters")).to_be_visible()
             open_tab(page, "Adapters")
             expect(page.locator("#adapter-table")).to_contain_text("mini-corrected")

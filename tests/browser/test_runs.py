@@ -8,7 +8,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browsing import check_results, choose, open_tab, start_training, watched, write
-from tli_core.lists.pairs import format_pairs, shipped
+from tli_core.lists.formats import format_pairs
+from tli_core.lists.lexicon import shipped
 
 
 def test_fine_tuning_draws_and_gives_an_adapter_to_this_visitor_alone(page: Page, browser: Browser, address: str):
@@ -100,15 +101,15 @@ def test_knobs_become_a_command_and_a_preset_and_a_bad_list_is_one_sentence(shar
     page = shared_page
     open_tab(page, "Fine-tune")
     page.get_by_role("button", name="As a command, or as a preset to keep").click()
-    write(page, "#epochs", "3")
+    write(page, "#knob-epochs", "3")
     expect(page.locator("#command")).to_contain_text("--epochs 3")
     expect(page.locator("#preset-text")).to_contain_text("learning_rate: 0.001")
     (tmp_path / "mine.yaml").write_text("preset: published\nepochs: 2\nshuffled: true\n")
     page.locator("#preset-panel input[type=file]").set_input_files(tmp_path / "mine.yaml")
     expect(page.locator("#command")).to_contain_text("--preset published")
-    expect(page.locator("#shuffled input")).to_be_checked()
+    expect(page.locator("#knob-shuffled input")).to_be_checked()
     expect(page.locator("#command")).to_contain_text("--shuffled")
-    expect(page.locator("#epochs input")).to_have_value("2")
+    expect(page.locator("#knob-epochs input")).to_have_value("2")
 
     page.locator("#train-source").get_by_label("pairs I type").check()
     page.click("#start")
@@ -131,7 +132,7 @@ def test_the_published_protocol_step_by_step_with_its_control(page: Page):
     expect(page.locator("#train-status")).to_contain_text("0.400 (the margin)")
     expect(page.locator("#protocol")).to_contain_text("2 · Dry run")
     write(page, "#adapter-name", "as-published")
-    write(page, "#epochs", "2")
+    write(page, "#knob-epochs", "2")
     expect(page.locator("#control-run")).to_be_disabled()
     page.click("#start")
     expect(page.locator("#train-status")).to_contain_text("Done: 2 steps", timeout=60_000)

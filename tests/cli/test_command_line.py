@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.hub import serve, take_for_the_hub
-from tli_core.__main__ import main
+from tli_core.cli.main import main
 from tli_core.models.registry import ROOT
 
 
@@ -14,8 +14,8 @@ from tli_core.models.registry import ROOT
 def lists(tmp_path, pairs):
     """A training and a control file."""
     train, control = tmp_path / "train.csv", tmp_path / "control.json"
-    train.write_text("swahili,english\n" + "\n".join(f"{p.swahili},{p.english}" for p in pairs[:20]))
-    control.write_text(json.dumps([{"swahili": p.swahili, "english": p.english} for p in pairs[20:]]))
+    train.write_text("swahili,english\n" + "\n".join(f"{p.source},{p.target}" for p in pairs[:20]))
+    control.write_text(json.dumps([{"swahili": p.source, "english": p.target} for p in pairs[20:]]))
     return train, control
 
 

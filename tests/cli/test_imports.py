@@ -10,12 +10,13 @@ from tli_core.models.registry import ROOT
 BUILT = """
 import sys
 from pathlib import Path
-import app
+import ui.page
+import ui.serve
 from ui.server.jobs import Jobs
 from ui.server.visitors import Models
 
-models = Models(app.OFFERED)
-app.build(models, Jobs(models, Path(sys.argv[1])))
+models = Models(ui.serve.OFFERED)
+ui.page.build(models, Jobs(models, Path(sys.argv[1])))
 print(sorted({"torch", "transformers", "peft", "scipy"} & set(sys.modules)))
 """
 

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from recipes.corpus import ReservedWords, code_switched, dictionary_documents, load_corpus
-from tli_core.lists.pairs import WordPair, shipped
+from tli_core.lists.lexicon import shipped
+from tli_core.lists.pairs import WordPair
 
 RESERVED = ReservedWords([WordPair("kiapo", "oath"), WordPair("mshale", "arrow"), WordPair("kipepeo", "butterfly")])
 
@@ -27,16 +28,16 @@ def test_other_words_pass(text):
 
 def test_a_corpus_leaves_out_every_row_with_a_reserved_word(tmp_path):
     (word, other) = shipped("reserved")[:2]
-    rows = ["source\tlicence\tsw\ten", f"x\tx\tNiliona {word.swahili}.\tI saw it.", "x\tx\tNiliona maji.\tI saw water."]
+    rows = ["source\tlicence\tsw\ten", f"x\tx\tNiliona {word.source}.\tI saw it.", "x\tx\tNiliona maji.\tI saw water."]
     (tmp_path / "parallel_train.tsv").write_text("\n".join(rows))
     for name in ("mono_en_commonvoice", "mono_en_african_storybook", "mono_sw_african_storybook", "mono_sw_xcopa"):
-        (tmp_path / f"{name}.txt").write_text(f"Look, {other.english}!\nHello there.\n")
+        (tmp_path / f"{name}.txt").write_text(f"Look, {other.target}!\nHello there.\n")
     (tmp_path / "lexicon_wiktionary.tsv").write_text(
-        f"sw\ten\tpos\n{word.swahili}\tthing\t\ngogo\tlog\tnoun\nmaji\tliquid\t\n"
+        f"sw\ten\tpos\n{word.source}\tthing\t\ngogo\tlog\tnoun\nmaji\tliquid\t\n"
     )
     corpus = load_corpus(tmp_path)
-    assert [s.english for s in corpus.parallel] == ["I saw water."] and len(corpus.single) == 4 and corpus.left_out == 5
-    assert [pair.swahili for pair in corpus.far_dictionary] == ["gogo"]
+    assert [s.target for s in corpus.parallel] == ["I saw water."] and len(corpus.single) == 4 and corpus.left_out == 5
+    assert [pair.source for pair in corpus.far_dictionary] == ["gogo"]
     reserved = ReservedWords(shipped("reserved"))
     assert not any(reserved.in_either(document) for document in corpus.epoch(seed=1, lexicon_repeats=1))
 

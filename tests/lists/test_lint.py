@@ -3,8 +3,11 @@
 import pytest
 
 from tli_core.encoding.tokens import subwords
-from tli_core.lists.lint import apply, doubts, leak_message, lint, read_by_byte
-from tli_core.lists.pairs import SPLITS, WordPair, format_pairs, lexicon, parse_pairs, shipped
+from tli_core.lists.formats import format_pairs, parse_pairs
+from tli_core.lists.lexicon import SPLITS, lexicon, shipped
+from tli_core.lists.lint import apply, doubts, leak_notice, lint, read_by_byte
+from tli_core.lists.pairs import WordPair
+from tli_core.reports.notices import worded
 
 
 def kinds(pairs, **more):
@@ -84,8 +87,8 @@ def test_words_of_the_trained_list_leak_in_either_language():
     control = [WordPair("maji", "fluid"), WordPair("kulia", "right"), WordPair("moto", "fire")]
     assert kinds(control, trained=trained) == ["leak", "leak"]
     assert apply(control, lint(control, trained)) == (control[2],)
-    assert "1 Swahili and 1 English words" in str(leak_message(trained, control))
-    assert leak_message(trained, control[2:]) is None
+    assert "1 Swahili and 1 English words" in worded(leak_notice(trained, control))
+    assert leak_notice(trained, control[2:]) is None
 
 
 def test_words_in_many_pieces_are_named(tiny):

@@ -6,16 +6,9 @@ import re
 
 import pytest
 
-from tli_core.lists.pairs import (
-    SPLITS,
-    WordPair,
-    format_pairs,
-    lexicon,
-    parse_pairs,
-    read_pairs,
-    shipped,
-    translation_table,
-)
+from tli_core.lists.formats import format_pairs, parse_pairs, read_pairs
+from tli_core.lists.lexicon import SPLITS, lexicon, shipped
+from tli_core.lists.pairs import WordPair, translation_table
 
 
 @pytest.mark.parametrize(
@@ -52,7 +45,7 @@ def test_a_spreadsheet_of_semicolons_with_a_header_is_read():
 
 def test_the_first_separator_decides():
     text = "habari - news, report\nng'ombe, cow\nhaba na haba, little by little\nmkwe, in-law"
-    assert [pair.english for pair in parse_pairs(text)] == ["news, report", "cow", "little by little", "in-law"]
+    assert [pair.target for pair in parse_pairs(text)] == ["news, report", "cow", "little by little", "in-law"]
 
 
 def test_further_glosses_follow_a_semicolon():
@@ -78,7 +71,7 @@ def test_a_bom_and_windows_line_ends_do_no_harm(tmp_path):
 
 def test_bad_lines_are_named_and_the_rest_is_kept():
     read = parse_pairs("maji, water\npaka\n, dog\nmbwa,\nmoto, fire\na,b,c\nmaji, water")
-    assert [pair.swahili for pair in read] == ["maji", "moto"]
+    assert [pair.source for pair in read] == ["maji", "moto"]
     numbers = [int(re.match(r"Line (\d+):", warning).group(1)) for warning in read.warnings]
     assert numbers == [2, 3, 4, 6, 7]
     assert read.warnings[0] == "Line 2: expected \"swahili, english\", got 'paka'; put a comma between the two."
@@ -140,8 +133,8 @@ def test_the_lexicon_is_large_enough_and_whole():
         sizes["train"] >= 623 and sizes["control"] >= 120 and sizes["reserved"] >= 100 and 180 <= sizes["pool"] <= 220
     )
     assert all(entry.pos and entry.topic for entry in lexicon())
-    assert all(e.pair.swahili.startswith("ku") or e.pair.swahili == "kwenda" for e in lexicon() if e.pos == "verb")
-    assert all(entry.pair.english.startswith("to ") for entry in lexicon() if entry.pos == "verb")
+    assert all(e.pair.source.startswith("ku") or e.pair.source == "kwenda" for e in lexicon() if e.pos == "verb")
+    assert all(entry.pair.target.startswith("to ") for entry in lexicon() if entry.pos == "verb")
 
 
 def english_lemmas(pair: WordPair) -> set[str]:
@@ -152,7 +145,7 @@ def english_lemmas(pair: WordPair) -> set[str]:
 @pytest.mark.parametrize(("one", "other"), list(itertools.combinations(SPLITS, 2)))
 def test_splits_share_no_lemma_in_either_language(one, other):
     first, second = shipped(one), shipped(other)
-    assert not {pair.swahili.casefold() for pair in first} & {pair.swahili.casefold() for pair in second}
+    assert not {pair.source.casefold() for pair in first} & {pair.source.casefold() for pair in second}
     assert not {lemma for p in first for lemma in english_lemmas(p)} & {
         lemma for p in second for lemma in english_lemmas(p)
     }

@@ -16,20 +16,21 @@ from tli_core.measures.result import LayerAlignment
 from tli_core.measures.retrieval import auc, best_rank, csls, mexa
 from tli_core.measures.verdicts import change, verdict
 from tli_core.models.loaded_model import Provenance
+from tli_core.reports.notices import worded
 
 SOURCE = Provenance("hand", None, "float32", None, None, "words", "<s>", False, 0, 0)
 
 
-def states(swahili, english, pairs=None) -> PairStates:
+def states(source, target, pairs=None) -> PairStates:
     """One layer from rows of vectors, repeated as a second layer so that there is an output."""
-    swahili, english = torch.as_tensor(swahili, dtype=torch.float32), torch.as_tensor(english, dtype=torch.float32)
-    n = len(swahili)
+    source, target = torch.as_tensor(source, dtype=torch.float32), torch.as_tensor(target, dtype=torch.float32)
+    n = len(source)
     pairs = pairs or tuple(WordPair(f"sw{i}", f"en{i}") for i in range(n))
     index = np.arange(n)
     return PairStates(
         pairs,
-        swahili.repeat(2, 1, 1),
-        english.repeat(2, 1, 1),
+        source.repeat(2, 1, 1),
+        target.repeat(2, 1, 1),
         index,
         index,
         ("embeddings", "output"),
@@ -49,7 +50,7 @@ def reference(d):
 @pytest.fixture
 def own_pairs(monkeypatch):
     """Wrong pairs of the list itself however short it is, as nobody works out hundreds by hand."""
-    monkeypatch.setattr(tli_core.measures.alignment, "FEW_PAIRS", 1)
+    monkeypatch.setattr(tli_core.measures.controls, "FEW_PAIRS", 1)
 
 
 def test_cosines_by_hand(own_pairs):
@@ -61,20 +62,20 @@ def test_cosines_by_hand(own_pairs):
     assert result.gap[0] == pytest.approx(0.5)
     assert result.scores["auc"][0] == pytest.approx((2 + 1.5) / 4)
     assert result.scores["mexa"][0] == 0.5
-    assert result.retrieval["sw_en"].p_at_1[0] == 1.0
-    assert result.retrieval["en_sw"].rank[0].tolist() == [1, 2]
-    assert result.retrieval["en_sw"].mrr[0] == 0.75
+    assert result.retrieval["to_target"].p_at_1[0] == 1.0
+    assert result.retrieval["to_source"].rank[0].tolist() == [1, 2]
+    assert result.retrieval["to_source"].mrr[0] == 0.75
     assert result.chance == 0.5 and result.pool_size == 2
 
 
 def test_listed_translations_are_no_wrong_pairs(own_pairs):
     pairs = (WordPair("haki", "justice", ("right",)), WordPair("kulia", "right"), WordPair("maji", "water"))
     vectors = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
-    english = [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
-    result = align(states(vectors, english, pairs), reference(3), SOURCE)
+    target = [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+    result = align(states(vectors, target, pairs), reference(3), SOURCE)
     # `right` is a listed translation of haki, so the cosine of 1 between them is no mismatch, and finds haki.
     assert result.mismatched[0] == pytest.approx((0 + 0 + 1 + 1 + 0) / 5)
-    assert result.retrieval["sw_en"].rank[0].tolist() == [1, 3, 3]
+    assert result.retrieval["to_target"].rank[0].tolist() == [1, 3, 3]
     assert result.chance == pytest.approx(4 / 9)
 
 
@@ -185,9 +186,8 @@ def test_the_reference_pool_is_embedded_once(tiny, pairs, monkeypatch):
 
     calls = []
     real = tli_core.encoding.pair_states.embed_by_pooling
-    monkeypatch.setattr(
-        tli_core.measures.alignment, "embed_by_pooling", lambda *a, **k: calls.append(len(a[1])) or real(*a, **k)
-    )
+    for module in (tli_core.measures.alignment, tli_core.encoding.pair_states):
+        monkeypatch.setattr(module, "embed_by_pooling", lambda *a, **k: calls.append(len(a[1])) or real(*a, **k))
     first, second = measure(tiny, pairs), measure(tiny, pairs)
     assert sorted(calls) == [30, 30, 200]
     assert (first.cosine == second.cosine).all()
@@ -229,13 +229,13 @@ def test_a_long_list_is_measured_in_parts_and_says_so(tiny, pairs, monkeypatch):
     # The wrong pairs are other ones, but of the same words.
     np.testing.assert_allclose(parts.mismatched, whole.mismatched, atol=0.1)
     inside = (parts.gap_ci95[:, 0] < parts.gap) & (parts.gap < parts.gap_ci95[:, 1])
-    assert inside.all() and (parts.retrieval["sw_en"].rank <= 10).all()
-    assert any("30 pairs are measured in parts of 10" in str(warning) for warning in parts.warnings)
+    assert inside.all() and (parts.retrieval["to_target"].rank <= 10).all()
+    assert any("30 pairs are measured in parts of 10" in worded(warning) for warning in parts.warnings)
     assert told == [(i, 9) for i in range(1, 10)]
 
 
 def test_every_field_of_a_long_list_comes_of_all_its_parts():
-    assert set(tli_core.measures.alignment._JOINED) == {field.name for field in fields(LayerAlignment)}
+    assert set(tli_core.measures.long_lists._JOINED) == {field.name for field in fields(LayerAlignment)}
     with pytest.raises(KeyError, match="forgotten"):
         joined_with_a_new_field()
 
@@ -244,7 +244,7 @@ def joined_with_a_new_field():
     """A field that was added and not told how to be joined."""
     added = make_dataclass("Added", [("forgotten", int, 0)], bases=(LayerAlignment,), frozen=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tli_core.measures.alignment, "LayerAlignment", added)
+        patch.setattr(tli_core.measures.long_lists, "LayerAlignment", added)
         tli_core.measures.long_lists.joined([align(states(noise(6, 4, 1), noise(6, 4, 2)), reference(4), SOURCE)] * 2)
 
 
@@ -271,9 +271,9 @@ def test_a_model_whose_vectors_are_no_numbers_is_named_and_never_aligned(tiny, p
     with tiny.using(None) as model, torch.no_grad():
         model.model.layers[1].mlp.down_proj.weight.fill_(float("nan"))
     result = measure(tiny, pairs)
-    assert any("At 2 layers from block 2 on, vectors are no numbers" in str(warning) for warning in result.warnings)
+    assert any("At 2 layers from block 2 on, vectors are no numbers" in worded(warning) for warning in result.warnings)
     for layer in (2, 3):
-        assert result.retrieval["sw_en"].p_at_1[layer] == result.retrieval["en_sw"].p_at_1[layer] == 0
+        assert result.retrieval["to_target"].p_at_1[layer] == result.retrieval["to_source"].p_at_1[layer] == 0
         assert (
             result.reference_rank[layer].min() > 100
             and np.isnan(result.scores["auc"][layer])

@@ -15,8 +15,9 @@ from tli_core.models.layers import PICK
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.reports.messages import CHANGES, change_sentence, overlay_sentence
 from tli_core.reports.model_card import save_adapter
-from tli_core.training.config import configured
+from tli_core.reports.notices import worded
 from tli_core.training.loop import train_adapter
+from tli_core.training.presets import configured
 
 
 @pytest.fixture
@@ -48,14 +49,14 @@ def test_a_picked_layer_is_chosen_on_trained_pairs_and_flattering_there_only(mea
     grown = measured[1].gap - measured[0].gap
     assert trained.layer == control.layer == pick_layer(*measured[:2]) and grown[trained.layer] == grown[1:].max()
     assert trained.picked_on == control.picked_on == "trained"
-    assert "picked on these same 20 pairs" in str(trained.warnings[0]) and control.warnings == ()
+    assert "picked on these same 20 pairs" in worded(trained.warnings[0]) and control.warnings == ()
     assert compare_lists(*measured, layer=2)[0].warnings == ()
 
 
 def test_words_in_both_lists_are_warned_about(tiny, pairs):
     key = tiny.new_adapter(_lora())
     _, control = evaluate_lists(tiny, pairs[:5], [*pairs[4:9], WordPair("chai", "tea")], key)
-    assert "1 Swahili and 1 English words" in str(control.warnings[0])
+    assert "1 Swahili and 1 English words" in worded(control.warnings[0])
 
 
 def test_what_cannot_be_evaluated_is_refused_before_anything_is_measured(tiny, pairs):
@@ -111,12 +112,12 @@ def test_pairs_that_chose_the_step_are_not_believed_by_themselves(tiny, pairs, t
     key = tiny.add_adapter(folder).key
 
     def said(key, on):
-        return [str(warning) for warning in evaluate(tiny, "control", on, key).warnings]
+        return [worded(warning) for warning in evaluate(tiny, "control", on, key).warnings]
 
     assert "and 14 of these are among them: their figures flatter" in said(key, pairs[16:])[0]
     assert "and 4 of these are among them" in said(key, pairs[10:20])[0]
     assert said(key, pairs[:16]) == []
-    assert "14 of these are among them" in str(evaluate_lists(tiny, pairs[:16], pairs[16:], key)[1].warnings[0])
+    assert "14 of these are among them" in worded(evaluate_lists(tiny, pairs[:16], pairs[16:], key)[1].warnings[0])
     record = json.loads((folder / "tli.json").read_text())
     del record["step_chosen_on"]
     (folder / "tli.json").write_text(json.dumps(record))

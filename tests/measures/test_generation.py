@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from tli_core.lists.language_pair import language_pair
 from tli_core.lists.pairs import WordPair
-from tli_core.lists.prompts import PROBES, TEMPLATES, TO_ENGLISH
 from tli_core.measures import generation
 from tli_core.measures.generation import continuations, word_translation
 
@@ -41,10 +41,11 @@ def test_word_translation_accepts_every_listed_gloss(tiny, monkeypatch):
 
     monkeypatch.setattr(generation, "continuations", spoken)
     result = word_translation(None, None, pairs)
-    assert result.sw_en == pytest.approx(2 / 3) and result.en_sw == pytest.approx(2 / 3)
-    assert result.mean == pytest.approx(2 / 3) and result.answers_english[1] == "wine"
+    assert result.to_target == pytest.approx(2 / 3) and result.to_source == pytest.approx(2 / 3)
+    assert result.mean == pytest.approx(2 / 3) and result.answers_target[1] == "wine"
 
 
 def test_templates_take_words_literally():
-    assert len(PROBES) == 6 and len({t.name for t in TEMPLATES}) == len(TEMPLATES)
-    assert TEMPLATES[0].fill("{english}", "x") == TO_ENGLISH.replace("{swahili}", "{english}")
+    languages = language_pair()
+    assert len(languages.probes) == 6 and len({t.name for t in languages.templates}) == len(languages.templates)
+    assert languages.translations[0].fill("{target}", "x") == "Swahili: {target}\nEnglish:"

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tli_core.lists.pairs import shipped
+from tli_core.lists.lexicon import shipped
 from tli_core.measures.before_after import evaluate
 from tli_core.measures.generation import continuations
 from tli_core.models.loaded_model import LoadedModel, load_model

@@ -7,8 +7,8 @@ from tli_core.lists.pairs import WordPair
 from tli_core.measures.generation import continuations
 from tli_core.measures.next_tokens import differences, right_word, side_by_side, written
 from tli_core.reports.model_card import save_adapter
-from tli_core.training.config import configured
 from tli_core.training.loop import train_adapter
+from tli_core.training.presets import configured
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_without_an_adapter_there_is_one_text_and_without_a_head_none(tiny):
 
 def test_the_right_word_is_ranked_among_the_reference_pool_under_both(adapted):
     loaded, key = adapted
-    found = right_word(loaded, key, WordPair("maji", "water"), "sw_en")
+    found = right_word(loaded, key, WordPair("maji", "water"), "to_target")
     assert found.before.candidates == found.after.candidates > 190
     assert 1 <= found.before.rank[0] <= found.before.candidates and found.before.log_probability[0] < 0
 

@@ -1,6 +1,6 @@
 """The pilot picks what the published one would, and shows why that says nothing."""
 
-from tli_core.lists.pairs import shipped
+from tli_core.lists.lexicon import shipped
 from tli_core.measures.pilot import run_pilot
 from tli_core.models.loaded_model import load_model
 

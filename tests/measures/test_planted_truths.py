@@ -5,10 +5,12 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from tli_core.lists.pairs import WordPair, shipped
+from tli_core.lists.lexicon import shipped
+from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
 from tli_core.measures.verdicts import verdict
 from tli_core.models.loaded_model import LoadedModel
+from tli_core.reports.notices import worded
 
 PAIRS = tuple(WordPair(f"sw{i}", f"en{i}") for i in range(60))
 SLOT = 32
@@ -31,7 +33,7 @@ def unit(*shape: int, seed: int) -> torch.Tensor:
     return torch.nn.functional.normalize(drawn, dim=-1)
 
 
-def planted(swahili: torch.Tensor, english: torch.Tensor, bos: torch.Tensor | None = None) -> LoadedModel:
+def planted(source: torch.Tensor, target: torch.Tensor, bos: torch.Tensor | None = None) -> LoadedModel:
     """A Llama whose blocks add nothing, so that every layer is the embeddings given here: (60, HIDDEN) each."""
     tokenizer = word_tokenizer()
     config = LlamaConfig(
@@ -54,8 +56,8 @@ def planted(swahili: torch.Tensor, english: torch.Tensor, bos: torch.Tensor | No
         embeddings.copy_(unit(*embeddings.shape, seed=99))
         embeddings[0] = torch.zeros(HIDDEN) if bos is None else bos
         for row, pair in enumerate(PAIRS):
-            embeddings[tokenizer.convert_tokens_to_ids(pair.swahili)] = swahili[row]
-            embeddings[tokenizer.convert_tokens_to_ids(pair.english)] = english[row]
+            embeddings[tokenizer.convert_tokens_to_ids(pair.source)] = source[row]
+            embeddings[tokenizer.convert_tokens_to_ids(pair.target)] = target[row]
     return LoadedModel(model, tokenizer, "planted", None)
 
 
@@ -101,8 +103,8 @@ def test_an_anchor_token_drowns_even_true_pairs():
     assert (drowned.anchor_share[:-1] > 0.99).all() and (words.anchor_share == 0).all()
     assert verdicts(loaded, "all")[:-1] == ["not discriminative"] * BLOCKS
     assert verdicts(loaded) == ["aligned"] * (BLOCKS + 1)
-    assert any("BOS is averaged in" in str(warning) for warning in drowned.warnings)
-    assert not any("BOS" in str(warning) for warning in words.warnings)
+    assert any("BOS is averaged in" in worded(warning) for warning in drowned.warnings)
+    assert not any("BOS" in worded(warning) for warning in words.warnings)
 
 
 def test_one_constant_direction_is_not_discriminative_however_high_the_cosine():
@@ -115,12 +117,14 @@ def test_one_constant_direction_is_not_discriminative_however_high_the_cosine():
 def test_three_dimensions_that_carry_the_norm_are_named():
     rogue = torch.zeros(HIDDEN)
     rogue[[3, 40, 77]] = 20.0
-    swahili, english = shared_pairs()
-    loaded = planted(swahili + rogue, english + rogue)
+    source, target = shared_pairs()
+    loaded = planted(source + rogue, target + rogue)
     result = measure(loaded, PAIRS)
     assert (result.rogue_share > 0.99).all()
-    assert any("three dimensions carry" in str(warning) for warning in result.warnings)
-    assert not any("three dimensions" in str(warning) for warning in measure(planted(*shared_pairs()), PAIRS).warnings)
+    assert any("three dimensions carry" in worded(warning) for warning in result.warnings)
+    assert not any(
+        "three dimensions" in worded(warning) for warning in measure(planted(*shared_pairs()), PAIRS).warnings
+    )
 
 
 def test_one_aligned_layer_among_noise_is_found():

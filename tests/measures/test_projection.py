@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from tli_core.lists.pairs import WordPair, lexicon, shipped
+from tli_core.lists.lexicon import lexicon, shipped
+from tli_core.lists.pairs import WordPair
 from tli_core.measures.projection import nearest_words, project, translations
 from tli_core.models.loaded_model import load_model
 from tli_core.models.registry import PROJECTIONS, find_adapter
@@ -39,7 +40,7 @@ def test_pca_keeps_the_widest_spread(tiny, pairs):
 def test_neighbours_of_a_known_word_are_marked(mini):
     corrected = mini.add_adapter(find_adapter("mini-corrected")).key
     found = nearest_words(mini, "maji", "Swahili", corrected)
-    assert len(found.nearest) == 10 and found.candidates == len({e.pair.english for e in lexicon()})
+    assert len(found.nearest) == 10 and found.candidates == len({e.pair.target for e in lexicon()})
     cosines = [neighbour.cosine for neighbour in found.nearest]
     assert cosines == sorted(cosines, reverse=True)
     marked = [rank for rank, neighbour in enumerate(found.nearest, 1) if neighbour.right]

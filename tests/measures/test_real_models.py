@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from tli_core.encoding.pooled_states import pooled_states
-from tli_core.lists.pairs import shipped
+from tli_core.lists.lexicon import shipped
 from tli_core.measures.alignment import measure
 from tli_core.measures.artefacts import SINK_RATIO
 from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement
 from tli_core.models.tokenizer import PrefixToken
+from tli_core.reports.notices import worded
 
 SMOLLM2 = Path(os.environ.get("REAL_MODELS", Path.home() / ".cache" / "real-models")) / "smollm2"
 
@@ -31,16 +32,16 @@ def test_a_prefix_keeps_the_words_of_smollm2_from_being_its_attention_sink(smoll
     pairs = shipped("control")[:60]
     behind = measure(smollm2, pairs)
     assert behind.provenance.prefix_added and behind.provenance.prefix_token == "<|im_start|>"
-    assert not any("attention sink" in str(warning) for warning in behind.warnings)
+    assert not any("attention sink" in worded(warning) for warning in behind.warnings)
     assert behind.mismatched[12:29].max() < 0.9
-    words = [pair.swahili for pair in pairs]
+    words = [pair.source for pair in pairs]
     with smollm2.using(None) as model:
         assert pooled_states(model, smollm2.tokenizer, words).first_piece.max() < 0.8 * SINK_RATIO
         monkeypatch.setattr(
-            "tli_core.encoding.pooled_states.prefix_of", lambda tokenizer: PrefixToken(None, None, added=False)
+            "tli_core.encoding.tokens.prefix_of", lambda tokenizer: PrefixToken(None, None, added=False)
         )
         assert pooled_states(model, smollm2.tokenizer, words).first_piece.max() > 10 * SINK_RATIO
     smollm2._references.clear()
     bare = measure(smollm2, pairs)
-    assert any("attention sink" in str(warning) for warning in bare.warnings)
+    assert any("attention sink" in worded(warning) for warning in bare.warnings)
     assert bare.mismatched[12:29].min() > 0.99

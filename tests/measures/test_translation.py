@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from tli_core.lists.pairs import WordPair, shipped
-from tli_core.measures.perplexity import ENGLISH, SWAHILI, Health, check_health, health_of, perplexity
+from tli_core.lists.language_pair import language_pair
+from tli_core.lists.lexicon import shipped
+from tli_core.lists.pairs import WordPair
+from tli_core.measures.perplexity import Health, check_health, health_of, perplexity
 from tli_core.measures.translation import check_outputs, gloss_log_probabilities, probe, rank_glosses
 from tli_core.models.loaded_model import load_model
+from tli_core.reports.notices import worded
 
 GLOSSES = ["water", "wate", "wat", "fire", "to eat", "to be", "x", "water"]
 
@@ -31,23 +34,23 @@ def test_the_tree_of_glosses_gives_what_each_gloss_alone_would(tiny):
 def test_ranks_come_from_the_scores_and_count_listed_translations(tiny):
     pairs = (WordPair("haki", "justice", ("right",)), WordPair("kulia", "right"), *shipped("control")[:30])
     with tiny.using(None) as model:
-        result = rank_glosses(model, tiny.tokenizer, pairs, "sw_en")
-        candidates = list(dict.fromkeys(pair.english for pair in pairs))
+        result = rank_glosses(model, tiny.tokenizer, pairs, "to_target")
+        candidates = list(dict.fromkeys(pair.target for pair in pairs))
         scores = gloss_log_probabilities(model, tiny.tokenizer, ["Swahili: haki\nEnglish:"], candidates)[0]
-        back = rank_glosses(model, tiny.tokenizer, pairs, "en_sw")
+        back = rank_glosses(model, tiny.tokenizer, pairs, "to_source")
     best = max(scores[candidates.index("justice")], scores[candidates.index("right")])
     assert result.log_probability[0] == pytest.approx(float(best), abs=1e-4)
     wrong = [s for word, s in zip(candidates, scores, strict=True) if word not in ("justice", "right")]
     assert result.rank[0] == 1 + sum(float(s) >= float(best) for s in wrong)
-    assert result.candidates == len(candidates) and back.candidates == len({pair.swahili for pair in pairs})
+    assert result.candidates == len(candidates) and back.candidates == len({pair.source for pair in pairs})
     # Both haki and kulia are right for "right".
     assert back.chance == pytest.approx((1 + 2 + 30) / len(pairs) / back.candidates)
 
 
 def test_a_short_list_is_ranked_among_the_reference_pool(tiny):
     with tiny.using(None) as model:
-        result = rank_glosses(model, tiny.tokenizer, [WordPair("paka", "cat")], "sw_en")
-    assert result.candidates == len({pair.english for pair in shipped("pool")} | {"cat"})
+        result = rank_glosses(model, tiny.tokenizer, [WordPair("paka", "cat")], "to_target")
+    assert result.candidates == len({pair.target for pair in shipped("pool")} | {"cat"})
 
 
 def test_the_bundled_model_translates_and_shuffled_training_shows_as_harm():
@@ -55,10 +58,10 @@ def test_the_bundled_model_translates_and_shuffled_training_shows_as_harm():
     shuffled = loaded.add_adapter("adapters/mini-shuffled").key
     pairs = shipped("control")[:24]
     base, harmed = check_outputs(loaded, pairs, None), check_outputs(loaded, pairs, shuffled)
-    assert base.ranking["sw_en"].p_at_1 > 0.9 > 0.5 > harmed.ranking["sw_en"].p_at_1
-    assert base.greedy.sw_en > harmed.greedy.sw_en
-    assert base.health.swahili < harmed.health.swahili and not base.health.noisy
-    assert np.mean(base.ranking["sw_en"].log_probability) > np.mean(harmed.ranking["sw_en"].log_probability)
+    assert base.ranking["to_target"].p_at_1 > 0.9 > 0.5 > harmed.ranking["to_target"].p_at_1
+    assert base.greedy.to_target > harmed.greedy.to_target
+    assert base.health.source < harmed.health.source and not base.health.noisy
+    assert np.mean(base.ranking["to_target"].log_probability) > np.mean(harmed.ranking["to_target"].log_probability)
 
 
 @pytest.fixture
@@ -75,8 +78,8 @@ def test_probes_are_six_kinds_on_seven_pairs(tiny, pairs, short_probes):
 
 def test_a_probes_sentence_gets_words_that_fit_it(tiny, short_probes):
     answers = probe(tiny, shipped("control"), None)
-    verbs = {a.pair.english for a in answers if a.kind == "verb or adjective in mixed speech"}
-    nouns = {a.pair.english for a in answers if a.kind == "noun in mixed speech"}
+    verbs = {a.pair.target for a in answers if a.kind == "verb or adjective in mixed speech"}
+    nouns = {a.pair.target for a in answers if a.kind == "noun in mixed speech"}
     assert all(word.startswith("to ") for word in verbs) and not any(word.startswith("to ") for word in nouns)
     assert all(answer.base == answer.adapted for answer in answers)
 
@@ -94,11 +97,11 @@ def test_perplexity_of_one_text_by_hand(tiny):
 def test_a_random_model_is_noisy_and_the_bundled_one_is_not(tiny):
     with tiny.using(None) as model:
         sick = check_health(model, tiny.tokenizer)
-    assert sick.noisy and "writes noise" in sick.sentence
+    assert sick.noisy and "writes noise" in worded(sick.notice)
     well = health_of(load_model("lugha-mini"))
-    assert not well.noisy and well.uniform == 8192 and "reads both" in well.sentence
+    assert not well.noisy and well.uniform == 8192 and "reads both" in worded(well.notice)
     assert Health(math.nan, 10, 8192).noisy and Health(30, 9000, 8192).noisy
 
 
 def test_the_plain_sentences_come_in_pairs():
-    assert len(SWAHILI) == len(ENGLISH) == 8
+    assert len(language_pair().source_sentences) == len(language_pair().target_sentences) == 8

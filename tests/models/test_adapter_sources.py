@@ -17,8 +17,8 @@ from tli_core.models.hub_address import HubAddress, hub_address
 from tli_core.models.registry import ROOT, is_same_base
 from tli_core.reports.model_card import save_adapter
 from tli_core.reports.publishing import check_repo_name, publish_adapter
-from tli_core.training.config import configured
 from tli_core.training.loop import train_adapter
+from tli_core.training.presets import configured
 
 SHIPPED = ROOT / "adapters" / "mini-corrected"
 

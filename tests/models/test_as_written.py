@@ -22,8 +22,9 @@ from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.model_files import HubFiles
 from tli_core.models.placement import Placement
 from tli_core.models.tokenizer import prefix_of
-from tli_core.training.config import configured
+from tli_core.reports.notices import worded
 from tli_core.training.loop import train_adapter
+from tli_core.training.presets import configured
 
 CPU = Placement("cpu")
 
@@ -222,7 +223,7 @@ def test_a_tokenizer_that_puts_nothing_in_front_gets_a_prefix_that_no_word_has_a
     result = measure(loaded, PAIRS)
     assert result.provenance.prefix_token == token and result.provenance.prefix_added
     assert any(
-        f"puts no token in front of a text. {token} was put there" in str(warning) for warning in result.warnings
+        f"puts no token in front of a text. {token} was put there" in worded(warning) for warning in result.warnings
     )
     *_, trained = train_adapter(loaded, PAIRS, configured("published", epochs=1, batch_size=4))
     assert trained.record["base"]["prefix_added"]
@@ -231,18 +232,18 @@ def test_a_tokenizer_that_puts_nothing_in_front_gets_a_prefix_that_no_word_has_a
 def test_a_tokenizers_own_prefix_is_left_alone(tiny):
     result = measure(tiny, PAIRS)
     assert (result.provenance.prefix_token, result.provenance.prefix_added) == ("<s>", False)
-    assert not any("in front" in str(warning) for warning in result.warnings)
+    assert not any("in front" in worded(warning) for warning in result.warnings)
 
 
 def test_a_first_piece_that_carries_the_norm_is_called_a_sink():
     model = tiny_llama()
     tokenizer = bare_tokenizer(None, None)
     plain = measure(LoadedModel(model, tokenizer, "bare", None), PAIRS)
-    assert any("has no token to put in front" in str(warning) for warning in plain.warnings)
-    assert not any("attention sink" in str(warning) for warning in plain.warnings)
+    assert any("has no token to put in front" in worded(warning) for warning in plain.warnings)
+    assert not any("attention sink" in worded(warning) for warning in plain.warnings)
     with torch.no_grad():
         model.model.embed_tokens.weight[tokenizer.convert_tokens_to_ids("▁")] *= 100
     sunk = measure(LoadedModel(model, tokenizer, "bare", None), PAIRS)
-    (said,) = [str(warning) for warning in sunk.warnings if "attention sink" in str(warning)]
+    (said,) = [worded(warning) for warning in sunk.warnings if "attention sink" in worded(warning)]
     assert re.match(r"At 3 layers from the embeddings on, a word's first piece is an attention sink, up to \d\d ", said)
     assert (sunk.mismatched[:3] > 0.95).all(), "which is why it is said: wrong pairs look like right ones"

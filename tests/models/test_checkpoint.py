@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from tests.conftest import character_tokenizer, tiny_llama
 from tests.hub import serve, take_for_the_hub
-from tli_core.lists.pairs import shipped
+from tli_core.lists.lexicon import shipped
 from tli_core.measures.alignment import measure
 from tli_core.measures.generation import continuations
 from tli_core.models import architecture
@@ -26,8 +26,8 @@ from tli_core.models.model_files import DownloadStopped, header
 from tli_core.models.placement import Placement
 from tli_core.models.registry import ROOT
 from tli_core.models.weights import read_model
-from tli_core.training.config import configured
 from tli_core.training.loop import train_adapter
+from tli_core.training.presets import configured
 
 CPU = Placement("cpu")
 
@@ -162,7 +162,7 @@ def point_outside(folder: Path) -> None:
         (cut_short, r"model-00002-of-00003.safetensors has \d+ bytes where its header says \d+"),
         (lose_a_shard, "lacks its shard model-00002-of-00003.safetensors"),
         (say_another_width, r"has shape \(32, 16\), but the config says \(48, 16\)"),
-        (say_another_kind, "is a gpt2 model: only Llama"),
+        (say_another_kind, "is a gpt2 model: only models of these families can be used here: llama"),
         (point_outside, "names files that are not safetensors shards of its own"),
         (lambda folder: (folder / INDEX).write_text("[]"), "The index of .* cannot be read"),
     ],
@@ -304,5 +304,5 @@ def test_a_download_can_be_stopped_and_taken_up_again(tmp_path, monkeypatch):
 def test_a_small_model_is_trained_whole_and_a_large_one_by_its_first_blocks(tmp_path):
     assert blocks_to_train(str(write(tmp_path / "small")), 2) is None
     large = write(tmp_path / "large", hidden_size=4096, intermediate_size=14336, num_hidden_layers=32)
-    assert blocks_to_train(str(large), 2) == 2 and blocks_to_train(str(large), None) is None
+    assert blocks_to_train(str(large), 2) == 2 and blocks_to_train(str(large), "output") is None
     shutil.rmtree(tmp_path / "large")

@@ -5,7 +5,7 @@ import pytest
 import tli_core.models.load_plan
 from tests.hub import serve, take_for_the_hub
 from tests.models.test_checkpoint import write
-from tli_core.__main__ import LOADS
+from tli_core.cli.common import LOADS
 from tli_core.models.checkpoint import weigh
 from tli_core.models.load_plan import WAYS, Machine, Plan, gigabytes, plan
 from tli_core.models.placement import Placement

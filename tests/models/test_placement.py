@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from tli_core.__main__ import main
+from tli_core.cli.main import main
 from tli_core.encoding.pooled_states import pooled_states
-from tli_core.lists.pairs import shipped
+from tli_core.lists.lexicon import shipped
 from tli_core.measures.alignment import measure
 from tli_core.measures.generation import continuations
 from tli_core.measures.perplexity import health_of
 from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement, resident
 from tli_core.reports.model_card import save_adapter
-from tli_core.training.config import configured
 from tli_core.training.loop import train_adapter
+from tli_core.training.presets import configured
 
 MINI = "lugha-mini"
 GPU = torch.cuda.is_available()
@@ -46,7 +46,7 @@ def test_blocks_that_do_not_fit_stay_on_disk(on_disk):
 def test_an_offloaded_model_measures_and_answers_as_the_whole_one(whole, on_disk):
     ours, theirs = (measure(loaded, PAIRS) for loaded in (on_disk, whole))
     np.testing.assert_allclose(ours.cosine, theirs.cosine, atol=1e-5)
-    assert health_of(on_disk).swahili == pytest.approx(health_of(whole).swahili, rel=1e-4)
+    assert health_of(on_disk).source == pytest.approx(health_of(whole).source, rel=1e-4)
     texts = []
     for loaded in (on_disk, whole):
         with loaded.using(None) as model:
@@ -63,7 +63,7 @@ def test_a_scan_fetches_every_offloaded_block_once_for_the_whole_list(on_disk, m
             if hook is not None and hook.offload:
                 real = hook.pre_forward
                 monkeypatch.setattr(hook, "pre_forward", lambda *a, i=i, real=real: fetched.append(i) or real(*a))
-        pooled_states(model, on_disk.tokenizer, [pair.swahili for pair in shipped("control")])
+        pooled_states(model, on_disk.tokenizer, [pair.source for pair in shipped("control")])
         assert fetched == list(range(on_disk.resident_blocks, 12))
         assert {p.device.type for p in model.model.layers[11].parameters()} == {"meta"}
 

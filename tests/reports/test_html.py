@@ -14,8 +14,8 @@ from tli_core.models.loaded_model import LoadedModel
 from tli_core.reports.html import provenance_line, report_html, write_report
 from tli_core.reports.model_card import save_adapter
 from tli_core.reports.tables import mover_rows, output_rows
-from tli_core.training.config import configured
 from tli_core.training.loop import train_adapter
+from tli_core.training.presets import configured
 
 HOSTILE = WordPair("<script>alert(1)</script>", "=HYPERLINK(1)")
 
@@ -42,9 +42,9 @@ def test_the_folder_holds_every_number_and_the_card(report, tmp_path):
     control = whole["lists"][1]
     assert control["list"] == "control" and len(control["pairs"]) == 11 and len(control["layers"]["before"]) == 4
     assert len(control["layers"]["difference"]["gap_ci95"]) == 4 and len(control["wrong_percentiles"]["after"]) == 101
-    assert control["pairs"][0]["swahili_subwords"] == list("kula")
+    assert control["pairs"][0]["source_subwords"] == list("kula")
     assert {"anchor_share", "rogue_share", "verdict"} <= set(control["layers"]["after"][0])
-    assert len(whole["probes"]) == 42 and whole["outputs"]["after"]["glosses"]["sw_en"]["candidates"] > 200
+    assert len(whole["probes"]) == 42 and whole["outputs"]["after"]["glosses"]["to_target"]["candidates"] > 200
     assert control["provenance"]["before"]["adapter"] is None and whole["provenance"]["adapter"] == "mine"
     layers = list(csv.DictReader((page.parent / "layers.csv").open()))
     assert len(layers) == 2 * 2 * 4
@@ -68,8 +68,8 @@ def test_the_page_asks_nothing_of_the_net_and_names_its_sources(report):
 def test_words_stay_words_in_page_and_spreadsheet(report, tmp_path):
     page = write_report(report[0], tmp_path / "report")
     assert "<script>alert(1)" not in page.read_text()
-    row = next(r for r in csv.DictReader((page.parent / "pairs.csv").open()) if "script" in r["swahili"])
-    assert row["english"] == "'=HYPERLINK(1)"
+    row = next(r for r in csv.DictReader((page.parent / "pairs.csv").open()) if "script" in r["source"])
+    assert row["target"] == "'=HYPERLINK(1)"
 
 
 def test_a_report_never_overwrites_another(report, tmp_path):
@@ -81,7 +81,7 @@ def test_a_report_never_overwrites_another(report, tmp_path):
 def test_the_rows_say_what_was_found(report):
     found, _ = report
     rows = {row[0].strip(): row[1:] for row in output_rows(*found.outputs)}
-    assert rows["greedy translation to English, right"][0] == f"{found.outputs[0].greedy.sw_en:.3f}"
+    assert rows["greedy translation to English, right"][0] == f"{found.outputs[0].greedy.to_target:.3f}"
     moved = mover_rows(found, found.evaluations[0], 3)
     assert moved[0][1:4] == ("Swahili", "English", "pieces") and len(moved) <= 7
     assert provenance_line(found.provenance).startswith("tiny (revision unknown), float32, adapter mine")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from tli_core.i18n import speaking
+from tli_core.i18n import SWAHILI, speaking
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
 from tli_core.measures.before_after import EvaluationReport, compare, evaluate
@@ -16,10 +16,10 @@ from tli_core.reports.figures import DrawnRun, alignment_figure, heat_map_figure
 from tli_core.reports.json_csv import alignment_json, evaluation_json, evaluation_summary, write_json
 from tli_core.reports.messages import best_layer, change_sentence, curve_sentence
 from tli_core.reports.model_card import save_adapter
+from tli_core.reports.notices import worded
 from tli_core.reports.tables import alignment_rows, alignment_table, evaluation_table
-from tli_core.training.config import configured
 from tli_core.training.loop import TrainedAdapter, train_adapter
-from ui.language import SWAHILI
+from tli_core.training.presets import configured
 
 QUICK = configured("corrected", layer=2, batch_size=10, epochs=3, learning_rate=5e-3)
 
@@ -32,7 +32,7 @@ def run(tiny, pairs):
 
 def test_the_measure_json_has_its_published_shape(tiny, pairs):
     report = alignment_json(measure(tiny, pairs))
-    assert report["schema"] == 1 and report["n_pairs"] == 30 and report["adapter"] is None
+    assert report["schema"] == 2 and report["n_pairs"] == 30 and report["adapter"] is None
     assert report["model"]["name"] == "tiny" and report["pooling"] == "words"
     assert [layer["name"] for layer in report["layers"]] == ["embeddings", "block 1", "block 2", "output"]
     last = report["layers"][-1]
@@ -40,8 +40,8 @@ def test_the_measure_json_has_its_published_shape(tiny, pairs):
         "matched", "matched_ci95", "mismatched", "mismatched_band", "gap", "centred",
         "p_at_1", "p_at_5", "mrr", "csls_p_at_1", "mexa",
     }  # fmt: skip
-    assert set(last["p_at_1"]) == {"sw_en", "en_sw"} and len(last["mismatched_band"]) == 2
-    assert report["pairs"][0]["swahili"] == "maji" and len(report["pairs"][0]["cosine"]) == 4
+    assert set(last["p_at_1"]) == {"to_target", "to_source"} and len(last["mismatched_band"]) == 2
+    assert report["pairs"][0]["source"] == "maji" and len(report["pairs"][0]["cosine"]) == 4
     assert report["pool"] == {"size": 30, "chance": pytest.approx(1 / 30)}
     assert report["provenance"]["versions"]["torch"]
 
@@ -78,11 +78,11 @@ def test_an_adapter_folder_is_pefts_and_tells_how_it_was_made(tiny, pairs, run, 
 def test_a_saved_adapter_loads_to_what_was_trained(tiny, pairs, run, tmp_path, monkeypatch):
     steps, trained = run
     key = tiny.add_adapter(save_adapter(trained, tmp_path, "mine")).key
-    monkeypatch.setattr("tli_core.measures.result.FEW_PAIRS", 1)
+    monkeypatch.setattr("tli_core.measures.controls.FEW_PAIRS", 1)
     result = measure(tiny, pairs[:8], key)
     assert result.matched[2] == pytest.approx(steps[-1].check.matched, abs=1e-5)
     assert result.mismatched[2] == pytest.approx(steps[-1].check.mismatched, abs=1e-5)
-    assert result.retrieval["sw_en"].p_at_1[2] == pytest.approx(steps[-1].check.p_at_1)
+    assert result.retrieval["to_target"].p_at_1[2] == pytest.approx(steps[-1].check.p_at_1)
 
 
 def test_tables_and_sentences_carry_the_control(tiny, pairs, run, tmp_path):
@@ -141,9 +141,9 @@ def test_a_result_is_told_in_the_language_of_whoever_reads_it_and_filed_in_engli
     with speaking(SWAHILI):
         result = measure(tiny, [WordPair("maji", "maji"), *pairs[:4]])
         told = next(warning for warning in result.warnings if "alike" in dict(warning.values))
-        assert "jozi" in str(told)
+        assert "jozi" in worded(told)
         assert any(text.startswith("Spelt the same") for text in alignment_json(result)["warnings"])
-    assert str(told).startswith("Spelt the same in both languages")
+    assert worded(told).startswith("Spelt the same in both languages")
 
 
 def test_comparing_different_pairs_is_refused(tiny, pairs):

@@ -8,7 +8,7 @@ import torch
 import tli_core.training.batches
 from tli_core.lists.pairs import WordPair
 from tli_core.training.batches import TrainingPairs, batches
-from tli_core.training.config import PRESETS
+from tli_core.training.presets import PRESETS
 
 CPU = torch.device("cpu")
 

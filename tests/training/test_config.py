@@ -4,9 +4,10 @@ import shlex
 
 import pytest
 
-from tli_core.__main__ import _config, _parser
+from tli_core.cli.main import parser
+from tli_core.cli.train import training_config
 from tli_core.cli.train_command import train_command
-from tli_core.training.config import PRESETS, configured, preset_text, read_preset
+from tli_core.training.presets import PRESETS, configured, preset_text, read_preset
 
 CHANGED = configured("published", layer=3, epochs=7, learning_rate=3e-5, shuffled=True, targets=("q_proj", "o_proj"),
                      patience=2, seed=5)  # fmt: skip
@@ -21,8 +22,8 @@ def test_a_preset_is_read_back_as_it_was_written(config, tmp_path):
 @pytest.mark.parametrize("config", [*PRESETS.values(), CHANGED])
 def test_the_command_makes_the_same_run(config):
     command = shlex.split(train_command(config, "lugha-mini", "my adapter", "my pairs.csv").replace("\\\n", " "))
-    arguments = _parser().parse_args(command[3:])
-    assert _config(arguments) == config
+    arguments = parser().parse_args(command[3:])
+    assert training_config(arguments) == config
     assert (arguments.model, arguments.name, str(arguments.pairs)) == ("lugha-mini", "my adapter", "my pairs.csv")
 
 
@@ -35,8 +36,8 @@ def test_the_command_makes_the_same_run(config):
         ("epochs: many", "epochs must be a whole number, got 'many'"),
         ("epochs: true", "epochs must be a whole number"),
         ("learning_rate: fast", "learning_rate must be a number"),
-        ("learning_rate: .nan", "Learning rate must be 1e-9 to below 1"),
-        ("targets: [lm_head]", "Targets must be some of q_proj"),
+        ("learning_rate: .nan", "Learning rate must be 1e-09 to below 1"),
+        ("targets: [lm_head]", "LoRA on: choose from q_proj"),
         ("layer: top", "layer must be a number or output"),
         ("preset: other", "no preset 'other'"),
         ("!!python/object/apply:os.system ['true']", "not YAML"),

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 import tli_core.measures.alignment
-from tli_core.__main__ import main
-from tli_core.lists.pairs import read_pairs
+from tli_core.cli.main import main
+from tli_core.lists.formats import read_pairs
 from tli_core.measures.alignment import measure
 from tli_core.models.loaded_model import load_model
 from tli_core.models.placement import Placement
@@ -33,10 +33,10 @@ from tli_core.reports import json_csv
 from tli_core.training import seeds
 from tli_core.reports import tables
 from tli_core.training import loop
-from tli_core.__main__ import main
+from tli_core.cli.main import main
 from tli_core.measures.alignment import measure
 from tli_core.models.loaded_model import load_model
-from tli_core.lists.pairs import read_pairs
+from tli_core.lists.formats import read_pairs
 from tli_core.distributed import is_main
 from tli_core.models.placement import Placement
 
@@ -67,8 +67,8 @@ def lists(tmp_path_factory, pairs) -> tuple[str, str]:
     folder = tmp_path_factory.mktemp("lists")
     train, control = folder / "train.csv", folder / "control.csv"
     # 21 pairs in batches of 8: parts of unequal size, and a last batch of five.
-    train.write_text("\n".join(f"{p.swahili}, {p.english}" for p in pairs[:21]))
-    control.write_text("\n".join(f"{p.swahili}, {p.english}" for p in pairs[21:]))
+    train.write_text("\n".join(f"{p.source}, {p.target}" for p in pairs[:21]))
+    control.write_text("\n".join(f"{p.source}, {p.target}" for p in pairs[21:]))
     return str(train), str(control)
 
 

@@ -5,12 +5,13 @@ import math
 import pytest
 import torch
 
-from tli_core.lists.pairs import shipped
+from tli_core.lists.lexicon import shipped
 from tli_core.models.loaded_model import load_model
-from tli_core.training.config import PRESETS, configured, total_steps
+from tli_core.training.config import total_steps
 from tli_core.training.dry_run import dry_run
 from tli_core.training.history import TrainingStep
 from tli_core.training.loop import train_adapter
+from tli_core.training.presets import PRESETS, configured
 
 
 def test_the_published_loss_starts_at_its_margin_with_bos_averaged_in():

@@ -11,10 +11,11 @@ from tests.conftest import character_tokenizer, tiny_llama
 from tli_core.lists.pairs import WordPair
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import shuffled_translations
-from tli_core.training.config import PRESETS, configured, total_steps
+from tli_core.training.config import total_steps
 from tli_core.training.history import TrainingStep
 from tli_core.training.loop import TrainedAdapter, run_bytes, train_adapter
 from tli_core.training.losses import contrastive_loss, triplet_loss
+from tli_core.training.presets import PRESETS, configured
 
 QUICK = configured("corrected", layer=2, batch_size=10, epochs=4, learning_rate=5e-3, dropout=0.0)
 
@@ -62,9 +63,9 @@ def test_translations_are_not_used_as_negatives():
 
 def test_shuffling_leaves_no_pair_and_every_word(pairs):
     shuffled = shuffled_translations(pairs, seed=5)
-    assert [p.swahili for p in shuffled] == [p.swahili for p in pairs]
-    assert sorted(p.english for p in shuffled) == sorted(p.english for p in pairs)
-    assert not any(a.english == b.english for a, b in zip(shuffled, pairs, strict=True))
+    assert [p.source for p in shuffled] == [p.source for p in pairs]
+    assert sorted(p.target for p in shuffled) == sorted(p.target for p in pairs)
+    assert not any(a.target == b.target for a, b in zip(shuffled, pairs, strict=True))
     with pytest.raises(ValueError, match="two different translations"):
         shuffled_translations([WordPair("maji", "water")], seed=0)
 
@@ -73,7 +74,7 @@ def test_the_presets_differ_as_documented():
     published, corrected = PRESETS["published"], PRESETS["corrected"]
     assert (published.layer, published.pooling, published.loss, published.margin) == (2, "all", "triplet", 0.4)
     assert (published.batch_size, published.epochs, published.learning_rate) == (8, 5, 2e-4)
-    assert (corrected.layer, corrected.pooling, corrected.loss) == (None, "words", "contrastive")
+    assert (corrected.layer, corrected.pooling, corrected.loss) == ("output", "words", "contrastive")
 
 
 def test_a_run_lowers_its_loss_and_says_where_it_is(tiny, pairs):
@@ -125,7 +126,7 @@ def test_the_short_cut_gives_the_adapter_of_the_full_run(pairs):
     optimizer = torch.optim.AdamW([p for p in full.parameters() if p.requires_grad], lr=1e-2, weight_decay=0.01)
     schedule = get_linear_schedule_with_warmup(optimizer, 5, len(steps) - 1)
     for _, batch in batches(len(pairs), config):
-        words = [pairs[i].swahili for i in batch] + [pairs[i].english for i in batch]
+        words = [pairs[i].source for i in batch] + [pairs[i].target for i in batch]
         ids = [tokenizer(word)["input_ids"] for word in words]
         width = max(map(len, ids))
         mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids])
@@ -173,11 +174,11 @@ def test_closing_a_run_takes_its_adapter_off_the_model(tiny, pairs):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"layer": 0}, "Layer must be 1 or more"),
-        ({"batch_size": 1}, "Batch size must be at least 2"),
+        ({"layer": 0}, "Layer the loss reads must be 1 or more"),
+        ({"batch_size": 1}, "Batch size must be 2 to 1024"),
         ({"epochs": 0}, "Epochs must be 1 to 1000"),
-        ({"learning_rate": float("nan")}, "Learning rate must be 1e-9 to below 1"),
-        ({"pooling": "mean"}, "Pooling must be words, all or last, got mean"),
+        ({"learning_rate": float("nan")}, "Learning rate must be 1e-09 to below 1"),
+        ({"pooling": "mean"}, "Pooling: choose from words, all, last; got mean"),
     ],
 )
 def test_impossible_knobs_are_named(changes, says):

@@ -9,9 +9,9 @@ import tli_core.training.optimizer_step
 from tests.conftest import character_tokenizer, tiny_llama
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import TrainingPairs
-from tli_core.training.config import PRESETS
 from tli_core.training.loop import lora_config, train_adapter
 from tli_core.training.optimizer_step import Steps, learning_rates
+from tli_core.training.presets import PRESETS
 
 
 def test_the_rate_warms_up_and_falls_towards_zero():

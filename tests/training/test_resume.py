@@ -7,9 +7,9 @@ import torch
 
 from tests.conftest import character_tokenizer, tiny_llama
 from tli_core.models.loaded_model import LoadedModel
-from tli_core.training.config import configured
 from tli_core.training.history import HeldOutCheck, TrainingStep, best_step
 from tli_core.training.loop import TrainedAdapter, train_adapter
+from tli_core.training.presets import configured
 from tli_core.training.resume import RunState
 
 RUN = configured("corrected", layer=2, batch_size=10, epochs=4, learning_rate=5e-3, dropout=0.1)

@@ -12,7 +12,8 @@ from gradio_client.exceptions import AppError
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
 
-import app
+import ui.page
+import ui.serve
 from tests.browsing import free_port
 from ui.server.jobs import Jobs
 from ui.server.visitors import Models
@@ -23,8 +24,8 @@ ENDPOINTS = {"/measure", "/train", "/job", "/evaluate", "/generate", "/neighbour
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     models = Models(("lugha-mini",))
-    demo = app.build(models, Jobs(models, tmp_path_factory.mktemp("runs")))
-    client = Client(app.launch(demo, free_port(), quiet=True, mcp=True), verbose=False)
+    demo = ui.page.build(models, Jobs(models, tmp_path_factory.mktemp("runs")))
+    client = Client(ui.page.launch(demo, free_port(), quiet=True, mcp=True), verbose=False)
     yield client
     client.close()
     demo.close()

@@ -5,16 +5,17 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from tli_core.models.loaded_model import load_model
 from tli_core.models.placement import Placement
-from tli_core.training.config import configured
+from tli_core.training.presets import configured
 from ui.server.hosting import OWN_MACHINE
 from ui.server.jobs import BROKEN_OFF, DONE, FAILED, MAX_WAITING, RECORD, RUNNING, STOPPED, Job, Jobs
 from ui.server.training_run import Order
 from ui.server.visitors import Models, OwnAdapter, Visitor
-from ui.widgets import run_view
+from ui.widgets.run_view import RunView
 
 CONFIG = configured("corrected", layer=2, batch_size=10, epochs=4, learning_rate=5e-3)
 LONG = replace(CONFIG, epochs=1000)
@@ -44,13 +45,24 @@ def wait(job: Job, until=lambda job: not job.active) -> Job:
     return job
 
 
+def laid_out(jobs: Jobs) -> RunView:
+    """The view of runs, on a page of its own."""
+    view = RunView(jobs)
+    with gr.Blocks():
+        view.beside()
+        view.below()
+    return view
+
+
 def test_a_job_ends_with_a_measured_adapter_that_is_its_owners_alone(models, order, tmp_path):
     jobs = Jobs(models, tmp_path)
     job = wait(jobs.submit(order, "owner"))
     assert job.state == DONE and [step.step for step in job.steps] == list(range(9))
     assert jobs.result(job).evaluations[0].after.provenance.adapter == "mine"
     # What the page gives out lies where Gradio may read, wherever the runs are.
-    *_, table, download = run_view.ended(jobs, job, job, None)
+    view = laid_out(jobs)
+    shown = view.ended(job, job, None)
+    table, download = shown[view.table], shown[view.download]
     assert table["headers"] == ["measure", "mine, control (10 pairs)", "mine, trained (20 pairs)"]
     assert not Path(download.value["path"]).is_relative_to(tmp_path)
     owner, stranger, guest = Visitor("owner"), Visitor("stranger"), Visitor("stranger", linked=[job.id])
@@ -85,7 +97,9 @@ def test_the_table_of_a_run_and_its_shuffled_control_says_whose_each_column_is(m
     jobs = Jobs(models, tmp_path)
     first = wait(jobs.submit(order))
     shuffled = replace(order, name="mine-shuffled", config=replace(CONFIG, shuffled=True), of=first.id)
-    told, *_, table, _ = run_view.ended(jobs, first, wait(jobs.submit(shuffled)), None)
+    view = laid_out(jobs)
+    shown = view.ended(first, wait(jobs.submit(shuffled)), None)
+    told, table = shown[view.status], shown[view.table]
     assert [header.split(",")[0] for header in table["headers"][1:]] == [
         "mine",
         "mine",
@@ -132,7 +146,7 @@ def test_a_run_on_the_first_blocks_alone_is_measured_at_the_last_of_them(models,
     jobs = Jobs(models, tmp_path)
     job = wait(jobs.submit(order))
     assert job.state == DONE and jobs.result(job).evaluations[0].before.names[-1] == "block 2"
-    too_deep = wait(jobs.submit(replace(order, config=replace(CONFIG, layer=None))))
+    too_deep = wait(jobs.submit(replace(order, config=replace(CONFIG, layer="output"))))
     assert too_deep.state == FAILED and "give a layer from 1 to 2" in too_deep.said
 
 

@@ -12,7 +12,8 @@ import gradio as gr
 import httpx
 import pytest
 
-import app
+import ui.page
+import ui.serve
 from tests.browsing import free_port
 from tests.hub import serve, take_for_the_hub
 from tli_core.models.adapter_sources import WEIGHTS, unpack_adapter
@@ -36,8 +37,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace
     """The page as strangers get it, on no Space and without OAuth, and the events behind its buttons."""
     models = Models(("lugha-mini",))
     limits = hosting(hosted=True)
-    demo = app.build(models, Jobs(models, tmp_path_factory.mktemp("runs"), limits))
-    client = httpx.Client(base_url=f"{app.launch(demo, free_port(), quiet=True)}gradio_api", timeout=30)
+    demo = ui.page.build(models, Jobs(models, tmp_path_factory.mktemp("runs"), limits))
+    client = httpx.Client(base_url=f"{ui.page.launch(demo, free_port(), quiet=True)}gradio_api", timeout=30)
     yield SimpleNamespace(client=client, demo=demo, limits=limits)
     client.close()
     demo.close()
@@ -138,7 +139,7 @@ def test_uploads_have_an_end():
     limits = replace(hosting(hosted=True), upload_bytes=3_000_000)
     with language.Page(limits, analytics_enabled=False) as demo:
         gr.File()
-    client = httpx.Client(base_url=f"{app.launch(demo, free_port(), quiet=True)}gradio_api", timeout=30)
+    client = httpx.Client(base_url=f"{ui.page.launch(demo, free_port(), quiet=True)}gradio_api", timeout=30)
     try:
         sent = [client.post("upload", files={"files": ("a.bin", bytes(1_000_000))}).status_code for _ in range(4)]
         assert sent[:2] == [200, 200] and sent[-1] == 429

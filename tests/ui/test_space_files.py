@@ -11,7 +11,8 @@ import pytest
 import yaml
 from huggingface_hub import SpaceHardware
 
-import app
+import ui.page
+import ui.serve
 from tests.hub import TOKEN, serve
 from tli_core.models.registry import ROOT
 from ui.server.hosting import OWN_MACHINE, hosting
@@ -77,7 +78,7 @@ def test_a_space_is_hosted_by_itself_and_offers_a_copy_and_says_what_that_takes(
     here = hosting()
     assert here.hosted and here.at_work == 1 and not here.login
     models = Models(("lugha-mini",))
-    config = app.build(models, Jobs(models, tmp_path, here)).config
+    config = ui.page.build(models, Jobs(models, tmp_path, here)).config
     parts = {part["props"].get("elem_id"): part["props"] for part in config["components"]}
     assert parts["duplicate"]["visible"] is True and "one at a time" in parts["shared"]["value"]
     assert "give it ZeroGPU" in parts["copy-note"]["value"]
@@ -88,16 +89,16 @@ def test_a_space_is_hosted_by_itself_and_offers_a_copy_and_says_what_that_takes(
 def test_every_flag_has_its_variable_as_no_arguments_reach_a_space(monkeypatch):
     for name, value in {"MODEL": "lugha-mini, owner/name", "PORT": "7999", "RUNS": "/data/runs", "HOSTED": "1"}.items():
         monkeypatch.setenv(f"LUGHA_{name}", value)
-    told = app.settings([])
+    told = ui.serve.settings([])
     assert told.model == ["lugha-mini", "owner/name"] and told.port == 7999 and told.hosted
     assert told.runs == Path("/data/runs") and not told.mcp
     monkeypatch.setenv("SPACE_ID", "someone/lugha-lens")
-    assert app.settings([]).mcp, "a Space has what it needs for it"
+    assert ui.serve.settings([]).mcp, "a Space has what it needs for it"
     monkeypatch.setenv("LUGHA_MCP", "0")
-    assert not app.settings([]).mcp
-    assert app.settings(["--model", "lugha-llama", "--runs", "here"]).model == ["lugha-llama"]
+    assert not ui.serve.settings([]).mcp
+    assert ui.serve.settings(["--model", "lugha-llama", "--runs", "here"]).model == ["lugha-llama"]
     monkeypatch.setenv("LUGHA_PORT", "many")
     with pytest.raises(SystemExit):
-        app.settings([])
-    flags = {action.dest for action in app.parser()._actions} - {"help"}
+        ui.serve.settings([])
+    flags = {action.dest for action in ui.serve.parser()._actions} - {"help"}
     assert all(f"LUGHA_{flag.upper()}" in GUIDE for flag in flags), flags

@@ -2,7 +2,8 @@
 
 import shlex
 
-from tli_core.training.config import TrainingConfig, changed_knobs
+from tli_core.training.config import TrainingConfig
+from tli_core.training.presets import changed_knobs
 
 
 def train_command(config: TrainingConfig, model: str, name: str, pairs_file: str | None = None) -> str:
@@ -18,8 +19,6 @@ def train_command(config: TrainingConfig, model: str, name: str, pairs_file: str
         option = f"--{knob.replace('_', '-')}"
         if knob == "shuffled":
             options.append(option)
-        elif knob == "layer":
-            options.append(f"{option} {'output' if value is None else value}")
         elif knob == "targets":
             options.append(f"{option} {' '.join(value)}")
         else:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from tli_core.distributed import gathered, own_part, processes
 from tli_core.encoding.pooled_states import states_by_pooling
-from tli_core.lists.pairs import WordPair, shipped
+from tli_core.lists.lexicon import shipped
+from tli_core.lists.pairs import WordPair
 from tli_core.models.loaded_model import LoadedModel
 
 
@@ -16,31 +17,31 @@ from tli_core.models.loaded_model import LoadedModel
 class PairStates:
     """The pooled vectors of a list of pairs, each distinct word once.
 
-    swahili is (layers, a, d) and english (layers, b, d) for a and b distinct strings; pair i is row swahili_index[i]
-    of the one and english_index[i] of the other. anchor_share (layers,) is the mean over words of
+    source is (layers, a, d) and target (layers, b, d) for a and b distinct strings; pair i is row source_index[i] of
+    the one and target_index[i] of the other. anchor_share (layers,) is the mean over words of
     `embeddings.PooledStates.anchor_share`, first_piece (layers,) its ratio of that name.
     """
 
     pairs: tuple[WordPair, ...]
-    swahili: Tensor
-    english: Tensor
-    swahili_index: np.ndarray
-    english_index: np.ndarray
+    source: Tensor
+    target: Tensor
+    source_index: np.ndarray
+    target_index: np.ndarray
     names: tuple[str, ...]
     anchor_share: np.ndarray
     first_piece: np.ndarray
 
     def __post_init__(self) -> None:
-        if self.swahili.shape[0] != self.english.shape[0] or self.swahili.shape[2] != self.english.shape[2]:
+        if self.source.shape[0] != self.target.shape[0] or self.source.shape[2] != self.target.shape[2]:
             raise ValueError(
-                f"Swahili states {tuple(self.swahili.shape)} do not fit English {tuple(self.english.shape)}."
+                f"Swahili states {tuple(self.source.shape)} do not fit English {tuple(self.target.shape)}."
             )
-        if not len(self.names) == len(self.anchor_share) == self.swahili.shape[0]:
+        if not len(self.names) == len(self.anchor_share) == self.source.shape[0]:
             raise ValueError(
-                f"{self.swahili.shape[0]} layers but {len(self.names)} names and {len(self.anchor_share)} shares."
+                f"{self.source.shape[0]} layers but {len(self.names)} names and {len(self.anchor_share)} shares."
             )
-        if not len(self.pairs) == len(self.swahili_index) == len(self.english_index):
-            raise ValueError(f"{len(self.pairs)} pairs but {len(self.swahili_index)} indices.")
+        if not len(self.pairs) == len(self.source_index) == len(self.target_index):
+            raise ValueError(f"{len(self.pairs)} pairs but {len(self.source_index)} indices.")
 
 
 def embed_pairs(
@@ -69,15 +70,15 @@ def embed_by_pooling(
         tell: told (blocks done, blocks in all).
         alone: whether this process embeds all of them; otherwise several processes share the words out.
     """
-    swahili = list(dict.fromkeys(pair.swahili for pair in pairs))
-    english = list(dict.fromkeys(pair.english for pair in pairs))
-    words = swahili + english
+    source = list(dict.fromkeys(pair.source for pair in pairs))
+    target = list(dict.fromkeys(pair.target for pair in pairs))
+    words = source + target
     with loaded.using(adapter) as model:
         own = words if alone else own_part(words)
         by_pooling = states_by_pooling(model, loaded.tokenizer, own, poolings, tell=tell)
-    place_sw, place_en = {w: i for i, w in enumerate(swahili)}, {w: i for i, w in enumerate(english)}
-    swahili_index = np.array([place_sw[pair.swahili] for pair in pairs])
-    english_index = np.array([place_en[pair.english] for pair in pairs])
+    place_sw, place_en = {w: i for i, w in enumerate(source)}, {w: i for i, w in enumerate(target)}
+    source_index = np.array([place_sw[pair.source] for pair in pairs])
+    target_index = np.array([place_en[pair.target] for pair in pairs])
     found = {}
     for pooling, pooled in by_pooling.items():
         states, shares = pooled.vectors, pooled.anchor_share  # (layers, a + b, d) and (layers, a + b)
@@ -85,10 +86,10 @@ def embed_by_pooling(
             states, shares = (_gathered(part, len(words), loaded) for part in (states, shares))
         found[pooling] = PairStates(
             tuple(pairs),
-            states[:, : len(swahili)],
-            states[:, len(swahili) :],
-            swahili_index,
-            english_index,
+            states[:, : len(source)],
+            states[:, len(source) :],
+            source_index,
+            target_index,
             loaded.layer_names[: states.shape[0]],
             shares.numpy().mean(axis=1, dtype=np.float64),
             pooled.first_piece.numpy(),

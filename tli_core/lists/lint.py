@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from tli_core.i18n import Message, message, say
-from tli_core.lists.pairs import WordPair, lexicon, normalise
+from tli_core.i18n import N_, say
+from tli_core.lists.language_pair import language_pair
+from tli_core.lists.lexicon import lexicon
+from tli_core.lists.pairs import WordPair, normalise
+from tli_core.notices import Notice, notice
 
 MANY_SUBWORDS = 6
 """A word in more pieces than this is a mean over fragments more than a word."""
 
-VERB_PREFIXES = ("ku", "kw")
 HYPHENS = ("-", "–", "‑")
 
 SLIP = 0.75
@@ -67,7 +69,7 @@ def apply(pairs: Sequence[WordPair], findings: Iterable[Finding]) -> tuple[WordP
         if finding.into is None or (row := rows[finding.index]) is None or (first := rows[finding.into]) is None:
             continue
         glosses = dict.fromkeys((*first.glosses, *row.accepted))
-        glosses.pop(first.english, None)
+        glosses.pop(first.target, None)
         rows[finding.into] = first._replace(glosses=tuple(glosses))
         rows[finding.index] = None
     return tuple(row for row in rows if row is not None)
@@ -75,34 +77,35 @@ def apply(pairs: Sequence[WordPair], findings: Iterable[Finding]) -> tuple[WordP
 
 def shared_words(trained: Sequence[WordPair], control: Sequence[WordPair]) -> tuple[set[str], set[str]]:
     """The Swahili and the English words of a control list that are also in the trained list."""
-    swahili = {normalise(pair.swahili) for pair in trained} & {normalise(pair.swahili) for pair in control}
-    taught = {normalise(english) for pair in trained for english in pair.accepted}
-    return swahili, taught & {normalise(pair.english) for pair in control}
+    source = {normalise(pair.source) for pair in trained} & {normalise(pair.source) for pair in control}
+    taught = {normalise(target) for pair in trained for target in pair.accepted}
+    return source, taught & {normalise(pair.target) for pair in control}
 
 
 def leaks(trained: Sequence[WordPair], control: Sequence[WordPair]) -> Iterator[Finding]:
     """Control pairs that hold a word of the trained list; accepting takes them out of the control list."""
-    swahili, english = shared_words(trained, control)
+    source, target = shared_words(trained, control)
     for index, pair in enumerate(control):
-        both = [word for word, seen in ((pair.swahili, swahili), (pair.english, english)) if normalise(word) in seen]
+        both = [word for word, seen in ((pair.source, source), (pair.target, target)) if normalise(word) in seen]
         if both:
             text = say("{words} is also trained on, so this pair does not test unseen words.",
                        words=", ".join(map(repr, both)))  # fmt: skip
-            yield Finding("leak", index, text, say("leave it out"))
+            yield Finding(N_("leak"), index, text, say("leave it out"))
 
 
-def leak_message(trained: Sequence[WordPair], control: Sequence[WordPair]) -> Message | None:
+def leak_notice(trained: Sequence[WordPair], control: Sequence[WordPair]) -> Notice | None:
     """What to say of words that both lists hold; None where there are none."""
-    swahili, english = shared_words(trained, control)
-    if not swahili and not english:
+    source, target = shared_words(trained, control)
+    if not source and not target:
         return None
-    named = ", ".join(sorted(swahili | english)[:5])
-    return message(
-        "{swahili} Swahili and {english} English words of the control list are also in the trained list ({named} …): "
-        "take them out, or its figures are not all about unseen words.",
-        swahili=len(swahili),
-        english=len(english),
-        named=named,
+    source_language, target_language = language_pair().names
+    return notice(
+        "leak",
+        source=len(source),
+        target=len(target),
+        source_language=source_language,
+        target_language=target_language,
+        named=", ".join(sorted(source | target)[:5]),
     )
 
 
@@ -113,58 +116,58 @@ def _wording(pairs: Sequence[WordPair]) -> Iterator[Finding]:
         for kind, rule in _RULES.items():
             changed = rule(current)
             if changed is not None:
-                text = say(_MESSAGES[kind], swahili=current.swahili, english=current.english)
+                text = say(_MESSAGES[kind], source=current.source, target=current.target)
                 yield Finding(kind, index, text, say("write {pair}", pair=_shown(changed)))
                 current = changed
-        if normalise(current.swahili) == normalise(current.english):
+        if normalise(current.source) == normalise(current.target):
             yield Finding(
-                "same spelling",
+                N_("same spelling"),
                 index,
                 say(
                     "{word!r} is spelt the same in both languages (a name or a loan?), so its cosine is 1 whatever the "
                     "model knows.",
-                    word=pair.swahili,
+                    word=pair.source,
                 ),
                 say("leave it out"),
             )
 
 
 def _repeats(pairs: Sequence[WordPair]) -> Iterator[Finding]:
-    first_swahili: dict[str, int] = {}
-    first_english: dict[str, int] = {}
+    first_source: dict[str, int] = {}
+    first_target: dict[str, int] = {}
     for index, pair in enumerate(pairs):
-        swahili, english = normalise(pair.swahili), normalise(pair.english)
-        if swahili in first_swahili:
-            first = pairs[first_swahili[swahili]]
-            same = normalise(first.english) == english
+        source, target = normalise(pair.source), normalise(pair.target)
+        if source in first_source:
+            first = pairs[first_source[source]]
+            same = normalise(first.target) == target
             yield Finding(
-                "repeated pair" if same else "several translations",
+                N_("repeated pair") if same else N_("several translations"),
                 index,
                 say(
-                    "{word!r} is there twice, both times as {other!r}."
+                    N_("{word!r} is there twice, both times as {other!r}.")
                     if same
-                    else "{word!r} is there twice, also as {other!r}.",
-                    word=pair.swahili,
-                    other=first.english,
+                    else N_("{word!r} is there twice, also as {other!r}."),
+                    word=pair.source,
+                    other=first.target,
                 ),
                 say("count it once")
                 if same
-                else say("keep {pair} and count {word!r} as right too", pair=_shown(first), word=pair.english),
-                first_swahili[swahili],
+                else say("keep {pair} and count {word!r} as right too", pair=_shown(first), word=pair.target),
+                first_source[source],
             )
-        elif english in first_english:
-            other = pairs[first_english[english]].swahili
+        elif target in first_target:
+            other = pairs[first_target[target]].source
             yield Finding(
-                "synonyms",
+                N_("synonyms"),
                 index,
                 say(
                     "{word!r} also translates {other!r}; the two are never used as each other's wrong answer.",
-                    word=pair.english,
+                    word=pair.target,
                     other=other,
                 ),
             )
-        first_swahili.setdefault(swahili, index)
-        first_english.setdefault(english, index)
+        first_source.setdefault(source, index)
+        first_target.setdefault(target, index)
 
 
 def _fragments(pairs: Sequence[WordPair], subwords: Callable[[str], Sequence[str]]) -> Iterator[Finding]:
@@ -173,7 +176,7 @@ def _fragments(pairs: Sequence[WordPair], subwords: Callable[[str], Sequence[str
             pieces = subwords(word)
             if len(pieces) > MANY_SUBWORDS:
                 yield Finding(
-                    "many pieces",
+                    N_("many pieces"),
                     index,
                     say(
                         "{word!r} falls into {n} pieces ({pieces}): its vector is a mean of fragments.",
@@ -186,7 +189,7 @@ def _fragments(pairs: Sequence[WordPair], subwords: Callable[[str], Sequence[str
 
 def doubts(pairs: Sequence[WordPair]) -> list[str]:
     """What is likely a slip of the hand, and what was meant: swapped sides, words spelt a little differently."""
-    slips = [finding for finding in _wording(pairs) if finding.kind in ("swapped sides", "spelling")]
+    slips = [finding for finding in _wording(pairs) if finding.kind in (N_("swapped sides"), "spelling")]
     return [f"{finding.message} → {finding.fix}" for finding in slips]
 
 
@@ -204,22 +207,22 @@ def read_by_byte(words: Iterable[str], subwords: Callable[[str], Sequence[str]])
 
 def _right_way_round(pair: WordPair) -> WordPair | None:
     """The sides swapped, where the lexicon knows each word as one of the other side's language only."""
-    swahili, english = _translations()
-    left, right = normalise(pair.swahili), normalise(pair.english)
-    swapped = left in english and right in swahili and left not in swahili and right not in english
-    return WordPair(pair.english, pair.swahili) if swapped else None
+    source, target = _translations()
+    left, right = normalise(pair.source), normalise(pair.target)
+    swapped = left in target and right in source and left not in source and right not in target
+    return WordPair(pair.target, pair.source) if swapped else None
 
 
 def _respelt(pair: WordPair) -> WordPair | None:
     """A word that the lexicon does not know, as the lexicon spells what its partner means and it resembles."""
-    swahili, english = _translations()
-    left, right = normalise(pair.swahili), normalise(pair.english)
+    source, target = _translations()
+    left, right = normalise(pair.source), normalise(pair.target)
     if left == right or left.startswith(HYPHENS):
         return None  # a name, a loan or a stem, each of which has a finding of its own
-    if left not in swahili and (meant := _alike(left, english.get(right, ()))):
-        return pair._replace(swahili=meant)
-    if right not in english and (meant := _alike(right, swahili.get(left, ()))):
-        return pair._replace(english=meant)
+    if left not in source and (meant := _alike(left, target.get(right, ()))):
+        return pair._replace(source=meant)
+    if right not in target and (meant := _alike(right, source.get(left, ()))):
+        return pair._replace(target=meant)
     return None
 
 
@@ -235,13 +238,13 @@ def _alike(word: str, others: Iterable[str]) -> str | None:
 @lru_cache(maxsize=1)
 def _translations() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """The lexicon's words of each language as it compares them, each with its translations."""
-    swahili: dict[str, list[str]] = {}
-    english: dict[str, list[str]] = {}
+    source: dict[str, list[str]] = {}
+    target: dict[str, list[str]] = {}
     for entry in lexicon():
         for gloss in entry.pair.accepted:
-            swahili.setdefault(normalise(entry.pair.swahili), []).append(gloss)
-            english.setdefault(normalise(gloss), []).append(entry.pair.swahili)
-    return swahili, english
+            source.setdefault(normalise(entry.pair.source), []).append(gloss)
+            target.setdefault(normalise(gloss), []).append(entry.pair.source)
+    return source, target
 
 
 def _without_notes(pair: WordPair) -> WordPair | None:
@@ -250,16 +253,17 @@ def _without_notes(pair: WordPair) -> WordPair | None:
 
 
 def _one_gloss(pair: WordPair) -> WordPair | None:
-    swahili, english = ([part for part in map(str.strip, re.split(r"[,;/]", word)) if part] for word in pair[:2])
-    if (len(swahili) < 2 and len(english) < 2) or not swahili or not english:
+    source, target = ([part for part in map(str.strip, re.split(r"[,;/]", word)) if part] for word in pair[:2])
+    if (len(source) < 2 and len(target) < 2) or not source or not target:
         return None
-    more = [f"to {word}" if english[0].startswith("to ") and not word.startswith("to ") else word for word in english]
-    return WordPair(swahili[0], english[0], tuple(dict.fromkeys((*pair.glosses, *more[1:]))))
+    to, *_ = language_pair().target_infinitives
+    more = [f"{to}{word}" if target[0].startswith(to) and not word.startswith(to) else word for word in target]
+    return WordPair(source[0], target[0], tuple(dict.fromkeys((*pair.glosses, *more[1:]))))
 
 
 def _without_hyphen(pair: WordPair) -> WordPair | None:
-    bare = pair.swahili.strip("".join((*HYPHENS, " ")))
-    return pair._replace(swahili=bare) if bare and bare != pair.swahili else None
+    bare = pair.source.strip("".join((*HYPHENS, " ")))
+    return pair._replace(source=bare) if bare and bare != pair.source else None
 
 
 def _both_infinitives(pair: WordPair) -> WordPair | None:
@@ -268,42 +272,44 @@ def _both_infinitives(pair: WordPair) -> WordPair | None:
     Not every word with ku- is a verb (kuku is a hen, kura a vote), so `to` is added only where the lexicon knows the
     English verb and does not know the Swahili word as anything else.
     """
-    verb = pair.swahili.startswith(VERB_PREFIXES)
+    ku, *_ = language_pair().source_infinitives
+    to, *_ = language_pair().target_infinitives
+    verb = pair.source.startswith(language_pair().source_infinitives)
     verbs, others = _lexicon_verbs()
-    known = normalise(f"to {pair.english}") in verbs and normalise(pair.swahili) not in others
-    if verb and known and not pair.english.startswith("to "):
-        return pair._replace(english=f"to {pair.english}")
-    if not verb and pair.english.startswith("to ") and " " not in pair.swahili:
-        return pair._replace(swahili=f"ku{pair.swahili}")
+    known = normalise(f"{to}{pair.target}") in verbs and normalise(pair.source) not in others
+    if verb and known and not pair.target.startswith(to):
+        return pair._replace(target=f"{to}{pair.target}")
+    if not verb and pair.target.startswith(to) and " " not in pair.source:
+        return pair._replace(source=f"{ku}{pair.source}")
     return None
 
 
 @lru_cache(maxsize=1)
 def _lexicon_verbs() -> tuple[frozenset[str], frozenset[str]]:
     """The lexicon's English infinitives, and its Swahili words that are no verbs."""
-    english = (normalise(word) for entry in lexicon() for word in entry.pair.accepted)
-    verbs = frozenset(word for word in english if word.startswith("to "))
-    return verbs, frozenset(normalise(entry.pair.swahili) for entry in lexicon() if entry.pos != "verb")
+    target = (normalise(word) for entry in lexicon() for word in entry.pair.accepted)
+    verbs = frozenset(word for word in target if word.startswith(language_pair().target_infinitives))
+    return verbs, frozenset(normalise(entry.pair.source) for entry in lexicon() if entry.pos != "verb")
 
 
 _RULES: dict[str, Callable[[WordPair], WordPair | None]] = {
-    "swapped sides": _right_way_round,
-    "spelling": _respelt,
-    "note in brackets": _without_notes,
-    "several glosses": _one_gloss,
-    "hyphen stem": _without_hyphen,
-    "verb form": _both_infinitives,
+    N_("swapped sides"): _right_way_round,
+    N_("spelling"): _respelt,
+    N_("note in brackets"): _without_notes,
+    N_("several glosses"): _one_gloss,
+    N_("hyphen stem"): _without_hyphen,
+    N_("verb form"): _both_infinitives,
 }
 
 _MESSAGES = {
-    "swapped sides": "The two sides look swapped: {swahili}, {english}.",
-    "spelling": "A slip of the hand? {swahili}, {english}.",
-    "note in brackets": "A note in brackets is read as part of the word: {swahili}, {english}.",
-    "several glosses": "Several words stand in one place: {swahili}, {english}.",
-    "hyphen stem": "{swahili!r} is a stem with a hyphen, which no text holds.",
-    "verb form": "Infinitive against bare verb: {swahili}, {english}.",
+    N_("swapped sides"): N_("The two sides look swapped: {source}, {target}."),
+    "spelling": N_("A slip of the hand? {source}, {target}."),
+    N_("note in brackets"): N_("A note in brackets is read as part of the word: {source}, {target}."),
+    N_("several glosses"): N_("Several words stand in one place: {source}, {target}."),
+    N_("hyphen stem"): N_("{source!r} is a stem with a hyphen, which no text holds."),
+    N_("verb form"): N_("Infinitive against bare verb: {source}, {target}."),
 }
 
 
 def _shown(pair: WordPair) -> str:
-    return f"{pair.swahili}, {'; '.join(pair.accepted)}"
+    return f"{pair.source}, {'; '.join(pair.accepted)}"

@@ -16,7 +16,7 @@ from torch import Tensor
 from tli_core.distributed import gathered_objects, own_part
 from tli_core.encoding.pair_states import PairStates, embed_by_pooling, reference_states
 from tli_core.encoding.readouts import POOLINGS
-from tli_core.i18n import Message, say
+from tli_core.i18n import say
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.artefacts import (
     attention_sinks,
@@ -35,6 +35,7 @@ from tli_core.measures.retrieval import best_rank, csls, retrieval_of
 from tli_core.measures.significance import interval_of_mean
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.provenance import Provenance
+from tli_core.notices import Notice
 
 PART = 2000
 """The most pairs that are all compared with each other: every layer of them takes 16 MB a table."""
@@ -97,13 +98,13 @@ def measure_by_pooling(
             later = partial(align, states[pooling], references[pooling], provenance, seed)
             measured[pooling].append(later if whole else partial(_as_it_is, later()))
     health = health_of(loaded)
-    note = health.message if health and health.noisy else None
+    note = health.notice if health and health.noisy else None
     if not whole:
         joint = {p: joined(gathered_objects([part() for part in of_parts])) for p, of_parts in measured.items()}
         measured = {pooling: [partial(_as_it_is, result)] for pooling, result in joint.items()}
     found = ByPooling({pooling: of_one for pooling, (of_one,) in measured.items()}, note)
     # A process that had no part of a list in parts has no states; nor is anything left to work out there.
-    if whole and states[poolings[0]].swahili.nbytes + states[poolings[0]].english.nbytes > KEPT_BYTES:
+    if whole and states[poolings[0]].source.nbytes + states[poolings[0]].target.nbytes > KEPT_BYTES:
         for pooling in poolings:
             _ = found[pooling]
     return found
@@ -116,7 +117,7 @@ def _as_it_is(result: LayerAlignment) -> LayerAlignment:
 class ByPooling(Mapping[str, LayerAlignment]):
     """A list's measures under each pooling, worked out when they are first asked for."""
 
-    def __init__(self, waiting: dict[str, Callable[[], LayerAlignment]], note: Message | None):
+    def __init__(self, waiting: dict[str, Callable[[], LayerAlignment]], note: Notice | None):
         self._waiting = waiting
         self._found: dict[str, LayerAlignment] = {}
         self._note = note
@@ -138,15 +139,15 @@ class ByPooling(Mapping[str, LayerAlignment]):
 def align(states: PairStates, reference: PairStates, provenance: Provenance, seed: int = 0) -> LayerAlignment:
     """The measures of embedded pairs, with the reference pool's vectors for centring, bands and ranks."""
     pairs = states.pairs
-    n, layers = len(pairs), states.swahili.shape[0]
+    n, layers = len(pairs), states.source.shape[0]
     candidates = Candidates.of(states, reference)
-    swahili, english = _unit(states.swahili), _unit(states.english)
-    reference_english = _unit(reference.english)
+    source, target = _unit(states.source), _unit(states.target)
+    reference_target = _unit(reference.target)
 
     def at_layer(layer: int) -> dict[str, np.ndarray | float]:
-        cosines = (swahili[layer] @ english[layer].T).numpy()  # (a, b)
-        own = cosines[states.swahili_index][:, states.english_index]  # (n, n)
-        against = (swahili[layer] @ reference_english[layer].T).numpy()[states.swahili_index]  # (n, m)
+        cosines = (source[layer] @ target[layer].T).numpy()  # (a, b)
+        own = cosines[states.source_index][:, states.target_index]  # (n, n)
+        against = (source[layer] @ reference_target[layer].T).numpy()[states.source_index]  # (n, m)
         table, wrong = candidates.wrong_among(own, against)
         view = LayerView(own, np.sort(table[wrong]), states, reference, layer)
         corrected, right = csls(cosines), candidates.right
@@ -155,10 +156,10 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
             "wrong_sum": np.where(wrong, table, 0).sum(axis=1, dtype=np.float64),
             "wrong_quantiles": percentiles(view.wrong),
             "reference_rank": candidates.rank_in_pool(own, against),
-            "sw_en": best_rank(cosines, right)[states.swahili_index],
-            "en_sw": best_rank(cosines.T, right.T)[states.english_index],
-            "sw_en csls": best_rank(corrected, right)[states.swahili_index],
-            "en_sw csls": best_rank(corrected.T, right.T)[states.english_index],
+            "to_target": best_rank(cosines, right)[states.source_index],
+            "to_source": best_rank(cosines.T, right.T)[states.target_index],
+            "to_target csls": best_rank(corrected, right)[states.source_index],
+            "to_source csls": best_rank(corrected.T, right.T)[states.target_index],
             **{measure.key: measure.compute(view) for measure in COMPUTED},
         }
 
@@ -193,7 +194,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         wrong_from=candidates.wrong_from,
         reference_rank=stacked["reference_rank"],
         pool_size=candidates.right.shape[1],
-        chance=float(candidates.right[states.swahili_index].mean()),
+        chance=float(candidates.right[states.source_index].mean()),
         reference_size=candidates.reference_wrong.shape[1],
         provenance=provenance,
         warnings=(

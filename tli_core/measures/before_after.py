@@ -7,8 +7,8 @@ import numpy as np
 from scipy import stats
 
 from tli_core.encoding.tokens import subwords
-from tli_core.i18n import Message, message, say
-from tli_core.lists.lint import leak_message
+from tli_core.i18n import N_, say
+from tli_core.lists.lint import leak_notice
 from tli_core.lists.pairs import WordPair, pair_digest
 from tli_core.measures.alignment import measure
 from tli_core.measures.result import LayerAlignment
@@ -17,8 +17,9 @@ from tli_core.measures.translation import OutputCheck, ProbeAnswer, check_output
 from tli_core.measures.verdicts import Change, change
 from tli_core.models.layers import PICK, layer_index
 from tli_core.models.loaded_model import LoadedModel, Provenance
+from tli_core.notices import Notice, notice
 
-TRAINED, CONTROL = "trained", "control"
+TRAINED, CONTROL = N_("trained"), N_("control")
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Evaluation:
     change: Change
     differences: LayerDifferences
     picked_on: str | None = None
-    warnings: tuple[Message, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,12 @@ class EvaluationReport:
         return self.evaluations[-1].after.provenance
 
     @property
-    def warnings(self) -> tuple[Message, ...]:
+    def warnings(self) -> tuple[Notice, ...]:
         """What is wrong with the measurements or the comparison, each said once, with the list it is about."""
         said = []
         for item in self.evaluations:
             for warning in dict.fromkeys((*item.warnings, *item.before.warnings, *item.after.warnings)):
-                said.append(message("{list}: {warning}", list=message(item.name), warning=warning))
+                said.append(notice("of_list", list=item.name, notice=warning))
         return tuple(said)
 
 
@@ -135,7 +136,7 @@ def evaluate_lists(
     results = []
     for name, pairs in ((TRAINED, trained), (CONTROL, control)):
         if len(pairs) < 2:
-            text = "The {name} list needs at least two pairs, as they are compared with each other: add some."
+            text = N_("The {name} list needs at least two pairs, as they are compared with each other: add some.")
             raise ValueError(say(text, name=say(name)))
         for who, key in (("base", None), ("adapter", adapter)):
             tell(f"{len(pairs)} {name} pairs, {who}")
@@ -146,7 +147,7 @@ def evaluate_lists(
     )
 
 
-def _chosen_on(loaded: LoadedModel, adapter: str, pairs: Sequence[WordPair]) -> tuple[Message, ...]:
+def _chosen_on(loaded: LoadedModel, adapter: str, pairs: Sequence[WordPair]) -> tuple[Notice, ...]:
     """A warning where an adapter's step was kept because of the very pairs that it is to be judged by."""
     record = loaded.adapters[adapter].record if adapter in loaded.adapters else {}
     if "kept_step" not in record:
@@ -156,16 +157,8 @@ def _chosen_on(loaded: LoadedModel, adapter: str, pairs: Sequence[WordPair]) -> 
     if chosen and not shared:
         return ()
     if chosen:
-        text = (
-            "Step {step} was kept because held-out pairs were best there, and {n} of these are among them: their "
-            "figures flatter. Believe pairs that had no say in it."
-        )
-        return (message(text, step=record["kept_step"], n=shared),)
-    text = (
-        "Step {step} was kept because held-out pairs were best there, and the record does not tell which: these may be "
-        "among them."
-    )
-    return (message(text, step=record["kept_step"]),)
+        return (notice("step_chosen_here", step=record["kept_step"], n=shared),)
+    return (notice("step_chosen_unknown", step=record["kept_step"]),)
 
 
 def report_of(loaded: LoadedModel, evaluations: Sequence[Evaluation]) -> EvaluationReport:
@@ -206,7 +199,7 @@ def compare_lists(
     picked_on = None
     if layer == PICK:
         picked_on, layer = TRAINED, pick_layer(trained_before, trained_after)
-    leak = leak_message(trained_before.pairs, control_before.pairs)
+    leak = leak_notice(trained_before.pairs, control_before.pairs)
     return (
         compare(TRAINED, trained_before, trained_after, layer, seed, picked_on),
         compare(CONTROL, control_before, control_after, layer, seed, picked_on, (leak,) if leak else ()),
@@ -225,7 +218,7 @@ def compare(
     layer: int | str,
     seed: int = 0,
     picked_on: str | None = None,
-    warnings: tuple[Message, ...] = (),
+    warnings: tuple[Notice, ...] = (),
 ) -> Evaluation:
     """Set two measurements of the same pairs against each other at a layer.
 
@@ -236,11 +229,7 @@ def compare(
     if picked_on == name:
         warnings = (
             *warnings,
-            message(
-                "Layer {layer} was picked on these same {n} pairs, so its figures flatter: believe the other list.",
-                layer=index,
-                n=len(before.pairs),
-            ),
+            notice("layer_picked_here", layer=index, n=len(before.pairs)),
         )
     return Evaluation(
         name,

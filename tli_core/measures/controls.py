@@ -31,13 +31,13 @@ class Candidates:
     def of(cls, states: PairStates, reference: PairStates) -> "Candidates":
         """Those of a list beside the reference pool."""
         pairs = states.pairs
-        english_words = _distinct(pairs, states.english_index, "english")
-        listed = translation_table(pairs, english_words)  # (n, b)
-        right = np.zeros((states.swahili.shape[1], len(english_words)), dtype=bool)
-        right[states.swahili_index] = listed  # (a, b)
-        wrong = ~listed[:, states.english_index]  # (n, n)
+        target_words = _distinct(pairs, states.target_index, "target")
+        listed = translation_table(pairs, target_words)  # (n, b)
+        right = np.zeros((states.source.shape[1], len(target_words)), dtype=bool)
+        right[states.source_index] = listed  # (a, b)
+        wrong = ~listed[:, states.target_index]  # (n, n)
         np.fill_diagonal(wrong, False)
-        reference_words = _distinct(reference.pairs, reference.english_index, "english")
+        reference_words = _distinct(reference.pairs, reference.target_index, "target")
         listed_reference = translation_table(pairs, reference_words)  # (n, m)
         listed_reference |= _as_listed_in(reference, states, reference_words)
         return cls(right, wrong, ~listed_reference)
@@ -83,9 +83,9 @@ def _distinct(pairs: Sequence[WordPair], index: np.ndarray, side: str) -> list[s
 def _as_listed_in(reference: PairStates, states: PairStates, reference_words: list[str]) -> np.ndarray:
     """Right translations that the reference pool, rather than the list itself, names: (n, m)."""
     known = translation_table(reference.pairs, reference_words)  # (m rows, m words)
-    by_word = {pair.swahili: row for pair, row in zip(reference.pairs, known, strict=True)}
+    by_word = {pair.source: row for pair, row in zip(reference.pairs, known, strict=True)}
     nothing = np.zeros(len(reference_words), dtype=bool)
-    return np.stack([by_word.get(pair.swahili, nothing) for pair in states.pairs])
+    return np.stack([by_word.get(pair.source, nothing) for pair in states.pairs])
 
 
 def percentiles(ordered: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tli_core.encoding.tokens import encode, length_batches
 from tli_core.i18n import say
+from tli_core.lists.language_pair import language_pair
 from tli_core.lists.pairs import WordPair, normalise
-from tli_core.lists.prompts import TO_ENGLISH, TO_SWAHILI
 from tli_core.models import architecture
 from tli_core.models.placement import input_device
 
@@ -18,15 +18,15 @@ from tli_core.models.placement import input_device
 class TranslationAccuracy:
     """Share of words whose greedy translation is a listed one, and each answer beside its pair."""
 
-    sw_en: float
-    en_sw: float
-    answers_english: tuple[str, ...]
-    answers_swahili: tuple[str, ...]
+    to_target: float
+    to_source: float
+    answers_target: tuple[str, ...]
+    answers_source: tuple[str, ...]
 
     @property
     def mean(self) -> float:
         """Both directions averaged."""
-        return (self.sw_en + self.en_sw) / 2
+        return (self.to_target + self.to_source) / 2
 
 
 @torch.inference_mode()
@@ -66,19 +66,16 @@ def word_translation(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[WordPair], max_new_tokens: int = 16
 ) -> TranslationAccuracy:
     """Greedy translation of every pair both ways; the first line of the answer must be a listed translation."""
-    english = _first_lines(
-        continuations(model, tokenizer, [TO_ENGLISH.format(swahili=p.swahili) for p in pairs], max_new_tokens)
-    )
-    swahili = _first_lines(
-        continuations(model, tokenizer, [TO_SWAHILI.format(english=p.english) for p in pairs], max_new_tokens)
-    )
-    right_english = [normalise(answer) in map(normalise, p.accepted) for answer, p in zip(english, pairs, strict=True)]
-    right_swahili = [
-        normalise(answer) in {normalise(q.swahili) for q in pairs if p.english in q.accepted}
-        for answer, p in zip(swahili, pairs, strict=True)
+    to_target, to_source = language_pair().translations
+    target = _first_lines(continuations(model, tokenizer, [to_target.fill(*p[:2]) for p in pairs], max_new_tokens))
+    source = _first_lines(continuations(model, tokenizer, [to_source.fill(*p[:2]) for p in pairs], max_new_tokens))
+    right_target = [normalise(answer) in map(normalise, p.accepted) for answer, p in zip(target, pairs, strict=True)]
+    right_source = [
+        normalise(answer) in {normalise(q.source) for q in pairs if p.target in q.accepted}
+        for answer, p in zip(source, pairs, strict=True)
     ]
     return TranslationAccuracy(
-        sum(right_english) / len(pairs), sum(right_swahili) / len(pairs), tuple(english), tuple(swahili)
+        sum(right_target) / len(pairs), sum(right_source) / len(pairs), tuple(target), tuple(source)
     )
 
 

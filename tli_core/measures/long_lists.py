@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tli_core.i18n import Message, message
 from tli_core.measures.result import DIRECTIONS, LayerAlignment, Retrieval
 from tli_core.measures.retrieval import retrieval_of
+from tli_core.notices import Notice, notice
 
 
 def joined(parts: Sequence[LayerAlignment]) -> LayerAlignment:
@@ -26,10 +26,9 @@ def _joined(combine: Callable[[list, np.ndarray], Any]) -> Callable[[str], Calla
     return lambda name: lambda parts, sizes: combine([getattr(part, name) for part in parts], sizes)
 
 
-def _joined_warnings(parts: Sequence[LayerAlignment], sizes: np.ndarray) -> tuple[Message, ...]:
+def _joined_warnings(parts: Sequence[LayerAlignment], sizes: np.ndarray) -> tuple[Notice, ...]:
     n = sum(len(part.pairs) for part in parts)
-    text = "{n} pairs are measured in parts of {part}: wrong pairs and ranks are those within a part."
-    count = message(text, n=n, part=len(parts[0].pairs))
+    count = notice("measured_in_parts", n=n, part=len(parts[0].pairs))
     return (count, *dict.fromkeys(warning for part in parts for warning in part.warnings))
 
 

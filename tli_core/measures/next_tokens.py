@@ -8,7 +8,7 @@ from itertools import zip_longest
 import torch
 
 from tli_core.encoding.tokens import encode
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.translation import GlossRanking, rank_glosses
 from tli_core.models import architecture
@@ -59,7 +59,7 @@ def written(loaded: LoadedModel, adapter: str | None, prompt: str, max_new_token
     for _ in range(max_new_tokens):
         with loaded.using(adapter) as model:
             if not architecture.has_head(model):
-                text = "{name} has no output head here, so it can be measured but writes nothing."
+                text = N_("{name} has no output head here, so it can be measured but writes nothing.")
                 raise ValueError(say(text, name=loaded.name))
             ends = model.generation_config.eos_token_id
             out = model(
@@ -70,7 +70,7 @@ def written(loaded: LoadedModel, adapter: str | None, prompt: str, max_new_token
             )
             logits, cache = out.logits[0, -1].float(), out.past_key_values  # (vocabulary,)
         if not logits.isfinite().any() or logits.isnan().any():
-            text = "What {name} would say next is no number (NaN or infinity): the model or the adapter is broken."
+            text = N_("What {name} would say next is no number (NaN or infinity): the model or the adapter is broken.")
             raise ValueError(say(text, name=loaded.name))
         if not new:
             first = _likeliest(loaded, logits)
@@ -100,7 +100,7 @@ def right_word(loaded: LoadedModel, adapter: str | None, pair: WordPair, way: st
     """How likely the right translation is after the translation prompt, and its rank among the reference pool's words.
 
     Args:
-        way: `sw_en` or `en_sw`.
+        way: `to_target` or `to_source`.
     """
     found = {}
     for key in dict.fromkeys((None, adapter)):

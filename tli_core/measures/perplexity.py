@@ -10,72 +10,42 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tli_core.encoding.tokens import encode, padded_ids
-from tli_core.i18n import Message, message
+from tli_core.lists.language_pair import language_pair
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.placement import input_device
+from tli_core.notices import Notice, notice
 
 NOISY_SHARE = 0.75
 """A model whose loss is above this share of a uniform guess's is noise, or was not loaded whole."""
-
-# Written for this check, so that no model was trained on them by the project, and plain enough for a small one.
-SWAHILI = (
-    "Mama anapika chakula jikoni.",
-    "Watoto wanacheza mpira baada ya shule.",
-    "Leo asubuhi nilikunywa chai na maziwa.",
-    "Ndugu yangu anaishi mjini na anafanya kazi sokoni.",
-    "Mvua ilinyesha usiku wote na mto umejaa maji.",
-    "Tafadhali funga mlango ukitoka nje.",
-    "Bei ya mkate imepanda mwaka huu.",
-    "Mwalimu aliwauliza wanafunzi maswali matatu.",
-)
-ENGLISH = (
-    "My mother is cooking food in the kitchen.",
-    "The children play football after school.",
-    "This morning I drank tea with milk.",
-    "My brother lives in town and works at the market.",
-    "It rained all night and the river is full of water.",
-    "Please close the door when you go out.",
-    "The price of bread has gone up this year.",
-    "The teacher asked the students three questions.",
-)
 
 
 @dataclass(frozen=True)
 class Health:
     """Perplexity a token on the plain sentences; `uniform` is that of guessing every token alike: the vocabulary."""
 
-    swahili: float
-    english: float
+    source: float
+    target: float
     uniform: int
 
     @property
     def noisy(self) -> bool:
         """Whether either language is hardly better than guessing."""
-        worst = max(self.swahili, self.english)
+        worst = max(self.source, self.target)
         return not math.isfinite(worst) or math.log(worst) > NOISY_SHARE * math.log(self.uniform)
 
     @property
-    def message(self) -> Message:
+    def notice(self) -> Notice:
         """What was found, for a result to carry."""
-        figures = message(
-            "perplexity {swahili:,.0f} on plain Swahili and {english:,.0f} on plain English, where guessing gives "
-            "{uniform:,}",
-            swahili=self.swahili,
-            english=self.english,
+        source, target = language_pair().names
+        figures = notice(
+            "perplexity",
+            source=self.source,
+            target=self.target,
+            source_language=source,
+            target_language=target,
             uniform=self.uniform,
         )
-        if self.noisy:
-            return message(
-                "This model writes noise ({figures}): it was not trained, or not loaded whole. Believe nothing "
-                "measured with it.",
-                figures=figures,
-            )
-        return message("The model reads both languages ({figures}).", figures=figures)
-
-    @property
-    def sentence(self) -> str:
-        """What was found, in words."""
-        return str(self.message)
+        return notice("noisy_model" if self.noisy else "healthy_model", figures=figures)
 
 
 _KNOWN: WeakKeyDictionary[LoadedModel, Health] = WeakKeyDictionary()
@@ -93,8 +63,10 @@ def health_of(loaded: LoadedModel) -> Health | None:
 
 def check_health(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Health:
     """Perplexity on the plain sentences of both languages; the model needs its output head."""
-    swahili, english = (perplexity(model, tokenizer, texts) for texts in (SWAHILI, ENGLISH))
-    return Health(swahili, english, model.config.vocab_size)
+    languages = language_pair()
+    both = languages.source_sentences, languages.target_sentences
+    source, target = (perplexity(model, tokenizer, texts) for texts in both)
+    return Health(source, target, model.config.vocab_size)
 
 
 @torch.inference_mode()

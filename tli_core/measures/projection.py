@@ -9,11 +9,14 @@ from torch import Tensor
 
 from tli_core.encoding.pooled_states import layer_states
 from tli_core.encoding.tokens import encode
-from tli_core.i18n import say
-from tli_core.lists.pairs import WordPair, lexicon, normalise, single_word
+from tli_core.i18n import N_, say
+from tli_core.lists.formats import single_word
+from tli_core.lists.language_pair import language_pair
+from tli_core.lists.lexicon import lexicon
+from tli_core.lists.pairs import WordPair, normalise
 from tli_core.models.layers import layer_index, layer_words
 from tli_core.models.loaded_model import LoadedModel
-from tli_core.models.registry import LANGUAGES, PROJECTIONS
+from tli_core.models.registry import PROJECTIONS
 
 NEIGHBOURS = 10
 
@@ -74,11 +77,11 @@ def project(
     if len(pairs) < 3:
         raise ValueError(say("A picture of the space needs at least three pairs, got {n}: add some.", n=len(pairs)))
     index = layer_index(loaded.layer_names, layer)
-    words = [pair.swahili for pair in pairs] + [pair.english for pair in pairs]
+    words = [pair.source for pair in pairs] + [pair.target for pair in pairs]
     vectors = torch.stack([_unit_states(loaded, words, key, index, pooling) for key in adapters])  # (m, 2n, d)
     n = len(pairs)
     if not vectors.isfinite().all():
-        text = "At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there."
+        text = N_("At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there.")
         raise ValueError(say(text, layer=layer_words(loaded.layer_names[index])))
     nearest = (vectors[:, :n] @ vectors[:, n:].transpose(1, 2)).argmax(dim=2)  # (m, n)
     flat = _reduced(vectors.flatten(0, 1).numpy(), method, seed)  # (m · 2n, 2)
@@ -99,22 +102,23 @@ def nearest_words(
     """The words of the other language in the lexicon that lie nearest to a word at a layer, by cosine.
 
     Args:
-        language: which of LANGUAGES the word is in.
+        language: the name of the language that the word is in.
 
     Raises:
         ValueError: an unknown language, an empty or overlong word, or a layer that the model does not have.
     """
     word = single_word(word)
-    if language not in LANGUAGES:
-        raise ValueError(f"There is no language {language!r}: choose {' or '.join(LANGUAGES)}.")
+    names = language_pair().names
+    if language not in names:
+        raise ValueError(f"There is no language {language!r}: choose {' or '.join(names)}.")
     index = layer_index(loaded.layer_names, layer)
     right = translations(word, language)
-    candidates = _vocabulary(LANGUAGES[1 - LANGUAGES.index(language)])
+    candidates = _vocabulary(names[1 - names.index(language)])
     key = f"{language} neighbours at {index}, {pooling}"
     others = loaded.reference(adapter, key, lambda: _unit_states(loaded, candidates, adapter, index, pooling))
     cosines = (others @ _unit_states(loaded, [word], adapter, index, pooling)[0]).numpy()  # (candidates,)
     if not np.isfinite(cosines).all():
-        text = "At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there."
+        text = N_("At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there.")
         raise ValueError(say(text, layer=layer_words(loaded.layer_names[index])))
     order = np.argsort(-cosines, kind="stable")
     ranked = [Neighbour(candidates[i], float(cosines[i]), normalise(candidates[i]) in right) for i in order]
@@ -125,17 +129,17 @@ def nearest_words(
 def translations(word: str, language: str) -> frozenset[str]:
     """What the lexicon lists as translations of a word, in normal form; empty where it does not know the word."""
     asked = normalise(word)
-    if language == "Swahili":
-        found = (e.pair.accepted for e in lexicon() if normalise(e.pair.swahili) == asked)
-        return frozenset(normalise(english) for accepted in found for english in accepted)
+    if language == language_pair().source.name:
+        found = (e.pair.accepted for e in lexicon() if normalise(e.pair.source) == asked)
+        return frozenset(normalise(target) for accepted in found for target in accepted)
     return frozenset(
-        normalise(e.pair.swahili) for e in lexicon() if asked in {normalise(english) for english in e.pair.accepted}
+        normalise(e.pair.source) for e in lexicon() if asked in {normalise(target) for target in e.pair.accepted}
     )
 
 
 def _vocabulary(language: str) -> list[str]:
     """The lexicon's distinct words of one language."""
-    side = "swahili" if language == "Swahili" else "english"
+    side = "source" if language == language_pair().source.name else "target"
     return list(dict.fromkeys(getattr(entry.pair, side) for entry in lexicon()))
 
 

@@ -74,10 +74,10 @@ def _mexa(view: LayerView) -> float:
 def _centred(view: LayerView) -> float:
     """Matched cosine after each language's mean over the reference pool is taken away."""
     states, reference, layer = view.states, view.reference, view.layer
-    swahili = states.swahili[layer] - reference.swahili[layer].mean(dim=0)  # (a, d)
-    english = states.english[layer] - reference.english[layer].mean(dim=0)  # (b, d)
+    source = states.source[layer] - reference.source[layer].mean(dim=0)  # (a, d)
+    target = states.target[layer] - reference.target[layer].mean(dim=0)  # (b, d)
     pairwise = torch.nn.functional.cosine_similarity(
-        swahili[states.swahili_index], english[states.english_index], dim=-1
+        source[states.source_index], target[states.target_index], dim=-1
     )  # (n,)
     return float(pairwise.mean())
 
@@ -106,7 +106,14 @@ MEASURES = (
         read=lambda result: result.mismatched_band,
         higher_is_better=None,
     ),
-    Measure("gap", "gap", "Matched less mismatched.", read=lambda result: result.gap, form="+.3f"),
+    Measure(
+        "gap",
+        "gap",
+        "Matched less mismatched.",
+        read=lambda result: result.gap,
+        form="+.3f",
+        in_evaluation=True,
+    ),
     Measure(
         "gap_ci95",
         "gap's 95 %",
@@ -114,7 +121,6 @@ MEASURES = (
         read=lambda result: result.gap_ci95,
         higher_is_better=None,
         in_table=False,
-        in_evaluation=True,
     ),
     Measure(
         "auc",

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tli_core.i18n import Message
+from tli_core.i18n import N_
 from tli_core.lists.pairs import WordPair
 from tli_core.models.provenance import Provenance
+from tli_core.notices import Notice
 
-DIRECTIONS = ("sw_en", "en_sw")
+DIRECTIONS = ("to_target", "to_source")
 BAND = [5, 95]
 """The percentiles between which nine in ten wrong pairs lie."""
 
@@ -19,7 +20,7 @@ FEW_PAIRS = 20
 FEWEST = 5
 """Below this many pairs nothing is judged, and no interval is drawn: a bootstrap of two knows two values."""
 
-OWN_PAIRS, REFERENCE_POOL = "list", "reference pool"
+OWN_PAIRS, REFERENCE_POOL = N_("list"), N_("reference pool")
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class LayerAlignment:
     chance: float
     reference_size: int
     provenance: Provenance
-    warnings: tuple[Message, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
     def __post_init__(self) -> None:
         layers = len(self.names)

@@ -10,8 +10,9 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tli_core.encoding.tokens import encode, length_batches
-from tli_core.lists.pairs import WordPair, lexicon, shipped, translation_table
-from tli_core.lists.prompts import PROBES, TO_ENGLISH, TO_SWAHILI
+from tli_core.lists.language_pair import language_pair
+from tli_core.lists.lexicon import lexicon, shipped
+from tli_core.lists.pairs import WordPair, translation_table
 from tli_core.measures.generation import TranslationAccuracy, continuations, word_translation
 from tli_core.measures.perplexity import Health, check_health
 from tli_core.measures.result import DIRECTIONS, FEW_PAIRS
@@ -86,7 +87,7 @@ def check_outputs(
         greedy = word_translation(model, loaded.tokenizer, pairs)
         ranking = {}
         for way in DIRECTIONS:
-            tell(f"glosses ranked, {'to English' if way == 'sw_en' else 'to Swahili'}")
+            tell(f"glosses ranked, to {language_pair().answers[way].name}")
             ranking[way] = rank_glosses(model, loaded.tokenizer, pairs, way)
         return OutputCheck(greedy, ranking, check_health(model, loaded.tokenizer))
 
@@ -100,18 +101,19 @@ def rank_glosses(
     pool's words beside them. Any listed translation counts as right; ties count against it.
 
     Args:
-        way: `sw_en` or `en_sw`.
+        way: `to_target` or `to_source`.
     """
     known = tuple(pairs) if len(pairs) >= FEW_PAIRS else (*pairs, *shipped("pool"))
-    if way == "sw_en":
-        prompts = [TO_ENGLISH.format(swahili=pair.swahili) for pair in pairs]
-        candidates = list(dict.fromkeys(pair.english for pair in known))
+    to_target, to_source = language_pair().translations
+    if way == "to_target":
+        prompts = [to_target.fill(*pair[:2]) for pair in pairs]
+        candidates = list(dict.fromkeys(pair.target for pair in known))
         right = translation_table(known, candidates)[: len(pairs)]  # (n, candidates)
     else:
-        prompts = [TO_SWAHILI.format(english=pair.english) for pair in pairs]
-        candidates = list(dict.fromkeys(pair.swahili for pair in known))
-        listed = translation_table(known, [pair.english for pair in pairs])  # (known, n)
-        rows = {pair.swahili: row for pair, row in zip(known, listed, strict=True)}
+        prompts = [to_source.fill(*pair[:2]) for pair in pairs]
+        candidates = list(dict.fromkeys(pair.source for pair in known))
+        listed = translation_table(known, [pair.target for pair in pairs])  # (known, n)
+        rows = {pair.source: row for pair, row in zip(known, listed, strict=True)}
         right = np.stack([rows[word] for word in candidates], axis=1)  # (n, candidates)
     scores = gloss_log_probabilities(model, tokenizer, prompts, candidates).numpy()  # (n, candidates)
     best = np.where(right, scores, -np.inf).max(axis=1)
@@ -146,8 +148,8 @@ def probe(loaded: LoadedModel, pairs: Sequence[WordPair], adapter: str | None) -
         ValueError: the model has no output head.
     """
     asked = [
-        (kind, pair, kind.fill(pair.swahili, pair.english))
-        for kind in PROBES
+        (kind, pair, kind.fill(pair.source, pair.target))
+        for kind in language_pair().probes
         for pair in _spread([pair for pair in pairs if _takes(kind.takes, pair)] or pairs)
     ]
     answers = []
@@ -163,13 +165,13 @@ def probe(loaded: LoadedModel, pairs: Sequence[WordPair], adapter: str | None) -
 def _takes(kind: str, pair: WordPair) -> bool:
     """Whether a prompt that takes this kind of word has a place for the pair; the lexicon knows its nouns."""
     if kind == "noun":
-        return pair.swahili in _nouns()
-    return kind == "any" or pair.english.startswith("to ")
+        return pair.source in _nouns()
+    return kind == "any" or pair.target.startswith(language_pair().target_infinitives)
 
 
 @lru_cache(maxsize=1)
 def _nouns() -> frozenset[str]:
-    return frozenset(entry.pair.swahili for entry in lexicon() if entry.pos == "noun")
+    return frozenset(entry.pair.source for entry in lexicon() if entry.pos == "noun")
 
 
 def _spread(pairs: Sequence[WordPair]) -> list[WordPair]:

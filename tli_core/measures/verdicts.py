@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tli_core.i18n import N_
 from tli_core.measures.result import FEWEST, LayerAlignment
 from tli_core.measures.significance import above_chance, interval_of_mean
 
@@ -20,10 +21,10 @@ def verdict(result: LayerAlignment, layer: int) -> str:
     """
     n = len(result.pairs)
     if n < FEWEST or not above_chance(n, n, result.chance):
-        return "too few pairs"
-    hits = round(float(result.retrieval["sw_en"].p_at_1[layer]) * n)
+        return N_("too few pairs")
+    hits = round(float(result.retrieval["to_target"].p_at_1[layer]) * n)
     clear = bool(result.gap_ci95[layer, 0] > 0 and result.gap[layer] >= LEAST_CHANGE)
-    return "aligned" if clear and above_chance(hits, n, result.chance) else "not discriminative"
+    return N_("aligned") if clear and above_chance(hits, n, result.chance) else N_("not discriminative")
 
 
 @dataclass(frozen=True)
@@ -56,22 +57,22 @@ def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int 
     mismatched = float(after.mismatched[layer] - before.mismatched[layer])
     per_pair = (after.cosine - after.wrong_cosine)[:, layer] - (before.cosine - before.wrong_cosine)[:, layer]  # (n,)
     gap_low, gap_high = map(float, interval_of_mean(per_pair[None], seed, FEWEST)[0])
-    p_at_1 = float(after.retrieval["sw_en"].p_at_1[layer] - before.retrieval["sw_en"].p_at_1[layer])
+    p_at_1 = float(after.retrieval["to_target"].p_at_1[layer] - before.retrieval["to_target"].p_at_1[layer])
     gap = matched - mismatched
     # On a handful of pairs a gap moves by chance and their own P@1 is coarse: the rank in the pool must move as well.
     ranks = [float(np.median(result.reference_rank[layer])) for result in (before, after)]
     found_better = ranks[1] < ranks[0] if before.few else gap_low > 0 and p_at_1 >= 0
     found_worse = gap <= -LEAST_CHANGE and (ranks[1] > ranks[0] if before.few else gap_high < 0)
     if not np.isfinite([matched, mismatched]).all():
-        said = "no numbers"
+        said = N_("no numbers")
     elif len(per_pair) < FEWEST:
-        said = "too few pairs"
+        said = N_("too few pairs")
     elif matched >= LEAST_CHANGE and mismatched > 0 and gap <= 0:
-        said = "collapsed"
+        said = N_("collapsed")
     elif gap >= LEAST_CHANGE and found_better:
-        said = "improved"
+        said = N_("improved")
     elif found_worse or (not before.few and gap <= 0 and p_at_1 <= -LEAST_CHANGE):
-        said = "worse"
+        said = N_("worse")
     else:
-        said = "no clear change"
+        said = N_("no clear change")
     return Change(layer, matched, mismatched, gap, (gap_low, gap_high), p_at_1, said)

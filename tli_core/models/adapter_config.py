@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.models.architecture import BLOCK_NUMBER
 
 CONFIG = "adapter_config.json"
@@ -146,12 +146,12 @@ def read_adapter_config(path: Path) -> AdapterConfig:
     given = _config_object(path)
     if given.get("peft_type") != "LORA":
         if "peft_type" not in given:
-            text = (
+            text = N_(
                 "{name}/adapter_config.json has no peft_type: PEFT did not save it. Convert it to a PEFT LoRA with the "
                 "tool that made it."
             )
             raise ValueError(say(text, name=path.name))
-        text = "{name} is a {kind} adapter: only LoRA adapters can be used here."
+        text = N_("{name} is a {kind} adapter: only LoRA adapters can be used here.")
         raise ValueError(say(text, name=path.name, kind=ascii(given["peft_type"])[:40].strip("'")))
     return _Fields(path.name, given).config()
 
@@ -162,7 +162,7 @@ def _config_object(path: Path) -> dict[str, Any]:
         raise ValueError(say("{path} has no adapter_config.json: point to a folder that PEFT saved.", path=path))
     found = read_json_object(file, MAX_CONFIG_BYTES)
     if found is None:
-        text = "{name}/adapter_config.json is no JSON object, or is cut short: save the adapter again."
+        text = N_("{name}/adapter_config.json is no JSON object, or is cut short: save the adapter again.")
         raise ValueError(say(text, name=path.name))
     return found
 
@@ -213,42 +213,42 @@ class _Fields:
         """Pass where the config is of plain LoRA on an untouched base."""
         init = self._given.get("init_lora_weights")
         if isinstance(init, str) and init.lower().startswith(_REWRITES_BASE):
-            text = (
+            text = N_(
                 "{name}: init_lora_weights is {value}, which takes a part out of the base's own matrices. Convert it "
                 "to plain LoRA: save it again with path_initial_model_for_weight_conversion."
             )
             raise ValueError(say(text, name=self._adapter, value=init[:40]))
         if not (init is None or isinstance(init, (bool, str))) or init not in _PLAIN_INITS:
-            raise self._wrong("init_lora_weights", init, "true, false, or a name that PEFT knows")
+            raise self._wrong("init_lora_weights", init, N_("true, false, or a name that PEFT knows"))
         for name in _UNSUPPORTED:
             # Not merely what counts as true: PEFT takes an empty object for the method with its defaults.
             if self._given.get(name) not in (None, False):
-                text = (
+                text = N_(
                     "{name}: {field} is set, which is more than LoRA on matrices and embeddings. Train or convert it "
                     "to plain LoRA."
                 )
                 raise ValueError(say(text, name=self._adapter, field=name))
         if self._flag("lora_bias") and self._flag("use_dora"):
-            raise self._wrong("lora_bias", True, "false where use_dora is true")
+            raise self._wrong("lora_bias", True, N_("false where use_dora is true"))
         bias = self._given.get("bias", "none")
         if bias not in ("none", "all", "lora_only"):
-            raise self._wrong("bias", bias, "none, all or lora_only")
+            raise self._wrong("bias", bias, N_("none, all or lora_only"))
         self._flag("fan_in_fan_out")
         dropout = self._given.get("lora_dropout", 0)
         if not _is_number(dropout) or not 0 <= dropout <= 1:
-            raise self._wrong("lora_dropout", dropout, "a number from 0 to {most}", most=1)
+            raise self._wrong("lora_dropout", dropout, N_("a number from 0 to {most}"), most=1)
         known = {*AdapterConfig.__dataclass_fields__, *_UNSUPPORTED, *_HARMLESS, "peft_type", "init_lora_weights"}
         known |= {"bias", "fan_in_fan_out", "lora_dropout", "layers_pattern"}
         for name, value in self._given.items():
             if name not in known and value:
-                text = (
+                text = N_(
                     "{name}: {field} in its adapter_config.json is not known here, so what it does cannot be told. "
                     "Set it to null if it changes nothing."
                 )
                 raise ValueError(say(text, name=self._adapter, field=ascii(name)[1:61].rstrip("'")))
 
     def _wrong(self, field: str, value: object, kind: str, **bounds: int) -> ValueError:
-        text = "{name}: {field} in its adapter_config.json must be {kind}, got {value}."
+        text = N_("{name}: {field} in its adapter_config.json must be {kind}, got {value}.")
         kind = say(kind, **bounds)
         return ValueError(
             say(text, name=self._adapter, field=ascii(field)[1:61].rstrip("'"), kind=kind, value=ascii(value)[:60])
@@ -257,7 +257,7 @@ class _Fields:
     def _flag(self, name: str) -> bool:
         value = self._given.get(name)
         if not (value is None or isinstance(value, bool)):
-            raise self._wrong(name, value, "true or false")
+            raise self._wrong(name, value, N_("true or false"))
         return bool(value)
 
     def _whole(self, name: str, least: int, most: int) -> int:
@@ -265,12 +265,12 @@ class _Fields:
 
     def _whole_value(self, name: str, value: Any, least: int, most: int) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise self._wrong(name, value, "a whole number from {least} to {most}", least=least, most=most)
+            raise self._wrong(name, value, N_("a whole number from {least} to {most}"), least=least, most=most)
         return value
 
     def _real(self, name: str, value: Any) -> float:
         if not _is_number(value) or not 0 <= value <= _MOST_ALPHA:
-            raise self._wrong(name, value, "a number from 0 to {most}", most=_MOST_ALPHA)
+            raise self._wrong(name, value, N_("a number from 0 to {most}"), most=_MOST_ALPHA)
         return value
 
     def _modules(self, name: str) -> tuple[str, ...]:
@@ -279,37 +279,39 @@ class _Fields:
         if value is None or value == "":
             return ()
         if isinstance(value, str):
-            text = (
+            text = N_(
                 "{name}: {field} is a pattern, and patterns from outside are not evaluated. Write the modules' names "
                 "as a list instead, such as {example}."
             )
             raise ValueError(say(text, name=self._adapter, field=name, example='["q_proj", "v_proj"]'))
         good = isinstance(value, list) and len(value) <= _MOST_ENTRIES
         if not good or not all(isinstance(entry, str) and _NAME.fullmatch(entry) for entry in value):
-            raise self._wrong(name, value, "a list of module names")
+            raise self._wrong(name, value, N_("a list of module names"))
         return tuple(value)
 
     def _targets(self) -> tuple[str, ...]:
         given = self._given.get("target_modules")
         if isinstance(given, str) and given.lower() in ALL_LINEAR:
             if self._layers() is not None:
-                raise self._wrong("target_modules", given, "a list of module names where layers_to_transform is set")
+                raise self._wrong(
+                    "target_modules", given, N_("a list of module names where layers_to_transform is set")
+                )
             return ALL_LINEAR
         targets = self._modules("target_modules")
         if not targets:
-            raise self._wrong("target_modules", given, "a list of module names")
+            raise self._wrong("target_modules", given, N_("a list of module names"))
         return targets
 
     def _layers(self) -> tuple[int, ...] | None:
         value = self._given.get("layers_to_transform")
         pattern = self._given.get("layers_pattern")
         if pattern not in (None, "", "layers", [], ["layers"]):
-            raise self._wrong("layers_pattern", pattern, "layers or null")
+            raise self._wrong("layers_pattern", pattern, N_("layers or null"))
         if value is None:
             return None
         numbers = value if isinstance(value, list) else [value]
         if len(numbers) > _MOST_ENTRIES:
-            raise self._wrong("layers_to_transform", "…", "a list of block numbers")
+            raise self._wrong("layers_to_transform", "…", N_("a list of block numbers"))
         if not numbers:
             return None
         return tuple(self._whole_value("layers_to_transform", number, 0, 10_000) for number in numbers)
@@ -317,10 +319,10 @@ class _Fields:
     def _pattern(self, name: str, check: Callable[[str, Any], Any]) -> dict[str, Any]:
         value = self._given.get(name) or {}
         if not isinstance(value, dict) or len(value) > _MOST_ENTRIES:
-            raise self._wrong(name, value, "an object of module names and numbers")
+            raise self._wrong(name, value, N_("an object of module names and numbers"))
         for key in value:
             if not _is_name(key):
-                text = (
+                text = N_(
                     "{name}: {field} has the pattern {key}, and patterns from outside are not evaluated. Write the "
                     "modules' names instead."
                 )
@@ -333,17 +335,17 @@ class _Fields:
             return {}
         by_module = {"embed_tokens": value} if isinstance(value, list) else value
         if not isinstance(by_module, dict):
-            raise self._wrong("trainable_token_indices", value, "a list of token numbers")
+            raise self._wrong("trainable_token_indices", value, N_("a list of token numbers"))
         found = {}
         for key, tokens in by_module.items():
             name = f"trainable_token_indices.{key}"
             if not isinstance(tokens, list) or len(tokens) > _MOST_ENTRIES:
-                raise self._wrong(name, tokens, "a list of token numbers")
+                raise self._wrong(name, tokens, N_("a list of token numbers"))
             if not _NAME.fullmatch(key):
-                raise self._wrong("trainable_token_indices", key, "an object of module names and token numbers")
+                raise self._wrong("trainable_token_indices", key, N_("an object of module names and token numbers"))
             found[key] = tuple(self._whole_value(name, token, 0, 10_000_000) for token in tokens)
             if len(set(found[key])) != len(tokens):
-                raise self._wrong(name, tokens, "a list of token numbers, each once")
+                raise self._wrong(name, tokens, N_("a list of token numbers, each once"))
         return found
 
 

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.models import architecture
 from tli_core.models.adapter_config import AdapterConfig, BaseLayout, block_of, read_adapter_config, read_json_object
 from tli_core.models.adapter_sources import RECORD, WANTED, WEIGHTS, file_sha256
@@ -169,10 +169,12 @@ def _finite_tensors(file: Path, adapter: str, wanted: Iterable[str]) -> dict[str
                 found[raw] = opened.get_tensor(raw)
                 # In the precision that it is used in: 1e300 is infinity there.
                 if not torch.isfinite(found[raw].float()).all():
-                    text = "{name}: {tensor} holds numbers that are not finite (NaN or infinity): its training failed."
+                    text = N_(
+                        "{name}: {tensor} holds numbers that are not finite (NaN or infinity): its training failed."
+                    )
                     raise ValueError(say(text, name=adapter, tensor=raw[:160]))
     except (SafetensorError, OSError) as error:
-        text = "{name} is no safetensors file, or is damaged: delete it and fetch it again."
+        text = N_("{name} is no safetensors file, or is damaged: delete it and fetch it again.")
         raise ValueError(say(text, name=file.name)) from error
     return found
 
@@ -199,7 +201,7 @@ def _is_record(record: Mapping[str, Any]) -> bool:
     words = all(isinstance(config.get(name), str) for name in ("preset", "loss", "pooling"))
     numbers = all(type(record.get(name)) is int for name in ("pairs", "steps", "steps_planned", "blocks_trained"))
     knobs = all(type(config.get(name)) is int for name in ("rank", "seed")) and type(config.get("shuffled")) is bool
-    layer = config.get("layer", 0) is None or type(config.get("layer")) is int
+    layer = config.get("layer", 0) in (None, "output") or type(config.get("layer")) is int
     targets = config.get("targets")
     named = isinstance(targets, list) and all(isinstance(target, str) for target in targets)
     return words and numbers and knobs and layer and named

@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.models.adapter_config import CONFIG, MAX_CONFIG_BYTES, read_json_object
 from tli_core.models.hub import hub_answers, hub_refusal
 from tli_core.models.hub_address import HubAddress, hub_address
@@ -48,7 +48,7 @@ def unpack_adapter(archive: Path, into: Path) -> Path:
         if type(error) is ValueError:
             raise
         reason = (str(error) if isinstance(error, zipfile.BadZipFile) else "") or type(error).__name__
-        text = "{name} cannot be opened as a zip file: {error}"
+        text = N_("{name} cannot be opened as a zip file: {error}")
         raise ValueError(say(text, name=archive.name, error=reason[:120])) from error
 
 
@@ -90,7 +90,7 @@ def _members(file: zipfile.ZipFile) -> dict[str, str]:
     names = {path.name: name for name, path in members.items() if path.parent == folder}
     if WEIGHTS not in names:
         pickled = " " + say("Its weights are a pickle, which can run code.") if "adapter_model.bin" in names else ""
-        text = "The zip file has no {file}.{pickled} Save the adapter again as safetensors."
+        text = N_("The zip file has no {file}.{pickled} Save the adapter again as safetensors.")
         raise ValueError(say(text, file=WEIGHTS, pickled=pickled))
     return names
 
@@ -110,10 +110,10 @@ def _unpack(file: zipfile.ZipFile, target: Path, most_in_all: int) -> None:
             while block := packed.read(1 << 20):
                 left, left_in_all = left - len(block), left_in_all - len(block)
                 if left < 0:
-                    text = "{name} is larger than {most} MB, too large for this page."
+                    text = N_("{name} is larger than {most} MB, too large for this page.")
                     raise ValueError(say(text, name=name, most=most // 1_000_000))
                 if left_in_all < 0:
-                    text = "{name} is more than {times} times as large as its zip file: it holds little but zeros."
+                    text = N_("{name} is more than {times} times as large as its zip file: it holds little but zeros.")
                     raise ValueError(say(text, name=name, times=MOST_SHRUNK))
                 unpacked.write(block)
 
@@ -155,12 +155,12 @@ def _fetch_files(address: HubAddress, target: Path, token: bool | None) -> None:
             # Every file of the commit that the first one is of.
             revision = found.commit_hash or revision
             if (found.size or 0) > most:
-                text = "{name} of {repo} has {size:.0f} MB, more than {most:.0f}."
+                text = N_("{name} of {repo} has {size:.0f} MB, more than {most:.0f}.")
                 raise ValueError(say(text, name=name, repo=address.repo, size=found.size / 1e6, most=most / 1e6))
             hf_hub_download(address.repo, path, revision=revision, local_dir=target, token=token)
         except EntryNotFoundError as error:
             if name in (WEIGHTS, CONFIG):
-                text = "{repo} has no {name}: it is no PEFT adapter in safetensors."
+                text = N_("{repo} has no {name}: it is no PEFT adapter in safetensors.")
                 raise ValueError(say(text, repo=address, name=name)) from error
             continue
         if address.folder:
@@ -186,10 +186,10 @@ def check_base(folder: Path, model: str, confirmed: bool = False) -> None:
     named = named_base(folder)
     source = source_of(model)
     if named is None:
-        text = "{name} does not say which base it was made for. If that is {base}, say so and bring it again."
+        text = N_("{name} does not say which base it was made for. If that is {base}, say so and bring it again.")
         raise ValueError(say(text, name=folder.name, base=source))
     if not is_same_base(named, source):
-        text = "{name} was made for {named}, not for {base}. Choose that base, or say that this is the same one."
+        text = N_("{name} was made for {named}, not for {base}. Choose that base, or say that this is the same one.")
         raise ValueError(say(text, name=folder.name, named=named[:120], base=source))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.models.adapter_config import AdapterConfig, BaseLayout, block_of, ends
 from tli_core.models.checkpoint import FLOATS
 from tli_core.models.model_files import header
@@ -46,13 +46,13 @@ def tensor_names(file: Path, adapter: str) -> dict[str, StoredTensor]:
         try:
             stored = StoredTensor(raw, tuple(map(int, entry["shape"])), str(entry["dtype"]))
         except (TypeError, KeyError, ValueError, OverflowError):
-            text = "{name} is no safetensors file, or is damaged: delete it and fetch it again."
+            text = N_("{name} is no safetensors file, or is damaged: delete it and fetch it again.")
             raise ValueError(say(text, name=file.name)) from None
         name = _ADAPTERS_NAME.sub(r"\1", raw.removeprefix(_PREFIX)).replace(".modules_to_save.", ".")
         name = re.sub(r"lora_magnitude_vector\.weight$", "lora_magnitude_vector", name)
         name = re.sub(r"token_adapter\.trainable_tokens_delta$", "trainable_tokens_delta", name)
         if name in found:
-            text = "{name} holds {tensor} twice, under two names: save the adapter again."
+            text = N_("{name} holds {tensor} twice, under two names: save the adapter again.")
             raise ValueError(say(text, name=adapter, tensor=name[:120]))
         found[name] = stored
     return found
@@ -80,7 +80,7 @@ class TensorPlan:
                 if name.endswith(f".{part}"):
                     found.setdefault(name.removesuffix(f".{part}"), {})[part] = stored.raw
         if not found:
-            text = "{name} holds no LoRA tensors, so there is nothing to add to {base}: save the adapter again."
+            text = N_("{name} holds no LoRA tensors, so there is nothing to add to {base}: save the adapter again.")
             raise ValueError(say(text, name=self.adapter, base=self.base))
         self._check_blocks(found)
         declared = self.config.targets(self.layout)
@@ -90,7 +90,9 @@ class TensorPlan:
             if module not in self.layout.linear and module not in self.layout.embedding:
                 self._refuse_fit(1, f"{module}.lora_A.weight")
             if module not in declared:
-                text = "{name} holds LoRA for {module}, which its target_modules does not name: save the adapter again."
+                text = N_(
+                    "{name} holds LoRA for {module}, which its target_modules does not name: save the adapter again."
+                )
                 raise ValueError(say(text, name=self.adapter, module=module[:120]))
         return {module: self._checked_module(module, parts) for module, parts in sorted(found.items())}
 
@@ -99,9 +101,11 @@ class TensorPlan:
             if block >= self.layout.blocks:
                 raise ValueError(
                     say(
-                        "{name} changes block {block}, but {base} has {blocks}: it is for another base."
+                        N_("{name} changes block {block}, but {base} has {blocks}: it is for another base.")
                         if self.layout.whole
-                        else "{name} changes block {block}, but only {blocks} blocks of {base} are loaded: load all.",
+                        else N_(
+                            "{name} changes block {block}, but only {blocks} blocks of {base} are loaded: load all."
+                        ),
                         name=self.adapter,
                         block=block,
                         base=self.base,
@@ -128,19 +132,21 @@ class TensorPlan:
         wanted = [a, b]
         wanted += ["lora_magnitude_vector"] if self.config.use_dora else []
         if self.config.lora_bias and of_embedding:
-            text = "{name}: lora_bias is set, which LoRA on embeddings has no place for: train without it."
+            text = N_("{name}: lora_bias is set, which LoRA on embeddings has no place for: train without it.")
             raise ValueError(say(text, name=self.adapter))
         wanted += ["lora_B.bias"] if self.config.lora_bias else []
         for part in {*wanted} ^ {*parts}:
             if part in wanted:
                 self._refuse_fit(1, f"{module}.{part}")
-            text = "{name} holds {tensor}, which its adapter_config.json does not declare: save the adapter again."
+            text = N_("{name} holds {tensor}, which its adapter_config.json does not declare: save the adapter again.")
             raise ValueError(say(text, name=self.adapter, tensor=f"{module}.{part}"[:160]))
         shape_a = self.names[f"{module}.{a}"].shape
         rank = shape_a[0] if len(shape_a) == 2 else 0
         declared = self.config.rank(module)
         if rank and rank != declared:
-            text = "{name}: {module} has LoRA of rank {rank}, but adapter_config.json says {declared}: save it again."
+            text = N_(
+                "{name}: {module} has LoRA of rank {rank}, but adapter_config.json says {declared}: save it again."
+            )
             raise ValueError(say(text, name=self.adapter, module=module, rank=rank, declared=declared))
         if of_embedding:
             tokens, d = self.layout.embedding[module]
@@ -169,16 +175,18 @@ class TensorPlan:
     def _check_shape(self, name: str, wanted: tuple[int, ...]) -> None:
         stored = self.names[name]
         if stored.dtype not in FLOATS:
-            text = "{name}: {tensor} is stored as {dtype}, not as a float: save the adapter again in bf16 or float32."
+            text = N_(
+                "{name}: {tensor} is stored as {dtype}, not as a float: save the adapter again in bf16 or float32."
+            )
             raise ValueError(say(text, name=self.adapter, tensor=stored.raw[:160], dtype=stored.dtype[:20]))
         if 0 in stored.shape:
-            text = (
+            text = N_(
                 "{name}: {tensor} is empty. DeepSpeed ZeRO-3 or FSDP saved it without gathering its parts: gather them "
                 "and save it again."
             )
             raise ValueError(say(text, name=self.adapter, tensor=stored.raw[:160]))
         if stored.shape != wanted:
-            text = "{name}: {tensor} has shape {shape}, but {base} needs {wanted}: choose the base it was made for."
+            text = N_("{name}: {tensor} has shape {shape}, but {base} needs {wanted}: choose the base it was made for.")
             raise ValueError(
                 say(
                     text,
@@ -202,7 +210,7 @@ class TensorPlan:
         rows: dict[str, str] = {}
         saved = self._saved_modules()
         if both := sorted(saved & {*lora}):
-            text = "{name}: {module} is in modules_to_save and carries LoRA, too: it can have one of them."
+            text = N_("{name}: {module} is in modules_to_save and carries LoRA, too: it can have one of them.")
             raise ValueError(say(text, name=self.adapter, module=both[0]))
         for name, stored in self.names.items():
             if name.endswith(tuple(f".{part}" for part in _LORA_PARTS)):
@@ -218,7 +226,7 @@ class TensorPlan:
             if self._beyond_loaded(module):
                 continue
             if module in copies or module in replaced:
-                text = "{name} holds {tensor} twice, under two names: save the adapter again."
+                text = N_("{name} holds {tensor} twice, under two names: save the adapter again.")
                 raise ValueError(say(text, name=self.adapter, tensor=f"{module}.weight"))
             vocabulary = module in (self.layout.input_embedding, self.layout.head)
             if name == f"{module}.weight" and module in saved:
@@ -231,13 +239,15 @@ class TensorPlan:
                 self._check_saved(module, name)
                 replaced[module] = stored.raw
             else:
-                text = (
+                text = N_(
                     "{name} holds {tensor}, which is no tensor of its LoRA: an adapter may not rewrite its base. Save "
                     "the adapter alone, with save_pretrained."
                 )
                 raise ValueError(say(text, name=self.adapter, tensor=stored.raw[:160]))
         for module in sorted(saved - {*replaced}):
-            text = "{name}: modules_to_save names {module}, but its weight is not in the file: save the adapter again."
+            text = N_(
+                "{name}: modules_to_save names {module}, but its weight is not in the file: save the adapter again."
+            )
             raise ValueError(say(text, name=self.adapter, module=module))
         self._check_all_rows(rows)
         if (
@@ -255,14 +265,14 @@ class TensorPlan:
         vocabulary = {self.layout.input_embedding, self.layout.head}
         changed = [vocabulary & {*way} for way in (lora, *others)]
         if self.layout.tied and self.config.ensure_weight_tying and any(changed):
-            text = (
+            text = N_(
                 "{name}: ensure_weight_tying is set, which would have the head of {base} follow its embeddings. Train "
                 "without it, or merge the adapter into a copy of the base."
             )
             raise ValueError(say(text, name=self.adapter, base=self.base))
         for first, second in combinations(changed, 2):
             if both := sorted(first & second):
-                text = "{name} changes {module} in two ways at once: train it with one of them."
+                text = N_("{name} changes {module} in two ways at once: train it with one of them.")
                 raise ValueError(say(text, name=self.adapter, module=both[0]))
 
     def _saved_modules(self) -> set[str]:
@@ -275,7 +285,7 @@ class TensorPlan:
             named = {name for name in layout.names if name.endswith(key)}
             known = any(ends(name, key, dot=True) for name in (*named, *absent))
             if not known or not named <= may:
-                text = (
+                text = N_(
                     "{name}: modules_to_save names {module}, but only embed_tokens, lm_head and norms can be kept with "
                     "an adapter here. Train LoRA on it instead."
                 )
@@ -301,7 +311,7 @@ class TensorPlan:
         vocabulary = module in (self.layout.input_embedding, self.layout.head)
         if vocabulary and len(shape) == 2 and shape[1] == wanted[1]:
             if shape[0] < wanted[0] and 0 not in shape:
-                text = (
+                text = N_(
                     "{name}: {tensor} has {rows} tokens, but {base} has {tokens}: its vocabulary was cut, and words "
                     "would fall outside it."
                 )
@@ -321,7 +331,7 @@ class TensorPlan:
     def _check_rows(self, module: str, name: str) -> None:
         layout, tokens = self.layout, self.config.tokens_of(module, self.layout)
         if module not in (layout.input_embedding, layout.head) or not tokens:
-            text = "{name} holds {tensor}, which its adapter_config.json does not declare: save the adapter again."
+            text = N_("{name} holds {tensor}, which its adapter_config.json does not declare: save the adapter again.")
             raise ValueError(say(text, name=self.adapter, tensor=name[:160]))
         self._check_shape(name, (len(tokens), layout.embedding[layout.input_embedding][1]))
 
@@ -330,13 +340,13 @@ class TensorPlan:
         meant = [name for name in (layout.input_embedding, layout.head)
                  for key in self.config.trainable_token_indices if ends(name, key, dot=True)]  # fmt: skip
         if len(meant) > len(set(meant)):
-            text = "{name}: trainable_token_indices names {module} twice: name it once."
+            text = N_("{name}: trainable_token_indices names {module} twice: name it once.")
             raise ValueError(say(text, name=self.adapter, module=meant[0]))
         for key, tokens in self.config.trainable_token_indices.items():
             named = [name for name in (layout.input_embedding, layout.head) if ends(name, key, dot=True)]
             tied_head = named == [layout.head] and layout.tied
             if tokens and (not named or (named[0] not in rows and not tied_head and not self._beyond_loaded(named[0]))):
-                text = (
+                text = N_(
                     "{name}: trainable_token_indices names {module}, but its rows are not in the file: save the "
                     "adapter again."
                 )

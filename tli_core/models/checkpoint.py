@@ -9,7 +9,7 @@ from typing import Any
 from accelerate import init_empty_weights
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.models import architecture
 from tli_core.models.architecture import FAMILIES, family_of
 from tli_core.models.model_files import HubFiles, LocalFiles, Progress, header, model_files
@@ -111,7 +111,9 @@ def open_checkpoint(
         and not files.shards()
         and (pickles := [n for n in files.names() if n.endswith((".bin", ".pt", ".pth"))])
     ):
-        text = "{source} has its weights in {pickle} only, a pickle, which can run code: save it as safetensors first."
+        text = N_(
+            "{source} has its weights in {pickle} only, a pickle, which can run code: save it as safetensors first."
+        )
         raise ValueError(say(text, source=source, pickle=pickles[0]))
     if missing:
         raise ValueError(
@@ -201,16 +203,16 @@ def _check_plain(source: str, given: dict[str, Any]) -> None:
         _NotPlain: it brings code of its own, is of another family, or its weights are quantised.
     """
     if given.get("auto_map"):
-        text = "{source} brings code of its own (auto_map), which is never run here: choose a model without."
+        text = N_("{source} brings code of its own (auto_map), which is never run here: choose a model without.")
         raise _NotPlain(say(text, source=source))
     kind = str(given.get("model_type"))
     if kind not in FAMILIES:
-        text = "{source} is a {kind} model: only models of these families can be used here: {known}."
+        text = N_("{source} is a {kind} model: only models of these families can be used here: {known}.")
         raise _NotPlain(say(text, source=source, kind=kind[:40], known=", ".join(FAMILIES)))
     quantised = given.get("quantization_config") or given.get("compression_config")
     if quantised:
         kind = quantised.get("quant_method", "unknown") if isinstance(quantised, dict) else "unknown"
-        text = (
+        text = N_(
             "{source} is stored quantised ({kind}), and its numbers mean nothing without what undoes that: choose the "
             "same model in bf16 or float32. It can be loaded in 8 or 4 bits from there."
         )
@@ -235,7 +237,7 @@ def _place(files: LocalFiles | HubFiles, wanted: tuple[str, ...], head: str | No
         held = header(path)
         for name in for_names:
             if name in held and held[name]["dtype"] not in FLOATS:
-                text = (
+                text = N_(
                     "{source} stores {tensor} as {dtype}, which is quantised: choose the same model in bf16 or float32."
                 )
                 raise ValueError(say(text, source=files.source, tensor=name, dtype=held[name]["dtype"]))

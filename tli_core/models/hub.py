@@ -6,7 +6,7 @@ from urllib.request import Request, urlopen
 from huggingface_hub import constants
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 
 ANSWER_SECONDS = 5
 
@@ -20,10 +20,10 @@ def hub_refusal(error: Exception, repo: str, revision: str | None = None) -> str
     if isinstance(error, RevisionNotFoundError):
         return say("{repo} has no revision {revision} on the Hub: check its name.", repo=repo, revision=revision)
     if isinstance(error, GatedRepoError):
-        text = "{repo} is gated: ask for access on its page on the Hub, then log in."
+        text = N_("{repo} is gated: ask for access on its page on the Hub, then log in.")
         return say(text, repo=repo)
     if isinstance(error, RepositoryNotFoundError):
-        text = "There is no {repo} on the Hub, or it needs a login: check the id, or log in to the Hub."
+        text = N_("There is no {repo} on the Hub, or it needs a login: check the id, or log in to the Hub.")
         return say(text, repo=repo)
     if getattr(getattr(error, "response", None), "status_code", None) == 429:
         return say("The Hub asks for a pause, as too much was asked of it from here: try again in a few minutes.")

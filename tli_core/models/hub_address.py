@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}")
@@ -43,7 +43,9 @@ def hub_address(text: str) -> HubAddress:
     parts = path.strip("/").split("/")
     good = len(parts) >= 2 and all(_PART.fullmatch(part) for part in parts) and len(path) <= 300
     if not good or (revision and (not _REVISION.fullmatch(revision) or ".." in revision)) or given.endswith("@"):
-        text = "{given} is no Hub id: write it as owner/name, owner/name@revision, or paste the address of its page."
+        text = N_(
+            "{given} is no Hub id: write it as owner/name, owner/name@revision, or paste the address of its page."
+        )
         raise ValueError(say(text, given=repr(given[:80])))
     return HubAddress("/".join(parts[:2]), revision or None, "/".join(parts[2:]))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tli_core.i18n import Message, message, say
+from tli_core.i18n import N_, say
 
 PICK = "pick"
 """In place of a layer: the one where the trained list's gap grew most."""
@@ -13,19 +13,14 @@ def layer_names(blocks: int, whole: bool = True) -> tuple[str, ...]:
 
     Where only a model's first blocks are loaded, the last layer is a block like the others, and there is no output.
     """
-    return ("embeddings", *(f"block {i}" for i in range(1, blocks)), "output" if whole else f"block {blocks}")
+    return (N_("embeddings"), *(f"block {i}" for i in range(1, blocks)), "output" if whole else f"block {blocks}")
 
 
 def layer_words(name: str) -> str:
     """A layer's name as it stands in a sentence; the last layer is the output, unless only first blocks are loaded."""
-    return str(layer_message(name))
-
-
-def layer_message(name: str) -> Message:
-    """`layer_words` for a result to carry."""
     if name.startswith("block "):
-        return message("block {number}", number=name.removeprefix("block "))
-    return message("the output") if name == "output" else message("the embeddings")
+        return say("block {number}", number=name.removeprefix("block "))
+    return say("the output") if name == "output" else say("the embeddings")
 
 
 def layer_index(names: Sequence[str], layer: int | str) -> int:
@@ -44,6 +39,6 @@ def layer_index(names: Sequence[str], layer: int | str) -> int:
         )
     index = last if layer == "output" else int(layer)
     if not 0 <= index <= last:
-        text = "There is no layer {layer}: this model has layers 0 to {last}, and 'output'."
+        text = N_("There is no layer {layer}: this model has layers 0 to {last}, and 'output'.")
         raise ValueError(say(text, layer=layer, last=last))
     return index

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.models.checkpoint import Weights, weigh
 from tli_core.models.placement import Placement
 from tli_core.models.quantization import BYTES, NAMES, can_quantise
@@ -145,9 +145,9 @@ def _offloaded(whole: Weights, machine: Machine) -> tuple[Placement, str] | None
     limits["cpu"] = int(machine.ram / HEADROOM)
     free = gigabytes(machine.ram if gpu is None else machine.gpus[gpu])
     reason = say(
-        "What does not fit ({free} free) stays in memory, and a scan fetches each block once."
+        N_("What does not fit ({free} free) stays in memory, and a scan fetches each block once.")
         if weights_bytes(whole) <= sum(limits.values())
-        else "What does not fit ({free} free) stays in memory and on disk, and a scan fetches each block once.",
+        else N_("What does not fit ({free} free) stays in memory and on disk, and a scan fetches each block once."),
         free=free,
     )
     return Placement("cpu" if gpu is None else f"cuda:{gpu}", limits=limits), reason

@@ -12,7 +12,7 @@ import torch
 from peft import LoraConfig
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.models import architecture
 from tli_core.models.adapter_config import BaseLayout
 from tli_core.models.adapter_import import base_modules, layout_of, read_adapter
@@ -155,7 +155,7 @@ class LoadedModel:
             self._check_idle()
             found = read_adapter(path, self.name, self.layout, base_modules(self._model))
             if (found.replaced or found.token_rows) and is_dispatched(self._model):
-                text = (
+                text = N_(
                     "{name} replaces embeddings, head or norms, which needs {base} whole on one device: load it there."
                 )
                 raise ValueError(say(text, name=path.name, base=self.name))
@@ -263,15 +263,15 @@ def load_model(
     return LoadedModel(model, tokenizer, name if name in KNOWN_MODELS else source, revision, placement.bits)
 
 
-def blocks_to_train(name: str, layer: int | None) -> int | None:
+def blocks_to_train(name: str, layer: int | str) -> int | None:
     """How many first blocks of a base a fine-tune at a layer should load; None for the whole model.
 
     A small model is loaded whole, so that the result can be measured at every layer; of a large one the rest is not
     even fetched.
     """
-    if layer is None or _dtype(read_config(resolve(name))) == torch.float32:
+    if layer == "output" or _dtype(read_config(resolve(name))) == torch.float32:
         return None
-    return layer
+    return int(layer)
 
 
 def _dtype(config: PretrainedConfig) -> torch.dtype:

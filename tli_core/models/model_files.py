@@ -10,7 +10,7 @@ from huggingface_hub import HfApi, hf_hub_download, snapshot_download, try_to_lo
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 from tqdm import tqdm
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.models.hub import hub_answers, hub_refusal
 from tli_core.models.hub_address import hub_address
 
@@ -43,7 +43,7 @@ def header(path: Path, most: int = MAX_HEADER_BYTES) -> dict[str, Any]:
         table.pop("__metadata__", None)
         end = 8 + length + max((entry["data_offsets"][1] for entry in table.values()), default=0)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
-        text = "{name} is no safetensors file, or is damaged: delete it and fetch it again."
+        text = N_("{name} is no safetensors file, or is damaged: delete it and fetch it again.")
         raise ValueError(say(text, name=path.name)) from None
     if end != size:
         raise ValueError(
@@ -134,7 +134,7 @@ class HubFiles:
                 raise ValueError(hub_refusal(cause, self.source, self._revision)) from error
             if self.commit and name not in self.shards():
                 return None
-            text = "{repo} is not in the cache, and the Hub cannot be reached: go online once, and try again."
+            text = N_("{repo} is not in the cache, and the Hub cannot be reached: go online once, and try again.")
             raise ValueError(say(text, repo=self.source)) from error
         except EntryNotFoundError:
             return None
@@ -167,7 +167,7 @@ class HubFiles:
             tree = HfApi().list_repo_tree(self.source, revision=self.commit or self._revision)
             return {e.path: e.size for e in tree if e.path.endswith(".safetensors") and hasattr(e, "size")}
         except (HfHubHTTPError, OSError) as error:
-            text = "The Hub could not tell the size of {repo}: go online, or try again."
+            text = N_("The Hub could not tell the size of {repo}: go online, or try again.")
             raise ValueError(say(text, repo=self.source)) from error
 
     def is_here(self, shard: str) -> bool:

@@ -24,7 +24,6 @@ MAX_NAME = 500
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 """Where something may be put on the Hub; `hub_address` reads where it may be fetched from."""
-LANGUAGES = ("Swahili", "English")
 PROJECTIONS = ("PCA", "t-SNE", "UMAP")
 
 SMALL_MODEL_PARAMETERS = 500_000_000

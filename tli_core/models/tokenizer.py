@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.models.model_files import model_files
 
 _KEPT_AS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
@@ -49,10 +49,10 @@ def load_tokenizer(source: str, commit: str | None, config: PretrainedConfig) ->
     names = files.names()
     kept = [name for name in _KEPT_AS if name in names]
     if not kept:
-        text = "{source} has no tokenizer: put the tokenizer.json of the model that it was made from beside it."
+        text = N_("{source} has no tokenizer: put the tokenizer.json of the model that it was made from beside it.")
         raise ValueError(say(text, source=source))
     if _brings_code(files.get("tokenizer_config.json")):
-        text = (
+        text = N_(
             "{source} has a tokenizer with code of its own (auto_map), which is never run here: save a tokenizer.json."
         )
         raise ValueError(say(text, source=source))
@@ -60,12 +60,12 @@ def load_tokenizer(source: str, commit: str | None, config: PretrainedConfig) ->
         tokenizer = AutoTokenizer.from_pretrained(files.source, revision=commit or "main", trust_remote_code=False)
     except Exception as error:  # transformers and its converters raise whatever they meet
         if kept == ["tokenizer.model"]:
-            text = (
+            text = N_(
                 "{source} has its tokenizer as a sentencepiece model only (tokenizer.model): pip install sentencepiece "
                 "protobuf, or put its tokenizer.json beside it."
             )
             raise ValueError(say(text, source=source)) from error
-        text = "The tokenizer of {source} cannot be read: {reason}"
+        text = N_("The tokenizer of {source} cannot be read: {reason}")
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
         raise ValueError(say(text, source=source, reason=reason)) from error
     _check_vocabulary(source, tokenizer, config)
@@ -87,7 +87,7 @@ def _check_vocabulary(source: str, tokenizer: PreTrainedTokenizerBase, config: P
     special = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
     last = max((id for id in tokenizer.get_vocab().values() if id not in special), default=0)
     if last >= config.vocab_size:
-        text = (
+        text = N_(
             "The tokenizer of {source} has token {token}, but the model has embeddings for {n} tokens only: they are "
             "of different models."
         )

@@ -7,14 +7,14 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
+from tli_core.lists.language_pair import language_pair
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.projection import Projection
 from tli_core.measures.result import LayerAlignment
 from tli_core.models.layers import layer_words
 from tli_core.models.loaded_model import Provenance
-from tli_core.models.registry import LANGUAGES
 from tli_core.reports.tables import caption
 from tli_core.training.history import TrainingStep
 
@@ -137,8 +137,8 @@ def differences_figure(evaluations: Sequence[Evaluation]) -> go.Figure:
     for item, (colour, marker) in zip(evaluations, SERIES, strict=False):
         layers, moved = list(range(len(item.before.names))), item.differences
         for values, interval, p, name, dash in (
-            (moved.matched, moved.matched_ci95, moved.matched_p, "right pairs", "solid"),
-            (moved.gap, moved.gap_ci95, moved.gap_p, "right less wrong (gap)", "dot"),
+            (moved.matched, moved.matched_ci95, moved.matched_p, N_("right pairs"), "solid"),
+            (moved.gap, moved.gap_ci95, moved.gap_p, N_("right less wrong (gap)"), "dot"),
         ):
             _band(figure, layers, interval, colour, 0.18)
             figure.add_scatter(
@@ -275,7 +275,7 @@ def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = 
             x=x, y=y, mode="lines", line={"color": GREY, "width": 1}, opacity=0.5, hoverinfo="skip",
             name=say("partners"), showlegend=number == 1, **place,
         )  # fmt: skip
-        for side, (language, (colour, marker)) in enumerate(zip(LANGUAGES, SERIES, strict=False)):
+        for side, (language, (colour, marker)) in enumerate(zip(language_pair().names, SERIES, strict=False)):
             words = [_words(pair) for pair in projection.pairs]
             figure.add_scatter(
                 x=points[:, side, 0],
@@ -311,7 +311,11 @@ class DrawnRun:
 def training_figure(runs: Sequence[DrawnRun]) -> go.Figure:
     """Loss by step, and below it the held-out pairs: matched, mismatched and P@1; a second run has its own colours."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09)
-    lines = (("matched", "right pairs", "solid"), ("mismatched", "wrong pairs", "dot"), ("p_at_1", "P@1", "dash"))
+    lines = (
+        ("matched", N_("right pairs"), "solid"),
+        ("mismatched", N_("wrong pairs"), "dot"),
+        ("p_at_1", "P@1", "dash"),
+    )
     for run, (width, symbol, colours) in zip(runs, RUNS, strict=False):
         what = f"{_plain(run.label)}, " if run.label else ""
         seen = [step for step in run.steps if step.loss is not None]
@@ -374,7 +378,7 @@ def _layer_axis(figure: go.Figure, names: Sequence[str]) -> None:
 
 
 def _words(pair: WordPair) -> str:
-    return _plain(f"{pair.swahili} – {pair.english}")
+    return _plain(f"{pair.source} – {pair.target}")
 
 
 def _plain(text: str) -> str:

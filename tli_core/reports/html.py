@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader
 from plotly.offline import get_plotlyjs
 
-from tli_core.i18n import ENGLISH, speaking
+from tli_core.i18n import ENGLISH, N_, speaking
 from tli_core.measures.before_after import EvaluationReport
 from tli_core.models.loaded_model import Provenance
 from tli_core.reports.figures import (
@@ -68,7 +68,7 @@ def report_html(report: EvaluationReport) -> str:
     figures = [
         *drawn,
         (
-            "What changed at every layer",
+            N_("What changed at every layer"),
             "Intervals are of the difference; p values are Holm-corrected for the number of layers.",
             differences_figure(report.evaluations),
             report.provenance,
@@ -88,13 +88,13 @@ def report_html(report: EvaluationReport) -> str:
         (
             "The same control pairs with BOS averaged in, base",
             "The published pilot's way. Wrong pairs score as high as right ones: that is BOS, not translation.",
-            alignment_figure([("words only", control.before), ("BOS averaged in", report.with_bos)]),
+            alignment_figure([(N_("words only"), control.before), (N_("BOS averaged in"), report.with_bos)]),
             report.with_bos.provenance,
         ),
         (
             "What carries the vectors, base",
             "The share of the squared length that is BOS, and that lies in the three largest dimensions.",
-            shares_figure([("words only", control.before), ("BOS averaged in", report.with_bos)]),
+            shares_figure([(N_("words only"), control.before), (N_("BOS averaged in"), report.with_bos)]),
             report.with_bos.provenance,
         ),
     ]

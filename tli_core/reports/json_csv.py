@@ -10,27 +10,34 @@ from typing import Any
 
 import numpy as np
 
-from tli_core.i18n import ENGLISH, Message, speaking
+from tli_core.i18n import ENGLISH, speaking
+from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation, EvaluationReport
 from tli_core.measures.registry import MEASURES
 from tli_core.measures.result import DIRECTIONS, LayerAlignment
 from tli_core.measures.translation import OutputCheck
 from tli_core.measures.verdicts import verdict
 from tli_core.models.loaded_model import Provenance
+from tli_core.notices import Notice
 from tli_core.reports.messages import change_sentence
+from tli_core.reports.notices import worded
 from tli_core.whole_files import write_text
+
+SCHEMA = 2
+"""The layout of these files: 2 says source and target where 1 said swahili and english, to_target for sw_en."""
 
 
 def alignment_json(result: LayerAlignment) -> dict[str, Any]:
-    """A measurement as the command line writes it: schema 1, one object a layer, one a pair."""
+    """A measurement as the command line writes it: SCHEMA, one object a layer, one a pair."""
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         **_sources(result.provenance),
+        "languages": _languages(),
         "pooling": result.provenance.pooling,
         "n_pairs": len(result.pairs),
         "layers": [_layer_json(result, layer) for layer in range(len(result.names))],
         "pairs": [
-            {"swahili": pair.swahili, "english": pair.english, "cosine": _plain(cosines)}
+            {"source": pair.source, "target": pair.target, "cosine": _plain(cosines)}
             for pair, cosines in zip(result.pairs, result.cosine, strict=True)
         ],
         "pool": {"size": result.pool_size, "chance": _plain(result.chance)},
@@ -42,11 +49,11 @@ def alignment_json(result: LayerAlignment) -> dict[str, Any]:
 
 
 def measurements_json(
-    results: Sequence[tuple[str, LayerAlignment]], notes: Sequence[str | Message] = ()
+    results: Sequence[tuple[str, LayerAlignment]], notes: Sequence[str | Notice] = ()
 ) -> dict[str, Any]:
     """The measurements that stand side by side, by their labels, each with its model, adapter, readout and pairs."""
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "results": {label: alignment_json(result) for label, result in results},
         "notes": _in_english(notes),
     }
@@ -56,8 +63,9 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
     """Before and after on each list, with the tests, the controls and the verdict; every number of the report."""
     evaluations, after = report.evaluations, report.evaluations[0].after
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         **_sources(after.provenance),
+        "languages": _languages(),
         "pooling": after.provenance.pooling,
         "layer": evaluations[0].layer,
         "layer_name": after.names[evaluations[0].layer],
@@ -86,7 +94,7 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
             zip(("before", "after"), map(_output_json, report.outputs), strict=True)
         ),
         "probes": [
-            {"kind": p.kind, "swahili": p.pair.swahili, "english": p.pair.english, "prompt": p.prompt,
+            {"kind": p.kind, "source": p.pair.source, "target": p.pair.target, "prompt": p.prompt,
              "base": p.base, "adapted": p.adapted}
             for p in report.probes
         ],
@@ -119,11 +127,11 @@ def evaluation_summary(item: Evaluation) -> dict[str, Any]:
 def _pair_json(item: Evaluation, i: int, subwords: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
     pair = item.before.pairs[i]
     return {
-        "swahili": pair.swahili,
-        "english": pair.english,
+        "source": pair.source,
+        "target": pair.target,
         "glosses": list(pair.glosses),
-        "swahili_subwords": list(subwords.get(pair.swahili, ())),
-        "english_subwords": list(subwords.get(pair.english, ())),
+        "source_subwords": list(subwords.get(pair.source, ())),
+        "target_subwords": list(subwords.get(pair.target, ())),
         "cosine": {"before": _plain(item.before.cosine[i]), "after": _plain(item.after.cosine[i])},
         "wrong_cosine": {"before": _plain(item.before.wrong_cosine[i]), "after": _plain(item.after.wrong_cosine[i])},
     }
@@ -131,8 +139,8 @@ def _pair_json(item: Evaluation, i: int, subwords: Mapping[str, tuple[str, ...]]
 
 def _output_json(check: OutputCheck) -> dict[str, Any]:
     return {
-        "greedy": {"sw_en": check.greedy.sw_en, "en_sw": check.greedy.en_sw},
-        "answers": {"english": list(check.greedy.answers_english), "swahili": list(check.greedy.answers_swahili)},
+        "greedy": {"to_target": check.greedy.to_target, "to_source": check.greedy.to_source},
+        "answers": {"target": list(check.greedy.answers_target), "source": list(check.greedy.answers_source)},
         "glosses": {
             way: {
                 "p_at_1": ranking.p_at_1,
@@ -145,8 +153,8 @@ def _output_json(check: OutputCheck) -> dict[str, Any]:
             for way, ranking in check.ranking.items()
         },
         "perplexity": {
-            "swahili": _plain(check.health.swahili),
-            "english": _plain(check.health.english),
+            "source": _plain(check.health.source),
+            "target": _plain(check.health.target),
             "uniform": check.health.uniform,
         },
     }
@@ -175,8 +183,8 @@ def pairs_csv(report: EvaluationReport, path: Path) -> None:
     rows = []
     for item in report.evaluations:
         for i, pair in enumerate(item.before.pairs):
-            row = {"list": item.name, "swahili": pair.swahili, "english": pair.english}
-            for side, word in (("swahili", pair.swahili), ("english", pair.english)):
+            row = {"list": item.name, "source": pair.source, "target": pair.target}
+            for side, word in (("source", pair.source), ("target", pair.target)):
                 row[f"{side}_subwords"] = "·".join(report.subwords.get(word, ()))
             for when, result in (("before", item.before), ("after", item.after)):
                 row[f"cosine_{when}"] = _plain(result.cosine[i, item.layer])
@@ -199,6 +207,10 @@ def _inert(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
+def _languages() -> dict[str, str]:
+    return {"source": language_pair().source.code, "target": language_pair().target.code}
+
+
 def _sources(provenance: Provenance) -> dict[str, Any]:
     adapter = None
     if provenance.adapter is not None:
@@ -219,9 +231,9 @@ def _layer_json(result: LayerAlignment, layer: int) -> dict[str, Any]:
 
 
 @speaking(ENGLISH)
-def _in_english(messages: Sequence[str | Message]) -> list[str]:
-    """Messages for a file, which has no reader yet."""
-    return list(map(str, messages))
+def _in_english(notices: Sequence[str | Notice]) -> list[str]:
+    """Notices for a file, which has no reader yet."""
+    return [worded(notice) for notice in notices]
 
 
 def _plain(value: Any) -> Any:

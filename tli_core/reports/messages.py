@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say, say_n
+from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.pilot import Pilot
 from tli_core.measures.projection import Neighbourhood, Projection
@@ -28,12 +29,14 @@ HARM = 1.1
 """Perplexity that grows by this factor is harm."""
 
 CHANGES = {
-    "improved": "Improved: right pairs stand out from wrong ones more than before",
-    "collapsed": "Collapsed: wrong pairs came closer as much as right ones or more, so the rise says nothing",
-    "worse": "Worse: right pairs are harder to tell from wrong ones than before",
-    "too few pairs": "Too few pairs to tell a change from chance",
-    "no numbers": "Nothing can be told, as vectors are no numbers here",
-    "no clear change": "No clear change between right and wrong pairs: less than 0.01, or no more than chance gives",
+    "improved": N_("Improved: right pairs stand out from wrong ones more than before"),
+    "collapsed": N_("Collapsed: wrong pairs came closer as much as right ones or more, so the rise says nothing"),
+    "worse": N_("Worse: right pairs are harder to tell from wrong ones than before"),
+    N_("too few pairs"): N_("Too few pairs to tell a change from chance"),
+    N_("no numbers"): N_("Nothing can be told, as vectors are no numbers here"),
+    N_("no clear change"): N_(
+        "No clear change between right and wrong pairs: less than 0.01, or no more than chance gives"
+    ),
 }
 
 
@@ -50,6 +53,7 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
         "layer": layer_words(result.names[best]) if best == output else say("layer {number}", number=best),
         "rank": int(np.median(result.reference_rank[best])),
         "size": result.reference_size,
+        "target_language": say(language_pair().target.name),
     }
     figures = say(
         "cosine {matched:.2f} for yours, {mismatched:.2f} for wrong ones (nine in ten between {low:.2f} and "
@@ -59,21 +63,15 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
         low=band[best, 0],
         high=band[best, 1],
     )
-    if len(result.pairs) == 1:
-        ranked = say(
-            "This pair ranks best at {layer}, where your English word is number {rank} among {size} common words: "
-            "{figures}.",
-            figures=figures,
-            **place,
-        )
-    else:
-        ranked = say(
-            "These {n} pairs rank best at {layer}, where your English word is typically number {rank} among {size} "
-            "common words: {figures}.",
-            n=len(result.pairs),
-            figures=figures,
-            **place,
-        )
+    ranked = say_n(
+        "This pair ranks best at {layer}, where your {target_language} word is number {rank} among {size} common "
+        "words: {figures}.",
+        "These {n} pairs rank best at {layer}, where your {target_language} word is typically number {rank} among "
+        "{size} common words: {figures}.",
+        len(result.pairs),
+        figures=figures,
+        **place,
+    )
     told = (f"**{label}.**", _few(result), ranked, _reading(result, best), _saturation(result))
     return " ".join(filter(None, told))
 
@@ -97,12 +95,13 @@ def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) 
 
 def _few(result: LayerAlignment) -> str:
     """A word of caution on short lists; empty for long ones."""
-    n = len(result.pairs)
     if not result.few:
         return ""
-    if n == 1:
-        return say("A single pair is a hint at most: its best layer is picked for it alone.")
-    return say("From {n} pairs this is a hint at most: the layer is picked for them.", n=n)
+    return say_n(
+        "A single pair is a hint at most: its best layer is picked for it alone.",
+        "From {n} pairs this is a hint at most: the layer is picked for them.",
+        len(result.pairs),
+    )
 
 
 def _saturation(result: LayerAlignment) -> str:
@@ -156,8 +155,8 @@ def change_sentence(evaluation: Evaluation) -> str:
         list=say(evaluation.name),
         matched=moved.matched,
         mismatched=moved.mismatched,
-        before=evaluation.before.retrieval["sw_en"].p_at_1[index],
-        after=evaluation.after.retrieval["sw_en"].p_at_1[index],
+        before=evaluation.before.retrieval["to_target"].p_at_1[index],
+        after=evaluation.after.retrieval["to_target"].p_at_1[index],
         size=evaluation.before.pool_size,
         chance=evaluation.before.chance,
     )
@@ -230,18 +229,18 @@ def outputs_sentence(before: OutputCheck, after: OutputCheck) -> str:
         )
         for name, was, now in (
             (name, getattr(before.greedy, way), getattr(after.greedy, way))
-            for way, name in (("sw_en", "English"), ("en_sw", "Swahili"))
+            for way, name in ((way, language.name) for way, language in language_pair().answers.items())
         )
     ]
     reads = [
-        (name, getattr(before.health, name.lower()), getattr(after.health, name.lower()))
-        for name in ("Swahili", "English")
+        (name, getattr(before.health, side), getattr(after.health, side))
+        for name, side in zip(language_pair().names, ("source", "target"), strict=True)
     ]
     harmed = any(not now < HARM * was for _, was, now in reads)  # nor is nan unharmed
     harm = say(
-        "plain sentences surprise it more than before (perplexity {figures})."
+        N_("plain sentences surprise it more than before (perplexity {figures}).")
         if harmed
-        else "its plain sentences are unharmed (perplexity {figures}).",
+        else N_("its plain sentences are unharmed (perplexity {figures})."),
         figures=", ".join(f"{say(name)} {was:,.0f} → {now:,.0f}" for name, was, now in reads),
     )
     text = "; ".join([*ways, harm])
@@ -251,11 +250,14 @@ def outputs_sentence(before: OutputCheck, after: OutputCheck) -> str:
 def projection_sentence(projection: Projection, labels: Sequence[str]) -> str:
     """What the full space says, beside a picture that cannot."""
     return say(
-        "At {layer}, of {n} Swahili words these have their own partner as the nearest English word of the list: "
+        "At {layer}, of {n} {source_language} words these have their own partner as the nearest {target_language} word "
+        "of the list: "
         "{shares} (chance {chance:.1f} %). That is counted in the full space. A {method} picture keeps only a shadow "
         "of it: short lines may be an accident.",
         layer=layer_words(projection.layer_name),
         n=len(projection.pairs),
+        source_language=say(language_pair().source.name),
+        target_language=say(language_pair().target.name),
         shares=", ".join(
             say("{share:.0f} % under {label}", share=100 * share, label=label)
             for share, label in zip(projection.partners_nearest, labels, strict=True)

@@ -6,12 +6,13 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from tli_core.i18n import ENGLISH, speaking
+from tli_core.i18n import ENGLISH, N_, speaking
 from tli_core.measures.before_after import Evaluation
 from tli_core.models.adapter_sources import RECORD, WEIGHTS
 from tli_core.models.registry import source_of
 from tli_core.reports.json_csv import write_json
 from tli_core.reports.messages import change_sentence
+from tli_core.reports.notices import worded
 from tli_core.reports.tables import evaluation_table
 from tli_core.training.loop import TrainedAdapter
 from tli_core.whole_files import new_folder, write_text
@@ -67,7 +68,7 @@ def write_card(
     """
     name = name or target.name
     base, config = record["base"], record["config"]
-    layer = "the output" if config["layer"] is None else f"layer {config['layer']}"
+    layer = N_("the output") if config["layer"] in (None, "output") else f"layer {config['layer']}"
     data = "shuffled translations (a control: it must not learn anything)" if config["shuffled"] else "word pairs"
     licence = LICENCES.get(source_of(base["model"]))
     lines = [
@@ -94,7 +95,7 @@ def write_card(
         lines += [f"## Measured at {place}, words pooled", ""]
         lines += [f"- {change_sentence(item)}" for item in evaluations]
         lines += ["", "```", evaluation_table(evaluations), "```", ""]
-        warnings = dict.fromkeys(str(warning) for item in evaluations for warning in item.warnings)
+        warnings = dict.fromkeys(worded(warning) for item in evaluations for warning in item.warnings)
         lines += [*(f"- {warning}" for warning in warnings), *([""] if warnings else [])]
         lines += [f"These figures are about `{base['model']}` with this adapter, and about no other model.", ""]
     lines += [

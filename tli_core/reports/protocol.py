@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.measures.before_after import Evaluation, compare
 from tli_core.measures.pilot import Pilot
 from tli_core.models.layers import layer_words
@@ -12,7 +12,7 @@ from tli_core.training.config import TrainingConfig
 from tli_core.training.dry_run import DryRun
 from tli_core.training.loop import blocks_read
 
-HEAD = ("step", "what it gives here", "what it does not show")
+HEAD = ("step", N_("what it gives here"), N_("what it does not show"))
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ def protocol_rows(done: Protocol) -> list[tuple[str, str, str]]:
     if done.control:
         layer = blocks_read(done.config, len(done.control.before.names) - 1)
         places = dict.fromkeys((layer, done.control.layer))
-        rows += [_evaluation_row("3 · Result", _at(done.control, place)) for place in places]
+        rows += [_evaluation_row(N_("3 · Result"), _at(done.control, place)) for place in places]
     if done.shuffled:
-        row = _evaluation_row("4 · Shuffled control", done.shuffled)
+        row = _evaluation_row(N_("4 · Shuffled control"), done.shuffled)
         taught = say("Nothing true was taught. Whatever rose here is no evidence of learning.")
         rows.append((*row[:2], f"{taught} {row[2]}"))
     return rows
@@ -102,7 +102,7 @@ def _training_row(record: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _evaluation_row(step: str, item: Evaluation) -> tuple[str, str, str]:
     moved, test = item.change, item.test
-    rank = item.before.retrieval["sw_en"].p_at_1[item.layer], item.after.retrieval["sw_en"].p_at_1[item.layer]
+    rank = item.before.retrieval["to_target"].p_at_1[item.layer], item.after.retrieval["to_target"].p_at_1[item.layer]
     return (
         say("{step} at {layer}", step=say(step), layer=layer_words(item.before.names[item.layer])),
         say(

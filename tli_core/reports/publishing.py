@@ -6,7 +6,7 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.models.adapter_sources import CONFIG
 from tli_core.models.registry import HUB_ID
 from tli_core.reports.model_card import NOTICE, needs_llama_name
@@ -50,6 +50,6 @@ def publish_adapter(folder: Path, repo: str, token: str, private: bool = True) -
             repo_id=repo, folder_path=folder, allow_patterns=list(UPLOADED), commit_message=f"Add {folder.name}"
         )
     except (HfHubHTTPError, OSError) as error:
-        text = "The Hub did not take {repo}: {error}"
+        text = N_("The Hub did not take {repo}: {error}")
         raise ValueError(say(text, repo=repo, error=str(error).splitlines()[0])) from error
     return f"{hub.endpoint}/{repo}"

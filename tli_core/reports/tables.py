@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
+from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation, EvaluationReport, Mover, movers
 from tli_core.measures.registry import MEASURES, Measure
 from tli_core.measures.result import LayerAlignment
@@ -15,8 +16,6 @@ from tli_core.models.load_plan import gigabytes
 from tli_core.models.loaded_model import Provenance
 from tli_core.training.dry_run import DryRun
 from tli_core.training.seeds import Spread
-
-ARROWS = {"sw_en": "→en", "en_sw": "→sw"}
 
 
 def alignment_table(result: LayerAlignment) -> str:
@@ -30,7 +29,7 @@ def alignment_rows(result: LayerAlignment) -> list[tuple[str, ...]]:
     rows = [
         (
             say("layer"),
-            *(f"{say(m.label)} {ARROWS[way]}" if way else say(m.label) for m, way in columns),
+            *(f"{say(m.label)} →{language_pair().answers[way].code}" if way else say(m.label) for m, way in columns),
             say("verdict"),
         )
     ]
@@ -81,25 +80,26 @@ def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
     add("model", [item.after.provenance.model for item in evaluations])
     add("layer", [layer_words(item.after.names[item.layer]) for item in evaluations])
     add("pooling", [item.after.provenance.pooling for item in evaluations])
-    add("wrong pairs from", [say(item.after.wrong_from) for item in evaluations])
-    add("matched before", [f"{t.before:.4f}" for t in tests])
-    add("matched after", [f"{t.after:.4f}" for t in tests])
+    add(N_("wrong pairs from"), [say(item.after.wrong_from) for item in evaluations])
+    add(N_("matched before"), [f"{t.before:.4f}" for t in tests])
+    add(N_("matched after"), [f"{t.after:.4f}" for t in tests])
     add("difference", [f"{t.difference:+.4f}" for t in tests])
-    add("  95 % interval", [_interval(*t.difference_ci95) for t in tests])
+    add(N_("  95 % interval"), [_interval(*t.difference_ci95) for t in tests])
     add("percent", [f"{t.percent:+.1f} %" for t in tests])
-    add("paired t", [f"{t.t:.2f}, p {_p_value(t.p_t)}" for t in tests])
-    add("permutation p", [f"{t.p_permutation:.2g}" for t in tests])
+    add(N_("paired t"), [f"{t.t:.2f}, p {_p_value(t.p_t)}" for t in tests])
+    add(N_("permutation p"), [f"{t.p_permutation:.2g}" for t in tests])
     add("Cohen's d_z", [f"{t.d_z:.2f}" for t in tests])
+    answers = [(way, language.name) for way, language in language_pair().answers.items()]
     compared = [measure for measure in MEASURES if measure.in_evaluation]
     for measure in (measure for measure in compared if not measure.both_ways):
         label = say("{measure} before → after", measure=say(measure.label))
         rows.append((label, *(_moved(measure, item, None, ".4f") for item in evaluations)))
-    add("  change of the gap, 95 %", [_interval(*m.gap_ci95) for m in moves])
+    add(N_("  change of the gap, 95 %"), [_interval(*m.gap_ci95) for m in moves])
     for measure in (measure for measure in compared if measure.both_ways):
-        for way, to in (("sw_en", "English"), ("en_sw", "Swahili")):
+        for way, to in answers:
             label = f"{say(measure.label)} → {say(to)}"
             rows.append((label, *(_moved(measure, item, way, ".3f") for item in evaluations)))
-    add("pool, chance", [f"{i.before.pool_size}, {i.before.chance:.4f}" for i in evaluations])
+    add(N_("pool, chance"), [f"{i.before.pool_size}, {i.before.chance:.4f}" for i in evaluations])
     add("verdict", [say(m.verdict) for m in moves])
     return rows
 
@@ -112,38 +112,43 @@ def _moved(measure: Measure, item: Evaluation, way: str | None, form: str) -> st
 
 def output_rows(before: OutputCheck, after: OutputCheck) -> list[tuple[str, ...]]:
     """What the model writes, base beside adapter: a heading row, then one row a measure."""
-    ways = (("sw_en", "English"), ("en_sw", "Swahili"))
-    both, ranked = (before, after), before.ranking["sw_en"]
-    rows: list[tuple[str, ...]] = [tuple(map(say, ("what the model writes", "base", "adapter")))]
+    ways = [(way, language.name) for way, language in language_pair().answers.items()]
+    both, ranked = (before, after), before.ranking["to_target"]
+    rows: list[tuple[str, ...]] = [tuple(map(say, (N_("what the model writes"), N_("base"), N_("adapter"))))]
 
     def add(label: str, to: str, values: Iterable[str]) -> None:
         rows.append((say(label, language=say(to)), *values))
 
     for way, to in ways:
-        add("greedy translation to {language}, right", to, (f"{getattr(c.greedy, way):.3f}" for c in both))
+        add(N_("greedy translation to {language}, right"), to, (f"{getattr(c.greedy, way):.3f}" for c in both))
     for way, to in ways:
         pair = [check.ranking[way] for check in both]
-        add("right gloss likeliest, to {language}", to, (f"{r.p_at_1:.3f}" for r in pair))
-        add("  its mean reciprocal rank, to {language}", to, (f"{r.mrr:.3f}" for r in pair))
-        add("  its mean log-probability, to {language}", to, (f"{r.log_probability.mean():.2f}" for r in pair))
+        add(N_("right gloss likeliest, to {language}"), to, (f"{r.p_at_1:.3f}" for r in pair))
+        add(N_("  its mean reciprocal rank, to {language}"), to, (f"{r.mrr:.3f}" for r in pair))
+        add(N_("  its mean log-probability, to {language}"), to, (f"{r.log_probability.mean():.2f}" for r in pair))
     rows.append((say("  candidates, chance"), *[f"{ranked.candidates}, {ranked.chance:.4f}"] * 2))
-    for language in ("Swahili", "English"):
+    for language, side in zip(language_pair().names, ("source", "target"), strict=True):
         label = say("perplexity on plain {language} (guessing: {uniform:,})",
                     language=say(language), uniform=before.health.uniform)  # fmt: skip
-        rows.append((label, *(f"{getattr(c.health, language.lower()):,.1f}" for c in both)))
+        rows.append((label, *(f"{getattr(c.health, side):,.1f}" for c in both)))
     return rows
 
 
 def mover_rows(report: EvaluationReport, item: Evaluation, count: int = 10) -> list[tuple[str, ...]]:
     """The pairs that gained and lost most over their wrong partners, with their subwords: a heading row first."""
-    head = tuple(map(say, ("moved", "Swahili", "English", "pieces", "right pair", "its wrong pairs", "gained")))
+    head = tuple(
+        map(
+            say,
+            (N_("moved"), *language_pair().names, N_("pieces"), N_("right pair"), N_("its wrong pairs"), N_("gained")),
+        )
+    )
 
     def row(kind: str, mover: Mover) -> tuple[str, ...]:
         pieces = " | ".join("·".join(p.strip() for p in report.subwords.get(word, ())) for word in mover.pair[:2])
         return (
             say(kind),
-            mover.pair.swahili,
-            mover.pair.english,
+            mover.pair.source,
+            mover.pair.target,
             pieces,
             f"{mover.before:.3f} → {mover.after:.3f}",
             f"{mover.wrong_before:.3f} → {mover.wrong_after:.3f}",
@@ -151,7 +156,7 @@ def mover_rows(report: EvaluationReport, item: Evaluation, count: int = 10) -> l
         )
 
     gained, lost = movers(item, count)
-    return [head, *(row("gained", mover) for mover in gained), *(row("lost", mover) for mover in lost)]
+    return [head, *(row(N_("gained"), mover) for mover in gained), *(row(N_("lost"), mover) for mover in lost)]
 
 
 def dry_run_rows(tried: DryRun, loss: str) -> list[tuple[str, ...]]:
@@ -159,7 +164,7 @@ def dry_run_rows(tried: DryRun, loss: str) -> list[tuple[str, ...]]:
     idle = say("the margin") if loss == "triplet" else "ln(batch)"
     apart = say("{loss:.3f} ({what}): a model that tells nothing apart", loss=tried.idle_loss, what=idle)
     rows = [
-        tuple(map(say, ("before the first step", "figure", "beside"))),
+        tuple(map(say, (N_("before the first step"), N_("figure"), N_("beside")))),
         (say("loss"), f"{tried.first_loss:.3f}", apart),
         (say("right pair less hardest wrong pair"), f"{tried.apart:+.4f}", say("0: the two look alike")),
     ]

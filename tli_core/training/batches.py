@@ -34,13 +34,13 @@ def shuffled_translations(pairs: Sequence[WordPair], seed: int) -> tuple[WordPai
     Raises:
         ValueError: fewer than two distinct translations, so that nothing can be shuffled.
     """
-    if len({pair.english for pair in pairs}) < 2:
+    if len({pair.target for pair in pairs}) < 2:
         raise ValueError("Shuffling needs at least two different translations: add pairs.")
     order = list(range(len(pairs)))
     random.Random(seed).shuffle(order)
     # Each pair takes the English of the next in a random cycle, so that none keeps its own.
     following = dict(zip(order, order[1:] + order[:1], strict=True))
-    return tuple(WordPair(pair.swahili, pairs[following[i]].english) for i, pair in enumerate(pairs))
+    return tuple(WordPair(pair.source, pairs[following[i]].target) for i, pair in enumerate(pairs))
 
 
 def batches(n: int, config: TrainingConfig) -> Iterator[tuple[int, list[int]]]:
@@ -97,7 +97,7 @@ class TrainingPairs:
     """
 
     pairs: tuple[WordPair, ...]
-    english_id: tuple[int, ...]
+    target_id: tuple[int, ...]
     listed: tuple[frozenset[int], ...]
     tokenizer: PreTrainedTokenizerBase
     _encoded: dict[int, tuple[EncodedWord, EncodedWord]] = field(default_factory=dict)
@@ -115,13 +115,13 @@ class TrainingPairs:
             )
         pairs = shuffled_translations(pairs, config.seed) if config.shuffled else tuple(pairs)
         numbers: dict[str, int] = {}
-        english_id = tuple(numbers.setdefault(normalise(pair.english), len(numbers)) for pair in pairs)
+        target_id = tuple(numbers.setdefault(normalise(pair.target), len(numbers)) for pair in pairs)
         right = listed_translations(pairs)
-        listed = (right[normalise(pair.swahili)] for pair in pairs)
+        listed = (right[normalise(pair.source)] for pair in pairs)
         return cls(
             pairs,
-            english_id,
-            tuple(frozenset(numbers[english] for english in words if english in numbers) for words in listed),
+            target_id,
+            tuple(frozenset(numbers[target] for target in words if target in numbers) for words in listed),
             loaded.tokenizer,
         )
 
@@ -158,14 +158,14 @@ class TrainingPairs:
     def _encode(self, indices: Iterable[int]) -> None:
         new = [i for i in indices if i not in self._encoded]
         if new:
-            words = [self.pairs[i].swahili for i in new] + [self.pairs[i].english for i in new]
+            words = [self.pairs[i].source for i in new] + [self.pairs[i].target for i in new]
             encoded = encode(self.tokenizer, words)
             self._encoded.update(zip(new, zip(encoded[: len(new)], encoded[len(new) :], strict=True), strict=True))
 
     def _same(self, batch: Sequence[int]) -> Tensor:
-        english = np.array([self.english_id[j] for j in batch])  # (b,)
-        table = english[:, None] == english  # (b, b); most words have one right translation, their own
+        target = np.array([self.target_id[j] for j in batch])  # (b,)
+        table = target[:, None] == target  # (b, b); most words have one right translation, their own
         for row, i in enumerate(batch):
             if len(self.listed[i]) > 1:
-                table[row] = [number in self.listed[i] for number in english.tolist()]
+                table[row] = [number in self.listed[i] for number in target.tolist()]
         return torch.from_numpy(table)

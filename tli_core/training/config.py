@@ -1,210 +1,206 @@
-"""Every knob of a fine-tune, the two settings to start from, the published and the corrected one, and their files."""
+"""Every setting of a fine-tune, defined once: its type, bounds, default, label and help.
 
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
-from typing import Any
+The page's widgets, the command line's flags, YAML presets, the page's API and error messages are all made from these
+fields. To add a setting, add a field here and use it.
+"""
 
-import yaml
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Literal
 
 from tli_core.encoding.readouts import POOLINGS
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.models.architecture import MATRICES
 
 LOSSES = ("triplet", "contrastive")
+OUTPUT: Literal["output"] = "output"
+"""In place of a layer's number: the last layer, after the final norm."""
+
+Layer = int | Literal["output"]
+Kind = Literal["whole", "real", "choice", "choices", "switch", "layer"]
+
+_EXPECTED: dict[Kind, str] = {
+    "whole": N_("a whole number"),
+    "real": N_("a number"),
+    "choice": N_("a word"),
+    "choices": N_("a list such as [q_proj, v_proj]"),
+    "switch": N_("true or false"),
+    "layer": N_("a number or output"),
+}
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One setting as people meet it.
+
+    label names it on the page and in messages, help explains it there and in --help. least and most are the bounds of
+    a number, both included; below is a bound that is not. choices are the words that it may be.
+    """
+
+    name: str
+    label: str
+    kind: Kind
+    help: str = ""
+    least: float = 0
+    most: float | None = None
+    below: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def parse(self, value: Any) -> Any:
+        """A value from a widget, YAML, JSON or the command line in its own type; bounds are `check`'s.
+
+        Raises:
+            ValueError: it is of another type.
+        """
+        try:
+            return self._parsed(value)
+        except (TypeError, ValueError, OverflowError):
+            text = N_("{name} must be {kind}, got {value!r}.")
+            shown = str(value)[:40]
+            raise ValueError(say(text, name=self.name, kind=say(_EXPECTED[self.kind]), value=shown)) from None
+
+    def _parsed(self, value: Any) -> Any:
+        if self.kind == "layer":
+            return OUTPUT if value in (None, OUTPUT) or str(value).strip().lower() == OUTPUT else _whole(value)
+        if self.kind == "whole":
+            return _whole(value)
+        if self.kind == "real":
+            if isinstance(value, bool):
+                raise TypeError
+            return float(value)  # YAML reads 1e-3 as text
+        if self.kind == "switch":
+            if not isinstance(value, bool):
+                raise TypeError
+            return value
+        if self.kind == "choices":
+            if not isinstance(value, (list, tuple)):
+                raise TypeError
+            return tuple(map(str, value))
+        if not isinstance(value, str):
+            raise TypeError
+        return value
+
+    def check(self, value: Any) -> None:
+        """Pass if a value of its own type is one that it may have.
+
+        Raises:
+            ValueError: it is not; the message says what is.
+        """
+        if self.kind in ("choice", "choices"):
+            given = (value,) if self.kind == "choice" else value
+            if not given or not set(given) <= set(self.choices):
+                text = N_("{knob}: choose from {known}; got {value}.")
+                shown = ", ".join(map(str, given))[:80] or say("none")
+                raise ValueError(say(text, knob=say(self.label), known=", ".join(self.choices), value=shown))
+        elif self.kind != "switch" and value != OUTPUT:
+            below = self.below is None or value < self.below
+            # Written so that NaN fails.
+            if not (value >= self.least and below and (self.most is None or value <= self.most)):
+                raise ValueError(say("{knob} must be {bounds}, got {value}.", knob=say(self.label),
+                                     bounds=self.bounds, value=value))  # fmt: skip
+
+    @property
+    def bounds(self) -> str:
+        """What a number may be, in words."""
+        if self.below is not None:
+            return say("{least:g} to below {below:g}", least=self.least, below=self.below)
+        if self.most is not None:
+            return say("{least:g} to {most:g}", least=self.least, most=self.most)
+        return say("{least:g} or more", least=self.least)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise TypeError
+    return int(value)
+
+
+def _knob(label: str, kind: Kind, help: str = "", default: Any = MISSING, **bounds: Any) -> Any:
+    """A field of TrainingConfig with what `Knob` says of it; its name is the field's own."""
+    metadata = {"label": label, "kind": kind, "help": help, **bounds}
+    return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Every knob of a fine-tune.
+    """Every setting of a fine-tune; the fields' help says what each means.
 
-    layer: whose states the loss reads; None is the output. Only blocks before it run and carry LoRA.
-    pooling: how a word's tokens become its vector, see `pooling.POOLINGS`.
-    loss: `triplet` (margin, hardest in-batch negative) or `contrastive` (symmetric InfoNCE at a temperature).
-    patience: held-out checks without a better one after which a run ends and keeps its best step; 0 never ends early.
+    preset names the one of `presets.PRESETS` that it started from.
+
+    Raises:
+        ValueError: a value is out of its bounds.
     """
 
     preset: str
-    layer: int | None
-    pooling: str
-    loss: str
-    margin: float
-    temperature: float
-    batch_size: int
-    epochs: int
-    learning_rate: float
-    warmup_steps: int
-    weight_decay: float
-    rank: int
-    alpha: int
-    dropout: float
-    targets: tuple[str, ...]
-    seed: int = 0
-    shuffled: bool = False
-    patience: int = 0
+    layer: Layer = _knob(
+        N_("Layer the loss reads"),
+        "layer",
+        N_("A number, or output. Only blocks before it run and carry LoRA."),
+        least=1,
+    )
+    pooling: str = _knob(
+        N_("Pooling"),
+        "choice",
+        N_("Which of a word's tokens make its vector; all has BOS averaged in."),
+        choices=POOLINGS,
+    )
+    loss: str = _knob(
+        N_("Loss"),
+        "choice",
+        N_("Triplet: the hardest wrong answer of a batch. Contrastive: all of them, in both directions."),
+        choices=LOSSES,
+    )
+    margin: float = _knob(N_("Margin (triplet)"), "real", most=2)
+    temperature: float = _knob(N_("Temperature (contrastive)"), "real", least=0.001, most=10)
+    batch_size: int = _knob(
+        N_("Batch size"),
+        "whole",
+        N_("Pairs in a batch, over all processes; wrong answers come from it."),
+        least=2,
+        most=1024,
+    )
+    epochs: int = _knob(N_("Epochs"), "whole", least=1, most=1000)
+    learning_rate: float = _knob(N_("Learning rate"), "real", least=1e-9, below=1)
+    warmup_steps: int = _knob(N_("Warm-up steps"), "whole", most=100_000)
+    weight_decay: float = _knob(N_("Weight decay"), "real", below=1)
+    rank: int = _knob(N_("LoRA rank"), "whole", least=1, most=256)
+    alpha: int = _knob(N_("Alpha"), "whole", N_("LoRA's change is multiplied by alpha / rank."), least=1, most=1024)
+    dropout: float = _knob(N_("Dropout"), "real", N_("Of LoRA; 0 makes several processes equal to one."), below=1)
+    targets: tuple[str, ...] = _knob(N_("LoRA on"), "choices", choices=MATRICES)
+    seed: int = _knob(N_("Seed"), "whole", default=0, below=2**31)
+    shuffled: bool = _knob(
+        N_("Shuffle the translations (control)"),
+        "switch",
+        N_("The same run on wrong pairs. If its cosine rises too, the rise means nothing."),
+        default=False,
+    )
+    patience: int = _knob(
+        N_("Early stopping: patience"),
+        "whole",
+        N_("Checks of the held-out pairs without a better one before it ends; the best step is kept. 0: never."),
+        default=0,
+        most=100,
+    )
 
     def __post_init__(self) -> None:
-        # What must hold, what is said where it does not, and the value.
-        checks = (
-            (self.pooling in POOLINGS, "Pooling must be words, all or last, got {value}.", self.pooling),
-            (self.loss in LOSSES, "Loss must be triplet or contrastive, got {value}.", self.loss),
-            (
-                self.batch_size >= 2,
-                "Batch size must be at least 2, as negatives come from the batch; got {value}.",
-                self.batch_size,
-            ),
-            (self.batch_size <= 1024, "Batch size must be at most 1024, got {value}.", self.batch_size),
-            (1 <= self.epochs <= 1000, "Epochs must be 1 to 1000, got {value}.", self.epochs),
-            (1e-9 <= self.learning_rate < 1, "Learning rate must be 1e-9 to below 1, got {value}.", self.learning_rate),
-            (1 <= self.rank <= 256, "Rank must be 1 to 256, got {value}.", self.rank),
-            (0.001 <= self.temperature <= 10, "Temperature must be 0.001 to 10, got {value}.", self.temperature),
-            (0 <= self.margin <= 2, "Margin must be 0 to 2, got {value}.", self.margin),
-            (1 <= self.alpha <= 1024, "Alpha must be 1 to 1024, got {value}.", self.alpha),
-            (0 <= self.warmup_steps <= 100_000, "Warm-up must be 0 to 100000 steps, got {value}.", self.warmup_steps),
-            (
-                0 <= self.weight_decay < 1,
-                "Weight decay must be at least 0 and below 1, got {value}.",
-                self.weight_decay,
-            ),
-            (0 <= self.seed < 2**31, "Seed must be 0 to 2147483647, got {value}.", self.seed),
-            (0 <= self.patience <= 100, "Patience must be 0 to 100 checks, got {value}.", self.patience),
-            (bool(self.targets), "Targets must name at least one matrix, such as q_proj; got {value}.", "none"),
-            (
-                set(self.targets) <= set(MATRICES),
-                "Targets must be some of {known}, got {value}.",
-                ", ".join(map(str, self.targets)),
-            ),
-            (0 <= self.dropout < 1, "Dropout must be at least 0 and below 1, got {value}.", self.dropout),
-            (
-                self.layer is None or self.layer >= 1,
-                "Layer must be 1 or more, as layer 0 has no block; got {value}.",
-                self.layer,
-            ),
-        )
-        for good, sentence, value in checks:
-            if not good:
-                raise ValueError(say(sentence, value=value, known=", ".join(MATRICES)))
+        for knob in KNOBS.values():
+            knob.check(getattr(self, knob.name))
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "TrainingConfig":
+        """The configuration that a JSON record or a saved job holds.
+
+        Raises:
+            ValueError, TypeError: it holds another.
+        """
+        knobs = {name: KNOBS[name].parse(value) for name, value in record.items() if name in KNOBS}
+        return cls(preset=record["preset"], **knobs)
 
 
-PRESETS = {
-    # arXiv 2506.15415 and its code: layer 2, BOS averaged in, hardest negative of a batch of 8.
-    "published": TrainingConfig(
-        preset="published",
-        layer=2,
-        pooling="all",
-        loss="triplet",
-        margin=0.4,
-        temperature=1.0,
-        batch_size=8,
-        epochs=5,
-        learning_rate=2e-4,
-        warmup_steps=50,
-        weight_decay=0.01,
-        rank=16,
-        alpha=32,
-        dropout=0.05,
-        targets=("q_proj", "v_proj"),
-    ),
-    # Words only, every other pair of a large batch as a negative in both directions, read where the model answers.
-    "corrected": TrainingConfig(
-        preset="corrected",
-        layer=None,
-        pooling="words",
-        loss="contrastive",
-        margin=0.0,
-        temperature=0.05,
-        batch_size=128,
-        epochs=8,
-        learning_rate=1e-3,
-        warmup_steps=10,
-        weight_decay=0.01,
-        rank=16,
-        alpha=32,
-        dropout=0.05,
-        targets=("q_proj", "v_proj"),
-    ),
+KNOBS: dict[str, Knob] = {
+    found.name: Knob(found.name, **found.metadata) for found in fields(TrainingConfig) if found.metadata
 }
-
-
-MAX_PRESET_BYTES = 20_000
-_WHOLE = ("batch_size", "epochs", "warmup_steps", "rank", "alpha", "seed", "patience")
-_REAL = ("margin", "temperature", "learning_rate", "weight_decay", "dropout")
-
-
-def configured(preset: str, **changes: Any) -> TrainingConfig:
-    """A preset with some knobs changed.
-
-    Raises:
-        ValueError: there is no such preset, or a value is out of range.
-    """
-    if preset not in PRESETS:
-        raise ValueError(f"There is no preset {preset!r}: choose {' or '.join(PRESETS)}.")
-    return replace(PRESETS[preset], **changes)
-
-
-def changed_knobs(config: TrainingConfig) -> dict[str, Any]:
-    """The knobs in which a configuration differs from the preset that it started from."""
-    start = asdict(PRESETS[config.preset])
-    return {name: value for name, value in asdict(config).items() if value != start[name]}
-
-
-def preset_text(config: TrainingConfig) -> str:
-    """A configuration as YAML: the preset that it started from and every knob, the layer a number or `output`."""
-    knobs = {**asdict(config), "layer": config.layer or "output", "targets": list(config.targets)}
-    return yaml.safe_dump(knobs, sort_keys=False, allow_unicode=True)
-
-
-def read_preset(path: str | Path) -> TrainingConfig:
-    """A configuration from YAML: `preset` names the one to start from (corrected by default), other keys change knobs.
-
-    Raises:
-        ValueError: no such file, no YAML, an unknown knob, or a value that it cannot have; the message says which.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"There is no preset at {path}: give {', '.join(PRESETS)}, or a YAML file.")
-    if path.stat().st_size > MAX_PRESET_BYTES:
-        text = "{name} is larger than {most} kB, too large for a preset."
-        raise ValueError(say(text, name=path.name, most=MAX_PRESET_BYTES // 1000))
-    try:
-        knobs = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = "" if mark is None else say(" at line {line}", line=mark.line + 1)
-        text = "{name} is not YAML{where}: write one knob a line, such as epochs: 8."
-        raise ValueError(say(text, name=path.name, where=where)) from error
-    if not isinstance(knobs, dict):
-        raise ValueError(say("{name} holds no knobs: write one a line, such as epochs: 8.", name=path.name))
-    names = [field.name for field in fields(TrainingConfig)]
-    for name in knobs:
-        if name not in names:
-            text = "{file}: there is no knob {name!r}; there are {names}."
-            raise ValueError(say(text, file=path.name, name=str(name)[:40], names=", ".join(names)))
-    preset = str(knobs.pop("preset", "corrected"))
-    return configured(preset, **{name: _checked_knob(path.name, name, value) for name, value in knobs.items()})
-
-
-def _checked_knob(file: str, name: str, value: Any) -> Any:
-    """A knob's value from YAML in its own type."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if name == "layer" and value in ("output", None):
-        return None
-    if name in (*_WHOLE, "layer") and whole:
-        return value
-    if name in _REAL and (whole or isinstance(value, (float, str))):
-        try:
-            return float(value)  # YAML reads 1e-3 as text
-        except ValueError:
-            pass
-    if name == "shuffled" and isinstance(value, bool):
-        return value
-    if name in ("pooling", "loss") and isinstance(value, str):
-        return value
-    if name == "targets" and isinstance(value, list):
-        return tuple(value)
-    kinds = {"layer": "a number or output", "shuffled": "true or false", "targets": "a list such as [q_proj, v_proj]"}
-    kind = kinds.get(name) or ("a whole number" if name in _WHOLE else "a number" if name in _REAL else "a word")
-    text = "{file}: {name} must be {kind}, got {value!r}."
-    raise ValueError(say(text, file=file, name=name, kind=say(kind), value=str(value)[:40]))
+"""All settings by name, in the order of TrainingConfig."""
 
 
 def batch_slices(n: int, batch_size: int) -> list[slice]:

@@ -16,13 +16,13 @@ from torch.nn.functional import normalize
 from tli_core.encoding.pooled_states import layer_states
 from tli_core.encoding.readouts import EncodedWord
 from tli_core.encoding.tokens import encode
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.lists.pairs import WordPair, pair_digest, translation_table
 from tli_core.measures.retrieval import best_rank
 from tli_core.models.adapter_config import block_of
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import TrainingPairs, batches
-from tli_core.training.config import TrainingConfig, total_steps
+from tli_core.training.config import OUTPUT, TrainingConfig, total_steps
 from tli_core.training.history import HeldOutCheck, TrainingStep, best_step
 from tli_core.training.optimizer_step import PendingLoss, Steps
 from tli_core.training.resume import RunState, random_states, restore_random
@@ -50,7 +50,7 @@ def blocks_read(config: TrainingConfig, blocks: int, whole: bool = True) -> int:
     Raises:
         ValueError: the model has no such layer.
     """
-    if config.layer is None and not whole:
+    if config.layer == OUTPUT and not whole:
         raise ValueError(
             say(
                 "Only the first {blocks} blocks are loaded, so the loss cannot read the output: give a layer from 1 to "
@@ -58,7 +58,7 @@ def blocks_read(config: TrainingConfig, blocks: int, whole: bool = True) -> int:
                 blocks=blocks,
             )
         )
-    if config.layer is None:
+    if config.layer == OUTPUT:
         return blocks
     if config.layer > blocks:
         raise ValueError(
@@ -133,12 +133,12 @@ def train_adapter(
             )
         )
     if config.patience and len(control) < 2:
-        text = "Early stopping looks at held-out pairs, and there are none: set patience to 0, or give some."
+        text = N_("Early stopping looks at held-out pairs, and there are none: set patience to 0, or give some.")
         raise ValueError(say(text))
     data = TrainingPairs.of(loaded, pairs, config)
     steps = total_steps(config, len(pairs))
     if steps > MAX_STEPS:
-        text = "{n} steps are more than {most}: use fewer epochs or larger batches."
+        text = N_("{n} steps are more than {most}: use fewer epochs or larger batches.")
         raise ValueError(say(text, n=steps, most=MAX_STEPS))
     if resume and resume.history[-1].steps != steps:
         raise ValueError(f"The saved state is of a run of {resume.history[-1].steps} steps, but this one has {steps}.")
@@ -170,7 +170,7 @@ def train_adapter(
                 seconds = time.perf_counter() - began
                 found = loss.wait()
                 if not math.isfinite(found):
-                    text = (
+                    text = N_(
                         "The loss is no number at step {step}: the run has gone astray. Try a lower learning rate or a "
                         "higher temperature."
                     )
@@ -218,11 +218,11 @@ def _held_out(loaded: LoadedModel, key: str, control: Sequence[WordPair], layer:
     """The held-out pairs at the trained layer: matched, mismatched and P@1 from Swahili to English."""
     if len(control) < 2:
         return None
-    words: list[EncodedWord] = encode(loaded.tokenizer, [p.swahili for p in control] + [p.english for p in control])
+    words: list[EncodedWord] = encode(loaded.tokenizer, [p.source for p in control] + [p.target for p in control])
     with loaded.using(key) as model:
-        swahili, english = normalize(layer_states(model, words, layer, "words"), dim=-1).cpu().chunk(2)
-    cosines = (swahili @ english.T).numpy()  # (n, n)
-    right = translation_table(control, [pair.english for pair in control])
+        source, target = normalize(layer_states(model, words, layer, "words"), dim=-1).cpu().chunk(2)
+    cosines = (source @ target.T).numpy()  # (n, n)
+    right = translation_table(control, [pair.target for pair in control])
     return HeldOutCheck(
         matched=float(cosines.diagonal().mean()),
         mismatched=float(cosines[~right].mean()),

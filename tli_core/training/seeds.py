@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation
 
 
@@ -36,6 +37,8 @@ def spread(runs: Sequence[Evaluation]) -> tuple[Spread, ...]:
         over("matched, change", lambda run: run.change.matched),
         over("mismatched, change", lambda run: run.change.mismatched),
         over("gap, change", lambda run: run.change.gap),
-        over("P@1 → English, after", lambda run: run.after.retrieval["sw_en"].p_at_1[run.layer]),
-        over("P@1 → Swahili, after", lambda run: run.after.retrieval["en_sw"].p_at_1[run.layer]),
+        *(
+            over(f"P@1 → {language.name}, after", lambda run, way=way: run.after.retrieval[way].p_at_1[run.layer])
+            for way, language in language_pair().answers.items()
+        ),
     )

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 
 import gradio as gr
 
 import tli_core as core
-from tli_core.lists.lint import leak_message
-from tli_core.lists.pairs import parse_pairs, shipped
-from tli_core.models.registry import LANGUAGES, check_adapter_name
-from tli_core.training.config import configured
+from tli_core.lists.formats import parse_pairs
+from tli_core.lists.language_pair import language_pair
+from tli_core.lists.lexicon import shipped
+from tli_core.lists.lint import leak_notice
+from tli_core.models.registry import check_adapter_name
+from tli_core.training.presets import configured
 from ui.server.jobs import Job, Jobs
 from ui.server.sender import sender_of
 from ui.server.training_run import Order, held_out
 from ui.server.visitors import BASE, Models, Visitor
-from ui.tabs.alignment import MAX_PAIRS, measured
 from ui.tabs.answers import FREE, MAX_TOKENS, answers, asked
-from ui.tabs.evaluate import evaluated
 from ui.tabs.space import neighbourhoods
 from ui.widgets.errors import explained
+from ui.widgets.evaluation_view import evaluated
 from ui.widgets.events import MODEL_QUEUE
 from ui.widgets.layer_picker import chosen_layer
+from ui.widgets.measurement import MAX_PAIRS, measured
 
 _INFINITY = float("inf")
 API = "programs"
@@ -31,7 +34,16 @@ API = "programs"
 
 def build(models: Models, jobs: Jobs) -> None:
     """Offer the endpoints; each waits its turn at the model as the page's own work does."""
+    for endpoint in (*_measuring(models, jobs), *_judging(models, jobs)):
+        gr.api(endpoint, api_name=endpoint.__name__, **MODEL_QUEUE)
+    for endpoint in _training(models, jobs):
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+
+
+def _measuring(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
+    """The endpoints that measure words."""
     first = models.names[0]
+    source_language = language_pair().source.name
 
     @explained
     def measure(pairs: str, model: str = first, adapter: str = "", pooling: str = "words") -> str:
@@ -49,7 +61,11 @@ def build(models: Models, jobs: Jobs) -> None:
 
     @explained
     def neighbours(
-        word: str, language: str = LANGUAGES[0], model: str = first, adapter: str = "", layer: str = "output"
+        word: str,
+        language: str = source_language,
+        model: str = first,
+        adapter: str = "",
+        layer: str = "output",
     ) -> str:
         """The ten words of the other language nearest to a word, right translations marked, and the first one's rank.
 
@@ -66,6 +82,65 @@ def build(models: Models, jobs: Jobs) -> None:
         ]
         nearest = [{"word": n.word, "cosine": round(n.cosine, 5), "right": n.right} for n in near.nearest]
         return _json({"nearest": nearest, "right_rank": near.right_rank, "candidates": near.candidates})
+
+    return measure, neighbours
+
+
+def _judging(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
+    """The endpoints that set an adapter against its base."""
+    first = models.names[0]
+
+    @explained
+    def evaluate(adapter: str, pairs: str = "", model: str = first, layer: str = "output") -> str:
+        """Base against adapter on the pairs it was trained on and on unseen ones, with wrong pairs and a verdict.
+
+        Args:
+            adapter: a shipped adapter, or the id of a job that has ended.
+            pairs: unseen pairs, one a line; empty for the shipped control list.
+            model: the base that the adapter was made for.
+            layer: a layer's number, or output.
+        """
+        visitor, name = _holder(jobs, adapter)
+        models.check_ready(model)
+        visitor.folder(model, name)
+        trained = visitor.trained_on(name)
+        control = parse_pairs(pairs).pairs if pairs.strip() else shipped("control")
+        if len(control) > MAX_PAIRS:
+            raise ValueError(f"{len(control)} pairs are more than {MAX_PAIRS}, the most this page measures: use fewer.")
+        found = evaluated(models, visitor, model, name, trained, control, chosen_layer(layer), _silent).evaluations
+        leak = leak_notice(trained, control)
+        answer = {
+            "lists": [core.reports.json_csv.evaluation_summary(item) for item in found],
+            "provenance": found[0].after.provenance.as_dict(),
+            "notes": [core.reports.notices.worded(leak)] if leak else [],
+        }
+        return _json(answer)
+
+    @explained
+    def generate(prompt: str, model: str = first, adapter: str = "", max_new_tokens: int = 20) -> str:
+        """What the base writes after a prompt, greedily, and beside it what it writes with an adapter.
+
+        Args:
+            prompt: up to 1000 characters, such as "Swahili: maji\\nEnglish:".
+            model: one of the bases that this server offers.
+            adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
+            max_new_tokens: at most 120.
+        """
+        visitor, name = _holder(jobs, adapter)
+        wanted = asked(FREE, "", prompt)
+        max_new_tokens = _whole("max_new_tokens", max_new_tokens)
+        if not 1 <= max_new_tokens <= MAX_TOKENS:
+            raise ValueError(f"max_new_tokens must be 1 to {MAX_TOKENS}, got {max_new_tokens}.")
+        *_, found = answers(models, visitor, wanted, model, name, int(max_new_tokens))
+        _, base, adapted = found.done[0]
+        return _json({"base": base.text, "adapted": adapted.text if adapted else None})
+
+    return evaluate, generate
+
+
+def _training(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
+    """The endpoints that start and follow a fine-tune."""
+    first = models.names[0]
 
     @explained
     def train(
@@ -118,55 +193,7 @@ def build(models: Models, jobs: Jobs) -> None:
             jobs.stop(found)
         return _json(_told(jobs, found))
 
-    @explained
-    def evaluate(adapter: str, pairs: str = "", model: str = first, layer: str = "output") -> str:
-        """Base against adapter on the pairs it was trained on and on unseen ones, with wrong pairs and a verdict.
-
-        Args:
-            adapter: a shipped adapter, or the id of a job that has ended.
-            pairs: unseen pairs, one a line; empty for the shipped control list.
-            model: the base that the adapter was made for.
-            layer: a layer's number, or output.
-        """
-        visitor, name = _holder(jobs, adapter)
-        models.check_ready(model)
-        visitor.folder(model, name)
-        trained = visitor.trained_on(name)
-        control = parse_pairs(pairs).pairs if pairs.strip() else shipped("control")
-        if len(control) > MAX_PAIRS:
-            raise ValueError(f"{len(control)} pairs are more than {MAX_PAIRS}, the most this page measures: use fewer.")
-        found = evaluated(models, visitor, model, name, trained, control, chosen_layer(layer), _silent).evaluations
-        leak = leak_message(trained, control)
-        answer = {
-            "lists": [core.reports.json_csv.evaluation_summary(item) for item in found],
-            "provenance": found[0].after.provenance.as_dict(),
-            "notes": [str(leak)] if leak else [],
-        }
-        return _json(answer)
-
-    @explained
-    def generate(prompt: str, model: str = first, adapter: str = "", max_new_tokens: int = 20) -> str:
-        """What the base writes after a prompt, greedily, and beside it what it writes with an adapter.
-
-        Args:
-            prompt: up to 1000 characters, such as "Swahili: maji\\nEnglish:".
-            model: one of the bases that this server offers.
-            adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
-            max_new_tokens: at most 120.
-        """
-        visitor, name = _holder(jobs, adapter)
-        wanted = asked(FREE, "", prompt)
-        max_new_tokens = _whole("max_new_tokens", max_new_tokens)
-        if not 1 <= max_new_tokens <= MAX_TOKENS:
-            raise ValueError(f"max_new_tokens must be 1 to {MAX_TOKENS}, got {max_new_tokens}.")
-        *_, found = answers(models, visitor, wanted, model, name, int(max_new_tokens))
-        _, base, adapted = found.done[0]
-        return _json({"base": base.text, "adapted": adapted.text if adapted else None})
-
-    for endpoint in (measure, evaluate, generate, neighbours):
-        gr.api(endpoint, api_name=endpoint.__name__, **MODEL_QUEUE)
-    for endpoint in (train, job):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+    return train, job
 
 
 def _whole(name: str, value: object) -> int:

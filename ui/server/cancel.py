@@ -8,10 +8,10 @@ from pathlib import Path
 
 import gradio as gr
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from ui.server.sender import session_of
 
-CANCELLED = "Cancelled. What was on the page before is still there."
+CANCELLED = N_("Cancelled. What was on the page before is still there.")
 
 
 @dataclass(frozen=True)

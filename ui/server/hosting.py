@@ -6,10 +6,12 @@ import ipaddress
 import os
 from dataclasses import dataclass
 
+from tli_core.i18n import N_
+
 MEGABYTE = 1_000_000
-COPY_NOTE = (
-    "A copy of your own has no such limits. On a free account give it ZeroGPU, of which you may have two; a Space on a "
-    "CPU needs a paid plan."
+COPY_NOTE = N_(
+    "A copy of your own has no such limits. On a free account give it ZeroGPU, of which you may have "
+    "two; a Space on a CPU needs a paid plan."
 )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import tli_core as core
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.lists.pairs import WordPair
 from tli_core.training.config import TrainingConfig
 from ui.server.cancel import StopFlag
@@ -26,14 +26,21 @@ from ui.server.storage_quota import Kept
 from ui.server.training_run import STATE, STOP, Finished, Order, Saved, measured_run, train
 from ui.server.visitors import Models, OwnAdapter, Visitor
 
-WAITING, RUNNING, DONE, STOPPED, FAILED, BROKEN_OFF = "waiting", "running", "done", "stopped", "failed", "broken off"
+WAITING, RUNNING, DONE, STOPPED, FAILED, BROKEN_OFF = (
+    N_("waiting"),
+    N_("running"),
+    N_("done"),
+    N_("stopped"),
+    N_("failed"),
+    N_("broken off"),
+)
 MAX_WAITING = 8
 
 RECORD = "job.json"
-DISK_ERROR = (
+DISK_ERROR = N_(
     "The server could not write to its disk. What was learned up to the last check is kept: go on from it later."
 )
-OUR_ERROR = "The run ended with an error of ours; the server's log has it."
+OUR_ERROR = N_("The run ended with an error of ours; the server's log has it.")
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _LOG = logging.getLogger(__name__)
@@ -110,9 +117,9 @@ class Job:
         """
         known = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         order = known["order"]
-        config = {**order["config"], "targets": tuple(order["config"]["targets"])}
+        config = TrainingConfig.from_record(order["config"])
         lists = {
-            side: tuple(WordPair(swahili, english, tuple(glosses)) for swahili, english, glosses in order[side])
+            side: tuple(WordPair(source, target, tuple(glosses)) for source, target, glosses in order[side])
             for side in ("pairs", "control")
         }
         at_work = known["state"] in (WAITING, RUNNING)
@@ -120,7 +127,7 @@ class Job:
         return cls(
             folder.name,
             known["owner"],
-            Order(**{**order, **lists, "config": TrainingConfig(**config)}),
+            Order(**{**order, **lists, "config": config}),
             folder,
             float(known["made"]),
             BROKEN_OFF if at_work else known["state"],
@@ -186,7 +193,7 @@ class Jobs:
         limits, here = self.hosting, self.of(owner)
         same_address = [job for job in list(self._jobs.values()) if limits.hosted and job.sender == sender]
         if len(same_address) >= limits.by_address * limits.runs:
-            text = "There are {n} runs from your network already, the most it may keep here: try again tomorrow."
+            text = N_("There are {n} runs from your network already, the most it may keep here: try again tomorrow.")
             raise ValueError(say(text, n=len(same_address)))
         if owner and len(here) >= limits.runs:
             raise ValueError(
@@ -196,16 +203,18 @@ class Jobs:
             )
         self._check_turn(owner, sender)
         if len(order.pairs) > limits.train_pairs:
-            text = "{n} pairs are more than {most}, the most here: use fewer."
+            text = N_("{n} pairs are more than {most}, the most here: use fewer.")
             raise ValueError(say(text, n=len(order.pairs), most=limits.train_pairs))
         steps = core.training.config.total_steps(order.config, len(order.pairs))
         if steps > limits.train_steps:
-            text = "{n} steps are more than {most}, the most here: use fewer epochs or larger batches."
+            text = N_("{n} steps are more than {most}, the most here: use fewer epochs or larger batches.")
             raise ValueError(say(text, n=steps, most=limits.train_steps))
         if limits.run_bytes is not None:
             size = core.training.loop.run_bytes(self._models.get(order.model), order.config)
             if size > limits.run_bytes:
-                text = "The run would take {size} MB, more than {most}, the most here: lower rank or fewer matrices."
+                text = N_(
+                    "The run would take {size} MB, more than {most}, the most here: lower rank or fewer matrices."
+                )
                 raise ValueError(say(text, size=size // 1_000_000, most=limits.run_bytes // 1_000_000))
             self.kept.check(sender, size)
 
@@ -219,7 +228,7 @@ class Jobs:
         limits, all_jobs = self.hosting, list(self._jobs.values())
         from_here = sum(job.active and job.sender == sender for job in all_jobs)
         if limits.hosted and from_here >= limits.by_address * limits.at_work:
-            text = "{n} runs from your network are at work: wait for one to end, so that others get their turn."
+            text = N_("{n} runs from your network are at work: wait for one to end, so that others get their turn.")
             raise ValueError(say(text, n=limits.by_address * limits.at_work))
         if owner and sum(job.active and job.owner == owner for job in all_jobs) >= limits.at_work:
             raise ValueError(
@@ -251,7 +260,7 @@ class Jobs:
             ahead = sum(1 for other in list(self._jobs.values()) if other.active and other.made < job.made)
             return say("Waiting: {n} before it.", n=ahead) if ahead else say("Preparing …")
         if job.said or not job.steps or not job.steps[-1].step:
-            return say(job.said or "Preparing …")
+            return say(job.said or N_("Preparing …"))
         last = job.steps[-1]
         left = last.seconds / max(1, last.step) * (last.steps - last.step)
         loss = "" if last.loss is None else f", {say('loss')} {last.loss:.3f}"
@@ -281,7 +290,7 @@ class Jobs:
         if not job.resumable:
             raise ValueError(f"{job.order.name} has nothing to go on from: it is {job.state}.")
         if self._seconds_left(job) <= 0:
-            text = "This run has had its {minutes} minutes: a copy of this page of your own has no such limit."
+            text = N_("This run has had its {minutes} minutes: a copy of this page of your own has no such limit.")
             raise ValueError(say(text, minutes=self.hosting.train_seconds // 60))
         self._check_turn(job.owner, sender)
         job.sender = sender
@@ -346,7 +355,7 @@ class Jobs:
             job.write()
         except OSError as error:
             job.state, job.said = before
-            text = "This server cannot keep a run on its disk ({error}), so none was started."
+            text = N_("This server cannot keep a run on its disk ({error}), so none was started.")
             raise ValueError(say(text, error=error.strerror or error)) from error
         self._line.put(job)
         with self._lock:

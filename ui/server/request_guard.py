@@ -12,7 +12,7 @@ import gradio as gr
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from ui.server.hosting import Hosting
 from ui.server.sender import sender_of
 from ui.widgets.events import MODEL_QUEUE
@@ -31,7 +31,7 @@ MAX_BODY_HOSTED = 2_000_000
 WAITING_EACH = 3
 """How much of one address's work may wait for the model at a time."""
 
-TOO_MUCH_WAITING = "Your last requests still wait for the model: let them end first, so that others get their turn."
+TOO_MUCH_WAITING = N_("Your last requests still wait for the model: let them end first, so that others get their turn.")
 _HOUR = 3600.0
 _IN_PATH = re.compile(r"/(?:heartbeat|stream|deep_link)/([^/]+)")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from ui.server.hosting import Hosting
 
 
@@ -39,7 +39,7 @@ class Kept:
             sizes = {folder: _size(folder) for folder in self._senders}
         own = sum(size for folder, size in sizes.items() if self._senders[folder] == sender)
         if own + more > self._own:
-            text = "What you keep here would pass {most} MB: delete a run under Your runs, or come back tomorrow."
+            text = N_("What you keep here would pass {most} MB: delete a run under Your runs, or come back tomorrow.")
             raise ValueError(say(text, most=self._own // 1_000_000))
         if sum(sizes.values()) + more > self._all:
             raise ValueError(say("This server's disk is full of other visitors' runs: try again in a few hours."))

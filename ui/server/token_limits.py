@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import tli_core as core
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.lists.pairs import WordPair
 
 MAX_TOKENS = 120_000
@@ -21,5 +21,5 @@ def check_tokens(loaded: core.models.loaded_model.LoadedModel, *lists: Sequence[
     words = {word for pairs in lists for pair in pairs for word in pair[:2]}
     found = sum(len(word.ids) for word in core.encoding.tokens.encode(loaded.tokenizer, sorted(words))) if words else 0
     if found > MAX_TOKENS:
-        text = "The words have {n} tokens together, more than {most}, the most here: use fewer or shorter ones."
+        text = N_("The words have {n} tokens together, more than {most}, the most here: use fewer or shorter ones.")
         raise ValueError(say(text, n=found, most=MAX_TOKENS))

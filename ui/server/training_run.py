@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tli_core as core
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
+from tli_core.lists.formats import parse_pairs, read_pairs
+from tli_core.lists.lexicon import shipped
 from tli_core.lists.lint import leaks
-from tli_core.lists.pairs import WordPair, parse_pairs, read_pairs, shipped
-from tli_core.training.config import TrainingConfig, configured
+from tli_core.lists.pairs import WordPair
+from tli_core.training.config import KNOBS, TrainingConfig
+from tli_core.training.presets import configured
 from ui.server.cancel import StopFlag
 from ui.server.gpu import on_gpu
 from ui.server.token_limits import check_tokens
 from ui.server.visitors import Models
 from ui.widgets.errors import remark
 
-SHIPPED, TYPED, UPLOADED = "the shipped lexicon", "pairs I type", "a file I upload"
+SHIPPED, TYPED, UPLOADED = N_("the shipped lexicon"), N_("pairs I type"), N_("a file I upload")
 DRAW_SECONDS = 1.2
 SECONDS_A_STEP = 0.1
 """On a lent GPU, held-out checks included; asking for too long costs a visitor's quota, too short ends the run."""
@@ -30,32 +33,16 @@ STATE, STOP = "state.safetensors", "stop"
 
 
 @dataclass(frozen=True)
-class Knobs:
-    """The tab's inputs as they arrive, in the order of the components."""
+class TrainingRequest:
+    """What a visitor asks for, as the form gives it: nothing of it is checked yet."""
 
     model: str
     source: str
     typed: str | None
     uploaded: str | None
-    name: str
+    name: str | None
     preset: str
-    shuffled: bool
-    epochs: float
-    layer: str
-    pooling: str
-    loss: str
-    learning_rate: float
-    batch_size: float
-    margin: float
-    temperature: float
-    rank: float
-    alpha: float
-    dropout: float
-    targets: list[str]
-    warmup_steps: float
-    weight_decay: float
-    patience: float
-    seed: float
+    knobs: Mapping[str, Any]
 
     def pairs(self) -> tuple[WordPair, ...]:
         """The pairs to train on.
@@ -82,33 +69,10 @@ class Knobs:
         Raises:
             ValueError: a value is out of range or no number.
         """
-        for name, value in vars(self).items():
-            if value is None and name not in ("typed", "uploaded"):
-                knob = name.replace("_", " ").capitalize()
-                raise ValueError(say("{knob} is empty: give it a value.", knob=say(knob)))
-        text = str(self.layer).strip().lower()
-        if text != "output" and not text.isdecimal():
-            raise ValueError(say("The layer is a number or 'output', got {value!r}.", value=self.layer))
-        return configured(
-            self.preset,
-            shuffled=bool(self.shuffled),
-            epochs=int(self.epochs),
-            layer=None if text == "output" else int(text),
-            pooling=self.pooling,
-            loss=self.loss,
-            learning_rate=float(self.learning_rate),
-            batch_size=int(self.batch_size),
-            margin=float(self.margin),
-            temperature=float(self.temperature),
-            rank=int(self.rank),
-            alpha=int(self.alpha),
-            dropout=float(self.dropout),
-            targets=tuple(self.targets),
-            warmup_steps=int(self.warmup_steps),
-            weight_decay=float(self.weight_decay),
-            patience=int(self.patience),
-            seed=int(self.seed),
-        )
+        for name, value in self.knobs.items():
+            if value is None:
+                raise ValueError(say("{knob} is empty: give it a value.", knob=say(KNOBS[name].label)))
+        return configured(self.preset, **self.knobs)
 
 
 def held_out(pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:
@@ -116,27 +80,6 @@ def held_out(pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:
     control = shipped("control")
     leaking = {finding.index for finding in leaks(pairs, control)}
     return tuple(pair for i, pair in enumerate(control) if i not in leaking)
-
-
-def knob_values(config: TrainingConfig) -> tuple:
-    """What a configuration puts into the knobs, in their order from `epochs` to `patience`."""
-    return (
-        config.epochs,
-        str(config.layer or "output"),
-        config.pooling,
-        config.loss,
-        config.learning_rate,
-        config.batch_size,
-        config.margin,
-        config.temperature,
-        config.rank,
-        config.alpha,
-        config.dropout,
-        list(config.targets),
-        config.warmup_steps,
-        config.weight_decay,
-        config.patience,
-    )
 
 
 @dataclass(frozen=True)
@@ -230,14 +173,14 @@ def train(
             time.sleep(0.001)
     yield tuple(steps)
     if not trained.record["steps"]:
-        raise ValueError("The run was stopped before its first step, so there is nothing to keep.")
+        raise ValueError(N_("The run was stopped before its first step, so there is nothing to keep."))
     # A folder for every end, so that a resumed run's adapter is never taken for the earlier one.
     ended_at = folder / f"step-{trained.record['steps']}"
     shutil.rmtree(ended_at, ignore_errors=True)
     target = core.reports.model_card.save_adapter(trained, ended_at, order.name)
     record = trained.record
     yield Saved(target, record["steps"] < record["steps_planned"] and not record.get("kept_step"))
-    yield "Measuring base and adapter at every layer …"
+    yield N_("Measuring base and adapter at every layer …")
     yield measured_run(models, order, target, trained.record)
 
 

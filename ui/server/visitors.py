@@ -11,13 +11,14 @@ from itertools import chain, count
 from pathlib import Path
 
 import tli_core as core
-from tli_core.i18n import say
-from tli_core.lists.pairs import WordPair, shipped
+from tli_core.i18n import N_, say
+from tli_core.lists.lexicon import shipped
+from tli_core.lists.pairs import WordPair
 from tli_core.models.layers import layer_names
 from tli_core.models.registry import block_count, check_adapter_name, find_adapter, is_small, resolve, shipped_adapters
 from ui.server.gpu import ZERO_GPU
 
-BASE = "none (base model)"
+BASE = N_("none (base model)")
 ADAPTERS_IN_MEMORY = 32
 """More than that many visitors hardly compare at once."""
 

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from tli_core.models.registry import shipped_adapters
+from ui.page_context import PageContext
 from ui.server.gpu import on_gpu
 from ui.server.hosting import Hosting
 from ui.server.sender import sender_of
@@ -21,26 +23,24 @@ from ui.server.session_files import SessionFiles
 from ui.server.storage_quota import Kept
 from ui.server.training_run import archive
 from ui.server.visitors import Models, OwnAdapter, Visitor
-from ui.widgets.adapter_pickers import AdapterPickers
-from ui.widgets.deep_links import Arrival
+from ui.widgets.deep_links import asked_for
 from ui.widgets.errors import explained
 from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, uncover
-from ui.widgets.links import asked_for
-from ui.widgets.model_bar import ModelBar
 
+ID, LABEL = "adapters", N_("Adapters")
 MAX_BROUGHT = 6
-HEADERS = ("adapter", "from", "LoRA rank", "matrices", "blocks it changes", "SHA-256")
-LOG_IN_HERE = (
+HEADERS = (N_("adapter"), N_("from"), N_("LoRA rank"), N_("matrices"), N_("blocks it changes"), "SHA-256")
+LOG_IN_HERE = N_(
     "It goes up under the login of whoever runs this page: `hf auth login` on this machine first. The repository is "
     "made if it is not there."
 )
-NOBODY = "Nobody is logged in to the Hub: log in first."
-NO_LOGIN = (
+NOBODY = N_("Nobody is logged in to the Hub: log in first.")
+NO_LOGIN = N_(
     "Nobody can log in to the Hub here: download the adapter, and put it there yourself, with "
     "`hf upload your-name/adapter folder`."
 )
-NOBODY_HERE = "Nobody is logged in to the Hub: run hf auth login on this machine first."
-LOG_IN = "Log in, and it goes up under your own name. The repository is made if it is not there."
+NOBODY_HERE = N_("Nobody is logged in to the Hub: run hf auth login on this machine first.")
+LOG_IN = N_("Log in, and it goes up under your own name. The repository is made if it is not there.")
 # Where the login leads back to: Gradio's own button takes the address's query along.
 COME_BACK_HERE = """() => {
   const query = new URLSearchParams(window.location.search);
@@ -49,161 +49,193 @@ COME_BACK_HERE = """() => {
 }"""
 
 
-def build(
-    models: Models,
-    hosting: Hosting,
-    kept: Kept,
-    visitor: gr.State,
-    bar: ModelBar,
-    pickers: AdapterPickers,
-    arrival: Arrival,
-    tabs: gr.Tabs,
-) -> None:
+def build(context: PageContext) -> None:
     """Lay the tab out and wire it."""
-    model = bar.model
-    with gr.Row():
-        with gr.Column(scale=2, min_width=300):
-            gr.Markdown("## Bring one\nAny LoRA that PEFT saved as safetensors for the chosen base.")
-            upload = gr.File(
-                label="A zip file of its folder", file_types=[".zip"], height=120, elem_id="adapter-upload"
-            )
-            with gr.Row():
-                repo = gr.Textbox(
-                    label="A Hub id",
-                    placeholder="owner/name@revision",
-                    scale=3,
-                    elem_id="adapter-repo",
-                )
-                fetch = gr.Button("Fetch it", min_width=100, scale=1, elem_id="adapter-fetch")
-            with gr.Row(visible=hosting.folders):
-                folder = gr.Textbox(label="A folder of this machine", scale=3, elem_id="adapter-folder")
-                read = gr.Button("Read it", min_width=100, scale=1, elem_id="adapter-read")
-            same = gr.Checkbox(
-                label="It is for this base, whatever its config says",
-                info="For an adapter whose config names no base, or a copy of this one under another name. Shapes are "
-                "checked all the same.",
-                elem_id="adapter-same-base",
-            )
-            said = gr.Markdown(elem_id="adapter-said")
-        with gr.Column(scale=3, min_width=300):
-            gr.Markdown("## What there is for this base")
-            table = gr.Dataframe(
-                headers=list(HEADERS), interactive=False, show_label=False, max_height=360, elem_id="adapter-table"
-            )
-            chosen = gr.Dropdown([], label="Adapter", elem_id="adapter-chosen")
-            download = gr.DownloadButton("Download it (PEFT folder, zip)", visible=False, elem_id="adapter-download")
-            about = LOG_IN if hosting.login else NO_LOGIN if hosting.hosted else LOG_IN_HERE
-            gr.Markdown("## Put it on the Hub")
-            gr.Markdown(about)
-            if hosting.login:
-                login = gr.LoginButton(elem_id="login")
-                login.click(None, None, None, js=COME_BACK_HERE, **QUIET)
-            publishing = hosting.login or not hosting.hosted
-            with gr.Row(visible=publishing):
-                target = gr.Textbox(
-                    label="As", placeholder="your-name/Llama-swahili-tli", scale=3, min_width=240, elem_id="publish-as"
-                )
-                push = gr.Button("Put it there", min_width=100, scale=1, elem_id="publish")
-            private = gr.Checkbox(value=True, label="Private", visible=publishing, elem_id="publish-private")
-            pushed = gr.Markdown(elem_id="publish-said")
+    tab = AdaptersTab(context)
+    tab.wire_list()
+    tab.wire_bringing()
+    tab.wire_publishing()
 
-    listed = [table, chosen, download]
 
-    def shown(model: str, visitor: Visitor, just_brought: str | None = None) -> tuple:
-        rows = [_row(models, visitor, model, name) for name in visitor.adapters(model)[1:]]
-        names = [row[0] for row in rows]
-        return (
-            {"headers": [say(header) for header in HEADERS], "data": rows},
-            gr.Dropdown(choices=names, value=just_brought or (names[0] if names else None)),
-            gr.DownloadButton(visible=False),
+class AdaptersTab:
+    """The tab's parts and what their events do."""
+
+    def __init__(self, context: PageContext):
+        self.context = context
+        self.hosting = hosting = context.jobs.hosting
+        with gr.Row():
+            with gr.Column(scale=2, min_width=300):
+                gr.Markdown(N_("## Bring one\nAny LoRA that PEFT saved as safetensors for the chosen base."))
+                self.upload = gr.File(
+                    label=N_("A zip file of its folder"), file_types=[".zip"], height=120, elem_id="adapter-upload"
+                )
+                with gr.Row():
+                    self.repo = gr.Textbox(
+                        label=N_("A Hub id"),
+                        placeholder="owner/name@revision",
+                        scale=3,
+                        elem_id="adapter-repo",
+                    )
+                    self.fetch = gr.Button(N_("Fetch it"), min_width=100, scale=1, elem_id="adapter-fetch")
+                with gr.Row(visible=hosting.folders):
+                    self.folder = gr.Textbox(label=N_("A folder of this machine"), scale=3, elem_id="adapter-folder")
+                    self.read = gr.Button(N_("Read it"), min_width=100, scale=1, elem_id="adapter-read")
+                self.same = gr.Checkbox(
+                    label=N_("It is for this base, whatever its config says"),
+                    info=N_(
+                        "For an adapter whose config names no base, or a copy of this one under another name. Shapes "
+                        "are checked all the same."
+                    ),
+                    elem_id="adapter-same-base",
+                )
+                self.said = gr.Markdown(elem_id="adapter-said")
+            with gr.Column(scale=3, min_width=300):
+                gr.Markdown(N_("## What there is for this base"))
+                self.table = gr.Dataframe(
+                    headers=list(HEADERS), interactive=False, show_label=False, max_height=360, elem_id="adapter-table"
+                )
+                self.chosen = gr.Dropdown([], label=N_("Adapter"), elem_id="adapter-chosen")
+                self.download = gr.DownloadButton(
+                    N_("Download it (PEFT folder, zip)"), visible=False, elem_id="adapter-download"
+                )
+                about = LOG_IN if hosting.login else NO_LOGIN if hosting.hosted else LOG_IN_HERE
+                gr.Markdown(N_("## Put it on the Hub"))
+                gr.Markdown(about)
+                if hosting.login:
+                    login = gr.LoginButton(elem_id="login")
+                    login.click(None, None, None, js=COME_BACK_HERE, **QUIET)
+                publishing = hosting.login or not hosting.hosted
+                with gr.Row(visible=publishing):
+                    self.target = gr.Textbox(
+                        label=N_("As"),
+                        placeholder="your-name/Llama-swahili-tli",
+                        scale=3,
+                        min_width=240,
+                        elem_id="publish-as",
+                    )
+                    self.push = gr.Button(N_("Put it there"), min_width=100, scale=1, elem_id="publish")
+                self.private = gr.Checkbox(
+                    value=True, label=N_("Private"), visible=publishing, elem_id="publish-private"
+                )
+                self.pushed = gr.Markdown(elem_id="publish-said")
+
+    @property
+    def _listed(self) -> list[gr.blocks.Block]:
+        return [self.table, self.chosen, self.download]
+
+    def wire_list(self) -> None:
+        """What there is for the base, and one of it as a file."""
+        context, downloads = self.context, SessionFiles()
+
+        def listed_again(model: str, visitor: Visitor, now: str | None):
+            """The list of now, with what was chosen in it still chosen."""
+            return self._updates(model, visitor, now if now in visitor.adapters(model)[1:] else None)
+
+        @explained
+        def packed(name: str | None, model: str, visitor: Visitor, request: gr.Request):
+            if not name:
+                return gr.DownloadButton(visible=False)
+            # First whether this visitor has it: nothing is made or removed by a name that a browser sends.
+            source = visitor.folder(model, name)
+            copy = shutil.copytree(source, downloads.fresh(request) / name)
+            label = say("Download {name} (PEFT folder, zip)", name=name)
+            return gr.DownloadButton(label, value=archive(copy, copy.parent), visible=True)
+
+        context.bar.follow(self._updates, self._listed)
+        context.opening.follow(lambda visitor, base, request: self._updates(base, visitor), self._listed)
+        context.opening.follow(self._opened, [context.tabs])
+        asked = [context.model, context.visitor, self.chosen]
+        context.pickers.alignment.change(listed_again, asked, self._listed, **QUIET)
+        self.chosen.change(packed, [self.chosen, context.model, context.visitor], self.download, **CHECKED)
+
+    def wire_bringing(self) -> None:
+        """An adapter from a file, the Hub, or a folder of this machine."""
+        sources, token = core.models.adapter_sources, self.hosting.hub_token
+        ways = (
+            (self.upload.upload, self.upload, lambda path, into: sources.unpack_adapter(Path(path), into)),
+            (self.fetch.click, self.repo, lambda place, into: sources.fetch_adapter(place, into, token)),
+            (self.read.click, self.folder, lambda path, into: _copied(self.hosting, path, into)),
         )
+        context = self.context
+        for trigger, given, find in ways:
+            running = trigger(
+                self._bringer(find),
+                [given, context.model, context.visitor, self.same],
+                [self.said, context.visitor, *context.pickers.outputs, *self._listed],
+                api_visibility="private",
+                show_progress_on=[self.said],
+                **MODEL_QUEUE,
+            )
+            uncover(running, self.said)
 
-    def listed_again(model: str, visitor: Visitor, now: str | None) -> tuple:
-        """The list of now, with what was chosen in it still chosen."""
-        return shown(model, visitor, now if now in visitor.adapters(model)[1:] else None)
+    def wire_publishing(self) -> None:
+        """An adapter put on the Hub, under the visitor's login or that of whoever runs the page for themselves."""
+        hosting = self.hosting
+        if hosting.login:
 
-    bar.follow(shown, listed)
-    arrival.follow(lambda visitor, base, request: dict(zip(listed, shown(base, visitor), strict=True)), listed)
-    arrival.follow(lambda visitor, base, request: opened(tabs, request), [tabs])
-    pickers.alignment.change(listed_again, [model, visitor, chosen], listed, **QUIET)
+            @explained
+            def put(name, model, repo, private, visitor, token: gr.OAuthToken | None):
+                return _published(hosting, visitor, name, model, repo, private, token and token.token)
+        else:
 
-    def brought(find: Callable[[str, Path], Path]) -> Callable:
-        """A handler that brings an adapter, found by find(what, into), to this visitor."""
+            @explained
+            def put(name, model, repo, private, visitor):
+                from huggingface_hub import get_token  # here, as it takes a second to import
+
+                # The login of this machine is that of whoever runs it: strangers never have it.
+                token = None if hosting.hosted else get_token()
+                return _published(hosting, visitor, name, model, repo, private, token)
+
+        given = [self.chosen, self.context.model, self.target, self.private, self.context.visitor]
+        settings = CHECKED | {"show_progress": "minimal"}
+        uncover(self.push.click(put, given, self.pushed, **settings), self.pushed)
+
+    def _updates(self, model: str, visitor: Visitor, just_brought: str | None = None) -> dict[gr.blocks.Block, Any]:
+        """The list of what there is for a base."""
+        rows = [_row(self.context.models, visitor, model, name) for name in visitor.adapters(model)[1:]]
+        names = [row[0] for row in rows]
+        return {
+            self.table: {"headers": [say(header) for header in HEADERS], "data": rows},
+            self.chosen: gr.Dropdown(choices=names, value=just_brought or (names[0] if names else None)),
+            self.download: gr.DownloadButton(visible=False),
+        }
+
+    def _opened(self, visitor: Visitor, base: str, request: gr.Request) -> dict[gr.blocks.Block, Any]:
+        """This tab, where the address asks for it."""
+        return {} if asked_for(request, ID) is None else {self.context.tabs: self.context.open(ID)}
+
+    def _bringer(self, find: Callable[[str, Path], Path]) -> Callable:
+        """A handler that brings an adapter, found by find(what, into), to its visitor."""
+        context = self.context
 
         @explained
         def handler(what: str | None, model: str, visitor: Visitor, same: bool, request: gr.Request):
             if not what or not str(what).strip():
                 raise ValueError(say("Nothing was named: give an adapter first."))
-            brought = Brought(models, kept, visitor, model, sender_of(request), same is True)
+            kept, sender = context.jobs.kept, sender_of(request)
+            brought = Brought(context.models, kept, visitor, model, sender, same is True)
             name, remark = brought.bring(lambda into: find(str(what).strip(), into))
-            told = f"{say('**{name}** is ready, and chosen in the other tabs.', name=name)} {remark}"
-            return told, visitor, *pickers.updates(visitor, model, name), *shown(model, visitor, name)
+            told = say("**{name}** is ready, and chosen in the other tabs. {remark}", name=name, remark=remark)
+            picked = context.pickers.updates(visitor, model, name)
+            return {self.said: told, context.visitor: visitor, **picked, **self._updates(model, visitor, name)}
 
         return handler
 
-    ways = (
-        (upload.upload, upload, lambda path, into: core.models.adapter_sources.unpack_adapter(Path(path), into)),
-        (
-            fetch.click,
-            repo,
-            lambda place, into: core.models.adapter_sources.fetch_adapter(place, into, hosting.hub_token),
-        ),
-        (read.click, folder, lambda path, into: _copied(hosting, path, into)),
-    )
-    for trigger, given, find in ways:
-        running = trigger(
-            brought(find),
-            [given, model, visitor, same],
-            [said, visitor, *pickers.outputs, *listed],
-            api_visibility="private",
-            show_progress_on=[said],
-            **MODEL_QUEUE,
-        )
-        uncover(running, said)
 
-    downloads = SessionFiles()
+def _published(
+    hosting: Hosting, visitor: Visitor, name: str | None, model: str, repo: str, private: bool, token: str | None
+) -> str:
+    """Where an adapter is on the Hub now.
 
-    @explained
-    def packed(name: str | None, model: str, visitor: Visitor, request: gr.Request):
-        if not name:
-            return gr.DownloadButton(visible=False)
-        # First whether this visitor has it: nothing is made or removed by a name that a browser sends.
-        source = visitor.folder(model, name)
-        copy = shutil.copytree(source, downloads.fresh(request) / name)
-        label = say("Download {name} (PEFT folder, zip)", name=name)
-        return gr.DownloadButton(label, value=archive(copy, copy.parent), visible=True)
-
-    chosen.change(packed, [chosen, model, visitor], download, **CHECKED)
-
-    def publish(name: str | None, model: str, repo: str, private: bool, visitor: Visitor, token: str | None) -> str:
-        if not name:
-            raise ValueError(say("No adapter is chosen: choose one above."))
-        if not token:
-            raise ValueError(say(NOBODY if hosting.login else NO_LOGIN if hosting.hosted else NOBODY_HERE))
-        address = core.reports.publishing.publish_adapter(visitor.folder(model, name), repo, token, private)
-        return say("**{name}** is on the Hub as [{repo}]({address}).", name=name, repo=repo.strip(), address=address)
-
-    given = [chosen, model, target, private, visitor]
-    if hosting.login:
-
-        @explained
-        def put(name, model, repo, private, visitor, token: gr.OAuthToken | None):
-            return publish(name, model, repo, private, visitor, token and token.token)
-    else:
-
-        @explained
-        def put(name, model, repo, private, visitor):
-            from huggingface_hub import get_token
-
-            # The login of this machine is that of whoever runs it: strangers never have it.
-            return publish(name, model, repo, private, visitor, None if hosting.hosted else get_token())
-
-    uncover(push.click(put, given, pushed, **CHECKED | {"show_progress": "minimal"}), pushed)
-
-
-def opened(tabs: gr.Tabs, request: gr.Request) -> dict:
-    """This tab, where the address asks for it."""
-    return {} if asked_for(request, "adapters") is None else {tabs: gr.Tabs(selected="adapters")}
+    Raises:
+        ValueError: none is chosen, nobody is logged in, or the Hub refuses it.
+    """
+    if not name:
+        raise ValueError(say("No adapter is chosen: choose one above."))
+    if not token:
+        raise ValueError(say(NOBODY if hosting.login else NO_LOGIN if hosting.hosted else NOBODY_HERE))
+    address = core.reports.publishing.publish_adapter(visitor.folder(model, name), repo, token, private)
+    return say("**{name}** is on the Hub as [{repo}]({address}).", name=name, repo=repo.strip(), address=address)
 
 
 @dataclass(frozen=True)

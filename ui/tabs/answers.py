@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import say
-from tli_core.lists.pairs import WordPair, parse_pairs
-from tli_core.lists.prompts import MAX_NEW_TOKENS, TEMPLATES, TRANSLATIONS
-from ui.language import SWAHILI
+from tli_core.i18n import N_, say
+from tli_core.lists.formats import parse_pairs
+from tli_core.lists.language_pair import language_pair
+from tli_core.lists.pairs import WordPair
+from tli_core.lists.prompts import MAX_NEW_TOKENS
+from ui.language import SWAHILI_TEXTS
+from ui.page_context import PageContext
 from ui.server.gpu import on_gpu
 from ui.server.visitors import BASE, Models, Visitor
-from ui.widgets.adapter_pickers import AdapterPickers, adapter_choices
-from ui.widgets.deep_links import Arrival
+from ui.widgets.adapter_pickers import adapter_choices
+from ui.widgets.deep_links import ADDRESS, asked_for, not_here, view_link
 from ui.widgets.errors import explained, remark
 from ui.widgets.events import MODEL_QUEUE, QUIET
-from ui.widgets.links import ADDRESS, asked_for, not_here, view_link
 from ui.widgets.mobile import bring_into_sight
 
-FREE = "My own prompt"
+ID, LABEL = "compare", N_("Answers")
+FREE = N_("My own prompt")
+TEMPLATES = language_pair().templates
 START = TEMPLATES[0]
 MAX_PROMPT = 1000
 MAX_PROMPTS = 8
 MAX_TOKENS = 120
 BETWEEN = "\n---\n"
-WAYS = dict(zip((template.name for template in TRANSLATIONS), ("sw_en", "en_sw"), strict=True))
-PROMPT, CHANGED = "prompt", "differs"
+WAYS = dict(zip((template.name for template in language_pair().translations), ("to_target", "to_source"), strict=True))
+PROMPT, CHANGED = N_("prompt"), N_("differs")
 COLOURS = {
-    word: colour for text, colour in ((PROMPT, "#5A5A5A"), (CHANGED, "#D55E00")) for word in (text, SWAHILI[text])
+    word: colour for text, colour in ((PROMPT, "#5A5A5A"), (CHANGED, "#D55E00")) for word in (text, SWAHILI_TEXTS[text])
 }
-COLOURS_TOLD = "Grey: the prompt. Orange: where the two answers differ."
-PRESS = "Press Compare."
-SETTINGS = (
+COLOURS_TOLD = N_("Grey: the prompt. Orange: where the two answers differ.")
+PRESS = N_("Press Compare.")
+SETTINGS = N_(
     "Both answers come from the same weights in memory, with the adapter off and on, token by token the likeliest one "
     "(greedy). Training moves the vectors of single words; whether answers change is for you to see."
 )
@@ -49,154 +53,185 @@ class Asked:
     way: str | None = None
 
 
-def build(
-    models: Models,
-    visitor: gr.State,
-    model: gr.Dropdown,
-    pickers: AdapterPickers,
-    arrival: Arrival,
-    tabs: gr.Tabs,
-) -> None:
+def build(context: PageContext) -> None:
     """Lay the tab out and wire it."""
-    adapter = pickers.answers
-    with gr.Row():
-        with gr.Column(scale=2, min_width=300):
-            template = gr.Dropdown(
-                [FREE, *(t.name for t in TEMPLATES)], value=START.name, label="What to ask", elem_id="template"
-            )
-            words = gr.Textbox(
-                "maji, water\nrafiki, friend",
-                label="Pairs to ask about, one a line",
-                info=f"Up to {MAX_PROMPTS}.",
-                lines=3,
-                max_lines=8,
-                elem_id="compare-pairs",
-            )
-            prompt = gr.Textbox(
-                label="Prompts, as the model reads them, with a line of --- between two",
-                lines=4,
-                max_lines=14,
-                visible=False,
-                elem_id="prompt",
-            )
-            with gr.Row():
-                adapter.render()
-                tokens = gr.Slider(1, MAX_TOKENS, value=20, step=1, label="New tokens at most", min_width=160)
-            with gr.Row():
-                go_button = gr.Button("Compare", variant="primary", min_width=120, elem_id="compare")
-                stop = gr.Button("Stop", interactive=False, min_width=120, elem_id="compare-stop")
-        with gr.Column(scale=3, min_width=300):
-            with gr.Row():
-                base_answer, adapted_answer = (
-                    gr.HighlightedText(
-                        [(PRESS, None)],
-                        label=label,
-                        color_map=COLOURS,
-                        show_inline_category=False,
-                        show_legend=False,
-                        show_whitespaces=True,
-                        min_width=240,
-                        elem_id=elem_id,
-                        elem_classes="answer",
-                    )
-                    for label, elem_id in (("Base", "base-answer"), ("Adapted", "adapted-answer"))
+    tab = AnswersTab(context)
+    tab.wire_prompts()
+    tab.wire_opening()
+
+
+class AnswersTab:
+    """The tab's parts and what their events do."""
+
+    def __init__(self, context: PageContext):
+        self.context = context
+        self.adapter = context.pickers.answers
+        with gr.Row():
+            with gr.Column(scale=2, min_width=300):
+                self.template = gr.Dropdown(
+                    [FREE, *(t.name for t in TEMPLATES)], value=START.name, label=N_("What to ask"), elem_id="template"
                 )
-            gr.Markdown(COLOURS_TOLD, elem_classes="hint")
-            note = gr.Markdown(SETTINGS, elem_classes="hint", elem_id="compare-note")
-            link = gr.Markdown(elem_classes="hint", elem_id="compare-link")
-    right = gr.Dataframe(
-        label="The right translation: how likely, and its rank among common words",
-        interactive=False,
-        visible=False,
-        elem_id="right-words",
-    )
-    following = gr.Dataframe(
-        label="The likeliest first token of each answer",
-        interactive=False,
-        visible=False,
-        elem_id="next-tokens",
-    )
-
-    def laid_out(template: str, words: str):
-        own = template == FREE
-        return gr.Textbox(visible=not own), gr.Textbox(visible=own, value=gr.skip() if not own else shown(words))
-
-    def shown(words: str) -> str:
-        try:
-            return BETWEEN.join(asked(START.name, words, "").prompts)
-        except ValueError:
-            return ""
-
-    template.input(laid_out, [template, words], [words, prompt], **QUIET)
-    answers_shown = [base_answer, adapted_answer, note, right, following]
-    for changed in (template.input, words.input, prompt.input, adapter.input):
-        changed(
-            lambda: (_empty(), _empty(), say(SETTINGS), *(gr.Dataframe(visible=False),) * 2, ""),
-            None,
-            [*answers_shown, link],
-            **QUIET,
+                self.words = gr.Textbox(
+                    "maji, water\nrafiki, friend",
+                    label=N_("Pairs to ask about, one a line"),
+                    info=N_("Up to {number}.").format(number=MAX_PROMPTS),
+                    lines=3,
+                    max_lines=8,
+                    elem_id="compare-pairs",
+                )
+                self.prompt = gr.Textbox(
+                    label=N_("Prompts, as the model reads them, with a line of --- between two"),
+                    lines=4,
+                    max_lines=14,
+                    visible=False,
+                    elem_id="prompt",
+                )
+                with gr.Row():
+                    self.adapter.render()
+                    self.tokens = gr.Slider(
+                        1, MAX_TOKENS, value=20, step=1, label=N_("New tokens at most"), min_width=160
+                    )
+                with gr.Row():
+                    self.go_button = gr.Button(N_("Compare"), variant="primary", min_width=120, elem_id="compare")
+                    self.stop = gr.Button(N_("Stop"), interactive=False, min_width=120, elem_id="compare-stop")
+            with gr.Column(scale=3, min_width=300):
+                with gr.Row():
+                    self.base_answer, self.adapted_answer = (
+                        gr.HighlightedText(
+                            [(PRESS, None)],
+                            label=label,
+                            color_map=COLOURS,
+                            show_inline_category=False,
+                            show_legend=False,
+                            show_whitespaces=True,
+                            min_width=240,
+                            elem_id=elem_id,
+                            elem_classes="answer",
+                        )
+                        for label, elem_id in ((N_("Base"), "base-answer"), (N_("Adapted"), "adapted-answer"))
+                    )
+                gr.Markdown(COLOURS_TOLD, elem_classes="hint")
+                self.note = gr.Markdown(SETTINGS, elem_classes="hint", elem_id="compare-note")
+                self.link = gr.Markdown(elem_classes="hint", elem_id="compare-link")
+        self.right = gr.Dataframe(
+            label=N_("The right translation: how likely, and its rank among common words"),
+            interactive=False,
+            visible=False,
+            elem_id="right-words",
+        )
+        self.following = gr.Dataframe(
+            label=N_("The likeliest first token of each answer"),
+            interactive=False,
+            visible=False,
+            elem_id="next-tokens",
         )
 
-    @explained
-    def run(template: str, words: str, prompt: str, model: str, adapter: str, tokens: float, visitor: Visitor):
-        for found in answers(models, visitor, asked(template, words, prompt), model, adapter, int(tokens)):
-            yield _shown(found, model, adapter, int(tokens))
+    @property
+    def _inputs(self) -> list[gr.blocks.Block]:
+        asked = [self.template, self.words, self.prompt]
+        return [*asked, self.context.model, self.adapter, self.tokens]
 
-    inputs = [template, words, prompt, model, adapter, tokens]
-    busy = {"fn": lambda: (gr.Button(interactive=False), gr.Button(interactive=True)), "inputs": None}
-    idle = {"fn": lambda: (gr.Button(interactive=True), gr.Button(interactive=False)), "inputs": None}
-    buttons = [go_button, stop]
+    @property
+    def _answers(self) -> list[gr.blocks.Block]:
+        return [self.base_answer, self.adapted_answer, self.note, self.right, self.following]
 
-    def wired(event):
-        """Ask, and then make the link; the stop button ends it between two tokens."""
-        running = event.then(
-            run, [*inputs, visitor], answers_shown, api_visibility="private", show_progress="hidden", **MODEL_QUEUE
+    def wire_prompts(self) -> None:
+        """What is asked, and the button that asks it."""
+
+        def laid_out(template: str, words: str):
+            own = template == FREE
+            value = gr.skip() if not own else shown(words)
+            return {self.words: gr.Textbox(visible=not own), self.prompt: gr.Textbox(visible=own, value=value)}
+
+        def shown(words: str) -> str:
+            try:
+                return BETWEEN.join(asked(START.name, words, "").prompts)
+            except ValueError:
+                return ""
+
+        def emptied():
+            return {
+                self.base_answer: _empty(),
+                self.adapted_answer: _empty(),
+                self.note: say(SETTINGS),
+                self.right: gr.Dataframe(visible=False),
+                self.following: gr.Dataframe(visible=False),
+                self.link: "",
+            }
+
+        self.template.input(laid_out, [self.template, self.words], [self.words, self.prompt], **QUIET)
+        for changed in (self.template.input, self.words.input, self.prompt.input, self.adapter.input):
+            changed(emptied, None, [*self._answers, self.link], **QUIET)
+        bring_into_sight([self.go_button.click], "base-answer")
+        self._asks(self.go_button.click)
+
+    def wire_opening(self) -> None:
+        """The view that a page's address asks for."""
+        models, tabs, opening = self.context.models, self.context.tabs, self.context.opening
+
+        def opened(visitor: Visitor, base: str, request: gr.Request):
+            query = asked_for(request, ID)
+            if query is None:
+                return {}
+            chosen = query.get("model", models.names[0])
+            models.check_ready(chosen)
+            kind = query.get("ask", START.name)
+            if kind != FREE and kind not in {t.name for t in TEMPLATES}:
+                raise ValueError("The link asks for a kind of prompt that there is not: choose one.")
+            count = query.get("tokens", "20")
+            if not count.isdecimal() or not 1 <= int(count) <= MAX_TOKENS:
+                raise ValueError(f"The link's number of tokens is not between 1 and {MAX_TOKENS}: set it by hand.")
+            wanted, offered = query.get("adapter", BASE), visitor.adapters(chosen)
+            # Without the adapter the prompts are still what the link is for.
+            if wanted not in offered:
+                remark(not_here(wanted))
+            own, prompts = kind == FREE, query.get("prompt", "")[: MAX_PROMPTS * MAX_PROMPT]
+            value = wanted if wanted in offered else BASE
+            return {
+                tabs: self.context.open(ID),
+                self.template: kind,
+                self.words: gr.Textbox(query.get("pairs", "")[:MAX_PROMPT], visible=not own),
+                self.prompt: gr.Textbox(prompts, visible=own),
+                self.context.model: chosen,
+                self.adapter: gr.Dropdown(choices=adapter_choices(offered), value=value),
+                self.tokens: int(count),
+                linked: True,
+            }
+
+        linked = opening.flag()
+        opening.follow(opened, [tabs, *self._inputs, linked])
+        self._asks(linked.change)
+
+    def _asks(self, trigger: Callable) -> None:
+        """After an event: ask, and then make the link; the stop button ends it between two tokens."""
+        go, stop = self.go_button, self.stop
+        busy = {"fn": lambda: {go: gr.Button(interactive=False), stop: gr.Button(interactive=True)}, "inputs": None}
+        idle = {"fn": lambda: {go: gr.Button(interactive=True), stop: gr.Button(interactive=False)}, "inputs": None}
+
+        @explained
+        def run(template: str, words: str, prompt: str, model: str, adapter: str, tokens: float, visitor: Visitor):
+            wanted = asked(template, words, prompt)
+            for found in answers(self.context.models, visitor, wanted, model, adapter, int(tokens)):
+                yield dict(zip(self._answers, _shown(found, model, adapter, int(tokens)), strict=True))
+
+        running = trigger(**busy, outputs=[go, stop], **QUIET).then(
+            run,
+            [*self._inputs, self.context.visitor],
+            self._answers,
+            api_visibility="private",
+            show_progress="hidden",
+            **MODEL_QUEUE,
         )
-        linked = running.success(linked_view, inputs, link, **QUIET)
-        linked.success(None, link, None, js=ADDRESS, **QUIET)
+        linked = running.success(_linked_view, self._inputs, self.link, **QUIET)
+        linked.success(None, self.link, None, js=ADDRESS, **QUIET)
         for ended in (running.success, running.failure):
-            ended(**idle, outputs=buttons, **QUIET)
-        stop.click(**idle, outputs=buttons, cancels=[running], **QUIET)
+            ended(**idle, outputs=[go, stop], **QUIET)
+        stop.click(**idle, outputs=[go, stop], cancels=[running], **QUIET)
 
-    def linked_view(template: str, words: str, prompt: str, model: str, adapter: str, tokens: float) -> str:
-        what = {"prompt": prompt} if template == FREE else {"pairs": words}
-        return view_link("compare", ask=template, **what, model=model, adapter=adapter, tokens=int(tokens))
 
-    bring_into_sight([go_button.click], "base-answer")
-    wired(go_button.click(**busy, outputs=buttons, **QUIET))
-
-    def opened(visitor: Visitor, base: str, request: gr.Request):
-        """The view that the address asks for."""
-        query = asked_for(request, "compare")
-        if query is None:
-            return {}
-        chosen = query.get("model", models.names[0])
-        models.check_ready(chosen)
-        kind = query.get("ask", START.name)
-        if kind != FREE and kind not in {t.name for t in TEMPLATES}:
-            raise ValueError("The link asks for a kind of prompt that there is not: choose one.")
-        count = query.get("tokens", "20")
-        if not count.isdecimal() or not 1 <= int(count) <= MAX_TOKENS:
-            raise ValueError(f"The link's number of tokens is not between 1 and {MAX_TOKENS}: set it by hand.")
-        wanted = query.get("adapter", BASE)
-        # Without the adapter the prompts are still what the link is for.
-        there = wanted in visitor.adapters(chosen)
-        if not there:
-            remark(not_here(wanted))
-        return {
-            tabs: gr.Tabs(selected="compare"),
-            template: kind,
-            words: gr.Textbox(query.get("pairs", "")[:MAX_PROMPT], visible=kind != FREE),
-            prompt: gr.Textbox(query.get("prompt", "")[: MAX_PROMPTS * MAX_PROMPT], visible=kind == FREE),
-            model: chosen,
-            adapter: gr.Dropdown(choices=adapter_choices(visitor.adapters(chosen)), value=wanted if there else BASE),
-            tokens: int(count),
-            linked: True,
-        }
-
-    linked = arrival.flag()
-    arrival.follow(opened, [tabs, *inputs, linked])
-    wired(linked.change(**busy, outputs=buttons, **QUIET))
+def _linked_view(template: str, words: str, prompt: str, model: str, adapter: str, tokens: float) -> str:
+    what = {"prompt": prompt} if template == FREE else {"pairs": words}
+    return view_link(ID, ask=template, **what, model=model, adapter=adapter, tokens=int(tokens))
 
 
 def asked(template: str, words: str, prompt: str) -> Asked:
@@ -213,12 +248,12 @@ def asked(template: str, words: str, prompt: str) -> Asked:
         if known is None:
             raise ValueError(f"There is no {template[:60]!r} to ask: choose from the list.")
         pairs = parse_pairs(words).pairs
-        prompts = tuple(known.fill(pair.swahili, pair.english) for pair in pairs)
+        prompts = tuple(known.fill(pair.source, pair.target) for pair in pairs)
         found = Asked(prompts, pairs, WAYS.get(template))
     if not prompts:
         raise ValueError(say("The prompt is empty: write something, or choose a template."))
     if len(prompts) > MAX_PROMPTS:
-        text = "{n} prompts are more than {most}, the most at once: use fewer."
+        text = N_("{n} prompts are more than {most}, the most at once: use fewer.")
         raise ValueError(say(text, n=len(prompts), most=MAX_PROMPTS))
     for text in prompts:
         if len(text) > MAX_PROMPT:
@@ -313,7 +348,7 @@ def _right_table(words: Sequence[core.measures.next_tokens.RightWord], adapted: 
         headers += [say("log-probability, adapted"), say("rank of {size}, adapted", size=size)]
     data = []
     for found in words:
-        row = [f"{found.pair.swahili} – {found.pair.english}"]
+        row = [f"{found.pair.source} – {found.pair.target}"]
         for ranking in (found.before, found.after) if adapted else (found.before,):
             row += [f"{ranking.log_probability[0]:.2f}", str(int(ranking.rank[0]))]
         data.append(row)

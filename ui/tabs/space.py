@@ -5,70 +5,84 @@ from __future__ import annotations
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import say
-from tli_core.lists.pairs import WordPair, parse_pairs, shipped
-from tli_core.models.registry import LANGUAGES, PROJECTIONS
+from tli_core.i18n import N_, say
+from tli_core.lists.formats import parse_pairs
+from tli_core.lists.language_pair import language_pair
+from tli_core.lists.lexicon import shipped
+from tli_core.lists.pairs import WordPair
+from tli_core.models.registry import PROJECTIONS
+from ui.page_context import PageContext
 from ui.server.gpu import on_gpu
 from ui.server.token_limits import check_tokens
 from ui.server.visitors import Models, Visitor
 from ui.widgets import chart_table
-from ui.widgets.adapter_pickers import AdapterPickers
 from ui.widgets.empty_plot import empty_plot
 from ui.widgets.errors import explained
 from ui.widgets.events import MODEL_QUEUE, QUIET, uncover
 from ui.widgets.layer_picker import LAYER_HELP, OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.widgets.mobile import bring_into_sight, on_phone
-from ui.widgets.model_bar import ModelBar
 from ui.widgets.pairs_input import LIST_LINES
 
-CONTROL, RESERVED = f"{len(shipped('control'))} control pairs", f"{len(shipped('reserved'))} words no training saw"
-TYPED = "pairs I type"
+ID, LABEL = "space", N_("Space")
+CONTROL = N_("{number} control pairs").format(number=len(shipped("control")))
+RESERVED = N_("{number} words no training saw").format(number=len(shipped("reserved")))
+TYPED = N_("pairs I type")
 MAX_DRAWN = 300
-STALE = "Not drawn: what is below is from before."
-STALE_WORDS = "No neighbours were looked for."
-BEFORE = (
+STALE = N_("Not drawn: what is below is from before.")
+STALE_WORDS = N_("No neighbours were looked for.")
+BEFORE = N_(
     "Press **Draw the space**: every word is a point, partners are joined by a line, and base and adapter share their "
     "axes."
 )
-AGAIN = "Press **Draw the space** again: the picture is of the earlier choice."
+AGAIN = N_("Press **Draw the space** again: the picture is of the earlier choice.")
 START = "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nkula, to eat\nkunywa, to drink"
 
 
-def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPickers) -> None:
+def build(context: PageContext) -> None:
     """Lay the tab out and wire it."""
-    model = bar.model
+    models, visitor, model = context.models, context.visitor, context.model
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
-            source = gr.Radio([CONTROL, RESERVED, TYPED], value=CONTROL, label="Words to draw", elem_id="space-source")
-            typed = gr.Textbox(START, label="Pairs, one a line", lines=LIST_LINES, max_lines=LIST_LINES, visible=False)
-            adapter = pickers.space
+            source = gr.Radio(
+                [CONTROL, RESERVED, TYPED], value=CONTROL, label=N_("Words to draw"), elem_id="space-source"
+            )
+            typed = gr.Textbox(
+                START, label=N_("Pairs, one a line"), lines=LIST_LINES, max_lines=LIST_LINES, visible=False
+            )
+            adapter = context.pickers.space
             adapter.render()
             layer = gr.Dropdown(
                 layer_choices(models, models.names[0]),
                 value=OUTPUT,
-                label="Layer",
+                label=N_("Layer"),
                 info=LAYER_HELP,
                 elem_id="space-layer",
             )
             method = gr.Radio(
                 list(PROJECTIONS),
                 value="PCA",
-                label="Projection",
-                info="t-SNE and UMAP take seconds; UMAP half a minute on its very first use.",
+                label=N_("Projection"),
+                info=N_("t-SNE and UMAP take seconds; UMAP half a minute on its very first use."),
                 elem_id="projection",
             )
-            draw = gr.Button("Draw the space", variant="primary", elem_id="draw-space")
+            draw = gr.Button(N_("Draw the space"), variant="primary", elem_id="draw-space")
         with gr.Column(scale=3, min_width=300):
             reading = gr.Markdown(BEFORE, elem_id="space-reading")
-            plot = empty_plot("Both languages in one plane are drawn here.", elem_id="space-plot")
+            plot = empty_plot(N_("Both languages in one plane are drawn here."), elem_id="space-plot")
             chart_table.beside(plot, "space-chart-table")
-    gr.Markdown("## Nearest neighbours\nType a word; its ten nearest words in the other language, right ones marked.")
+    gr.Markdown(
+        N_("## Nearest neighbours\nType a word; its ten nearest words in the other language, right ones marked.")
+    )
     with gr.Row():
-        word = gr.Textbox("maji", label="Word", min_width=160, elem_id="neighbour-word")
+        word = gr.Textbox("maji", label=N_("Word"), min_width=160, elem_id="neighbour-word")
         language = gr.Radio(
-            list(LANGUAGES), value="Swahili", label="It is", min_width=160, elem_id="neighbour-language"
+            list(language_pair().names),
+            value=language_pair().source.name,
+            label=N_("It is"),
+            min_width=160,
+            elem_id="neighbour-language",
         )
-        look = gr.Button("Find neighbours", min_width=160, elem_id="find-neighbours")
+        look = gr.Button(N_("Find neighbours"), min_width=160, elem_id="find-neighbours")
     found = gr.Markdown(elem_id="neighbours-reading")
     table = gr.Dataframe(show_label=False, interactive=False, visible=False, elem_id="neighbours", max_height=460)
 
@@ -90,7 +104,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         pairs = _pairs(source, typed)
         labels, projection = projected(models, visitor, model, adapter, pairs, chosen_layer(layer), method)
         figure = core.reports.figures.space_figure(projection, labels, stacked=on_phone(request))
-        return figure, core.reports.messages.projection_sentence(projection, labels)
+        return {plot: figure, reading: core.reports.messages.projection_sentence(projection, labels)}
 
     inputs = [model, adapter, source, typed, layer, method, visitor]
     bring_into_sight([draw.click], "space-reading")
@@ -109,7 +123,13 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
             api_visibility="private",
         )
     for changed in (adapter.input, layer.input, word.input, language.input):
-        changed(lambda: ("", gr.Dataframe(visible=False)), None, [found, table], queue=False, api_visibility="private")
+        changed(
+            lambda: {found: "", table: gr.Dataframe(visible=False)},
+            None,
+            [found, table],
+            queue=False,
+            api_visibility="private",
+        )
 
     @explained
     def look_up(word: str, language: str, model: str, adapter: str, layer: str, visitor: Visitor):
@@ -117,7 +137,7 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         text = "\n\n".join(
             core.reports.messages.neighbours_sentence(word.strip(), label, nearby) for label, nearby in around.items()
         )
-        return text, gr.Dataframe(neighbour_table(around), visible=True)
+        return {found: text, table: gr.Dataframe(neighbour_table(around), visible=True)}
 
     bring_into_sight([look.click, word.submit], "neighbours-reading")
     asked = [word, language, model, adapter, layer, visitor]
@@ -125,13 +145,15 @@ def build(models: Models, visitor: gr.State, bar: ModelBar, pickers: AdapterPick
         looking = trigger(
             look_up, asked, [found, table], api_visibility="private", show_progress_on=[found], **MODEL_QUEUE
         )
-        looking.failure(lambda: (say(STALE_WORDS), gr.Dataframe(visible=False)), None, [found, table], **QUIET)
+        looking.failure(
+            lambda: {found: say(STALE_WORDS), table: gr.Dataframe(visible=False)}, None, [found, table], **QUIET
+        )
         uncover(looking, found)
 
     def for_model(model: str, visitor: Visitor):
-        return [gr.Dropdown(choices=layer_choices(models, model), value=last_layer(models, model))]
+        return {layer: gr.Dropdown(choices=layer_choices(models, model), value=last_layer(models, model))}
 
-    bar.follow(for_model, [layer])
+    context.bar.follow(for_model, [layer])
 
 
 def _used(models: Models, visitor: Visitor, model: str, adapter: str) -> dict[str, str | None]:
@@ -187,6 +209,6 @@ def _pairs(source: str, typed: str) -> tuple[WordPair, ...]:
     splits = {CONTROL: "control", RESERVED: "reserved"}
     pairs = shipped(splits[source]) if source in splits else parse_pairs(typed).pairs
     if len(pairs) > MAX_DRAWN:
-        text = "{n} pairs are more than {most}, the most this page draws: use fewer."
+        text = N_("{n} pairs are more than {most}, the most this page draws: use fewer.")
         raise ValueError(say(text, n=len(pairs), most=MAX_DRAWN))
     return pairs

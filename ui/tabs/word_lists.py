@@ -5,16 +5,19 @@ from __future__ import annotations
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
+from tli_core.lists.formats import PairList, format_pairs, parse_pairs, read_pairs
+from tli_core.lists.language_pair import language_pair
+from tli_core.lists.lexicon import shipped
 from tli_core.lists.lint import Finding, apply, lint
-from tli_core.lists.pairs import PairList, format_pairs, parse_pairs, read_pairs, shipped
-from ui.server.visitors import Models
-from ui.tabs.alignment import MAX_PAIRS, AlignmentTab, note_list, too_many
+from ui.page_context import PageContext
 from ui.widgets.errors import explained
 from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, uncover
+from ui.widgets.measurement import MAX_PAIRS, note_list, too_many
 from ui.widgets.mobile import bring_into_sight, scroll_to
 from ui.widgets.pairs_input import LIST_LINES, as_lines
 
+ID, LABEL = "lists", N_("Word lists")
 EXAMPLE = (
     "-bovu, rotten\nbilauri, glass (drinking)\nkuimba, sing\nfungua, to open\nhaki, justice\nhaki, right\n"
     "kubwa\tbig, large\nredio, radio\nradio, radio\nmaji, water"
@@ -22,43 +25,45 @@ EXAMPLE = (
 MAX_FINDINGS = 200
 
 
-def build(
-    models: Models, model: gr.Dropdown, tabs: gr.Tabs, alignment: AlignmentTab, training_text: gr.Textbox
-) -> None:
+def build(context: PageContext) -> None:
     """Lay the tab out and wire it."""
+    models, model, tabs = context.models, context.model, context.tabs
     checked = gr.State(None)
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             text = gr.Textbox(
                 EXAMPLE,
-                label="Your pairs",
-                info="One a line, or paste JSON, CSV or a spreadsheet.",
+                label=N_("Your pairs"),
+                info=N_("One a line, or paste JSON, CSV or a spreadsheet."),
                 lines=LIST_LINES,
                 max_lines=LIST_LINES,
                 elem_id="list-text",
             )
             upload = gr.File(
-                label="Or a file: JSON, CSV or TSV", file_types=[".json", ".csv", ".tsv", ".txt"], height=140
+                label=N_("Or a file: JSON, CSV or TSV"), file_types=[".json", ".csv", ".tsv", ".txt"], height=140
             )
             against = gr.Checkbox(
-                label="This list is to test with: name words that the shipped training list holds",
+                label=N_("This list is to test with: name words that the shipped training list holds"),
                 elem_id="list-against",
             )
-            check = gr.Button("Check the list", variant="primary", elem_id="check-list")
+            check = gr.Button(N_("Check the list"), variant="primary", elem_id="check-list")
         with gr.Column(scale=3, min_width=300):
             summary = gr.Markdown(
-                "Press **Check the list**. Repeats, several glosses in one place, hyphen stems, infinitives against "
-                "bare verbs, notes in brackets, names and loans, and leaks are named; each fix is yours to accept.",
+                N_(
+                    "Press **Check the list**. Repeats, several glosses in one place, hyphen stems, "
+                    "infinitives against bare verbs, notes in brackets, names and loans, and leaks are "
+                    "named; each fix is yours to accept."
+                ),
                 elem_id="list-summary",
             )
             fixes = gr.CheckboxGroup(
-                [], label="Fixes", visible=False, show_select_all=True, type="index", elem_id="fixes"
+                [], label=N_("Fixes"), visible=False, show_select_all=True, type="index", elem_id="fixes"
             )
-            accept = gr.Button("Make the ticked fixes", visible=False, elem_id="accept-fixes")
+            accept = gr.Button(N_("Make the ticked fixes"), visible=False, elem_id="accept-fixes")
             known = gr.Markdown(visible=False, elem_id="list-notes")
             with gr.Row():
-                to_alignment = gr.Button("Measure this list", min_width=140, elem_id="to-alignment")
-                to_training = gr.Button("Train on this list", min_width=140, elem_id="to-training")
+                to_alignment = gr.Button(N_("Measure this list"), min_width=140, elem_id="to-alignment")
+                to_training = gr.Button(N_("Train on this list"), min_width=140, elem_id="to-training")
 
     shown = [summary, fixes, accept, known, checked]
 
@@ -70,7 +75,7 @@ def build(
         tokenizer = models.get(model).tokenizer
         pieces = {word: core.encoding.tokens.subwords(tokenizer, word) for pair in pairs for word in pair[:2]}
         findings = lint(pairs.pairs, shipped("train") if against else (), pieces.__getitem__)
-        return _shown(pairs, findings, pieces)
+        return dict(zip(shown, _shown(pairs, findings, pieces), strict=True))
 
     bring_into_sight([check.click], "list-summary")
     checking = check.click(
@@ -95,19 +100,18 @@ def build(
     accept.click(accepted, [checked, fixes], text, queue=False, api_visibility="private").then(
         run, [text, against, model], shown, api_visibility="private", **MODEL_QUEUE
     )
-    function, inputs, outputs = alignment.first_drawing
     measuring = to_alignment.click(
-        lambda text: (text, gr.Tabs(selected="alignment")),
+        lambda text: {context.pairs: text, tabs: context.open("alignment")},
         text,
-        [alignment.text, tabs],
+        [context.pairs, tabs],
         queue=False,
         api_visibility="private",
-    ).then(function, inputs, outputs, api_visibility="private", show_progress="hidden", **MODEL_QUEUE)
+    ).then(*context.draw, api_visibility="private", show_progress="hidden", **MODEL_QUEUE)
     measuring.success(None, None, None, js=scroll_to("reading"), **QUIET)
     to_training.click(
-        lambda text: (text, gr.Tabs(selected="finetune")),
+        lambda text: {context.train_pairs: text, tabs: context.open("finetune")},
         text,
-        [training_text, tabs],
+        [context.train_pairs, tabs],
         queue=False,
         api_visibility="private",
     )
@@ -131,11 +135,11 @@ def _shown(pairs: PairList, findings: tuple[Finding, ...], pieces: dict[str, tup
             mean=sum(count) / len(count),
             most=max(count),
         )
-        for language, count in zip(("Swahili", "English"), counts, strict=True)
+        for language, count in zip(language_pair().names, counts, strict=True)
     )
     labels = [(f"{finding.message} → {finding.fix}", finding.message) for finding in offered]
     return (
-        f"{what} {say('Pieces a word, for this model: {split}.', split=split)}",
+        say("{what} Pieces a word, for this model: {split}.", what=what, split=split),
         gr.CheckboxGroup(choices=labels, value=[value for _, value in labels], visible=bool(offered)),
         gr.Button(visible=bool(offered)),
         gr.Markdown(note_list(notes), visible=bool(notes)),

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from ui.server.visitors import BASE, Models, Visitor
 
 
@@ -11,30 +11,30 @@ class AdapterPickers:
 
     def __init__(self, models: Models):
         self._model = models.names[0]
-        self.alignment = self._made("Adapter, drawn over the base", "adapter", start_with_base=True)
-        self.evaluate = self._made("Adapter to judge", "evaluate-adapter", with_base=False)
-        self.space = self._made("Adapter, beside the base", "space-adapter")
+        self.alignment = self._made(N_("Adapter, drawn over the base"), "adapter", start_with_base=True)
+        self.evaluate = self._made(N_("Adapter to judge"), "evaluate-adapter", with_base=False)
+        self.space = self._made(N_("Adapter, beside the base"), "space-adapter")
         self.answers = self._made("Adapter", "compare-adapter")
 
     @property
     def outputs(self) -> list[gr.Dropdown]:
-        """Every picker, in the order of `updates`."""
+        """Every picker."""
         return [self.alignment, self.evaluate, self.space, self.answers]
 
-    def updates(self, visitor: Visitor, model: str, chosen: str | None = None) -> list[gr.Dropdown]:
+    def updates(self, visitor: Visitor, model: str, chosen: str | None = None) -> dict[gr.blocks.Block, gr.Dropdown]:
         """What every picker offers for a model; `chosen` is selected everywhere, else the base or what there is."""
-        made = []
+        made: dict[gr.blocks.Block, gr.Dropdown] = {}
         for picker in self.outputs:
             names = _names(visitor, model, with_base=picker is not self.evaluate)
-            made.append(gr.Dropdown(choices=adapter_choices(names), value=chosen or next(iter(names), None)))
+            made[picker] = gr.Dropdown(choices=adapter_choices(names), value=chosen or next(iter(names), None))
         return made
 
-    def choices(self, visitor: Visitor, model: str) -> list[gr.Dropdown]:
+    def choices(self, visitor: Visitor, model: str) -> dict[gr.blocks.Block, gr.Dropdown]:
         """What every picker offers for a model, with what is chosen left as it is."""
-        return [
-            gr.Dropdown(choices=adapter_choices(_names(visitor, model, with_base=picker is not self.evaluate)))
+        return {
+            picker: gr.Dropdown(choices=adapter_choices(_names(visitor, model, with_base=picker is not self.evaluate)))
             for picker in self.outputs
-        ]
+        }
 
     def _made(self, label: str, elem_id: str, with_base: bool = True, start_with_base: bool = False) -> gr.Dropdown:
         names = _names(Visitor(), self._model, with_base)

@@ -9,12 +9,12 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from ui.widgets.events import CHECKED, QUIET
 
 MAX_ROWS = 1000
-TITLE = "This chart as a table"
-HEADERS = ("line", "across", "up", "what")
+TITLE = N_("This chart as a table")
+HEADERS = (N_("line"), N_("across"), N_("up"), N_("what"))
 
 
 def beside(plot: gr.Plot, elem_id: str) -> None:

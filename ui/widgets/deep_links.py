@@ -1,75 +1,38 @@
-"""When a page opens: which browser it is, and what every part of the page then changes, all in one request."""
+"""Links that reopen a view: what was set is in the address, and is checked again when it comes back."""
 
 from __future__ import annotations
 
-import re
-import secrets
-from collections.abc import Callable, Sequence
-from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
 
-from ui.server.jobs import Jobs
-from ui.server.visitors import Visitor
-from ui.widgets.adapter_pickers import AdapterPickers
-from ui.widgets.errors import remark
-from ui.widgets.events import CHECKED
+from tli_core.i18n import say
 
-TOKEN = re.compile(r"[0-9a-f]{32}")
+MAX_LINK = 1800
+"""Characters: longer addresses break in mail and chat."""
 
-Change = Callable[[Visitor, str, gr.Request], dict[gr.blocks.Block, Any]]
-"""change(visitor, model, request) -> new values of parts of the page, those that stay left out."""
+# Puts a link's query into the address; what the browser knows of a view is its link.
+ADDRESS = """(link) => {
+  const query = (link || "").match(/[(]([?][^)]*)[)]/);
+  const language = new URLSearchParams(window.location.search).get("lang");
+  if (query) window.history.replaceState(null, "", query[1] + (language ? "&lang=" + language : ""));
+}"""
 
 
-class Arrival:
-    """A page's opening; parts say with `follow` what it changes in them. One request each took the browser a second."""
+def view_link(tab: str, **state: str | int) -> str:
+    """A sentence with the link to a view, or one that says that there is none."""
+    query = urlencode({"tab": tab, **state})
+    if len(query) > MAX_LINK:
+        return say("This view is too long for a link.")
+    return say("[A link to this view](?{query}): it opens the page as it is now.", query=query)
 
-    def __init__(self) -> None:
-        self._changes: list[Change] = []
-        self._outputs: list[gr.blocks.Block] = []
-        self._flags: list[gr.State] = []
 
-    def follow(self, change: Change, outputs: Sequence[gr.blocks.Block]) -> None:
-        """Have a page that opens change some of these outputs; of two changes to one part the later one counts."""
-        self._changes.append(change)
-        self._outputs += [output for output in outputs if output not in self._outputs]
+def not_here(adapter: str) -> str:
+    """What to say where a link asks for an adapter that this visitor does not have."""
+    return say("The link's adapter, {name}, is not here for you: choose another.", name=adapter[:64])
 
-    def flag(self) -> gr.State:
-        """A state for a change to set; what follows *its* change then happens only where an address asks for it."""
-        # Rendered outside the tabs: in one that is not open it would be said to have changed whenever a page opens.
-        made = gr.State(None, render=False)
-        self._flags.append(made)
-        return made
 
-    def wire(
-        self,
-        demo: gr.Blocks,
-        jobs: Jobs,
-        visitor: gr.State,
-        token: gr.BrowserState,
-        model: gr.Dropdown,
-        pickers: AdapterPickers,
-    ) -> None:
-        """Connect the event, once everybody has said what follows it."""
-
-        def arrive(known: str, now: Visitor, base: str, request: gr.Request):
-            now.token = known if isinstance(known, str) and TOKEN.fullmatch(known) else secrets.token_hex(16)
-            if linked := jobs.find(request.query_params.get("job")):
-                now.linked = [linked.id]
-            jobs.sync(now)
-            found = {token: now.token, visitor: now}
-            found |= dict(zip(pickers.outputs, pickers.choices(now, base), strict=True))
-            for change in self._changes:
-                try:
-                    found |= change(now, base, request)
-                except ValueError as error:
-                    # What an address asks and cannot have is no reason for an empty page.
-                    remark(str(error))
-            return found
-
-        for flag in self._flags:
-            flag.render()
-        outputs = [token, visitor, *pickers.outputs]
-        outputs += [output for output in self._outputs if output not in outputs]
-        # In the queue, as a state's change is told there only.
-        demo.load(arrive, [token, visitor, model], outputs, **CHECKED)
+def asked_for(request: gr.Request, tab: str) -> dict[str, str] | None:
+    """What the address asks of a tab; None where it asks nothing of it."""
+    query = dict(request.query_params)
+    return query if query.get("tab") == tab else None

@@ -1,5 +1,8 @@
 """How events are queued: three ways, so that everybody's work at a model takes its turn and nothing else waits."""
 
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
 import gradio as gr
 
 MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}
@@ -15,3 +18,11 @@ CHECKED = {"concurrency_limit": None, "api_visibility": "private", "show_progres
 def uncover(running: gr.events.Dependency, place: gr.components.Component) -> None:
     """After a refusal, show again what Gradio covers with the word Error: it still holds, and the sentence is said."""
     running.failure(lambda: gr.skip(), None, place, **QUIET)
+
+
+class Handler(NamedTuple):
+    """An event handler with its inputs and outputs, for others to run as well."""
+
+    function: Callable
+    inputs: Collection[gr.blocks.Block]
+    outputs: Collection[gr.blocks.Block]

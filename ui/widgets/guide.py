@@ -5,6 +5,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from tli_core.i18n import N_
 from tli_core.models.registry import ADAPTERS
 
 TEXTS = {"English": "guide.en.md", "Kiswahili": "guide.sw.md"}
@@ -19,7 +20,7 @@ def build() -> None:
     records = {
         name: json.loads((ADAPTERS / name / "tli.json").read_text(encoding="utf-8")) for name in TRAINED_ON
     }  # fmt: skip
-    title = "How to read this, in two minutes · Jinsi ya kusoma ukurasa huu"
+    title = N_("How to read this, in two minutes · Jinsi ya kusoma ukurasa huu")
     with gr.Accordion(title, open=False, elem_id="guide"), gr.Tabs():
         for language, file in TEXTS.items():
             text = Path(__file__).with_name(file).read_text(encoding="utf-8")

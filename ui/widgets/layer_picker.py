@@ -1,10 +1,10 @@
 """The layer picker's choices, known without loading a model that is on this machine."""
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from ui.server.visitors import Models
 
 OUTPUT = "output"
-LAYER_HELP = "Where in the model words are looked at: 0 is before the first block, output after the last."
+LAYER_HELP = N_("Where in the model words are looked at: 0 is before the first block, output after the last.")
 
 
 def layer_choices(models: Models, model: str, *first: tuple[str, str]) -> list[tuple[str, str]]:
@@ -13,7 +13,7 @@ def layer_choices(models: Models, model: str, *first: tuple[str, str]) -> list[t
         names = models.layer_names(model)
     except ValueError:
         # The Hub cannot be reached just now; loading the model will say so, and the output is always there.
-        names = ("embeddings", OUTPUT)
+        names = (N_("embeddings"), OUTPUT)
     last = len(names) - 1
     whole = names[-1] == OUTPUT
     top = (say("output, after the last block"), OUTPUT) if whole else (say("layer {number}", number=last), str(last))

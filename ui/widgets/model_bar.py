@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from ui.server.cancel import StopRequests
 from ui.server.visitors import Models, Visitor
-from ui.tabs.alignment import AlignmentTab
+from ui.widgets.deep_links import asked_for
 from ui.widgets.errors import explained
-from ui.widgets.events import MODEL_QUEUE, QUIET
-from ui.widgets.links import asked_for
+from ui.widgets.events import MODEL_QUEUE, QUIET, Handler
 
-STOPPED = "Stopped. What has come is kept, and the next load goes on from there."
+Follower = Callable[[str, Visitor], dict[gr.blocks.Block, Any]]
+"""update(model, visitor) -> updates of what depends on the base."""
+
+STOPPED = N_("Stopped. What has come is kept, and the next load goes on from there.")
 
 
 class ModelBar:
@@ -24,45 +27,44 @@ class ModelBar:
     def __init__(self, models: Models):
         self._models = models
         self._stops = StopRequests()
-        self._followers: list[tuple[Callable[[str, Visitor], Sequence], list]] = []
+        self._followers: list[tuple[Follower, list[gr.blocks.Block]]] = []
         first = models.names[0]
         self.model = gr.Dropdown(
-            list(models.names), value=first, label="Model", visible=len(models.names) > 1, elem_id="model"
+            list(models.names), value=first, label=N_("Model"), visible=len(models.names) > 1, elem_id="model"
         )
         with gr.Column(visible=not models.loads_by_itself(first), elem_id="load-panel") as self._panel:
             self._about = gr.Markdown(elem_id="load-about")
             with gr.Row():
-                self._load = gr.Button("Load it", variant="primary", min_width=160, elem_id="load")
-                self._stop = gr.Button("Stop the download", interactive=False, min_width=160, elem_id="load-stop")
-                self._again = gr.Button("Try again", visible=False, min_width=160, elem_id="load-again")
+                self._load = gr.Button(N_("Load it"), variant="primary", min_width=160, elem_id="load")
+                self._stop = gr.Button(N_("Stop the download"), interactive=False, min_width=160, elem_id="load-stop")
+                self._again = gr.Button(N_("Try again"), visible=False, min_width=160, elem_id="load-again")
 
-    def follow(self, update: Callable[[str, Visitor], Sequence], outputs: list) -> None:
+    def follow(self, update: Follower, outputs: list[gr.blocks.Block]) -> None:
         """Have `outputs` updated by update(model, visitor) once a model has been chosen or loaded."""
         self._followers.append((update, outputs))
 
-    def wire(self, demo: gr.Blocks, visitor: gr.State, alignment: AlignmentTab) -> None:
-        """Connect the events; the alignment tab's drawing is made for every model that is ready."""
-        draw, inputs, drawn = alignment.first_drawing
+    def wire(self, demo: gr.Blocks, visitor: gr.State, draw: Handler) -> None:
+        """Connect the events; `draw`, the first tab's drawing, is made for every model that is ready."""
         models = self._models
         updated = [output for _, outputs in self._followers for output in outputs]
 
         def update(model: str, visitor: Visitor):
-            return [value for update, _ in self._followers for value in update(model, visitor)]
+            return {part: value for update, _ in self._followers for part, value in update(model, visitor).items()}
 
         def draw_if_ready(model: str, request: gr.Request, *values):
-            return draw(*values, request) if models.is_ready(model) else [gr.skip()] * len(drawn)
+            return draw.function(*values, request) if models.is_ready(model) else {self.model: gr.skip()}
 
         def draw_at_first(model: str, request: gr.Request, *values):
             # A link's own pairs are drawn once they are in the box.
             linked = asked_for(request, "alignment") is not None
-            return [gr.skip()] * len(drawn) if linked else draw_if_ready(model, request, *values)
+            return {self.model: gr.skip()} if linked else draw_if_ready(model, request, *values)
 
         def go_on(event):
             """After a choice or a load: what depends on the model, then the first drawing."""
             event.then(update, [self.model, visitor], updated, **QUIET).then(
                 draw_if_ready,
-                [self.model, *inputs],
-                drawn,
+                [self.model, *draw.inputs],
+                [self.model, *draw.outputs],
                 api_visibility="private",
                 show_progress="hidden",
                 **MODEL_QUEUE,
@@ -72,8 +74,8 @@ class ModelBar:
         demo.load(self._offer, self.model, offered, **QUIET)
         demo.load(
             draw_at_first,
-            [self.model, *inputs],
-            drawn,
+            [self.model, *draw.inputs],
+            [self.model, *draw.outputs],
             api_visibility="private",
             show_progress="hidden",
             **MODEL_QUEUE,
@@ -144,7 +146,7 @@ def _fetched(models: Models, stops: StopRequests, model: str, request: gr.Reques
     finally:
         stops.end(request)
     found = core.measures.perplexity.health_of(loaded)
-    health = found.sentence if found else say("Without its output head it gives no answers.")
+    health = core.reports.notices.worded(found.notice) if found else say("Without its output head it gives no answers.")
     return say("**{model}** is loaded. {reason} {health}", model=model, reason=plan.reason, health=health)
 
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from tli_core.i18n import say
-from tli_core.lists.pairs import PairList, WordPair, format_pairs, lexicon, parse_pairs, read_pairs, shipped
+from tli_core.i18n import N_, say
+from tli_core.lists.formats import PairList, format_pairs, parse_pairs, read_pairs
+from tli_core.lists.language_pair import language_pair
+from tli_core.lists.lexicon import lexicon, shipped
+from tli_core.lists.pairs import WordPair
 from ui.widgets.errors import explained, remark
 from ui.widgets.events import CHECKED, QUIET
 
@@ -16,20 +19,22 @@ LIST_LINES = 9
 """The height of a box for a list. A box that grows measures itself at every key: minutes for a thousand lines."""
 
 EXAMPLES = {
-    "Everyday words": "maji, water\nmbwa, dog\nshule, school\nkusoma, to read\nrafiki, friend",
-    "Food": "mkate, bread\nchai, tea\nasali, honey\nndizi, banana\nchumvi, salt",
-    "Verbs": "kuimba, to sing\nkucheka, to laugh\nkuogelea, to swim\nkuandika, to write",
-    "Phrases": "haraka haraka haina baraka, haste makes waste\nsafari njema, safe journey\nhakuna matata, no worries",
-    "Wrong on purpose": "maji, school\nmbwa, bread\nrafiki, mountain\nasali, train",
+    N_("Everyday words"): "maji, water\nmbwa, dog\nshule, school\nkusoma, to read\nrafiki, friend",
+    N_("Food"): "mkate, bread\nchai, tea\nasali, honey\nndizi, banana\nchumvi, salt",
+    N_("Verbs"): "kuimba, to sing\nkucheka, to laugh\nkuogelea, to swim\nkuandika, to write",
+    N_(
+        "Phrases"
+    ): "haraka haraka haina baraka, haste makes waste\nsafari njema, safe journey\nhakuna matata, no worries",
+    N_("Wrong on purpose"): "maji, school\nmbwa, bread\nrafiki, mountain\nasali, train",
 }
-CONTROL_EXAMPLE = f"All {len(shipped('control'))} control pairs"
-RESERVED_EXAMPLE = f"{len(shipped('reserved'))} words no training saw"
+CONTROL_EXAMPLE = N_("All {number} control pairs").format(number=len(shipped("control")))
+RESERVED_EXAMPLE = N_("{number} words no training saw").format(number=len(shipped("reserved")))
 ALL_EXAMPLES = (*EXAMPLES, CONTROL_EXAMPLE, RESERVED_EXAMPLE)
 SPLIT_NOTES = {
-    "train": "trained on",
-    "control": "control",
-    "pool": "reference pool",
-    "reserved": "no training saw it",
+    "train": N_("trained on"),
+    "control": N_("control"),
+    "pool": N_("reference pool"),
+    "reserved": N_("no training saw it"),
 }
 
 
@@ -45,48 +50,52 @@ class PairsInput:
 def build() -> PairsInput:
     """Lay it out and wire it; the text is what counts, and the table follows it."""
     with gr.Tabs():
-        with gr.Tab("Text"):
+        with gr.Tab(N_("Text")):
             text = gr.Textbox(
                 EXAMPLES["Everyday words"],
-                label="Swahili, English: one pair a line",
-                info="Separate with a comma, a tab, a colon, = or a dash. Paste from a spreadsheet if you like.",
+                label=N_("Swahili, English: one pair a line"),
+                info=N_("Separate with a comma, a tab, a colon, = or a dash. Paste from a spreadsheet if you like."),
                 lines=LIST_LINES,
                 max_lines=LIST_LINES,
                 elem_id="pairs",
             )
-        with gr.Tab("Table") as as_table:
+        with gr.Tab(N_("Table")) as as_table:
             table = gr.Dataframe(
-                headers=["Swahili", "English"],
+                headers=list(language_pair().names),
                 column_count=2,
                 interactive=True,
                 max_height=360,
-                label="One pair a row",
+                label=N_("One pair a row"),
                 elem_id="pairs-table",
             )
-        with gr.Tab("File"):
+        with gr.Tab(N_("File")):
             upload = gr.File(
-                label="JSON, CSV or TSV",
+                label=N_("JSON, CSV or TSV"),
                 file_types=[".json", ".csv", ".tsv", ".txt"],
                 height=140,
                 elem_id="pairs-upload",
             )
-        with gr.Tab("Lexicon"):
+        with gr.Tab(N_("Lexicon")):
             topic = gr.Dropdown(
-                _topics(), value=None, label="Topic", info="The lexicon that ships with this page.", elem_id="topic"
+                _topics(),
+                value=None,
+                label=N_("Topic"),
+                info=N_("The lexicon that ships with this page."),
+                elem_id="topic",
             )
-            picked = gr.CheckboxGroup([], label="Pairs", visible=False, show_select_all=True, elem_id="topic-pairs")
-            take = gr.Button("Put these into the list", size="sm", visible=False, elem_id="topic-take")
+            picked = gr.CheckboxGroup([], label=N_("Pairs"), visible=False, show_select_all=True, elem_id="topic-pairs")
+            take = gr.Button(N_("Put these into the list"), size="sm", visible=False, elem_id="topic-take")
             taken = gr.Markdown(elem_classes="hint")
-    example = gr.Radio(list(ALL_EXAMPLES), label="Or start from", elem_id="examples")
+    example = gr.Radio(list(ALL_EXAMPLES), label=N_("Or start from"), elem_id="examples")
 
     @explained
     def as_rows(text: str):
         pairs = parse_pairs(text).pairs if text.strip() else ()
         if len(pairs) > MAX_TABLE:
-            text = "The table shows up to {most} pairs, and there are {n}: edit them as text."
+            text = N_("The table shows up to {most} pairs, and there are {n}: edit them as text.")
             raise ValueError(say(text, most=MAX_TABLE, n=len(pairs)))
-        rows = [[pair.swahili, "; ".join(pair.accepted)] for pair in pairs] or [["", ""]]
-        return {"headers": [say("Swahili"), say("English")], "data": rows}
+        rows = [[pair.source, "; ".join(pair.accepted)] for pair in pairs] or [["", ""]]
+        return {"headers": list(map(say, language_pair().names)), "data": rows}
 
     as_table.select(as_rows, text, table, **CHECKED)
     table.input(_as_text, table, text, show_progress="hidden", **QUIET)
@@ -100,7 +109,7 @@ def build() -> PairsInput:
     def of_topic(topic: str | None):
         entries = [entry for entry in lexicon() if entry.topic == topic]
         choices = [
-            (f"{entry.pair.swahili} – {entry.pair.english} ({say(SPLIT_NOTES[entry.split])})", entry.pair.swahili)
+            (f"{entry.pair.source} – {entry.pair.target} ({say(SPLIT_NOTES[entry.split])})", entry.pair.source)
             for entry in entries
         ]
         return gr.CheckboxGroup(choices=choices, value=[], visible=bool(choices)), gr.Button(visible=bool(choices))
@@ -108,7 +117,7 @@ def build() -> PairsInput:
     topic.input(of_topic, topic, [picked, take], **QUIET)
 
     def put(chosen: list[str], topic: str | None):
-        pairs = [entry.pair for entry in lexicon() if entry.topic == topic and entry.pair.swahili in set(chosen)]
+        pairs = [entry.pair for entry in lexicon() if entry.topic == topic and entry.pair.source in set(chosen)]
         if not pairs:
             return gr.skip(), say("Tick some pairs first."), gr.skip()
         return format_pairs(pairs), say("Pairs in the list: {n}. Press **Show the curve**.", n=len(pairs)), None
@@ -139,9 +148,9 @@ def _topics() -> list[str]:
 def _as_text(rows) -> str:
     """The rows that hold anything, as lines; a row that lacks a side stays, to be named when it is read."""
     lines = []
-    for swahili, english in rows.fillna("").astype(str).itertuples(index=False):
-        if swahili.strip() and english.strip():
-            lines.append(format_pairs([WordPair(swahili.strip(), english.strip())]))
-        elif swahili.strip() or english.strip():
-            lines.append(f"{swahili.strip()}\t{english.strip()}")
+    for source, target in rows.fillna("").astype(str).itertuples(index=False):
+        if source.strip() and target.strip():
+            lines.append(format_pairs([WordPair(source.strip(), target.strip())]))
+        elif source.strip() or target.strip():
+            lines.append(f"{source.strip()}\t{target.strip()}")
     return "\n".join(lines)

@@ -1,35 +1,23 @@
-"""The knobs as a command and as a preset file: what is set on the page can be done elsewhere, and kept."""
+"""The settings as a command and as a preset file: what is set on the page can be done elsewhere, and kept."""
 
 from __future__ import annotations
 
 import gradio as gr
 
 from tli_core.cli.train_command import train_command
-from tli_core.i18n import say
-from tli_core.training.config import PRESETS, preset_text, read_preset
-from ui.server.training_run import SHIPPED, Knobs, knob_values
+from tli_core.i18n import N_
+from tli_core.training.presets import preset_text, read_preset
+from ui.server.training_run import SHIPPED
 from ui.widgets.errors import explained
 from ui.widgets.events import CHECKED, QUIET
-
-PRESET_NOTES = {
-    "corrected": "**Corrected**: words only, every other word of a large batch as a wrong answer, in both directions.",
-    "published": "**Published** (arXiv 2506.15415): layer 2, BOS averaged in, the hardest of seven wrong answers. "
-    "Cosine rises; watch whether the wrong pairs rise with it.",
-}
+from ui.widgets.training_form import TrainingForm
 
 
-def build(
-    inputs: list, preset: gr.Radio, note: gr.Markdown, knobs: list, shuffled: gr.Checkbox, seed: gr.Number
-) -> None:
-    """Lay the panel out and wire it.
-
-    Args:
-        inputs: the tab's inputs, in the order of `Knobs`.
-        knobs: the components of `knob_values`, in its order.
-    """
-    with gr.Accordion("As a command, or as a preset to keep", open=False, elem_id="preset-panel") as panel:
+def build(form: TrainingForm) -> None:
+    """Lay the panel out and wire it."""
+    with gr.Accordion(N_("As a command, or as a preset to keep"), open=False, elem_id="preset-panel") as panel:
         command = gr.Code(
-            label="The same on the command line",
+            label=N_("The same on the command line"),
             language="shell",
             interactive=False,
             lines=2,
@@ -37,37 +25,33 @@ def build(
             elem_id="command",
         )
         text = gr.Code(
-            label="The same as a preset (YAML); its arrow keeps it as a file",
+            label=N_("The same as a preset (YAML); its arrow keeps it as a file"),
             language="yaml",
             interactive=False,
             lines=2,
             max_lines=24,
             elem_id="preset-text",
         )
-        upload = gr.File(label="Or load a preset: a YAML file", file_types=[".yaml", ".yml"], height=120)
+        upload = gr.File(label=N_("Or load a preset: a YAML file"), file_types=[".yaml", ".yml"], height=120)
 
-    def written(*values):
-        given = Knobs(*values)
+    def written(data):
+        given = form.read(data)
         try:
             config = given.config()
         except ValueError as error:
-            return f"# {error}", ""
+            return {command: f"# {error}", text: ""}
         file = None if given.source == SHIPPED else "pairs.csv"
-        return train_command(config, given.model, (given.name or "").strip() or "my-adapter", file), preset_text(config)
+        name = (given.name or "").strip() or "my-adapter"
+        return {command: train_command(config, given.model, name, file), text: preset_text(config)}
 
-    panel.expand(written, inputs, [command, text], **QUIET)
+    panel.expand(written, form.inputs, [command, text], **QUIET)
     # Not while pairs are typed: the command does not hold them, and each keystroke would send the whole list.
-    silent = ("train-pairs", "train-file")
-    changes = [part.change for part in inputs if part.elem_id not in silent]
-    # A preset changes many knobs at once; only what they are in the end is wanted.
-    gr.on(changes, written, inputs, [command, text], show_progress="hidden", trigger_mode="always_last", **QUIET)
+    changes = [part.change for part in form.inputs if part not in (form.typed, form.uploaded)]
+    # A preset changes many settings at once; only what they are in the end is wanted.
+    gr.on(changes, written, form.inputs, [command, text], show_progress="hidden", trigger_mode="always_last", **QUIET)
 
     @explained
     def loaded(path: str):
-        config = read_preset(path)
-        return config.preset, say(PRESET_NOTES[config.preset]), *knob_values(config), config.shuffled, config.seed
+        return form.filled(read_preset(path))
 
-    upload.upload(loaded, upload, [preset, note, *knobs, shuffled, seed], **CHECKED)
-    preset.input(
-        lambda chosen: (say(PRESET_NOTES[chosen]), *knob_values(PRESETS[chosen])), preset, [note, *knobs], **QUIET
-    )
+    upload.upload(loaded, upload, [form.preset, form.note, *form.knobs.values()], **CHECKED)

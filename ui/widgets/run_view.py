@@ -3,105 +3,146 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from ui.server.jobs import BROKEN_OFF, STOPPED, Job, Jobs
 from ui.server.training_run import Finished, archive
+from ui.widgets import chart_table
+from ui.widgets.empty_plot import empty_plot
+
+Updates = dict[gr.blocks.Block, Any]
 
 
-def under_way(jobs: Jobs, first: Job, job: Job) -> tuple:
-    """A run at work: status and live chart, and nothing else changed, in the order of the tab's view.
+class RunView:
+    """The parts that show a run; `beside` and `below` lay them out, the others give their updates."""
 
-    Args:
-        first: the run that `job` is the shuffled control of; `job` itself where it is none.
-    """
-    now = jobs.progress(job)
-    told = now if job is first else say("Shuffled control: {progress}", progress=now)
-    return f"{_heading(job)}\n\n{told}", _chart(first, job), *(gr.skip(),) * 6
+    def __init__(self, jobs: Jobs):
+        self._jobs = jobs
 
-
-def note(jobs: Jobs, job: Job) -> gr.Markdown:
-    """That a run is going on, for those who look at another tab."""
-    text = "**{name}** is being fine-tuned (tab Fine-tune). {progress}"
-    return gr.Markdown(say(text, name=job.order.name, progress=jobs.progress(job)), visible=True)
-
-
-def _heading(job: Job) -> str:
-    """Whose run this is: its name, its base, its preset, and the knobs that differ from it."""
-    config = job.order.config
-    knobs = {knob: value for knob, value in core.training.config.changed_knobs(config).items() if knob != "shuffled"}
-    told = [job.order.model, f"{config.preset}, {say('shuffled')}" if config.shuffled else config.preset]
-    told += [f"{knob.replace('_', ' ')} {_told(value)}" for knob, value in knobs.items()]
-    return f"**{job.order.name}** · {' · '.join(told)} · {say('{n} pairs', n=len(job.order.pairs))}"
-
-
-def _told(value: object) -> str:
-    return (
-        ", ".join(map(str, value))
-        if isinstance(value, (tuple, list))
-        else say("output")
-        if value is None
-        else str(value)
-    )
-
-
-def ended(jobs: Jobs, first: Job, job: Job, protocol: core.reports.protocol.Protocol | None) -> tuple:
-    """Everything that follows from a run that has ended, in the order of the tab's view.
-
-    Args:
-        protocol: what pilot and dry run have told on this page.
-    """
-    if not job.adapter or not first.adapter:
-        headings = {BROKEN_OFF: say("**The run was broken off.**"), STOPPED: ""}
-        words = headings.get(job.state, say("**The run failed.**"))
-        return (
-            f"{_heading(job)}\n\n{words} {say(job.said) if job.said else ''}".strip(),
-            _chart(first, job),
-            "",
-            gr.Column(visible=False),
-            *(gr.skip(),) * 4,
+    def beside(self) -> None:
+        """What stands beside the form: how far the run is, and its chart."""
+        self.status = gr.Markdown(
+            N_(
+                "Press **Fine-tune**. Held-out words, which the run never trains on, are measured as it goes: "
+                "a run that learns lifts the right pairs and P@1 while the wrong pairs stay down. *P@1* is the share "
+                "of words whose own translation is the nearest of all."
+            ),
+            elem_id="train-status",
         )
-    try:
-        result = jobs.result(first)
-        control = jobs.result(job) if job is not first else None
-    except (ValueError, OSError) as error:
-        words = say("**The adapter is kept, but could not be measured.** {reason}", reason=error)
-        return f"{_heading(job)}\n\n{words}", _chart(first, job), "", gr.Column(visible=False), *(gr.skip(),) * 4
-    last = control or result
-    told = [*result.evaluations, *(control.evaluations if control else ())]
-    before, after = result.evaluations[0].before, result.evaluations[0].after
-    curves = [(first.order.model, before), (first.order.name, after)]
-    if control:
-        curves.append((job.order.name, control.evaluations[0].after))
-    headers, *rows = core.reports.tables.evaluation_rows(told)
-    return (
-        f"{_heading(job)}\n\n"
-        + say(
+        # Beside the progress: on a phone the button that began the run is out of sight by now.
+        self.stop = gr.Button(N_("Stop and keep"), visible=False, elem_id="stop")
+        self.go_on = gr.Button(N_("Go on from where it stopped"), visible=False, elem_id="resume")
+        self.live = empty_plot(N_("The loss and the held-out pairs are drawn here as it learns."), elem_id="train-plot")
+        chart_table.beside(self.live, "train-chart-table")
+        self.link = gr.Markdown(elem_classes="hint", elem_id="run-link")
+
+    def below(self) -> None:
+        """What stands below the form: the steps of the protocol, and the result."""
+        self.steps = gr.Markdown(elem_id="protocol")
+        with gr.Column(visible=False) as self.result:
+            self.verdict = gr.Markdown(elem_id="train-verdict")
+            self.curve = gr.Plot(label="Control pairs: base and new adapter", show_label=False, elem_id="train-curve")
+            chart_table.beside(self.curve, "train-curve-table")
+            with gr.Accordion(N_("The paper's table, with the controls it lacks"), open=False):
+                self.table = gr.Dataframe(show_label=False, interactive=False, max_height=700, elem_id="train-table")
+            self.download = gr.DownloadButton(N_("Download the adapter (PEFT folder, zip)"), elem_id="train-download")
+
+    @property
+    def outputs(self) -> list[gr.blocks.Block]:
+        """What the updates are of."""
+        return [self.status, self.live, self.steps, self.result, self.verdict, self.curve, self.table, self.download]
+
+    def under_way(self, first: Job, job: Job) -> Updates:
+        """A run at work: status and live chart, and nothing else changed.
+
+        Args:
+            first: the run that `job` is the shuffled control of; `job` itself where it is none.
+        """
+        now = self._jobs.progress(job)
+        told = now if job is first else say("Shuffled control: {progress}", progress=now)
+        return {self.status: f"{_heading(job)}\n\n{told}", self.live: _chart(first, job)}
+
+    def deleted(self) -> Updates:
+        """A run that was deleted while it was on the page."""
+        return {self.status: say("The run was deleted."), self.steps: "", self.result: gr.Column(visible=False)}
+
+    def ended(self, first: Job, job: Job, protocol: core.reports.protocol.Protocol | None) -> Updates:
+        """Everything that follows from a run that has ended.
+
+        Args:
+            protocol: what pilot and dry run have told on this page.
+        """
+        nothing = {self.live: _chart(first, job), self.steps: "", self.result: gr.Column(visible=False)}
+        if not job.adapter or not first.adapter:
+            headings = {BROKEN_OFF: say("**The run was broken off.**"), STOPPED: ""}
+            words = headings.get(job.state, say("**The run failed.**"))
+            told = f"{_heading(job)}\n\n{words} {say(job.said) if job.said else ''}".strip()
+            return {self.status: told, **nothing}
+        try:
+            result = self._jobs.result(first)
+            control = self._jobs.result(job) if job is not first else None
+        except (ValueError, OSError) as error:
+            words = say("**The adapter is kept, but could not be measured.** {reason}", reason=error)
+            return {self.status: f"{_heading(job)}\n\n{words}", **nothing}
+        last = control or result
+        told = [*result.evaluations, *(control.evaluations if control else ())]
+        before, after = result.evaluations[0].before, result.evaluations[0].after
+        curves = [(first.order.model, before), (first.order.name, after)]
+        if control:
+            curves.append((job.order.name, control.evaluations[0].after))
+        headers, *rows = core.reports.tables.evaluation_rows(told)
+        done = say(
             "{done}{early}: {steps} steps in {seconds:.0f} s. **{name}** is now chosen in the other tabs.",
             done=say("Control done") if control else say("Done"),
             early=last.early,
             steps=last.record["steps"],
             seconds=last.record["seconds"],
             name=first.order.name,
-        ),
-        _chart(first, job),
-        steps_text(_protocol(protocol, result, control)),
-        gr.Column(visible=True),
-        _verdict(result, control),
-        core.reports.figures.alignment_figure(curves),
-        {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in rows]},
-        gr.DownloadButton(value=archive(result.folder, jobs.downloads(first))),
-    )
+        )
+        return {
+            self.status: f"{_heading(job)}\n\n{done}",
+            self.live: _chart(first, job),
+            self.steps: steps_text(_protocol(protocol, result, control)),
+            self.result: gr.Column(visible=True),
+            self.verdict: _verdict(result, control),
+            self.curve: core.reports.figures.alignment_figure(curves),
+            self.table: {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in rows]},
+            self.download: gr.DownloadButton(value=archive(result.folder, self._jobs.downloads(first))),
+        }
+
+
+def note(jobs: Jobs, job: Job) -> gr.Markdown:
+    """That a run is going on, for those who look at another tab."""
+    text = N_("**{name}** is being fine-tuned (tab Fine-tune). {progress}")
+    return gr.Markdown(say(text, name=job.order.name, progress=jobs.progress(job)), visible=True)
+
+
+def _heading(job: Job) -> str:
+    """Whose run this is: its name, its base, its preset, and the knobs that differ from it."""
+    config = job.order.config
+    knobs = {knob: value for knob, value in core.training.presets.changed_knobs(config).items() if knob != "shuffled"}
+    shuffled = say("shuffled")
+    told = [job.order.model, f"{config.preset}, {shuffled}" if config.shuffled else config.preset]
+    told += [f"{knob.replace('_', ' ')} {_told(value)}" for knob, value in knobs.items()]
+    told.append(say("{n} pairs", n=len(job.order.pairs)))
+    return f"**{job.order.name}** · {' · '.join(told)}"
+
+
+def _told(value: object) -> str:
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(str, value))
+    return say("output") if value == "output" else str(value)
 
 
 def steps_text(protocol: core.reports.protocol.Protocol) -> str:
     """The steps of the protocol that have been done, as text."""
-    return f"## {say('Step by step')}\n" + core.reports.tables.markdown_table(
-        core.reports.protocol.protocol_rows(protocol)
-    )
+    table = core.reports.tables.markdown_table(core.reports.protocol.protocol_rows(protocol))
+    title = say("Step by step")
+    return f"## {title}\n{table}"
 
 
 def _protocol(

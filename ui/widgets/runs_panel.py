@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import say
+from tli_core.i18n import N_, say
 from ui.server.jobs import Job, Jobs
 from ui.server.visitors import Visitor
 from ui.widgets import chart_table
@@ -17,8 +18,20 @@ from ui.widgets.adapter_pickers import AdapterPickers
 from ui.widgets.errors import explained
 from ui.widgets.events import CHECKED, QUIET
 
-HEADERS = ("run", "state", "model", "preset", "loss at", "steps", "held out: P@1", "right less wrong", "begun (UTC)")
-NONE_YET = "There is no run in this browser yet. Fine-tunes that you start are listed here, also after you come back."
+HEADERS = (
+    N_("run"),
+    N_("state"),
+    N_("model"),
+    N_("preset"),
+    N_("loss at"),
+    N_("steps"),
+    N_("held out: P@1"),
+    N_("right less wrong"),
+    N_("begun (UTC)"),
+)
+NONE_YET = N_(
+    "There is no run in this browser yet. Fine-tunes that you start are listed here, also after you come back."
+)
 
 
 @dataclass(frozen=True)
@@ -45,20 +58,19 @@ class RunsPanel:
         """What `listed` updates."""
         return [self.note, self.table, self.row, self.chosen, self.other]
 
-    def listed(self, runs: Sequence[Job]) -> tuple:
-        """The parts for these runs, the newest first."""
+    def listed(self, runs: Sequence[Job]) -> dict[gr.blocks.Block, Any]:
+        """Updates of the parts for these runs, the newest first."""
         runs = list(reversed(runs))
         choices = [(run.order.name, run.id) for run in runs]
-        return (
-            gr.Markdown(say(NONE_YET), visible=not runs),
-            gr.Dataframe(
-                {"headers": [say(header) for header in HEADERS], "data": [_cells(run) for run in runs]},
-                visible=bool(runs),
-            ),
-            gr.Column(visible=bool(runs)),
-            gr.Dropdown(choices=choices, value=choices[0][1] if choices else None),
-            gr.Dropdown(choices=choices, value=choices[min(1, len(choices) - 1)][1] if choices else None),
-        )
+        rows = {"headers": [say(header) for header in HEADERS], "data": [_cells(run) for run in runs]}
+        second = choices[min(1, len(choices) - 1)][1] if choices else None
+        return {
+            self.note: gr.Markdown(say(NONE_YET), visible=not runs),
+            self.table: gr.Dataframe(rows, visible=bool(runs)),
+            self.row: gr.Column(visible=bool(runs)),
+            self.chosen: gr.Dropdown(choices=choices, value=choices[0][1] if choices else None),
+            self.other: gr.Dropdown(choices=choices, value=second),
+        }
 
     def wire(
         self,
@@ -84,15 +96,16 @@ class RunsPanel:
             job = own(visitor, chosen)
             jobs.rename(job, visitor.check_new_name(job.order.model, name))
             runs = jobs.sync(visitor)
-            return *self.listed(runs), visitor, *pickers.updates(visitor, job.order.model)
+            return self.listed(runs) | {own_state: visitor} | pickers.updates(visitor, job.order.model)
 
         @explained
         def delete(visitor: Visitor, chosen: str | None):
             job = own(visitor, chosen)
             jobs.delete(job)
             runs = jobs.sync(visitor)
-            return *self.listed(runs), visitor, *pickers.updates(visitor, job.order.model)
+            return self.listed(runs) | {own_state: visitor} | pickers.updates(visitor, job.order.model)
 
+        own_state = visitor
         changed = [*self.outputs, visitor, *pickers.outputs]
         # The run on the page is shown again, under its name of now.
         followed_by(self.rename.click(rename, [visitor, self.chosen, self.name], changed, **CHECKED))
@@ -113,7 +126,7 @@ class RunsPanel:
 
 def build() -> RunsPanel:
     """Lay the panel out."""
-    with gr.Accordion("Your runs", open=False, elem_id="runs"):
+    with gr.Accordion(N_("Your runs"), open=False, elem_id="runs"):
         note = gr.Markdown(NONE_YET, elem_classes="hint")
         table = gr.Dataframe(
             headers=list(HEADERS),
@@ -125,19 +138,23 @@ def build() -> RunsPanel:
         )
         with gr.Column(visible=False) as row:
             with gr.Row():
-                chosen = gr.Dropdown([], label="Run", min_width=160, elem_id="run-chosen")
-                show = gr.Button("Show it", min_width=110, elem_id="run-show")
-                go_on = gr.Button("Go on with it", min_width=110, elem_id="run-go-on")
-                delete = gr.Button("Delete it …", min_width=110, elem_id="run-delete")
+                chosen = gr.Dropdown([], label=N_("Run"), min_width=160, elem_id="run-chosen")
+                show = gr.Button(N_("Show it"), min_width=110, elem_id="run-show")
+                go_on = gr.Button(N_("Go on with it"), min_width=110, elem_id="run-go-on")
+                delete = gr.Button(N_("Delete it …"), min_width=110, elem_id="run-delete")
                 sure = gr.Button(
-                    "Yes, delete it for good", variant="stop", visible=False, min_width=110, elem_id="run-delete-sure"
+                    N_("Yes, delete it for good"),
+                    variant="stop",
+                    visible=False,
+                    min_width=110,
+                    elem_id="run-delete-sure",
                 )
-                keep = gr.Button("Keep it", visible=False, min_width=110, elem_id="run-keep")
+                keep = gr.Button(N_("Keep it"), visible=False, min_width=110, elem_id="run-keep")
             with gr.Row():
-                name = gr.Textbox(label="New name", min_width=160, elem_id="run-name")
-                rename = gr.Button("Rename it", min_width=110, elem_id="run-rename")
-                other = gr.Dropdown([], label="Beside it", min_width=160, elem_id="run-other")
-                overlay = gr.Button("Lay one over the other", min_width=110, elem_id="run-overlay")
+                name = gr.Textbox(label=N_("New name"), min_width=160, elem_id="run-name")
+                rename = gr.Button(N_("Rename it"), min_width=110, elem_id="run-rename")
+                other = gr.Dropdown([], label=N_("Beside it"), min_width=160, elem_id="run-other")
+                overlay = gr.Button(N_("Lay one over the other"), min_width=110, elem_id="run-overlay")
         plot = gr.Plot(show_label=False, visible=False, elem_id="run-plot")
         chart_table.beside(plot, "run-chart-table")
     return RunsPanel(note, table, row, chosen, other, show, go_on, overlay, name, rename, delete, sure, keep, plot)
@@ -157,5 +174,5 @@ def _cells(run: Job) -> list[str]:
     taken = f"{run.steps[-1].step} / {run.steps[-1].steps}" if run.steps else ""
     begun = time.strftime("%Y-%m-%d %H:%M", time.gmtime(run.made))
     preset = f"{config.preset}, {say('shuffled')}" if config.shuffled else config.preset
-    layer = str(config.layer or say("output"))
+    layer = say(str(config.layer))
     return [run.order.name, say(run.state), run.order.model, preset, layer, taken, found, apart, begun]

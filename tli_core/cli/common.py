@@ -1,0 +1,178 @@
+"""What several subcommands share: arguments, lists, loading, and telling how far it is. Progress goes to stderr."""
+
+import argparse
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tli_core.lists.formats import PairList, read_pairs
+from tli_core.lists.lexicon import shipped
+
+LOADS = ("auto", "gpu", "gpus", "8-bit", "4-bit", "offload", "cpu", "first-blocks")
+"""The names of `load_plan.WAYS`, written out so that --help need not load PyTorch."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one line, with the way to help."""
+
+    def error(self, message: str) -> None:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def add_model(command: argparse.ArgumentParser) -> None:
+    """The arguments that choose a base and how it is loaded."""
+    command.add_argument("--model", default="lugha-mini", help="lugha-mini, lugha-llama, a Hub id or a folder")
+    command.add_argument(
+        "--head-from", metavar="MODEL", help="a sibling to take the output head from, if there is none"
+    )
+    command.add_argument(
+        "--load", choices=LOADS, default="auto", help="how a large model is kept; auto takes what fits this machine"
+    )
+
+
+def add_adapter(command: argparse.ArgumentParser, required: bool) -> None:
+    """The arguments that choose an adapter."""
+    base = "" if required else "; none: the base"
+    command.add_argument(
+        "--adapter", required=required, help=f"an adapter under adapters/, its folder, or its place on the Hub{base}"
+    )
+    command.add_argument(
+        "--same-base", action="store_true", help="the adapter is for this base, whatever its config names"
+    )
+
+
+def layer_argument(text: str) -> int | str:
+    """A layer's number, or `output`."""
+    if text == "output":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a layer is a number or 'output', got {text!r}") from None
+
+
+def layer_or_pick(text: str) -> int | str:
+    """As `layer_argument`, or `pick`."""
+    return text if text == "pick" else layer_argument(text)
+
+
+def seed_argument(text: str) -> int:
+    """A seed that every generator takes."""
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"a seed is a whole number from 0 to 2147483647, got {text!r}")
+    return int(text)
+
+
+def tell(message: str) -> None:
+    """A line of progress to stderr, once where several processes work together."""
+    if int(os.environ.get("RANK", "0")) == 0:
+        print(message, file=sys.stderr, flush=True)
+
+
+def show(text: str) -> None:
+    """To stdout, once where several processes work together."""
+    if int(os.environ.get("RANK", "0")) == 0:
+        print(text)
+
+
+def read_list(path: Path | None, split: str) -> PairList:
+    """A list from a file, its unreadable lines told; without one, a split of the shipped lexicon."""
+    if path is None:
+        return PairList(shipped(split))
+    pairs = read_pairs(path)
+    for warning in pairs.warnings:
+        tell(f"{path.name}: {warning}")
+    return pairs
+
+
+def load(arguments: argparse.Namespace, blocks: int | None = None):
+    """The base that was asked for and the key of its adapter, if one was.
+
+    Args:
+        blocks: the first blocks only; None for the whole model.
+
+    Raises:
+        ValueError: it cannot be had, or does not fit this machine.
+    """
+    # Imported here so that --help and a bad argument answer at once.
+    from tli_core.distributed import join, processes
+    from tli_core.measures.perplexity import health_of
+    from tli_core.models.adapter_sources import check_base
+    from tli_core.models.load_plan import plan
+    from tli_core.models.loaded_model import load_model
+    from tli_core.models.placement import Placement
+    from tli_core.models.registry import is_small, resolve
+    from tli_core.reports.notices import worded
+
+    adapter = _adapter_folder(arguments.adapter) if getattr(arguments, "adapter", None) else None
+    if adapter:
+        check_base(adapter, arguments.model, arguments.same_base)
+    device = join()
+    if processes() > 1:
+        tell(f"{processes()} processes work together.")
+    if device is None and blocks is None and (arguments.load != "auto" or not is_small(arguments.model)):
+        chosen = plan(resolve(arguments.model), way=arguments.load)
+        tell(f"{arguments.model}: {chosen.sentence}")
+        if not chosen.fits:
+            raise ValueError(f"{arguments.model} does not fit this machine.")
+        placement = chosen.placement
+    else:
+        placement = Placement(device, blocks) if device else Placement.default(blocks)
+    part = f"the first {placement.blocks} blocks of " if placement.blocks else ""
+    tell(f"Loading {part}{arguments.model} …")
+    loaded = load_model(arguments.model, placement, _fetching(), arguments.head_from)
+    if (health := health_of(loaded)) and health.noisy:
+        tell(f"Warning: {worded(health.notice)}")
+    if adapter is None:
+        return loaded, None
+    added = loaded.add_adapter(adapter)
+    if added.idle_sentence:
+        tell(f"Note: {added.idle_sentence}")
+    return loaded, added.key
+
+
+def _adapter_folder(name: str) -> Path:
+    """The folder of an adapter that is here, or that is fetched from the Hub for as long as this command runs."""
+    from tli_core.models.adapter_sources import fetch_adapter
+    from tli_core.models.hub_address import is_hub_address
+    from tli_core.models.registry import find_adapter
+
+    try:
+        return find_adapter(name)
+    except ValueError:
+        if not is_hub_address(name):
+            raise
+    into = tempfile.mkdtemp(prefix="lugha-adapter-")
+    atexit.register(shutil.rmtree, into, ignore_errors=True)
+    tell(f"Fetching {name} from the Hub …")
+    return fetch_adapter(name, Path(into))
+
+
+def _fetching():
+    """A progress report for downloads: a line for every further hundred megabytes."""
+    said = 0
+
+    def report(done: int, total: int) -> None:
+        nonlocal said
+        if done // 100_000_000 != said:
+            said = done // 100_000_000
+            tell(f"Fetched {done / 1e9:.1f} of {total / 1e9:.1f} GB of this file …")
+
+    return report
+
+
+def counting():
+    """A progress report for a scan: a line every few seconds, none where it takes less."""
+    said = time.monotonic()
+
+    def report(done: int, blocks: int) -> None:
+        nonlocal said
+        if time.monotonic() - said > 5:
+            said = time.monotonic()
+            tell(f"{done} of {blocks} blocks …")
+
+    return report

@@ -1,0 +1,35 @@
+"""Command line: lint, measure, train, evaluate, generate. Progress to stderr, a table to stdout, JSON to --out."""
+
+from collections.abc import Sequence
+
+from tli_core.cli import evaluate, generate, lint, measure, train
+from tli_core.cli.common import Parser, tell
+
+COMMANDS = {
+    "lint": (lint, "what is wrong with a list of pairs"),
+    "measure": (measure, "how close right and wrong pairs are at every layer"),
+    "train": (train, "fine-tune an adapter on pairs"),
+    "evaluate": (evaluate, "base against adapter on trained and control pairs"),
+    "generate": (generate, "what the model writes after a prompt"),
+}
+
+
+def parser(program: str = "python -m tli_core") -> Parser:
+    """The parser of all subcommands; each is one module with `add_arguments` and `run`."""
+    made = Parser(prog=program, description=__doc__)
+    subcommands = made.add_subparsers(dest="command", required=True, parser_class=Parser)
+    for name, (module, help) in COMMANDS.items():
+        module.add_arguments(subcommands.add_parser(name, help=help, description=help))
+    return made
+
+
+def main(arguments: Sequence[str] | None = None, program: str = "python -m tli_core") -> int:
+    """Run one subcommand; 0 when it worked, 2 with one line on stderr when it was asked for wrongly."""
+    asked = parser(program).parse_args(arguments)
+    module, _ = COMMANDS[asked.command]
+    try:
+        module.run(asked)
+    except (ValueError, OSError) as error:
+        tell(f"{program} {asked.command}: {error}")
+        return 2
+    return 0

@@ -1,0 +1,42 @@
+"""How close right and wrong pairs are at every layer."""
+
+import argparse
+from pathlib import Path
+
+from tli_core.cli.common import add_adapter, add_model, counting, load, read_list, seed_argument, show, tell
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """What the subcommand takes."""
+    add_model(command)
+    add_adapter(command, required=False)
+    command.add_argument("--pairs", type=Path, help="a list of pairs; without it, the shipped control list")
+    command.add_argument("--pooling", choices=("words", "all", "last"), default="words")
+    command.add_argument("--seed", type=seed_argument, default=0)
+    command.add_argument("--out", type=Path, help="write every number as JSON here")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure, print the table of layers, and write JSON where asked."""
+    pairs = read_list(arguments.pairs, "control")
+    loaded, adapter = load(arguments)
+    from tli_core.distributed import is_main
+    from tli_core.measures.alignment import measure
+    from tli_core.measures.result import FEW_PAIRS
+    from tli_core.reports.json_csv import alignment_json, write_json
+    from tli_core.reports.notices import worded
+    from tli_core.reports.tables import alignment_table
+
+    tell(f"Measuring {len(pairs)} pairs at {loaded.blocks + 1} layers …")
+    result = measure(loaded, pairs.pairs, adapter, arguments.pooling, arguments.seed, counting())
+    notes = [worded(warning) for warning in result.warnings]
+    if result.few:
+        notes.append(f"{len(pairs)} pairs are few: ranks within the list mean little below {FEW_PAIRS}.")
+    for note in notes:
+        tell(f"Note: {note}")
+    show(alignment_table(result))
+    show(f"{len(pairs)} pairs, pool {result.pool_size}, chance {result.chance:.4f}; pooling {arguments.pooling}")
+    if arguments.out and is_main():
+        report = alignment_json(result)
+        report["warnings"] = [*notes, *pairs.warnings]
+        write_json(report, arguments.out)

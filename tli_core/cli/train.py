@@ -1,0 +1,147 @@
+"""Fine-tune an adapter on pairs."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tli_core.cli.common import add_model, layer_argument, load, read_list, show, tell
+from tli_core.lists.formats import PairList
+from tli_core.training.config import KNOBS, Knob
+from tli_core.training.presets import PRESETS, read_preset
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """What the subcommand takes."""
+    add_model(command)
+    command.add_argument("--pairs", type=Path, help="pairs to train on; without it, the shipped training list")
+    command.add_argument("--control", type=Path, help="held-out pairs; without it, the shipped control list")
+    command.add_argument("--preset", default="corrected", help="corrected, published, or a YAML file of knobs")
+    for knob in KNOBS.values():
+        _add_knob(command, knob)
+    command.add_argument("--seeds", type=int, default=1, metavar="N", help="train from N seeds and report the spread")
+    command.add_argument(
+        "--pilot", action="store_true", help="pick the layer as published: highest cosine, BOS and all"
+    )
+    command.add_argument("--dry-run", action="store_true", help="only try a few batches: first loss, time and memory")
+    command.add_argument("--name", help="the adapter's name; with several seeds, -seed0 and so on is added")
+    command.add_argument("--adapters", type=Path, help="the folder to put it in; adapters/ by default")
+
+
+def _add_knob(command: argparse.ArgumentParser, knob: Knob) -> None:
+    """A setting's flag; its value stays None where it is not given, and the preset's holds."""
+    kinds = {"whole": int, "real": float, "layer": layer_argument}
+    settings: dict[str, Any] = {"help": (knob.help or knob.label).replace("%", "%%"), "default": None}
+    if knob.kind == "switch":
+        settings["action"] = "store_true"
+    elif knob.kind == "choices":
+        settings |= {"nargs": "+", "metavar": "MATRIX"}
+    elif knob.kind == "choice":
+        settings["choices"] = knob.choices
+    else:
+        settings["type"] = kinds[knob.kind]
+    command.add_argument(f"--{knob.name.replace('_', '-')}", **settings)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train, save and evaluate one adapter for each seed; or only try a few batches."""
+    from tli_core.models.loaded_model import blocks_to_train
+    from tli_core.models.registry import ADAPTERS, check_adapter_name
+
+    folder = arguments.adapters or ADAPTERS
+    if not 1 <= arguments.seeds <= 100:
+        raise ValueError(f"--seeds must be 1 to 100, got {arguments.seeds}.")
+    if arguments.name is None and not arguments.dry_run:
+        raise ValueError("--name is missing: how shall the adapter be called?")
+    config = training_config(arguments)
+    seeds = range(config.seed, config.seed + arguments.seeds)
+    names = [arguments.name if arguments.seeds == 1 else f"{arguments.name}-seed{seed}" for seed in seeds]
+    for name in [] if arguments.dry_run else names:
+        if (folder / check_adapter_name(name)).exists():
+            raise ValueError(f"{folder / name} is already there: choose another --name, or remove it first.")
+    pairs, control = read_list(arguments.pairs, "train"), read_list(arguments.control, "control")
+    if len(control) < 2:
+        raise ValueError("The control list needs at least two pairs, as they are compared with each other: add some.")
+    from tli_core.lists.lint import leak_notice
+    from tli_core.reports.notices import worded
+
+    if leak := leak_notice(pairs.pairs, control.pairs):
+        tell(f"Warning: {worded(leak)}")
+    # A pilot needs every layer, so the whole model.
+    loaded, _ = load(arguments, None if arguments.pilot else blocks_to_train(arguments.model, config.layer))
+    if arguments.pilot:
+        config = _after_pilot(loaded, pairs, config)
+    if arguments.dry_run:
+        from tli_core.reports.messages import dry_run_sentence
+        from tli_core.reports.tables import dry_run_rows, format_table
+        from tli_core.training.dry_run import dry_run
+
+        tried = dry_run(loaded, pairs.pairs, config)
+        show(format_table(dry_run_rows(tried, config.loss)))
+        show(dry_run_sentence(tried, config.loss))
+        return
+    sources = {
+        "pairs_from": arguments.pairs.name if arguments.pairs else "the shipped training list",
+        "control_from": arguments.control.name if arguments.control else "the shipped control list",
+    }
+    runs = [
+        _train_one(loaded, pairs, control, replace(config, seed=seed), folder, name, sources)
+        for seed, name in zip(seeds, names, strict=True)
+    ]
+    if len(runs) > 1:
+        from tli_core.reports.tables import format_table, spread_rows
+        from tli_core.training.seeds import spread
+
+        show(f"The control list over {len(runs)} seeds:")
+        show(format_table(spread_rows(spread([control_run for _, control_run in runs]))))
+        show(f"verdicts: {', '.join(control_run.change.verdict for _, control_run in runs)}")
+
+
+def training_config(arguments: argparse.Namespace):
+    """The preset, by name or from a file, with the settings that were given."""
+    preset = arguments.preset
+    config = PRESETS[preset] if preset in PRESETS else read_preset(preset)
+    given = {name: getattr(arguments, name) for name in KNOBS if getattr(arguments, name) is not None}
+    return replace(config, **{name: KNOBS[name].parse(value) for name, value in given.items()})
+
+
+def _after_pilot(loaded, pairs: PairList, config):
+    """The configuration with the layer that the published pilot picks."""
+    from tli_core.measures.pilot import run_pilot
+    from tli_core.reports.messages import pilot_sentence
+
+    pilot = run_pilot(loaded, pairs.pairs, seed=config.seed, tell=lambda doing: tell(f"Pilot: {doing} …"))
+    tell(pilot_sentence(pilot))
+    return replace(config, layer=pilot.layer)
+
+
+def _train_one(loaded, pairs: PairList, control: PairList, config, folder: Path, name: str, sources: dict[str, str]):
+    """Train, save and evaluate one adapter: the evaluations of the trained and the control list."""
+    from tli_core.distributed import is_main, wait
+    from tli_core.measures.before_after import evaluate_lists
+    from tli_core.reports.model_card import save_adapter, write_card
+    from tli_core.reports.tables import evaluation_table
+    from tli_core.training.loop import TrainedAdapter, train_adapter
+
+    trained: TrainedAdapter | None = None
+    for item in train_adapter(loaded, pairs.pairs, config, control.pairs):
+        if isinstance(item, TrainedAdapter):
+            trained = item
+        elif item.check:
+            loss = "   –   " if item.loss is None else f"{item.loss:7.4f}"
+            tell(
+                f"step {item.step}/{item.steps} epoch {item.epoch} loss {loss} | held out: "
+                f"matched {item.check.matched:.3f} mismatched {item.check.mismatched:.3f} P@1 {item.check.p_at_1:.3f}"
+            )
+    trained.record.update(sources)
+    target = save_adapter(trained, folder, name) if is_main() else folder / name
+    wait()
+    adapter = loaded.add_adapter(target).key
+    tell("Measuring base and adapter on both lists …")
+    evaluations = evaluate_lists(loaded, pairs.pairs, control.pairs, adapter, loaded.last_layer, config.seed)
+    if is_main():
+        write_card(target, trained.record, evaluations)
+    show(evaluation_table(evaluations))
+    show(f"Saved to {target}")
+    loaded.drop(adapter)
+    return evaluations

@@ -1,0 +1,86 @@
+"""A pair of languages: everything that is known of it, read from one folder of data.
+
+To add a pair, add a folder under `language_pairs` with a pair.yaml and a lexicon.csv like those of swahili_english.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from tli_core.lists.prompts import Template
+
+FOLDER = Path(__file__).parent / "language_pairs"
+DEFAULT = "swahili_english"
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language's ISO 639 code, and its name in English."""
+
+    code: str
+    name: str
+
+
+@dataclass(frozen=True)
+class LanguagePair:
+    """Two languages and what measuring them needs.
+
+    translations: the prompts that ask for a translation, to_target first. probes: the published kinds of question.
+    source_infinitives and target_infinitives: how infinitives begin. source_sentences and target_sentences: plain
+    sentences for perplexity. lexicon: the file of its word list.
+    """
+
+    source: Language
+    target: Language
+    translations: tuple[Template, Template]
+    probes: tuple[Template, ...]
+    source_infinitives: tuple[str, ...]
+    target_infinitives: tuple[str, ...]
+    source_sentences: tuple[str, ...]
+    target_sentences: tuple[str, ...]
+    lexicon: Path
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The names of source and target."""
+        return self.source.name, self.target.name
+
+    @property
+    def answers(self) -> Mapping[str, Language]:
+        """The language that each direction ends in, by `to_target` and `to_source`."""
+        return {"to_target": self.target, "to_source": self.source}
+
+    @property
+    def templates(self) -> tuple[Template, ...]:
+        """All prompts, the two translations first."""
+        return (*self.translations, *self.probes)
+
+
+@cache
+def language_pair(key: str = DEFAULT) -> LanguagePair:
+    """A pair by the name of its folder.
+
+    Raises:
+        ValueError: there is none of that name; the message lists those there are.
+    """
+    folder = FOLDER / key
+    if not (folder / "pair.yaml").is_file():
+        known = ", ".join(sorted(path.parent.name for path in FOLDER.glob("*/pair.yaml")))
+        raise ValueError(f"There is no language pair {key!r}: choose one of {known}.")
+    read = yaml.safe_load((folder / "pair.yaml").read_text(encoding="utf-8"))
+    source, target = Language(**read["source"]), Language(**read["target"])
+    shows = "a translation in the format the bundled model was trained on"
+    return LanguagePair(
+        source,
+        target,
+        (
+            Template(f"Translate to {target.name}", read["prompts"]["to_target"], shows),
+            Template(f"Translate to {source.name}", read["prompts"]["to_source"], shows),
+        ),
+        tuple(Template(**probe) for probe in read["probes"]),
+        *(tuple(read[kind][side]) for kind in ("infinitives", "sentences") for side in ("source", "target")),
+        folder / "lexicon.csv",
+    )

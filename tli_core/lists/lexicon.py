@@ -1,0 +1,41 @@
+"""The word list that ships with a language pair, in four splits that share no word in either language."""
+
+import csv
+from functools import cache
+from typing import NamedTuple
+
+from tli_core.lists.language_pair import DEFAULT, language_pair
+from tli_core.lists.pairs import WordPair
+
+SPLITS = ("train", "control", "pool", "reserved")
+
+
+class LexiconEntry(NamedTuple):
+    """A row of the shipped lexicon: a pair with its part of speech, topic and split."""
+
+    pair: WordPair
+    pos: str
+    topic: str
+    split: str
+
+
+@cache
+def lexicon(pair: str = DEFAULT) -> tuple[LexiconEntry, ...]:
+    """The shipped lexicon of a language pair. Its splits share no word in either language: see SPLITS."""
+    with language_pair(pair).lexicon.open(encoding="utf-8", newline="") as file:
+        return tuple(
+            LexiconEntry(
+                WordPair(row["source"], row["target"], tuple(g for g in row["glosses"].split("; ") if g)),
+                row["pos"],
+                row["topic"],
+                row["split"],
+            )
+            for row in csv.DictReader(file)
+        )
+
+
+def shipped(split: str, pair: str = DEFAULT) -> tuple[WordPair, ...]:
+    """The lexicon's pairs of one split: train, control, pool (the reference pool) or reserved (never trained on)."""
+    if split not in SPLITS:
+        raise ValueError(f"There is no split {split!r}: choose one of {', '.join(SPLITS)}.")
+    return tuple(entry.pair for entry in lexicon(pair) if entry.split == split)

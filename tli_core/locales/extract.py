@@ -1,0 +1,48 @@
+"""Find every text that people read: in the code, where it is marked, and in the data of the language pairs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+
+from tli_core.i18n import DOMAIN
+from tli_core.lists.language_pair import FOLDER, language_pair
+from tli_core.lists.lexicon import lexicon
+
+ROOT = Path(__file__).resolve().parents[2]
+KEYWORDS = {
+    "say": None,
+    "N_": None,
+    "say_n": (1, 2),
+    # A measure's heading in tables, and the row of a table.
+    "Measure": (2,),
+    "add": (1,),
+    # Gradio's label of a tab or an accordion, where it is not marked.
+    "over": (1,),
+}
+
+
+def template() -> Catalog:
+    """All texts of today, as a catalogue without translations."""
+    found = Catalog(project="Lugha Lens", domain=DOMAIN)
+    for package in ("tli_core", "ui"):
+        options = {"encoding": "utf-8"}
+        for file, line, text, comments, _ in extract_from_dir(
+            ROOT / package, [("**.py", "python")], {"**.py": options}, KEYWORDS
+        ):
+            found.add(text, locations=[(f"{package}/{Path(file).as_posix()}", line)], auto_comments=comments)
+    for text, place in texts_of_data():
+        found.add(text, locations=[(place, 1)])
+    return found
+
+
+def texts_of_data() -> Iterator[tuple[str, str]]:
+    """The texts of every language pair, with the file that they are in: names, prompts, and the lexicon's topics."""
+    for path in sorted(FOLDER.glob("*/pair.yaml")):
+        pair = language_pair(path.parent.name)
+        place = path.relative_to(ROOT).as_posix()
+        for text in (*pair.names, *(name for t in pair.templates for name in (t.name, t.shows))):
+            yield text, place
+        for topic in sorted({entry.topic for entry in lexicon(path.parent.name)}):
+            yield topic, pair.lexicon.relative_to(ROOT).as_posix()

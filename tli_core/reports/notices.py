@@ -1,0 +1,89 @@
+"""Notices of results in words: the only place that has them."""
+
+from tli_core.i18n import N_, say, say_n
+from tli_core.models.layers import layer_words
+from tli_core.notices import Notice
+
+TEXTS = {
+    "bos_averaged_in": N_(
+        "At {where}, BOS is averaged in and carries up to {share:.0f} % of the vectors' squared length: any two words "
+        "look alike there, right or wrong. Pool words only."
+    ),
+    "rogue_dimensions": N_(
+        "At {where}, three dimensions carry up to {share:.0f} % of the vectors' squared length: the cosine there is "
+        "about them more than about the words."
+    ),
+    "not_numbers": N_(
+        "At {where}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there."
+    ),
+    "prefix_added": N_(
+        "The tokenizer of {model} puts no token in front of a text. {token} was put there, so that no word's first "
+        "piece is what the model parks its attention on; it is part of no word."
+    ),
+    "no_prefix": N_(
+        "The tokenizer of {model} has no token to put in front: every word's first piece sees only itself."
+    ),
+    "attention_sink": N_(
+        "At {where}, a word's first piece is an attention sink, up to {times:.0f} times as long as its others: the "
+        "model parks attention there, and any two words look alike, right or wrong."
+    ),
+    "same_spelling": N_(
+        "Spelt the same in both languages, so the cosine is 1 whatever the model knows: {alike} of {n} pairs. "
+        "Leave them out."
+    ),
+    "no_own_wrong_pair": N_(
+        "This list has no wrong pair of its own: those shown are the reference pool's. Add a second pair."
+    ),
+    "measured_in_parts": N_(
+        "{n} pairs are measured in parts of {part}: wrong pairs and ranks are those within a part."
+    ),
+    "leak": N_(
+        "{source} {source_language} and {target} {target_language} words of the control list are also in the trained "
+        "list ({named} …): take them out, or its figures are not all about unseen words."
+    ),
+    "layer_picked_here": N_(
+        "Layer {layer} was picked on these same {n} pairs, so its figures flatter: believe the other list."
+    ),
+    "step_chosen_here": N_(
+        "Step {step} was kept because held-out pairs were best there, and {n} of these are among them: their figures "
+        "flatter. Believe pairs that had no say in it."
+    ),
+    "step_chosen_unknown": N_(
+        "Step {step} was kept because held-out pairs were best there, and the record does not tell which: these may be "
+        "among them."
+    ),
+    "of_list": N_("{list}: {notice}"),
+    "perplexity": N_(
+        "perplexity {source:,.0f} on plain {source_language} and {target:,.0f} on plain {target_language}, where "
+        "guessing gives {uniform:,}"
+    ),
+    "noisy_model": N_(
+        "This model writes noise ({figures}): it was not trained, or not loaded whole. Believe nothing measured with "
+        "it."
+    ),
+    "healthy_model": N_("The model reads both languages ({figures})."),
+}
+
+_NAMES = ("list", "source_language", "target_language")
+"""Values that are words of the page's own, said in the reader's language."""
+
+
+def worded(notice: Notice | str) -> str:
+    """A notice in the reader's language; what is words already is left as it is."""
+    if isinstance(notice, str):
+        return notice
+    values = dict(notice.values)
+    if "first" in values:
+        values["where"] = _where(str(values.pop("first")), int(values.pop("layers")))
+    return say(TEXTS[notice.code], **{name: _value(name, value) for name, value in values.items()})
+
+
+def _value(name: str, value: object) -> object:
+    if isinstance(value, Notice):
+        return worded(value)
+    return say(str(value)) if name in _NAMES else value
+
+
+def _where(first: str, layers: int) -> str:
+    """A layer, or several from one on."""
+    return say_n("{first}", "{n} layers from {first} on", layers, first=layer_words(first))

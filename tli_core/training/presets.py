@@ -1,0 +1,107 @@
+"""The two settings to start from, the published and the corrected one, and presets in YAML files."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tli_core.i18n import N_, say
+from tli_core.training.config import KNOBS, OUTPUT, TrainingConfig
+
+PRESETS = {
+    # arXiv 2506.15415 and its code: layer 2, BOS averaged in, hardest negative of a batch of 8.
+    "published": TrainingConfig(
+        preset="published",
+        layer=2,
+        pooling="all",
+        loss="triplet",
+        margin=0.4,
+        temperature=1.0,
+        batch_size=8,
+        epochs=5,
+        learning_rate=2e-4,
+        warmup_steps=50,
+        weight_decay=0.01,
+        rank=16,
+        alpha=32,
+        dropout=0.05,
+        targets=("q_proj", "v_proj"),
+    ),
+    # Words only, every other pair of a large batch as a negative in both directions, read where the model answers.
+    "corrected": TrainingConfig(
+        preset="corrected",
+        layer=OUTPUT,
+        pooling="words",
+        loss="contrastive",
+        margin=0.0,
+        temperature=0.05,
+        batch_size=128,
+        epochs=8,
+        learning_rate=1e-3,
+        warmup_steps=10,
+        weight_decay=0.01,
+        rank=16,
+        alpha=32,
+        dropout=0.05,
+        targets=("q_proj", "v_proj"),
+    ),
+}
+
+MAX_PRESET_BYTES = 20_000
+
+
+def configured(preset: str, **changes: Any) -> TrainingConfig:
+    """A preset with some settings changed, each given as a widget, YAML or the command line has it.
+
+    Raises:
+        ValueError: there is no such preset, or a value is of another type or out of range.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"There is no preset {preset!r}: choose {' or '.join(PRESETS)}.")
+    return replace(PRESETS[preset], **{name: KNOBS[name].parse(value) for name, value in changes.items()})
+
+
+def changed_knobs(config: TrainingConfig) -> dict[str, Any]:
+    """The settings in which a configuration differs from the preset that it started from."""
+    start = asdict(PRESETS[config.preset])
+    return {name: value for name, value in asdict(config).items() if value != start[name]}
+
+
+def preset_text(config: TrainingConfig) -> str:
+    """A configuration as YAML: the preset that it started from, and every setting."""
+    values = {**asdict(config), "targets": list(config.targets)}
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def read_preset(path: str | Path) -> TrainingConfig:
+    """A configuration from YAML: `preset` names the one to start from (corrected by default), other keys change it.
+
+    Raises:
+        ValueError: no such file, no YAML, an unknown key, or a value that it cannot have; the message says which.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"There is no preset at {path}: give {', '.join(PRESETS)}, or a YAML file.")
+    if path.stat().st_size > MAX_PRESET_BYTES:
+        text = N_("{name} is larger than {most} kB, too large for a preset.")
+        raise ValueError(say(text, name=path.name, most=MAX_PRESET_BYTES // 1000))
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else say(" at line {line}", line=mark.line + 1)
+        text = N_("{name} is not YAML{where}: write one knob a line, such as epochs: 8.")
+        raise ValueError(say(text, name=path.name, where=where)) from error
+    if not isinstance(given, dict):
+        raise ValueError(say("{name} holds no knobs: write one a line, such as epochs: 8.", name=path.name))
+    preset = str(given.pop("preset", "corrected"))
+    for name in given:
+        if name not in KNOBS:
+            text = N_("{file}: there is no knob {name!r}; there are {names}.")
+            names = ", ".join(("preset", *KNOBS))
+            raise ValueError(say(text, file=path.name, name=str(name)[:40], names=names))
+    try:
+        return configured(preset, **given)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from None

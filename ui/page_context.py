@@ -1,0 +1,50 @@
+"""What every tab is built with: the server behind the page, and the parts of the page that tabs share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import gradio as gr
+
+from ui.server.jobs import Jobs
+from ui.server.visitors import Models, Visitor
+from ui.widgets.adapter_pickers import AdapterPickers
+from ui.widgets.events import Handler
+from ui.widgets.model_bar import ModelBar
+from ui.widgets.page_opening import PageOpening
+
+
+@dataclass
+class PageContext:
+    """Made once a page, in the order in which its parts stand; `build(context)` of each tab reads it.
+
+    visitor holds a `Visitor`, token the browser's own secret. The alignment tab sets `pairs` and `draw`, the fine-tune
+    tab `train_pairs`, for tabs that come after them.
+    """
+
+    models: Models
+    jobs: Jobs
+    visitor: gr.State
+    token: gr.BrowserState
+    bar: ModelBar
+    pickers: AdapterPickers
+    opening: PageOpening
+    tabs: gr.Tabs
+    run_note: gr.Markdown
+    pairs: gr.Textbox = field(init=False)
+    draw: Handler = field(init=False)
+    train_pairs: gr.Textbox = field(init=False)
+
+    @property
+    def model(self) -> gr.Dropdown:
+        """The base that the page works with."""
+        return self.bar.model
+
+    def open(self, tab: str) -> gr.Tabs:
+        """An update that brings a tab to the front."""
+        return gr.Tabs(selected=tab)
+
+
+def new_visitor() -> gr.State:
+    """A state with a visitor of its own for every page that is open."""
+    return gr.State(Visitor(), time_to_live=7200, delete_callback=Visitor.forget)

@@ -1,0 +1,116 @@
+"""An evaluation as the page shows it: made once, looked at in several ways and at any layer."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import plotly.graph_objects as go
+
+import tli_core as core
+from tli_core.i18n import N_, say
+from tli_core.lists.pairs import WordPair
+from ui.server.gpu import on_gpu
+from ui.server.token_limits import check_tokens
+from ui.server.visitors import Models, Visitor
+
+VIEWS = {
+    N_("Control pairs, before and after"): N_(
+        "Solid: right pairs with a 95 % interval. Dotted: wrong pairs, nine in ten "
+        "inside the pale band. Only the distance between the two means anything."
+    ),
+    N_("Trained pairs, before and after"): N_(
+        "The pairs that the adapter was trained on. A gain here that the control pairs "
+        "do not show is memory, not alignment."
+    ),
+    N_("What changed at every layer"): N_(
+        "After minus before with 95 % intervals of the *difference*; p values (hover) are "
+        "corrected for the number of layers (Holm). The dotted line, the gap, is the one that counts."
+    ),
+    N_("Each control pair"): N_(
+        "Above the dashed line the cosine rose. If the orange marks, the wrong pairs, rose as well, "
+        "the rise says nothing."
+    ),
+    N_("Right and wrong pairs"): N_(
+        "How the cosines are spread. Where the two heaps lie on each other, a high cosine says nothing."
+    ),
+    N_("With BOS averaged in"): N_(
+        "The base on the control pairs, pooled as the published pilot does it. Its cosines near 1 are "
+        "those of *wrong* pairs too: every vector is nearly the same BOS. That is why a figure such as "
+        "0.99998 says nothing about translation."
+    ),
+    N_("What carries the vectors"): N_(
+        "Under the base: how much of the vectors' squared length is BOS, and how much lies in "
+        "each vector's three largest dimensions, with words only and with BOS averaged in."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is on the page, so that layers and views change without measuring again."""
+
+    model: str
+    adapter: str
+    report: core.measures.before_after.EvaluationReport
+
+
+@on_gpu(60)
+def evaluated(
+    models: Models,
+    visitor: Visitor,
+    model: str,
+    adapter: str,
+    pairs: Sequence[WordPair],
+    unseen: Sequence[WordPair],
+    layer: int | str,
+    tell: Callable[[str], None],
+) -> core.measures.before_after.EvaluationReport:
+    """Base and adapter on both lists."""
+    loaded, key = models.get(model), visitor.key(models, model, adapter)
+    check_tokens(loaded, pairs, unseen)
+    evaluations = core.measures.before_after.evaluate_lists(loaded, pairs, unseen, key, layer, tell=tell)
+    return core.measures.before_after.report_of(loaded, evaluations)
+
+
+@on_gpu(120)
+def answered(
+    models: Models, visitor: Visitor, measured: Measured, tell: Callable[[str], None]
+) -> core.measures.before_after.EvaluationReport:
+    """The report with what both write."""
+    loaded, key = models.get(measured.model), visitor.key(models, measured.model, measured.adapter)
+    return core.measures.before_after.with_answers(loaded, measured.report, key, tell)
+
+
+def drawn(report: core.measures.before_after.EvaluationReport, view: str) -> go.Figure:
+    """The figure of a view."""
+    trained, control = report.evaluations
+    name = report.provenance.adapter
+    labels = {say("base"): lambda item: item.before, name: lambda item: item.after}
+    poolings = [(say("words only"), control.before), (say("BOS averaged in"), report.with_bos)]
+    makers: dict[str, Callable[[], go.Figure]] = dict(
+        zip(
+            VIEWS,
+            (
+                lambda: core.reports.figures.alignment_figure([(label, of(control)) for label, of in labels.items()]),
+                lambda: core.reports.figures.alignment_figure([(label, of(trained)) for label, of in labels.items()]),
+                lambda: core.reports.figures.differences_figure(report.evaluations),
+                lambda: core.reports.figures.scatter_figure(control),
+                lambda: core.reports.figures.distributions_figure(control),
+                lambda: core.reports.figures.alignment_figure(poolings),
+                lambda: core.reports.figures.shares_figure(poolings),
+            ),
+            strict=True,
+        )
+    )
+    return makers[view]()
+
+
+def report_file(held: Measured, visitor: Visitor, folder: Path) -> str:
+    """The report as a zip in a folder."""
+    name = f"{held.report.provenance.adapter}-report"
+    record = core.models.adapter_import.read_record(visitor.folder(held.model, held.adapter))
+    core.reports.html.write_report(held.report, folder / name, record)
+    return shutil.make_archive(str(folder / name), "zip", folder, name)

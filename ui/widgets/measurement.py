@@ -1,0 +1,165 @@
+"""A measurement of pairs as the page shows it: made once, looked at in several ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+import plotly.graph_objects as go
+
+import tli_core as core
+from tli_core.encoding.readouts import POOLINGS
+from tli_core.i18n import N_, say
+from tli_core.lists.formats import parse_pairs
+from tli_core.lists.language_pair import language_pair
+from tli_core.lists.lint import doubts, read_by_byte
+from tli_core.notices import Notice
+from tli_core.reports.notices import worded
+from ui.server.gpu import on_gpu
+from ui.server.token_limits import check_tokens
+from ui.server.visitors import Models, Visitor
+from ui.widgets.errors import remark
+
+MAX_PAIRS = 2000
+MAX_NOTES = 6
+SOON = 100
+"""Pairs that are measured before their progress could be read; to draw it would take longer."""
+CURVE, HEAT_MAP = N_("Curve"), N_("Every pair at every layer")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The measurements on the page under every pooling, so that views change without measuring again.
+
+    pieces are each word's subwords; picked is the number of the pair that was clicked.
+    """
+
+    measured: tuple[tuple[str, core.measures.alignment.ByPooling], ...]
+    pooling: str
+    doubtful: tuple[str, ...]
+    pieces: dict[str, tuple[str, ...]]
+    picked: int | None = None
+
+    @property
+    def results(self) -> tuple[tuple[str, core.measures.result.LayerAlignment], ...]:
+        """The base's measurement, and the adapter's where there is one, under the present pooling."""
+        return tuple((name, by_pooling[self.pooling]) for name, by_pooling in self.measured)
+
+    @property
+    def file_name(self) -> str:
+        """A name for what is measured, as a file: models, pooling and number of pairs."""
+        who, result = "-".join(name for name, _ in self.results), self.results[0][1]
+        name = core.models.adapter_sources.folder_name(f"{Path(who).name}-{self.pooling}-{len(result.pairs)}-pairs")
+        return f"alignment-{name}.json"
+
+    @property
+    def notes(self) -> tuple[str | Notice, ...]:
+        """What could not be read or is likely a slip, and what the measurement warns of."""
+        return tuple(dict.fromkeys([*self.doubtful, *self.results[0][1].warnings]))
+
+
+@on_gpu(30)
+def measured(
+    models: Models,
+    visitor: Visitor,
+    text: str,
+    model: str,
+    adapter: str,
+    pooling: str,
+    progress: Callable | None = None,
+) -> Shown:
+    """Measure the pairs of a text under the base, and under the adapter where one is chosen, for every pooling.
+
+    Args:
+        progress: told the share that is done, and of what.
+
+    Raises:
+        ValueError: nothing can be read, there are too many pairs, or the adapter is not this visitor's to use.
+    """
+    if pooling not in POOLINGS:
+        raise ValueError(f"There is no pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
+    read = parse_pairs(text)
+    if len(read) > MAX_PAIRS:
+        raise ValueError(too_many(len(read)))
+    loaded, key = models.get(model), visitor.key(models, model, adapter)
+    check_tokens(loaded, read.pairs)
+    results = []
+    for name, used in [(model, None)] if key is None else [(model, None), (adapter, key)]:
+
+        def tell(done: int, blocks: int, name: str = name) -> None:
+            if progress and len(read) > SOON:
+                said = say("Block {done} of {blocks}, {name}", done=done, blocks=blocks, name=name)
+                progress(done / blocks, desc=said)
+
+        results.append((name, core.measures.alignment.measure_by_pooling(loaded, read.pairs, used, tell=tell)))
+    pieces = {word: core.encoding.tokens.subwords(loaded.tokenizer, word) for pair in read for word in pair[:2]}
+    by_byte = read_by_byte(pieces, pieces.__getitem__)
+    notes = (*read.warnings, *doubts(read.pairs), *([by_byte] if by_byte else []))
+    return Shown(tuple(results), pooling, notes, pieces)
+
+
+def too_many(count: int) -> str:
+    """What to say of a list that is longer than this page measures."""
+    return say("{n} pairs are more than {most}, the most this page measures: use fewer.", n=count, most=MAX_PAIRS)
+
+
+def note_list(notes: Sequence[str | Notice]) -> str:
+    """Notes as a Markdown list in which a visitor's own text stays text: no tag, link or image comes of it."""
+    shown = [core.reports.messages.plain_text(worded(note)) for note in notes[:MAX_NOTES]]
+    if len(notes) > MAX_NOTES:
+        shown.append(say("and {n} more", n=len(notes) - MAX_NOTES))
+    return "\n".join(f"- {note}" for note in shown)
+
+
+def reading_of(results: Sequence[tuple[str, core.measures.result.LayerAlignment]]) -> str:
+    (label, base), *adapted = results
+    return "\n\n".join(
+        [
+            core.reports.messages.curve_sentence(base, label),
+            *(core.reports.messages.overlay_sentence(base, after, name) for name, after in adapted),
+        ]
+    )
+
+
+def redrawn(shown: Shown | None, view: str, lines: bool) -> go.Figure | None:
+    """The figure of what was measured: the curve, with or without the pairs' own lines, or the heat map."""
+    if shown is None:
+        return None
+    results = shown.results
+    n, most = len(results[0][1].pairs), core.reports.figures.PAIRS_DRAWN
+    if (lines or view == HEAT_MAP) and n > most:
+        text = N_("The first {most} of {n} pairs are drawn one by one; the table below has every one.")
+        remark(say(text, most=most, n=n))
+    if view == HEAT_MAP:
+        return core.reports.figures.heat_map_figure(*results[-1])
+    return core.reports.figures.alignment_figure(results, lines, shown.picked)
+
+
+def pair_table(shown: Shown) -> gr.Dataframe:
+    """Each pair at the last layer: cosine, the wrong pairs' mean, its rank; and its pieces.
+
+    One layer for every row, as rows at layers of their own could not be compared with each other or with an adapter's.
+    """
+    results = shown.results
+    first, layer = results[0][1], len(results[0][1].names) - 1
+    size = first.reference_size
+    columns = (say("cosine"), say("all wrong pairs"), say("rank of {size}", size=size))
+    if len(results) > 1:
+        columns = (say("cosine"), say("wrong"), say("rank/{size}", size=size))
+        columns = tuple(f"{what} ({who})" for who in (say("base"), say("new")) for what in columns)
+    data = []
+    for i, pair in enumerate(first.pairs):
+        row = [pair.source, pair.target]
+        for _, result in results:
+            cosine, wrong, rank = result.cosine[i, layer], result.mismatched[layer], result.reference_rank[layer, i]
+            row += [f"{cosine:.3f}", f"{wrong:.3f}", str(int(rank))]
+        data.append([*row, " | ".join("·".join(p.strip() for p in shown.pieces[word]) for word in pair[:2])])
+    headers = [*map(say, language_pair().names), *columns, say("pieces")]
+    label = say(
+        "Each pair at {layer} ({caption})",
+        layer=core.models.layers.layer_words(first.names[layer]),
+        caption=core.reports.tables.caption(results[-1][1].provenance),
+    )
+    return gr.Dataframe({"headers": headers, "data": data}, label=label)

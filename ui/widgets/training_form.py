@@ -1,0 +1,140 @@
+"""The form of a fine-tune: pairs, preset and settings. Its widgets are made from the fields of TrainingConfig."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from tli_core.i18n import N_, say
+from tli_core.training.config import KNOBS, Knob, TrainingConfig
+from tli_core.training.presets import PRESETS
+from ui.server.training_run import SHIPPED, TYPED, UPLOADED, TrainingRequest
+from ui.widgets.events import QUIET
+from ui.widgets.pairs_input import LIST_LINES
+
+START = "corrected"
+PRESET_NOTES = {
+    "corrected": N_(
+        "**Corrected**: words only, every other word of a large batch as a wrong answer, in both directions."
+    ),
+    "published": N_(
+        "**Published** (arXiv 2506.15415): layer 2, BOS averaged in, the hardest of seven wrong answers. "
+        "Cosine rises; watch whether the wrong pairs rise with it."
+    ),
+}
+MORE_KNOBS = (
+    ("layer", "seed"),
+    ("pooling",),
+    ("loss",),
+    ("learning_rate", "batch_size"),
+    ("margin", "temperature"),
+    ("rank", "alpha", "dropout"),
+    ("targets",),
+    ("warmup_steps", "weight_decay"),
+    ("patience",),
+)
+"""The settings behind "More knobs", a row each."""
+
+
+def knob_widget(knob: Knob, value: Any) -> gr.components.Component:
+    """The widget of one setting; bounds are checked by TrainingConfig, whose sentences name the setting."""
+    known: dict[str, Any] = {"label": knob.label, "info": knob.help or None, "elem_id": f"knob-{knob.name}"}
+    if knob.kind == "switch":
+        return gr.Checkbox(value, **known)
+    if knob.kind == "choice":
+        return gr.Radio(list(knob.choices), value=value, **known)
+    if knob.kind == "choices":
+        return gr.CheckboxGroup(list(knob.choices), value=list(value), **known)
+    if knob.kind == "layer":
+        return gr.Textbox(str(value), min_width=90, **known)
+    return gr.Number(value, precision=0 if knob.kind == "whole" else None, min_width=90, **known)
+
+
+class TrainingForm:
+    """The form, laid out where it is made; `inputs` go to a handler, whose data `read` turns into a request."""
+
+    def __init__(self, model: gr.Dropdown):
+        self.model = model
+        self.source = gr.Radio([SHIPPED, TYPED, UPLOADED], value=SHIPPED, label=N_("Train on"), elem_id="train-source")
+        self.typed = gr.Textbox(
+            label=N_("Pairs, one a line"),
+            lines=LIST_LINES,
+            max_lines=LIST_LINES,
+            visible=False,
+            placeholder="maji, water\nmoto, fire",
+            elem_id="train-pairs",
+        )
+        self.uploaded = gr.File(
+            label=N_("JSON, CSV or TSV"),
+            file_types=[".json", ".csv", ".tsv", ".txt"],
+            visible=False,
+            height=120,
+            elem_id="train-file",
+        )
+        self.preset = gr.Radio(list(PRESET_NOTES), value=START, label=N_("Preset"), elem_id="preset")
+        self.note = gr.Markdown(PRESET_NOTES[START], elem_classes="hint")
+        self.knobs: dict[str, gr.components.Component] = {}
+        self._add("shuffled")
+        with gr.Row():
+            self.name = gr.Textbox("my-adapter", label=N_("Name"), min_width=120, elem_id="adapter-name")
+            self._add("epochs")
+        with gr.Accordion(N_("More knobs"), open=False):
+            for names in MORE_KNOBS:
+                with gr.Row():
+                    for name in names:
+                        self._add(name)
+        self.source.input(
+            lambda chosen: {
+                self.typed: gr.Textbox(visible=chosen == TYPED),
+                self.uploaded: gr.File(visible=chosen == UPLOADED),
+            },
+            self.source,
+            [self.typed, self.uploaded],
+            **QUIET,
+        )
+        kept = [self.note, *(self.knobs[name] for name in self._of_preset())]
+        self.preset.input(self._start_from, self.preset, kept, **QUIET)
+
+    @property
+    def inputs(self) -> set[gr.blocks.Block]:
+        """What a handler takes to `read` it."""
+        return {self.model, self.source, self.typed, self.uploaded, self.name, self.preset, *self.knobs.values()}
+
+    def read(self, data: Mapping[gr.blocks.Block, Any]) -> TrainingRequest:
+        """What was asked for, from a handler's data."""
+        return TrainingRequest(
+            data[self.model],
+            data[self.source],
+            data[self.typed],
+            data[self.uploaded],
+            data[self.name],
+            data[self.preset],
+            {name: data[widget] for name, widget in self.knobs.items()},
+        )
+
+    def filled(self, config: TrainingConfig) -> dict[gr.blocks.Block, Any]:
+        """Updates that put a configuration into the form."""
+        return {self.preset: config.preset, self.note: say(PRESET_NOTES[config.preset]), **self._values(config)}
+
+    def _add(self, name: str) -> None:
+        self.knobs[name] = knob_widget(KNOBS[name], getattr(PRESETS[START], name))
+
+    def _of_preset(self) -> list[str]:
+        """The settings that a preset decides: seed and shuffling are the visitor's own."""
+        return [name for name in self.knobs if name not in ("seed", "shuffled")]
+
+    def _start_from(self, preset: str) -> dict[gr.blocks.Block, Any]:
+        values = self._values(PRESETS[preset])
+        return {
+            self.note: say(PRESET_NOTES[preset]),
+            **{self.knobs[n]: values[self.knobs[n]] for n in self._of_preset()},
+        }
+
+    def _values(self, config: TrainingConfig) -> dict[gr.blocks.Block, Any]:
+        given = {name: getattr(config, name) for name in self.knobs}
+        return {
+            self.knobs[name]: list(value) if isinstance(value, tuple) else str(value) if name == "layer" else value
+            for name, value in given.items()
+        }
