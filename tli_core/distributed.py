@@ -80,15 +80,16 @@ def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Add up every process's gradients, in place; a process whose part was empty adds nothing."""
     if processes() == 1:
         return
-    parameters = list(parameters)
+    gradients = []
     for parameter in parameters:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
+        gradients.append(parameter.grad)
     # As one message: a small one takes as long as a large one.
-    together = torch.cat([parameter.grad.flatten() for parameter in parameters])
+    together = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(together)
-    for parameter, summed in zip(parameters, together.split([p.numel() for p in parameters]), strict=True):
-        parameter.grad.copy_(summed.view_as(parameter))
+    for gradient, summed in zip(gradients, together.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(summed.view_as(gradient))
 
 
 def _bounds(total: int) -> list[tuple[int, int]]:

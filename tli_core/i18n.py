@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -85,7 +86,8 @@ def texts(language: str) -> Mapping[str, str]:
     return {_singular(entry.id): _singular(entry.string) for entry in entries}
 
 
-def _singular(text: str | tuple[str, ...]) -> str:
+def _singular(text: Any) -> str:
+    """A text of a catalogue, or the first of its forms."""
     return text if isinstance(text, str) else text[0]
 
 

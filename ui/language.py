@@ -12,13 +12,14 @@ from typing import Any
 
 import gradio as gr
 from fastapi import Request
+from gradio.blocks import Block
 from gradio.context import LocalContext
 from pydantic import BaseModel
 
 from tli_core.i18n import ENGLISH, N_, SWAHILI, ask_reader, texts
 from ui.server.hosting import Hosting
 from ui.widgets.deep_links import MAX_LINK
-from ui.widgets.empty_plot import empty_figure
+from ui.widgets.empty_plot import WORDS, empty_figure
 from ui.widgets.events import QUIET
 
 SWAHILI_TEXTS = texts(SWAHILI)
@@ -138,7 +139,7 @@ def wants_swahili(asked: str | None, accepted: str) -> bool:
     return (asked or accepted).lower().startswith("sw")
 
 
-def swahili_of(part: gr.blocks.Block) -> dict:
+def swahili_of(part: Block) -> dict:
     """What of a part of the page there is in Swahili: its texts, and its choices with their values left as they are."""
     if isinstance(part, gr.Tabs) and any(getattr(tab, "id", None) == "Kiswahili" for tab in part.children):
         return {"selected": "Kiswahili"}
@@ -148,10 +149,10 @@ def swahili_of(part: gr.blocks.Block) -> dict:
     if isinstance(part, gr.HighlightedText) and part.value:
         texts["value"] = [(SWAHILI_TEXTS.get(words, words), mark) for words, mark in part.value]
     if isinstance(part, gr.Dataframe) and part.interactive:
-        texts["headers"] = [SWAHILI_TEXTS.get(header, header) for header in part.headers]
+        texts["headers"] = [SWAHILI_TEXTS.get(header, header) for header in part.headers or ()]
     choices = getattr(part, "choices", None) or []
-    if (words := getattr(part, "words", None)) in SWAHILI_TEXTS:
-        texts["value"] = empty_figure(SWAHILI_TEXTS[words])
+    if words := SWAHILI_TEXTS.get(getattr(part, WORDS, "")):
+        texts["value"] = empty_figure(words)
     # A choice of words is translated; one of names, such as adapters, is another for every visitor.
     said = [_swahili_or_none(label) for label, _ in choices]
     if (isinstance(part, gr.Radio) and any(said)) or (isinstance(part, gr.Dropdown) and said and all(said)):

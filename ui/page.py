@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import gradio as gr
+from gradio import themes
 from starlette.middleware import Middleware
 
 from tli_core.i18n import N_
@@ -78,11 +79,9 @@ def _say_where(hosting: Hosting) -> None:
         gr.Markdown(COPY_NOTE, visible=bool(hosting.space), elem_classes="hint", elem_id="copy-note")
 
 
-def theme() -> gr.themes.Base:
+def theme() -> themes.Base:
     """The default theme with fonts of the visitor's own machine and secondary text and buttons dark enough to read."""
-    made = gr.themes.Default(
-        primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
-    )
+    made = themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     return made.set(
         body_text_color_subdued="*neutral_600",
         button_primary_background_fill="*primary_600",

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NoReturn
 
 from tli_core.lists.formats import PairList, read_pairs
 from tli_core.lists.lexicon import shipped
@@ -19,7 +20,7 @@ LOADS = ("auto", "gpu", "gpus", "8-bit", "4-bit", "offload", "cpu", "first-block
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaint is one line, with the way to help."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 

@@ -27,6 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError(f"{arguments.report} is already there: give the report a folder of its own.")
     trained, control = read_list(arguments.trained, "train"), read_list(arguments.control, "control")
     loaded, adapter = load(arguments)
+    assert adapter is not None, "--adapter is required"
     from tli_core.measures.before_after import evaluate_lists, report_of, with_answers
     from tli_core.reports.json_csv import evaluation_json, write_json
     from tli_core.reports.messages import change_sentence

@@ -46,19 +46,20 @@ def _add_knob(command: argparse.ArgumentParser, knob: Knob) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train, save and evaluate one adapter for each seed; or only try a few batches."""
     from tli_core.models.loaded_model import blocks_to_train
-    from tli_core.models.registry import ADAPTERS, check_adapter_name
+    from tli_core.models.registry import OWN_ADAPTERS, check_adapter_name
 
-    folder = arguments.adapters or ADAPTERS
+    folder = arguments.adapters or OWN_ADAPTERS
     if not 1 <= arguments.seeds <= 100:
         raise ValueError(f"--seeds must be 1 to 100, got {arguments.seeds}.")
-    if arguments.name is None and not arguments.dry_run:
+    name = arguments.name or ("dry-run" if arguments.dry_run else None)
+    if name is None:
         raise ValueError("--name is missing: how shall the adapter be called?")
     config = training_config(arguments)
     seeds = range(config.seed, config.seed + arguments.seeds)
-    names = [arguments.name if arguments.seeds == 1 else f"{arguments.name}-seed{seed}" for seed in seeds]
-    for name in [] if arguments.dry_run else names:
-        if (folder / check_adapter_name(name)).exists():
-            raise ValueError(f"{folder / name} is already there: choose another --name, or remove it first.")
+    names = [name if arguments.seeds == 1 else f"{name}-seed{seed}" for seed in seeds]
+    for wanted in [] if arguments.dry_run else names:
+        if (folder / check_adapter_name(wanted)).exists():
+            raise ValueError(f"{folder / wanted} is already there: choose another --name, or remove it first.")
     pairs, control = read_list(arguments.pairs, "train"), read_list(arguments.control, "control")
     if len(control) < 2:
         raise ValueError("The control list needs at least two pairs, as they are compared with each other: add some.")
@@ -133,6 +134,7 @@ def _train_one(loaded, pairs: PairList, control: PairList, config, folder: Path,
                 f"step {item.step}/{item.steps} epoch {item.epoch} loss {loss} | held out: "
                 f"matched {item.check.matched:.3f} mismatched {item.check.mismatched:.3f} P@1 {item.check.p_at_1:.3f}"
             )
+    assert trained is not None, "a run ends with its adapter"
     trained.record.update(sources)
     target = save_adapter(trained, folder, name) if is_main() else folder / name
     wait()

@@ -21,7 +21,8 @@ def encode(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[Enc
     """
     batch = tokenizer(list(words), return_special_tokens_mask=True, split_special_tokens=True)
     prefix = prefix_of(tokenizer)
-    ids_before, special_before = ((prefix.id,), (True,)) if prefix.added else ((), ())
+    ids_before = (prefix.id,) if prefix.added and prefix.id is not None else ()
+    special_before = (True,) * len(ids_before)
     encoded = [
         EncodedWord((*ids_before, *ids), (*special_before, *map(bool, special)))
         for ids, special in zip(batch["input_ids"], batch["special_tokens_mask"], strict=True)
@@ -36,7 +37,7 @@ def subwords(tokenizer: PreTrainedTokenizerBase, word: str) -> tuple[str, ...]:
     """The pieces that the tokenizer makes of a word, as text, special tokens left out."""
     (encoded,) = encode(tokenizer, [word])
     own = [token for token, special in zip(encoded.ids, encoded.special, strict=True) if not special]
-    return tuple(tokenizer.decode([token]) for token in own)
+    return tuple(str(tokenizer.decode([token])) for token in own)
 
 
 def padded_ids(words: Sequence[EncodedWord]) -> Tensor:

@@ -154,7 +154,7 @@ def _json_rows(text: str) -> Iterable[tuple[str, str, _Row]]:
         glosses = entry.get("glosses", "")
         if isinstance(glosses, list):
             glosses = ";".join(str(gloss) for gloss in glosses)
-        yield _entry(number), came, _Row(*sides, str(glosses))
+        yield _entry(number), came, _Row(str(sides[0]), str(sides[1]), str(glosses))
 
 
 def _line_rows(text: str) -> Iterable[tuple[str, str, _Row]]:
@@ -196,8 +196,8 @@ def _header(line: str) -> dict[str, int]:
     """Column numbers by name when the line is a header that names both languages, else empty."""
     names = [name.strip().strip('"').lower() for name in re.split(r"[,;\t]", line)]
     known = {name: i for i, name in enumerate(names)}
-    sides = [_of_side(known, spellings) for spellings in _side_names()]
-    return {} if None in sides else {**known, "source": sides[0], "target": sides[1]}
+    source, target = (_of_side(known, spellings) for spellings in _side_names())
+    return {} if source is None or target is None else {**known, "source": source, "target": target}
 
 
 def _side_names() -> tuple[tuple[str, str], tuple[str, str]]:

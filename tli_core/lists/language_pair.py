@@ -74,13 +74,16 @@ def language_pair(key: str = DEFAULT) -> LanguagePair:
     source, target = Language(**read["source"]), Language(**read["target"])
     shows = "a translation in the format the bundled model was trained on"
     return LanguagePair(
-        source,
-        target,
-        (
+        source=source,
+        target=target,
+        translations=(
             Template(f"Translate to {target.name}", read["prompts"]["to_target"], shows),
             Template(f"Translate to {source.name}", read["prompts"]["to_source"], shows),
         ),
-        tuple(Template(**probe) for probe in read["probes"]),
-        *(tuple(read[kind][side]) for kind in ("infinitives", "sentences") for side in ("source", "target")),
-        folder / "lexicon.csv",
+        probes=tuple(Template(**probe) for probe in read["probes"]),
+        source_infinitives=tuple(read["infinitives"]["source"]),
+        target_infinitives=tuple(read["infinitives"]["target"]),
+        source_sentences=tuple(read["sentences"]["source"]),
+        target_sentences=tuple(read["sentences"]["target"]),
+        lexicon=folder / "lexicon.csv",
     )

@@ -248,8 +248,9 @@ def _translations() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
 
 
 def _without_notes(pair: WordPair) -> WordPair | None:
-    bare = [re.sub(r"\s*[(\[][^)\]]*[)\]]\s*", " ", word).strip() for word in pair[:2]]
-    return WordPair(*bare, pair.glosses) if tuple(bare) != pair[:2] and all(bare) else None
+    source, target = (re.sub(r"\s*[(\[][^)\]]*[)\]]\s*", " ", word).strip() for word in pair[:2])
+    changed = (source, target) != pair[:2] and source and target
+    return WordPair(source, target, pair.glosses) if changed else None
 
 
 def _one_gloss(pair: WordPair) -> WordPair | None:

@@ -6,6 +6,7 @@ New texts come in empty, changed ones are marked fuzzy with their old translatio
 """
 
 import sys
+from typing import Any
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
@@ -19,7 +20,8 @@ def unfinished(catalogue: Catalog) -> list[str]:
     return [str(entry.id) for entry in catalogue if entry.id and (entry.fuzzy or not _whole(entry.string))]
 
 
-def _whole(string: str | tuple[str, ...]) -> bool:
+def _whole(string: Any) -> bool:
+    """Whether a translation, or each of its forms, is there."""
     return all(string) if isinstance(string, tuple) else bool(string)
 
 

@@ -87,6 +87,7 @@ def measure_by_pooling(
     whole = len(parts) == 1
     own = parts if whole else own_part(parts)
     measured: dict[str, list[partial[LayerAlignment]]] = {pooling: [] for pooling in poolings}
+    states: dict[str, PairStates] = {}
     for number, part in enumerate(own):
 
         def told(done: int, blocks: int, number: int = number) -> None:
@@ -160,7 +161,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
             "to_source": best_rank(cosines.T, right.T)[states.target_index],
             "to_target csls": best_rank(corrected, right)[states.source_index],
             "to_source csls": best_rank(corrected.T, right.T)[states.target_index],
-            **{measure.key: measure.compute(view) for measure in COMPUTED},
+            **{key: compute(view) for key, compute in COMPUTED.items()},
         }
 
     if n < FEW_PAIRS:
@@ -185,7 +186,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         wrong_quantiles=stacked["wrong_quantiles"],
         gap=diagonal.mean(axis=1) - mismatched,
         gap_ci95=interval_of_mean(diagonal - wrong_mean, seed, FEWEST),
-        scores={measure.key: stacked[measure.key] for measure in COMPUTED},
+        scores={key: stacked[key] for key in COMPUTED},
         retrieval={way: retrieval_of(stacked[way], (stacked[f"{way} csls"] == 1).mean(axis=1)) for way in DIRECTIONS},
         cosine=diagonal.T,
         wrong_cosine=wrong_mean.T,

@@ -142,9 +142,10 @@ def evaluate_lists(
             tell(f"{len(pairs)} {name} pairs, {who}")
             results.append(measure(loaded, pairs, key, seed=seed))
     compared = compare_lists(*results, layer=layer, seed=seed)
-    return tuple(
+    first, second = (
         replace(item, warnings=(*_chosen_on(loaded, adapter, item.before.pairs), *item.warnings)) for item in compared
     )
+    return first, second
 
 
 def _chosen_on(loaded: LoadedModel, adapter: str, pairs: Sequence[WordPair]) -> tuple[Notice, ...]:

@@ -48,7 +48,7 @@ def continuations(
     answers = [""] * len(prompts)
     for indices in length_batches(encoded):
         input_ids = torch.tensor([encoded[i].ids for i in indices], device=input_device(model))  # (b, t)
-        output = model.generate(
+        output = model.generate(  # pyright: ignore[reportCallIssue]
             input_ids,
             attention_mask=torch.ones_like(input_ids),
             max_new_tokens=max_new_tokens,
@@ -58,7 +58,7 @@ def continuations(
             pad_token_id=tokenizer.eos_token_id,
         )  # (b, t + new)
         for i, ids in zip(indices, output[:, input_ids.shape[1] :], strict=True):
-            answers[i] = tokenizer.decode(ids, skip_special_tokens=True)
+            answers[i] = str(tokenizer.decode(ids, skip_special_tokens=True))
     return answers
 
 

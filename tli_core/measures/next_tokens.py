@@ -79,7 +79,7 @@ def written(loaded: LoadedModel, adapter: str | None, prompt: str, max_new_token
             break
         new.append(token)
         ids = [token]
-        yield Continuation(loaded.tokenizer.decode(new, skip_special_tokens=True), first)
+        yield Continuation(str(loaded.tokenizer.decode(new, skip_special_tokens=True)), first)
     if not new:
         yield Continuation("", first)
 
@@ -131,6 +131,6 @@ def _words(text: str) -> Sequence[str]:
 def _likeliest(loaded: LoadedModel, logits: torch.Tensor) -> tuple[NextToken, ...]:
     top = logits.softmax(dim=-1).topk(min(NEXT, len(logits)))
     return tuple(
-        NextToken(loaded.tokenizer.decode([token]), probability)
+        NextToken(str(loaded.tokenizer.decode([token])), probability)
         for token, probability in zip(top.indices.tolist(), top.values.tolist(), strict=True)
     )

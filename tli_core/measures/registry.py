@@ -194,5 +194,5 @@ MEASURES = (
         in_table=False,
     ),
 )
-COMPUTED = tuple(measure for measure in MEASURES if measure.compute is not None)
-"""Those that are worked out from a layer's cosines or vectors, in `alignment.align`."""
+COMPUTED = {measure.key: measure.compute for measure in MEASURES if measure.compute is not None}
+"""The functions of those that are worked out from a layer's cosines or vectors, in `alignment.align`."""

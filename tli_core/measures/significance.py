@@ -1,9 +1,9 @@
 """Bootstrap intervals and paired tests. scipy does the tests; the bootstrap is one matrix product for all layers."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 RESAMPLES = 2000
@@ -84,25 +84,25 @@ class PairedTest:
     d_z: float
 
 
-def paired_test(before: Sequence[float], after: Sequence[float], seed: int) -> PairedTest:
+def paired_test(before: ArrayLike, after: ArrayLike, seed: int) -> PairedTest:
     """Compare two values of every pair: paired t, sign-flip permutation, Cohen's d_z and a bootstrap interval.
 
     Raises:
         ValueError: fewer than two pairs, or lists of different lengths.
     """
-    before, after = np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)
-    if before.shape != after.shape or before.ndim != 1 or len(before) < 2:
-        raise ValueError(f"A paired test needs two lists of at least two values, got {before.shape} and {after.shape}.")
-    difference = after - before
+    was, now = np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)  # (n,) each
+    if was.shape != now.shape or was.ndim != 1 or len(was) < 2:
+        raise ValueError(f"A paired test needs two lists of at least two values, got {was.shape} and {now.shape}.")
+    difference = now - was
     spread = float(difference.std(ddof=1))
     if not np.isfinite(difference).all():
         nothing = float("nan")
-        return PairedTest(len(difference), float(before.mean()), float(after.mean()), nothing, (nothing, nothing),
+        return PairedTest(len(difference), float(was.mean()), float(now.mean()), nothing, (nothing, nothing),
                           nothing, nothing, nothing, nothing, nothing)  # fmt: skip
     # A difference that never varies has no t; every other figure still stands.
-    t, p_t = stats.ttest_rel(after, before) if varies(difference) else (float("nan"), float("nan"))
+    t, p_t = stats.ttest_rel(now, was) if varies(difference) else (float("nan"), float("nan"))
     permuted = stats.permutation_test(
-        (after, before),
+        (now, was),
         lambda x, y, axis: np.mean(x - y, axis=axis),
         permutation_type="samples",
         vectorized=True,
@@ -114,11 +114,11 @@ def paired_test(before: Sequence[float], after: Sequence[float], seed: int) -> P
     mean = float(difference.mean())
     return PairedTest(
         n=len(difference),
-        before=float(before.mean()),
-        after=float(after.mean()),
+        before=float(was.mean()),
+        after=float(now.mean()),
         difference=mean,
         difference_ci95=(float(low), float(high)),
-        percent=100 * mean / float(before.mean()) if before.mean() else float("nan"),
+        percent=100 * mean / float(was.mean()) if was.mean() else float("nan"),
         t=float(t),
         p_t=float(p_t),
         p_permutation=float(permuted.pvalue),

@@ -17,6 +17,7 @@ from tli_core.measures.generation import TranslationAccuracy, continuations, wor
 from tli_core.measures.perplexity import Health, check_health
 from tli_core.measures.result import DIRECTIONS, FEW_PAIRS
 from tli_core.measures.retrieval import best_rank
+from tli_core.models import architecture
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.placement import input_device
 
@@ -225,7 +226,7 @@ class _Tree:
             attention_mask=self._mask(t, model.dtype).to(device).expand(b, 1, -1, -1),
             use_cache=False,
         ).last_hidden_state[:, t - 1 :]  # (b, 1 + m, d): the prompt's last token, then the inner nodes
-        logits = model.get_output_embeddings()(hidden).float()  # (b, 1 + m, vocabulary)
+        logits = architecture.head(model)(hidden).float()  # (b, 1 + m, vocabulary)
         place = {int(node): 1 + i for i, node in enumerate(self.inner)}
         asked = torch.tensor([place.get(int(parent), 0) for parent in self.parent], device=device)  # (nodes,)
         chosen = logits[:, asked, self.token.to(device)]  # (b, nodes)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig
@@ -50,9 +50,9 @@ class ImportedAdapter:
         return tuple(sorted(b for b in moved if moved[b])), tuple(sorted(b for b in moved if not moved[b]))
 
 
-def base_modules(model: PreTrainedModel) -> dict[str, nn.Module]:
+def base_modules(model: PreTrainedModel) -> dict[str, Any]:
     """The base's own modules by their names in a model without adapters, whatever PEFT has put around them."""
-    found: dict[str, nn.Module] = {}
+    found: dict[str, Any] = {}
     wrapped: list[str] = []
     for name, module in model.named_modules():
         if any(name.startswith(outer) for outer in wrapped):
@@ -68,7 +68,7 @@ def layout_of(model: PreTrainedModel) -> BaseLayout:
     """What an adapter may change in a model."""
     modules = base_modules(model)
     linear = {n: (m.out_features, m.in_features) for n, m in modules.items() if isinstance(m, nn.Linear)}
-    embedding = {n: tuple(m.weight.shape) for n, m in modules.items() if isinstance(m, nn.Embedding)}
+    embedding = {n: (m.num_embeddings, m.embedding_dim) for n, m in modules.items() if isinstance(m, nn.Embedding)}
     norm = {
         name: tuple(module.weight.shape)
         for name, module in modules.items()
@@ -90,7 +90,7 @@ def layout_of(model: PreTrainedModel) -> BaseLayout:
     )
 
 
-def read_adapter(path: Path, base: str, layout: BaseLayout, own: Mapping[str, nn.Module]) -> ImportedAdapter:
+def read_adapter(path: Path, base: str, layout: BaseLayout, own: Mapping[str, Any]) -> ImportedAdapter:
     """Read and check an adapter's folder for a base; nothing of the base is changed.
 
     Args:
@@ -141,7 +141,7 @@ def _lora_config(
     alphas = {module: config.alpha(module) for module in lora}
     return LoraConfig(
         r=config.r,
-        lora_alpha=config.lora_alpha,
+        lora_alpha=cast(int, config.lora_alpha),  # PEFT takes what is not whole, too
         target_modules=list(lora),
         rank_pattern={f"^{re.escape(module)}": rank for module, rank in ranks.items() if rank != config.r},
         alpha_pattern={f"^{re.escape(module)}": a for module, a in alphas.items() if a != config.lora_alpha},

@@ -154,9 +154,10 @@ def _fetch_files(address: HubAddress, target: Path, token: bool | None) -> None:
             found = get_hf_file_metadata(hf_hub_url(address.repo, path, revision=revision), token=token)
             # Every file of the commit that the first one is of.
             revision = found.commit_hash or revision
-            if (found.size or 0) > most:
+            size = found.size or 0
+            if size > most:
                 text = N_("{name} of {repo} has {size:.0f} MB, more than {most:.0f}.")
-                raise ValueError(say(text, name=name, repo=address.repo, size=found.size / 1e6, most=most / 1e6))
+                raise ValueError(say(text, name=name, repo=address.repo, size=size / 1e6, most=most / 1e6))
             hf_hub_download(address.repo, path, revision=revision, local_dir=target, token=token)
         except EntryNotFoundError as error:
             if name in (WEIGHTS, CONFIG):

@@ -97,7 +97,7 @@ class TensorPlan:
         return {module: self._checked_module(module, parts) for module, parts in sorted(found.items())}
 
     def _check_blocks(self, modules: Iterable[str]) -> None:
-        for block in filter(lambda number: number is not None, map(block_of, modules)):
+        for block in (number for number in map(block_of, modules) if number is not None):
             if block >= self.layout.blocks:
                 raise ValueError(
                     say(

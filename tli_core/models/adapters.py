@@ -52,18 +52,19 @@ class AdapterSlots:
 
     def __init__(self, model: PreTrainedModel):
         self._model = model
-        self._lora_layers: tuple[BaseTunerLayer, ...] = ()
+        # PEFT's layers are modules, whose parts it adds as it attaches.
+        self._lora_layers: tuple[Any, ...] = ()
         # By adapter: the base's modules whose weight is another one while it is on, with that weight.
-        self._replaced: dict[str, list[tuple[nn.Module, nn.Parameter]]] = {}
+        self._replaced: dict[str, list[tuple[Any, nn.Parameter]]] = {}
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys of all adapters that are attached."""
         return tuple(getattr(self._model, "peft_config", {}))
 
-    def switch_on(self, key: str, training: bool) -> list[tuple[nn.Module, nn.Parameter]]:
+    def switch_on(self, key: str, training: bool) -> list[tuple[Any, nn.Parameter]]:
         """Turn an adapter on; returns the base's own weights that it stands in for, which `switch_off` takes back."""
-        own = [(module, module.weight) for module, _ in self._replaced.get(key, ())]
+        own: list[tuple[Any, nn.Parameter]] = [(module, module.weight) for module, _ in self._replaced.get(key, ())]
         for layer in self._lora_layers:
             layer.set_adapter(key)
             layer.enable_adapters(True)
@@ -72,7 +73,7 @@ class AdapterSlots:
             module.weight = weight
         return own
 
-    def switch_off(self, own: list[tuple[nn.Module, nn.Parameter]]) -> None:
+    def switch_off(self, own: list[tuple[Any, nn.Parameter]]) -> None:
         """Turn every adapter off and give the base its own weights back."""
         for module, weight in own:
             module.weight = weight
@@ -109,7 +110,7 @@ class AdapterSlots:
             layer = self._model.get_submodule(name)
             for part, tensor in parts.items():
                 _parameter(layer, key, part).data.copy_(tensor)
-        modules = base_modules(self._model)
+        modules: dict[str, Any] = base_modules(self._model)
         weights = {name: tensor.to(modules[name].weight) for name, tensor in found.replaced.items()}
         for name, (tokens, rows) in found.token_rows.items():
             own = modules[name].weight
@@ -137,7 +138,7 @@ class AdapterSlots:
         self._lora_layers = tuple(m for m in self._model.modules() if isinstance(m, BaseTunerLayer))
 
 
-def _parameter(layer: BaseTunerLayer, key: str, part: str) -> Tensor:
+def _parameter(layer: Any, key: str, part: str) -> Tensor:
     """A part of an adapter in a layer, by PEFT's name for it without the adapter's."""
     if (
         hasattr(layer, "lora_embedding_A")

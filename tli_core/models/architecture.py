@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,7 +59,7 @@ def family_of(model: PreTrainedModel | PretrainedConfig) -> Family:
     Raises:
         KeyError: no entry in FAMILIES; `checkpoint` refuses such models before they are built.
     """
-    return FAMILIES[getattr(model, "config", model).model_type]
+    return FAMILIES[str(getattr(model, "config", model).model_type)]
 
 
 def decoder(model: PreTrainedModel) -> nn.Module:
@@ -69,7 +69,7 @@ def decoder(model: PreTrainedModel) -> nn.Module:
 
 def blocks(model: PreTrainedModel) -> nn.ModuleList:
     """Its transformer blocks, in order."""
-    return model.get_submodule(family_of(model).blocks)
+    return cast("nn.ModuleList", model.get_submodule(family_of(model).blocks))
 
 
 def embeddings(model: PreTrainedModel) -> nn.Module:

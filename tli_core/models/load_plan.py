@@ -117,7 +117,7 @@ def _one_gpu(whole: Weights, machine: Machine) -> tuple[Placement, str] | None:
 def _several_gpus(whole: Weights, machine: Machine) -> tuple[Placement, str] | None:
     if len(machine.gpus) < 2 or HEADROOM * weights_bytes(whole) > sum(machine.gpus):
         return None
-    limits = {gpu: int(free / HEADROOM) for gpu, free in enumerate(machine.gpus)}
+    limits: dict[int | str, int] = {gpu: int(free / HEADROOM) for gpu, free in enumerate(machine.gpus)}
     reason = say("No GPU holds it alone: it is spread over {n} GPUs.", n=len(machine.gpus))
     return Placement("cuda:0", limits=limits), reason
 

@@ -83,7 +83,7 @@ class LoadedModel:
 
     def to(self, device: str) -> None:
         """Move the model to a device."""
-        self._model.to(device)
+        self._model.to(torch.device(device))  # pyright: ignore[reportArgumentType]
         choose_kernels(self._model, self.device)
 
     @property

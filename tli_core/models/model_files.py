@@ -8,6 +8,7 @@ from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_download, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+from huggingface_hub.hf_api import RepoFile
 from tqdm import tqdm
 
 from tli_core.i18n import N_, say
@@ -130,7 +131,8 @@ class HubFiles:
                 )
             )
         except LocalEntryNotFoundError as error:
-            if (cause := error.__cause__) is not None and getattr(cause, "response", None) is not None:
+            cause = error.__cause__
+            if isinstance(cause, Exception) and getattr(cause, "response", None) is not None:
                 raise ValueError(hub_refusal(cause, self.source, self._revision)) from error
             if self.commit and name not in self.shards():
                 return None
@@ -162,10 +164,11 @@ class HubFiles:
     def sizes(self) -> dict[str, int]:
         """Bytes of every shard, as the Hub tells them; without it those of the cache."""
         if self._offline:
-            return {shard: Path(self.get(shard)).stat().st_size for shard in self.shards()}
+            kept = {shard: self.get(shard) for shard in self.shards()}
+            return {shard: path.stat().st_size for shard, path in kept.items() if path is not None}
         try:
             tree = HfApi().list_repo_tree(self.source, revision=self.commit or self._revision)
-            return {e.path: e.size for e in tree if e.path.endswith(".safetensors") and hasattr(e, "size")}
+            return {e.path: e.size for e in tree if isinstance(e, RepoFile) and e.path.endswith(".safetensors")}
         except (HfHubHTTPError, OSError) as error:
             text = N_("The Hub could not tell the size of {repo}: go online, or try again.")
             raise ValueError(say(text, repo=self.source)) from error

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from accelerate import dispatch_model, infer_auto_device_map
@@ -38,9 +39,9 @@ class Placement:
 def place_parts(model: PreTrainedModel, dtype: torch.dtype, limits: Mapping[int | str, int]) -> DeviceMap:
     """Fill the devices in order with whole blocks of a model that has no weights yet."""
     model.tie_weights()
-    return infer_auto_device_map(
-        model, max_memory=dict(limits), no_split_module_classes=model._no_split_modules, dtype=dtype
-    )
+    whole = list(model._no_split_modules or ())
+    found = infer_auto_device_map(model, max_memory=dict(limits), no_split_module_classes=whole, dtype=dtype)
+    return cast(DeviceMap, found)
 
 
 def home(parts: DeviceMap, tensor: str) -> str | int:
@@ -64,7 +65,8 @@ def dispatch(
         for name, (shard, own) in stored.items()
         if home(parts, name) == "disk"
     }
-    dispatch_model(model, dict(parts), main_device=device, offload_index=index or None, force_hooks=True)
+    main, offloaded = torch.device(device), cast(Any, index or None)
+    dispatch_model(model, dict(parts), main_device=main, offload_index=offloaded, force_hooks=True)
 
 
 def is_dispatched(model: PreTrainedModel) -> bool:
@@ -93,7 +95,8 @@ def is_offloaded(module: nn.Module) -> bool:
 @contextmanager
 def resident(module: nn.Module) -> Iterator[None]:
     """Fetch a module's weights once and keep them meanwhile, however often it runs inside."""
-    fetching = [inner for inner in module.modules() if _fetches(inner)]
+    # Accelerate adds its hook, and the forward beneath it, as attributes.
+    fetching: list[Any] = [inner for inner in module.modules() if _fetches(inner)]
     forwards = [inner.forward for inner in fetching]
     try:
         for inner in fetching:

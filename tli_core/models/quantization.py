@@ -1,7 +1,9 @@
 """Blocks' matrices in 8 or 4 bits, through bitsandbytes where it is installed."""
 
 import logging
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import nn
@@ -28,7 +30,7 @@ def replace_matrices(model: PreTrainedModel, bits: int, dtype: torch.dtype) -> N
     """
     if not can_quantise():
         raise ValueError(f"{NAMES[bits]} needs the package bitsandbytes: install it, or load another way.")
-    from bitsandbytes.nn import Linear4bit, Linear8bitLt
+    bnb: Any = import_module("bitsandbytes.nn")
 
     # It says once a matrix that LLM.int8 rounds to half precision first, as it always does.
     logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
@@ -39,24 +41,25 @@ def replace_matrices(model: PreTrainedModel, bits: int, dtype: torch.dtype) -> N
             sizes = module.in_features, module.out_features, module.bias is not None
             with torch.device("meta"):
                 if bits == 8:
-                    matrix = Linear8bitLt(*sizes, has_fp16_weights=False, threshold=6.0)
+                    matrix = bnb.Linear8bitLt(*sizes, has_fp16_weights=False, threshold=6.0)
                 else:
-                    matrix = Linear4bit(*sizes, compute_dtype=dtype, quant_type="nf4")
+                    matrix = bnb.Linear4bit(*sizes, compute_dtype=dtype, quant_type="nf4")
                     # On such CPUs it would repack its weights for a product that has no gradient.
                     matrix.support_avx512bf16_for_cpu = False
             parent, _, leaf = name.rpartition(".")
             setattr(block.get_submodule(parent), leaf, matrix)
     # PEFT asks for these to choose its layers.
-    model.is_loaded_in_8bit, model.is_loaded_in_4bit = bits == 8, bits == 4
+    marked: Any = model
+    marked.is_loaded_in_8bit, marked.is_loaded_in_4bit = bits == 8, bits == 4
 
 
-def parameter(module: nn.Module, tensor: torch.Tensor, dtype: torch.dtype, device: str) -> nn.Parameter:
+def parameter(module: nn.Module, tensor: torch.Tensor, dtype: torch.dtype, device: str | int) -> nn.Parameter:
     """A tensor as its module keeps it: in few bits in the layers of `replace_matrices`, in `dtype` elsewhere."""
     if type(module).__module__.startswith("bitsandbytes."):
-        from bitsandbytes.nn import Int8Params, Linear8bitLt, Params4bit
+        bnb: Any = import_module("bitsandbytes.nn")
 
-        if isinstance(module, Linear8bitLt):
+        if isinstance(module, bnb.Linear8bitLt):
             # LLM.int8 quantises from half precision.
-            return Int8Params(tensor.half(), requires_grad=False, has_fp16_weights=False).to(device)
-        return Params4bit(tensor.to(dtype), requires_grad=False, quant_type="nf4", module=module).to(device)
+            return bnb.Int8Params(tensor.half(), requires_grad=False, has_fp16_weights=False).to(device)
+        return bnb.Params4bit(tensor.to(dtype), requires_grad=False, quant_type="nf4", module=module).to(device)
     return nn.Parameter(tensor.to(device=device, dtype=dtype), requires_grad=False)

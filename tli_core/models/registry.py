@@ -12,10 +12,23 @@ from tli_core.models.hub_address import hub_address, is_hub_address
 
 _LOG = logging.getLogger(__name__)
 
-ROOT = Path(__file__).resolve().parents[2]
-ADAPTERS = ROOT / "adapters"
+PACKAGE = Path(__file__).resolve().parents[1]
+ROOT = PACKAGE.parent
+"""The checkout, or the folder that packages are installed into."""
+
+
+def _shipped(kind: str) -> Path:
+    """The folder of what ships with the project: beside the package in a checkout, inside it where it is installed."""
+    in_checkout = ROOT / kind
+    return in_checkout if (ROOT / "pyproject.toml").is_file() else PACKAGE / f"shipped_{kind}"
+
+
+MODELS, ADAPTERS = _shipped("models"), _shipped("adapters")
+OWN_ADAPTERS = ADAPTERS if ADAPTERS.parent == ROOT else Path("adapters")
+"""Where trained adapters go; of an installed package a folder of the present one, as its own is not the user's."""
+
 KNOWN_MODELS = {
-    "lugha-mini": str(ROOT / "models" / "lugha-mini"),
+    "lugha-mini": str(MODELS / "lugha-mini"),
     "lugha-llama": "Lugha-Llama/Lugha-Llama-8B-wura",
 }
 ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -63,17 +76,19 @@ def _local_config(source: str) -> dict:
     return config if isinstance(config, dict) else {}
 
 
-def find_adapter(name: str, folder: Path = ADAPTERS) -> Path:
-    """The folder of an adapter given by its name under `folder`, or by a path.
+def find_adapter(name: str) -> Path:
+    """The folder of an adapter given by its name, one's own or a shipped one, or by a path.
 
     Raises:
         ValueError: neither exists; the message lists what there is.
     """
-    if ADAPTER_NAME.fullmatch(name) and (folder / name / "adapter_config.json").is_file():
-        return folder / name
+    for folder in (OWN_ADAPTERS, ADAPTERS):
+        if ADAPTER_NAME.fullmatch(name) and (folder / name / "adapter_config.json").is_file():
+            return folder / name
     if (Path(name) / "adapter_config.json").is_file():
         return Path(name)
-    there = ", ".join(shipped_adapters(folder)) or "none yet"
+    known = dict.fromkeys((*shipped_adapters(OWN_ADAPTERS), *shipped_adapters()))
+    there = ", ".join(known) or "none yet"
     raise ValueError(f"There is no adapter {name!r}: give a folder with adapter_config.json, or one of {there}.")
 
 
@@ -138,8 +153,8 @@ def _plain_name(base: str) -> str:
 def source_of(name: str) -> str:
     """Where a base is loaded from, as others can use it: a Hub id, or a folder relative to the project."""
     source = KNOWN_MODELS.get(name, name)
-    if Path(source).is_relative_to(ROOT):
-        return Path(source).relative_to(ROOT).as_posix()
+    if Path(source).is_relative_to(MODELS):
+        return f"models/{Path(source).relative_to(MODELS).as_posix()}"
     return hub_address(source).repo if not Path(source).exists() and is_hub_address(source) else source
 
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
 
@@ -27,12 +28,13 @@ class PrefixToken:
 
 def prefix_of(tokenizer: PreTrainedTokenizerBase) -> PrefixToken:
     """What every text begins with: the token that the tokenizer adds, else BOS, else EOS, else nothing."""
-    own = tokenizer("a", return_special_tokens_mask=True)
+    own: Any = tokenizer("a", return_special_tokens_mask=True)
     if own["special_tokens_mask"][0]:
-        return PrefixToken(own["input_ids"][0], tokenizer.convert_ids_to_tokens(own["input_ids"][0]), added=False)
+        first = int(own["input_ids"][0])
+        return PrefixToken(first, str(tokenizer.convert_ids_to_tokens(first)), added=False)
     for token in (tokenizer.bos_token, tokenizer.eos_token):
         if token is not None:
-            return PrefixToken(tokenizer.convert_tokens_to_ids(token), token, added=True)
+            return PrefixToken(tokenizer.get_vocab()[str(token)], str(token), added=True)
     return PrefixToken(None, None, added=False)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -437,8 +438,9 @@ def _styled(figure: go.Figure, height: int, hovermode: str = "x unified", top: i
 def _captioned(figure: go.Figure, provenance: Provenance, layer: str | None = None) -> go.Figure:
     """The figure with what it is of above it, as a saved picture has nothing else to say so."""
     what = caption(provenance) if layer is None else f"{caption(provenance)} · {layer_words(layer)}"
+    layout: Any = figure.layout
     figure.update_layout(
         title={"text": _plain(what), "font": {"size": 11}, "x": 0, "y": 1, "yanchor": "top", "pad": {"t": 4, "l": 4}},
-        margin={"t": figure.layout.margin.t + 16},
+        margin={"t": layout.margin.t + 16},
     )
     return figure

@@ -43,7 +43,7 @@ def save_adapter(trained: TrainedAdapter, folder: Path, name: str, evaluations: 
     trained.lora.base_model_name_or_path = source_of(base["model"])
     trained.lora.inference_mode = True
     # PEFT keeps a set, whose order would differ from run to run.
-    trained.lora.target_modules = sorted(trained.lora.target_modules)
+    trained.lora.target_modules = sorted(trained.lora.target_modules or ())
     try:
         with new_folder(target) as part:
             trained.lora.save_pretrained(str(part))

@@ -74,7 +74,7 @@ def worded(notice: Notice | str) -> str:
         return notice
     values = dict(notice.values)
     if "first" in values:
-        values["where"] = _where(str(values.pop("first")), int(values.pop("layers")))
+        values["where"] = _where(str(values.pop("first")), int(str(values.pop("layers"))))
     return say(TEXTS[notice.code], **{name: _value(name, value) for name, value in values.items()})
 
 

@@ -27,9 +27,9 @@ class Protocol:
     shuffled: Evaluation | None = None
 
 
-def protocol_rows(done: Protocol) -> list[tuple[str, str, str]]:
+def protocol_rows(done: Protocol) -> list[tuple[str, ...]]:
     """One row a step that has been done, a heading row first."""
-    rows = [tuple(map(say, HEAD))]
+    rows: list[tuple[str, ...]] = [tuple(map(say, HEAD))]
     if done.pilot:
         rows.append(_pilot_row(done.pilot))
     if done.tried:

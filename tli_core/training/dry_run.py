@@ -79,13 +79,13 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
                         opened.append(1 - float(closed.float().mean()))
         with loaded.using(key, training=True) as model:
             kept = _Kept(model.parameters())
-            seconds = []
+            seconds, gradient = [], 0.0
             for batch in (sampled * TIMED_STEPS)[:TIMED_STEPS]:
                 began = time.perf_counter()
                 with torch.autograd.graph.saved_tensors_hooks(kept.count, lambda tensor: tensor):
                     loss = batch.loss(*batch.states(model, layer), config)
                 loss.backward()
-                gradient = math.sqrt(sum(float(p.grad.square().sum()) for p in parameters))
+                gradient = math.sqrt(sum(float(p.grad.square().sum()) for p in parameters if p.grad is not None))
                 for parameter in parameters:
                     parameter.grad = None
                 seconds.append(time.perf_counter() - began)

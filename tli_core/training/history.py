@@ -35,5 +35,5 @@ class TrainingStep:
 
 def best_step(history: Sequence[TrainingStep]) -> TrainingStep | None:
     """The first of the best checks after training began; None where there is none."""
-    checked = [step for step in history if step.check and step.step]
-    return max(checked, key=lambda step: step.check.score, default=None)
+    checked = [(step.check.score, step) for step in history if step.check and step.step]
+    return max(checked, key=lambda found: found[0], default=(0.0, None))[1]

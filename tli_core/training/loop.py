@@ -240,6 +240,7 @@ def _record(
 ) -> dict[str, Any]:
     """What tli.json says: the base, the knobs, the data's size, the step that was kept, and the curves."""
     checks = [(step.step, step.check) for step in history if step.check]
+    best = best_step(history) if best_kept else None
     return {
         "schema": 1,
         "base": loaded.provenance(None, config.pooling, len(pairs), config.seed).as_dict(),
@@ -249,11 +250,7 @@ def _record(
         "control_pairs": len(control),
         "steps": history[-1].step,
         "steps_planned": history[-1].steps,
-        **(
-            {"kept_step": best_step(history).step, "step_chosen_on": [pair_digest(pair) for pair in control]}
-            if best_kept
-            else {}
-        ),
+        **({"kept_step": best.step, "step_chosen_on": [pair_digest(pair) for pair in control]} if best else {}),
         "seconds": round(history[-1].seconds, 2),
         "losses": [round(step.loss, 5) for step in history if step.loss is not None],
         "held_out": [{"step": step, **{k: round(v, 5) for k, v in asdict(check).items()}} for step, check in checks],

@@ -137,9 +137,10 @@ class Steps:
                     loss.backward()
             sum_gradients(self._parameters)
             for parameter, pieces in zip(self._parameters, self._pieces.values(), strict=True):
-                for piece, gradient in zip(pieces, _in_pieces(parameter.grad), strict=True):
-                    piece.grad = gradient
-                parameter.grad = None
+                if parameter.grad is not None:
+                    for piece, gradient in zip(pieces, _in_pieces(parameter.grad), strict=True):
+                        piece.grad = gradient
+                    parameter.grad = None
             self._optimizer.step()
             self._optimizer.zero_grad(set_to_none=True)
         return loss.detach()
@@ -183,6 +184,7 @@ class _Graphs:
                 if shapes not in self._captured:
                     self._captured[shapes] = self._capture(step, batch)
                 graph, reads, loss = self._captured[shapes]
+                assert reads.memory is not None and batch.memory is not None, "a batch on a GPU lies in one piece"
                 reads.memory.copy_(batch.memory)
                 graph.replay()
                 loss = loss.clone()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 import gradio as gr
+from gradio.events import api as offer
 
 import tli_core as core
 from tli_core.lists.formats import parse_pairs
@@ -35,9 +36,9 @@ API = "programs"
 def build(models: Models, jobs: Jobs) -> None:
     """Offer the endpoints; each waits its turn at the model as the page's own work does."""
     for endpoint in (*_measuring(models, jobs), *_judging(models, jobs)):
-        gr.api(endpoint, api_name=endpoint.__name__, **MODEL_QUEUE)
+        offer(endpoint, api_name=endpoint.__name__, **MODEL_QUEUE)
     for endpoint in _training(models, jobs):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+        offer(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
 
 
 def _measuring(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
@@ -152,7 +153,7 @@ def _training(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         layer: str = "",
         shuffled: bool = False,
         seed: int = 0,
-        request: gr.Request = None,
+        request: gr.Request | None = None,
     ) -> str:
         """Start a fine-tune; returns a job, whose id is the key to it: ask `job` how it stands.
 

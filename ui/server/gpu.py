@@ -56,7 +56,7 @@ def detached() -> Context:
 
 
 def _lent(work: Callable, seconds: int | Callable[..., int]) -> Callable:
-    @spaces.GPU(duration=seconds)
+    @spaces.GPU(duration=seconds)  # pyright: ignore[reportPossiblyUnboundVariable]
     @functools.wraps(work)
     def in_worker(models, *args):
         try:
@@ -79,7 +79,7 @@ def _lent(work: Callable, seconds: int | Callable[..., int]) -> Callable:
 
 
 def _lent_generator(work: Callable, seconds: int | Callable[..., int]) -> Callable:
-    @spaces.GPU(duration=seconds)
+    @spaces.GPU(duration=seconds)  # pyright: ignore[reportPossiblyUnboundVariable]
     @functools.wraps(work)
     def in_worker(models, *args):
         try:

@@ -329,10 +329,13 @@ class Jobs:
 
     def result(self, job: Job) -> Finished:
         """The measured end of a job that has an adapter, measured again where an earlier server had done it."""
-        if job.finished is None:
+        finished = job.finished
+        if finished is None:
+            if job.adapter is None:
+                raise ValueError(f"{job.order.name} has no adapter to measure.")
             record = json.loads((job.adapter / "tli.json").read_text(encoding="utf-8"))
-            job.finished = measured_run(self._models, job.order, job.adapter, record)
-        return job.finished
+            finished = job.finished = measured_run(self._models, job.order, job.adapter, record)
+        return finished
 
     def sync(self, visitor: Visitor) -> list[Job]:
         """Have a visitor's adapters be those of their runs that are there now; the runs, oldest first."""

@@ -172,6 +172,7 @@ def train(
             # Let whoever waits for the model have it between two steps.
             time.sleep(0.001)
     yield tuple(steps)
+    assert trained is not None, "a run ends with its adapter"
     if not trained.record["steps"]:
         raise ValueError(N_("The run was stopped before its first step, so there is nothing to keep."))
     # A folder for every end, so that a resumed run's adapter is never taken for the earlier one.

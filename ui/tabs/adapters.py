@@ -25,7 +25,7 @@ from ui.server.training_run import archive
 from ui.server.visitors import Models, OwnAdapter, Visitor
 from ui.widgets.deep_links import asked_for
 from ui.widgets.errors import explained
-from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, uncover
+from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, Parts, Updates, uncover
 
 ID, LABEL = "adapters", N_("Adapters")
 MAX_BROUGHT = 6
@@ -120,7 +120,7 @@ class AdaptersTab:
                 self.pushed = gr.Markdown(elem_id="publish-said")
 
     @property
-    def _listed(self) -> list[gr.blocks.Block]:
+    def _listed(self) -> Parts:
         return [self.table, self.chosen, self.download]
 
     def wire_list(self) -> None:
@@ -187,10 +187,10 @@ class AdaptersTab:
                 return _published(hosting, visitor, name, model, repo, private, token)
 
         given = [self.chosen, self.context.model, self.target, self.private, self.context.visitor]
-        settings = CHECKED | {"show_progress": "minimal"}
+        settings: dict[str, Any] = {**CHECKED, "show_progress": "minimal"}
         uncover(self.push.click(put, given, self.pushed, **settings), self.pushed)
 
-    def _updates(self, model: str, visitor: Visitor, just_brought: str | None = None) -> dict[gr.blocks.Block, Any]:
+    def _updates(self, model: str, visitor: Visitor, just_brought: str | None = None) -> Updates:
         """The list of what there is for a base."""
         rows = [_row(self.context.models, visitor, model, name) for name in visitor.adapters(model)[1:]]
         names = [row[0] for row in rows]
@@ -200,7 +200,7 @@ class AdaptersTab:
             self.download: gr.DownloadButton(visible=False),
         }
 
-    def _opened(self, visitor: Visitor, base: str, request: gr.Request) -> dict[gr.blocks.Block, Any]:
+    def _opened(self, visitor: Visitor, base: str, request: gr.Request) -> Updates:
         """This tab, where the address asks for it."""
         return {} if asked_for(request, ID) is None else {self.context.tabs: self.context.open(ID)}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import gradio as gr
 
@@ -19,7 +18,7 @@ from ui.widgets import pairs_input
 from ui.widgets.adapter_pickers import adapter_choices
 from ui.widgets.deep_links import ADDRESS, MAX_LINK, asked_for, not_here, view_link
 from ui.widgets.errors import explained, remark
-from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, Handler, uncover
+from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, Handler, Parts, Updates, uncover
 from ui.widgets.measurement import CURVE, HEAT_MAP, Shown, measured, note_list, pair_table, reading_of, redrawn
 from ui.widgets.mobile import bring_into_sight
 from ui.widgets.pairs_input import CONTROL_EXAMPLE
@@ -112,16 +111,16 @@ class AlignmentTab:
         context.draw = Handler(self._run, self._inputs, [*self._drawn_parts, self.stale])
 
     @property
-    def _inputs(self) -> list[gr.blocks.Block]:
+    def _inputs(self) -> Parts:
         view = [self.pooling, self.view, self.lines]
         return [self.given.text, self.context.model, self.adapter, *view, self.context.visitor]
 
     @property
-    def _drawn_parts(self) -> list[gr.blocks.Block]:
+    def _drawn_parts(self) -> Parts:
         return [self.plot, self.reading, self.warning, self.table, self.layers, self.download, self.shown]
 
     @property
-    def _linked_parts(self) -> list[gr.blocks.Block]:
+    def _linked_parts(self) -> Parts:
         return [self.given.text, self.context.model, self.adapter, self.pooling, self.given.example]
 
     def wire_drawing(self) -> None:
@@ -229,7 +228,7 @@ class AlignmentTab:
 
         return run
 
-    def _drawn(self, found: Shown, view: str, lines: bool, request: gr.Request) -> dict[gr.blocks.Block, Any]:
+    def _drawn(self, found: Shown, view: str, lines: bool, request: gr.Request) -> Updates:
         """Updates that put measurements on the page."""
         path = self.downloads.fresh(request) / found.file_name
         core.reports.json_csv.write_json(core.reports.json_csv.measurements_json(found.results, found.notes), path)
@@ -269,5 +268,5 @@ class AlignmentTab:
 
 def _linked_view(text: str, model: str, adapter: str, pooling: str, example: str | None) -> str:
     listed = example and text == pairs_input.example_text(example)
-    pairs = {"example": example} if listed else {"pairs": text}
+    pairs = {"example": str(example)} if listed else {"pairs": text}
     return view_link(ID, **pairs, model=model, adapter=adapter, pooling=pooling)

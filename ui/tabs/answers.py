@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -20,7 +21,7 @@ from ui.server.visitors import BASE, Models, Visitor
 from ui.widgets.adapter_pickers import adapter_choices
 from ui.widgets.deep_links import ADDRESS, asked_for, not_here, view_link
 from ui.widgets.errors import explained, remark
-from ui.widgets.events import MODEL_QUEUE, QUIET
+from ui.widgets.events import MODEL_QUEUE, QUIET, Parts
 from ui.widgets.mobile import bring_into_sight
 
 ID, LABEL = "compare", N_("Answers")
@@ -127,12 +128,12 @@ class AnswersTab:
         )
 
     @property
-    def _inputs(self) -> list[gr.blocks.Block]:
+    def _inputs(self) -> Parts:
         asked = [self.template, self.words, self.prompt]
         return [*asked, self.context.model, self.adapter, self.tokens]
 
     @property
-    def _answers(self) -> list[gr.blocks.Block]:
+    def _answers(self) -> Parts:
         return [self.base_answer, self.adapted_answer, self.note, self.right, self.following]
 
     def wire_prompts(self) -> None:
@@ -140,7 +141,7 @@ class AnswersTab:
 
         def laid_out(template: str, words: str):
             own = template == FREE
-            value = gr.skip() if not own else shown(words)
+            value: Any = shown(words) if own else gr.skip()
             return {self.words: gr.Textbox(visible=not own), self.prompt: gr.Textbox(visible=own, value=value)}
 
         def shown(words: str) -> str:
@@ -296,7 +297,7 @@ def _shown(found: Answers, model: str, adapter: str, tokens: int) -> tuple:
         _pieces(found.done, 1, ended),
         _pieces(found.done, 2, ended) if adapted else _empty(),
         _note(found.done, model, adapter, tokens) if ended else say("Writing …"),
-        _right_table(found.words, adapted) if ended else gr.skip(),
+        _right_table(found.words or (), adapted) if ended else gr.skip(),
         _next_table(found.done) if ended else gr.skip(),
     )
 

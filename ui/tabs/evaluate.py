@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import gradio as gr
 
@@ -21,7 +20,7 @@ from ui.server.visitors import Visitor
 from ui.widgets import chart_table
 from ui.widgets.errors import explained
 from ui.widgets.evaluation_view import VIEWS, Measured, answered, drawn, evaluated, report_file
-from ui.widgets.events import MODEL_QUEUE, QUIET
+from ui.widgets.events import MODEL_QUEUE, QUIET, Parts, Updates
 from ui.widgets.layer_picker import OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.widgets.measurement import MAX_PAIRS, note_list, too_many
 from ui.widgets.mobile import bring_into_sight
@@ -145,7 +144,7 @@ class EvaluateTab:
             self.download = gr.DownloadButton(N_("Download the report (HTML, JSON, CSV; zip)"), elem_id="report")
 
     @property
-    def _shown_parts(self) -> list[gr.blocks.Block]:
+    def _shown_parts(self) -> Parts:
         drawn = [self.status, self.warning, self.view, self.plot, self.view_note]
         return [*drawn, self.found, self.table, self.moved, self.provenance, self.measured]
 
@@ -264,7 +263,7 @@ class EvaluateTab:
         told = [self.answers_note, self.answers, self.probes, self.download, self.measured]
         self._wire(self.answers_button, ask, [self.measured, self.context.visitor], told, self.answers_note)
 
-    def _updates(self, held: Measured, view: str) -> dict[gr.blocks.Block, Any]:
+    def _updates(self, held: Measured, view: str) -> Updates:
         """Updates that put an evaluation on the page."""
         report = held.report
         lines = [f"- {core.reports.messages.change_sentence(item)}" for item in report.evaluations]
@@ -284,7 +283,7 @@ class EvaluateTab:
             self.measured: held,
         }
 
-    def _answer_updates(self, report: core.measures.before_after.EvaluationReport) -> dict[gr.blocks.Block, Any]:
+    def _answer_updates(self, report: core.measures.before_after.EvaluationReport) -> Updates:
         """The sentence, the table and the probes of what the models write."""
         headers, *data = core.reports.tables.output_rows(*report.outputs)
         answers = {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in data]}
@@ -306,7 +305,7 @@ class EvaluateTab:
         """A button for long work, which `cancel` ends; its progress and its end are told at `place`."""
         buttons = [self.go_button, self.cancel, self.answers_button]
 
-        def busy(working: bool) -> dict[gr.blocks.Block, Any]:
+        def busy(working: bool) -> Updates:
             return {part: gr.Button(interactive=working is (part is self.cancel)) for part in buttons}
 
         def pressed(request: gr.Request):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 import tli_core as core
 from tli_core.i18n import N_, say
@@ -19,7 +19,7 @@ from ui.server.visitors import Visitor
 from ui.widgets import preset_panel, run_view, runs_panel
 from ui.widgets.deep_links import ADDRESS
 from ui.widgets.errors import explained, remark
-from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, uncover
+from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, Updates, uncover
 from ui.widgets.mobile import bring_into_sight
 from ui.widgets.training_form import TrainingForm
 
@@ -92,7 +92,7 @@ class FineTuneTab:
             now = replace(_still_true(data[self.protocol], config), pilot=found)
             with_bos, words = (say("with BOS"), found.with_bos), (say("words only"), found.words)
             follows = say("The corrected preset goes on reading the output.")
-            updates: dict[gr.blocks.Block, Any] = {}
+            updates: Updates = {}
             if given.preset == "published":
                 text = N_("**The layer that the loss reads is now set to {layer}** (under More knobs).")
                 follows = say(text, layer=found.layer)
@@ -215,7 +215,8 @@ class FineTuneTab:
     def _ready(self, shown: str | None, visitor: Visitor, model: str, name: str):
         """The buttons beside a run, the next free name, and the run's link."""
         job = self.context.jobs.find(shown)
-        updates = dict(zip(self.buttons, self._button_updates(job, visitor), strict=True))
+        buttons = zip(self.buttons, self._button_updates(job, visitor), strict=True)
+        updates: Updates = dict(buttons)
         if not (job and job.active):
             updates[self.form.name] = visitor.free_name(model, name)
         return {**updates, self.view.link: _link(job)}
@@ -260,7 +261,7 @@ class FineTuneTab:
         picked = context.pickers.updates(visitor, first.order.model, chosen)
         yield {**no_note, **drawn, **listed, context.visitor: visitor, **picked}
 
-    def _followed_by(self, event: gr.events.Dependency) -> gr.events.Dependency:
+    def _followed_by(self, event: Dependency) -> Dependency:
         """After an event that has put a run on the page: the address and the buttons, and then the run itself."""
         context, view = self.context, self.view
         asked = [self.shown, context.visitor, context.model, self.form.name]
@@ -277,7 +278,7 @@ class FineTuneTab:
         )
         return event.then(self._ready, asked, ready, **QUIET)
 
-    def _redrawn(self, event: gr.events.Dependency) -> None:
+    def _redrawn(self, event: Dependency) -> None:
         """After a run has ended, the first tab, which now offers its adapter."""
         event.success(*self.context.draw, api_visibility="private", show_progress="hidden", **MODEL_QUEUE)
 

@@ -127,7 +127,7 @@ def _shown(pairs: PairList, findings: tuple[Finding, ...], pieces: dict[str, tup
         what = say("**{n} pairs**.", n=len(pairs))
     else:
         what = say("**{n} pairs**: nothing to mend.", n=len(pairs))
-    counts = [[len(pieces[pair[side]]) for pair in pairs] for side in (0, 1)]
+    counts = [[len(pieces[word]) for word in side] for side in zip(*(pair[:2] for pair in pairs), strict=True)]
     split = ", ".join(
         say(
             "{language} {mean:.1f} (at most {most})",

@@ -4,6 +4,7 @@ import gradio as gr
 
 from tli_core.i18n import N_, say
 from ui.server.visitors import BASE, Models, Visitor
+from ui.widgets.events import Updates
 
 
 class AdapterPickers:
@@ -21,15 +22,15 @@ class AdapterPickers:
         """Every picker."""
         return [self.alignment, self.evaluate, self.space, self.answers]
 
-    def updates(self, visitor: Visitor, model: str, chosen: str | None = None) -> dict[gr.blocks.Block, gr.Dropdown]:
+    def updates(self, visitor: Visitor, model: str, chosen: str | None = None) -> Updates:
         """What every picker offers for a model; `chosen` is selected everywhere, else the base or what there is."""
-        made: dict[gr.blocks.Block, gr.Dropdown] = {}
+        made: Updates = {}
         for picker in self.outputs:
             names = _names(visitor, model, with_base=picker is not self.evaluate)
             made[picker] = gr.Dropdown(choices=adapter_choices(names), value=chosen or next(iter(names), None))
         return made
 
-    def choices(self, visitor: Visitor, model: str) -> dict[gr.blocks.Block, gr.Dropdown]:
+    def choices(self, visitor: Visitor, model: str) -> Updates:
         """What every picker offers for a model, with what is chosen left as it is."""
         return {
             picker: gr.Dropdown(choices=adapter_choices(_names(visitor, model, with_base=picker is not self.evaluate)))

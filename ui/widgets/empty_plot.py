@@ -5,11 +5,14 @@ import textwrap
 import gradio as gr
 import plotly.graph_objects as go
 
+WORDS = "words"
+"""The attribute of a plot that keeps its words."""
+
 
 def empty_plot(words: str, elem_id: str) -> gr.Plot:
     """A place for a chart, with words on what will be drawn there; it keeps them as `words`, for their translation."""
     plot = gr.Plot(empty_figure(words), show_label=False, elem_id=elem_id)
-    plot.words = words
+    setattr(plot, WORDS, words)
     return plot
 
 

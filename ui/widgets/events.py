@@ -1,21 +1,29 @@
 """How events are queued: three ways, so that everybody's work at a model takes its turn and nothing else waits."""
 
-from collections.abc import Callable, Collection
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.components import Component
+from gradio.events import Dependency
 
-MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}
+Updates = dict[Any, Any]
+"""What a handler returns: new values, or components with what changes, by the parts of the page that they are of."""
+
+Parts = list[Any]
+"""Parts of the page: what a handler takes or changes."""
+
+MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 """Work at the model: one at a time over the whole page, as the active adapter is state of the one model."""
 
-QUIET = {"queue": False, "api_visibility": "private"}
+QUIET: dict[str, Any] = {"queue": False, "api_visibility": "private"}
 """At once, for what cannot fail: an error outside the queue reaches the visitor as a failed request."""
 
-CHECKED = {"concurrency_limit": None, "api_visibility": "private", "show_progress": "hidden"}
+CHECKED: dict[str, Any] = {"concurrency_limit": None, "api_visibility": "private", "show_progress": "hidden"}
 """At once, for what may refuse its input with a sentence; nothing on the page is covered meanwhile or afterwards."""
 
 
-def uncover(running: gr.events.Dependency, place: gr.components.Component) -> None:
+def uncover(running: Dependency, place: Component) -> None:
     """After a refusal, show again what Gradio covers with the word Error: it still holds, and the sentence is said."""
     running.failure(lambda: gr.skip(), None, place, **QUIET)
 
@@ -24,5 +32,5 @@ class Handler(NamedTuple):
     """An event handler with its inputs and outputs, for others to run as well."""
 
     function: Callable
-    inputs: Collection[gr.blocks.Block]
-    outputs: Collection[gr.blocks.Block]
+    inputs: Parts
+    outputs: Parts

@@ -143,7 +143,8 @@ def pair_table(shown: Shown) -> gr.Dataframe:
     One layer for every row, as rows at layers of their own could not be compared with each other or with an adapter's.
     """
     results = shown.results
-    first, layer = results[0][1], len(results[0][1].names) - 1
+    (_, first), (_, last) = results[0], results[len(results) - 1]
+    layer = len(first.names) - 1
     size = first.reference_size
     columns = (say("cosine"), say("all wrong pairs"), say("rank of {size}", size=size))
     if len(results) > 1:
@@ -160,6 +161,6 @@ def pair_table(shown: Shown) -> gr.Dataframe:
     label = say(
         "Each pair at {layer} ({caption})",
         layer=core.models.layers.layer_words(first.names[layer]),
-        caption=core.reports.tables.caption(results[-1][1].provenance),
+        caption=core.reports.tables.caption(last.provenance),
     )
     return gr.Dataframe({"headers": headers, "data": data}, label=label)

@@ -34,5 +34,5 @@ def scroll_to(elem_id: str) -> str:
 
 def fit_charts(tabs: gr.Tabs) -> None:
     """Have the charts of a tab take the width that they have, whenever it is opened."""
-    for tab in tabs.children:
+    for tab in (tab for tab in tabs.children if isinstance(tab, gr.Tab)):
         tab.select(None, None, None, js=FIT, **QUIET)

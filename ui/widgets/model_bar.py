@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import gradio as gr
 
@@ -13,9 +12,9 @@ from ui.server.cancel import StopRequests
 from ui.server.visitors import Models, Visitor
 from ui.widgets.deep_links import asked_for
 from ui.widgets.errors import explained
-from ui.widgets.events import MODEL_QUEUE, QUIET, Handler
+from ui.widgets.events import MODEL_QUEUE, QUIET, Handler, Parts, Updates
 
-Follower = Callable[[str, Visitor], dict[gr.blocks.Block, Any]]
+Follower = Callable[[str, Visitor], Updates]
 """update(model, visitor) -> updates of what depends on the base."""
 
 STOPPED = N_("Stopped. What has come is kept, and the next load goes on from there.")
@@ -27,7 +26,7 @@ class ModelBar:
     def __init__(self, models: Models):
         self._models = models
         self._stops = StopRequests()
-        self._followers: list[tuple[Follower, list[gr.blocks.Block]]] = []
+        self._followers: list[tuple[Follower, Parts]] = []
         first = models.names[0]
         self.model = gr.Dropdown(
             list(models.names), value=first, label=N_("Model"), visible=len(models.names) > 1, elem_id="model"
@@ -39,7 +38,7 @@ class ModelBar:
                 self._stop = gr.Button(N_("Stop the download"), interactive=False, min_width=160, elem_id="load-stop")
                 self._again = gr.Button(N_("Try again"), visible=False, min_width=160, elem_id="load-again")
 
-    def follow(self, update: Follower, outputs: list[gr.blocks.Block]) -> None:
+    def follow(self, update: Follower, outputs: Parts) -> None:
         """Have `outputs` updated by update(model, visitor) once a model has been chosen or loaded."""
         self._followers.append((update, outputs))
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import gradio as gr
 
@@ -13,11 +12,11 @@ from ui.server.jobs import Jobs
 from ui.server.visitors import Visitor
 from ui.widgets.adapter_pickers import AdapterPickers
 from ui.widgets.errors import remark
-from ui.widgets.events import CHECKED
+from ui.widgets.events import CHECKED, Parts, Updates
 
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
-Change = Callable[[Visitor, str, gr.Request], dict[gr.blocks.Block, Any]]
+Change = Callable[[Visitor, str, gr.Request], Updates]
 """change(visitor, model, request) -> new values of parts of the page, those that stay left out."""
 
 
@@ -26,10 +25,10 @@ class PageOpening:
 
     def __init__(self) -> None:
         self._changes: list[Change] = []
-        self._outputs: list[gr.blocks.Block] = []
+        self._outputs: Parts = []
         self._flags: list[gr.State] = []
 
-    def follow(self, change: Change, outputs: Sequence[gr.blocks.Block]) -> None:
+    def follow(self, change: Change, outputs: Parts) -> None:
         """Have a page that opens change some of these outputs; of two changes to one part the later one counts."""
         self._changes.append(change)
         self._outputs += [output for output in outputs if output not in self._outputs]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import gradio as gr
 
@@ -13,8 +12,7 @@ from ui.server.jobs import BROKEN_OFF, STOPPED, Job, Jobs
 from ui.server.training_run import Finished, archive
 from ui.widgets import chart_table
 from ui.widgets.empty_plot import empty_plot
-
-Updates = dict[gr.blocks.Block, Any]
+from ui.widgets.events import Parts, Updates
 
 
 class RunView:
@@ -52,7 +50,7 @@ class RunView:
             self.download = gr.DownloadButton(N_("Download the adapter (PEFT folder, zip)"), elem_id="train-download")
 
     @property
-    def outputs(self) -> list[gr.blocks.Block]:
+    def outputs(self) -> Parts:
         """What the updates are of."""
         return [self.status, self.live, self.steps, self.result, self.verdict, self.curve, self.table, self.download]
 

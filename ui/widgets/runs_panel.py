@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 
@@ -16,7 +15,7 @@ from ui.server.visitors import Visitor
 from ui.widgets import chart_table
 from ui.widgets.adapter_pickers import AdapterPickers
 from ui.widgets.errors import explained
-from ui.widgets.events import CHECKED, QUIET
+from ui.widgets.events import CHECKED, QUIET, Updates
 
 HEADERS = (
     N_("run"),
@@ -58,7 +57,7 @@ class RunsPanel:
         """What `listed` updates."""
         return [self.note, self.table, self.row, self.chosen, self.other]
 
-    def listed(self, runs: Sequence[Job]) -> dict[gr.blocks.Block, Any]:
+    def listed(self, runs: Sequence[Job]) -> Updates:
         """Updates of the parts for these runs, the newest first."""
         runs = list(reversed(runs))
         choices = [(run.order.name, run.id) for run in runs]

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from tli_core.i18n import N_, say
 from tli_core.training.config import KNOBS, Knob, TrainingConfig
 from tli_core.training.presets import PRESETS
 from ui.server.training_run import SHIPPED, TYPED, UPLOADED, TrainingRequest
-from ui.widgets.events import QUIET
+from ui.widgets.events import QUIET, Updates
 from ui.widgets.pairs_input import LIST_LINES
 
 START = "corrected"
@@ -38,7 +39,7 @@ MORE_KNOBS = (
 """The settings behind "More knobs", a row each."""
 
 
-def knob_widget(knob: Knob, value: Any) -> gr.components.Component:
+def knob_widget(knob: Knob, value: Any) -> Component:
     """The widget of one setting; bounds are checked by TrainingConfig, whose sentences name the setting."""
     known: dict[str, Any] = {"label": knob.label, "info": knob.help or None, "elem_id": f"knob-{knob.name}"}
     if knob.kind == "switch":
@@ -75,7 +76,7 @@ class TrainingForm:
         )
         self.preset = gr.Radio(list(PRESET_NOTES), value=START, label=N_("Preset"), elem_id="preset")
         self.note = gr.Markdown(PRESET_NOTES[START], elem_classes="hint")
-        self.knobs: dict[str, gr.components.Component] = {}
+        self.knobs: dict[str, Component] = {}
         self._add("shuffled")
         with gr.Row():
             self.name = gr.Textbox("my-adapter", label=N_("Name"), min_width=120, elem_id="adapter-name")
@@ -98,11 +99,11 @@ class TrainingForm:
         self.preset.input(self._start_from, self.preset, kept, **QUIET)
 
     @property
-    def inputs(self) -> set[gr.blocks.Block]:
+    def inputs(self) -> set[Any]:
         """What a handler takes to `read` it."""
         return {self.model, self.source, self.typed, self.uploaded, self.name, self.preset, *self.knobs.values()}
 
-    def read(self, data: Mapping[gr.blocks.Block, Any]) -> TrainingRequest:
+    def read(self, data: Mapping[Any, Any]) -> TrainingRequest:
         """What was asked for, from a handler's data."""
         return TrainingRequest(
             data[self.model],
@@ -114,7 +115,7 @@ class TrainingForm:
             {name: data[widget] for name, widget in self.knobs.items()},
         )
 
-    def filled(self, config: TrainingConfig) -> dict[gr.blocks.Block, Any]:
+    def filled(self, config: TrainingConfig) -> Updates:
         """Updates that put a configuration into the form."""
         return {self.preset: config.preset, self.note: say(PRESET_NOTES[config.preset]), **self._values(config)}
 
@@ -125,14 +126,14 @@ class TrainingForm:
         """The settings that a preset decides: seed and shuffling are the visitor's own."""
         return [name for name in self.knobs if name not in ("seed", "shuffled")]
 
-    def _start_from(self, preset: str) -> dict[gr.blocks.Block, Any]:
+    def _start_from(self, preset: str) -> Updates:
         values = self._values(PRESETS[preset])
         return {
             self.note: say(PRESET_NOTES[preset]),
             **{self.knobs[n]: values[self.knobs[n]] for n in self._of_preset()},
         }
 
-    def _values(self, config: TrainingConfig) -> dict[gr.blocks.Block, Any]:
+    def _values(self, config: TrainingConfig) -> Updates:
         given = {name: getattr(config, name) for name in self.knobs}
         return {
             self.knobs[name]: list(value) if isinstance(value, tuple) else str(value) if name == "layer" else value

@@ -4,6 +4,7 @@ one thread where more would cost more."""
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import MethodType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +67,7 @@ def _replace_forward(module: nn.Module, forward) -> None:
     setattr(module, name, MethodType(forward, module))
 
 
-def _fused_norm(norm: nn.Module, hidden: Tensor) -> Tensor:
+def _fused_norm(norm: Any, hidden: Tensor) -> Tensor:
     return rms_norm(hidden, hidden.shape[-1:], norm.weight, norm.variance_epsilon)
 
 
@@ -87,7 +88,7 @@ class _Product(torch.autograd.Function):
         return out.T.to(x.dtype).reshape(*x.shape[:-1], -1)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (weight,) = ctx.saved_tensors
         columns = _columns(gradient)  # (out, tokens)
         into = columns.new_zeros(weight.shape[1], columns.shape[1])  # (in, tokens)
