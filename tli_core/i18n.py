@@ -13,9 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-
 ENGLISH, SWAHILI = "en", "sw"
 LANGUAGES = (ENGLISH, SWAHILI)
 """The languages that the page and messages are in. A new one is a folder under `locales` and its code here."""
@@ -71,6 +68,10 @@ def translations(language: str) -> gettext.NullTranslations:
     """The catalogue of a language; English texts stand for themselves."""
     if language == ENGLISH:
         return gettext.NullTranslations()
+    # Here, as machines that only measure and train speak English and may lack Babel.
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
     compiled = io.BytesIO()
     with catalogue_path(language).open("rb") as file:
         write_mo(compiled, read_po(file, locale=language))
@@ -81,6 +82,8 @@ def translations(language: str) -> gettext.NullTranslations:
 @cache
 def texts(language: str) -> Mapping[str, str]:
     """Every text of a language's catalogue by its English; of a text with plural forms the singular."""
+    from babel.messages.pofile import read_po  # as above
+
     with catalogue_path(language).open("rb") as file:
         entries = [entry for entry in read_po(file, locale=language) if entry.id]
     return {_singular(entry.id): _singular(entry.string) for entry in entries}

@@ -46,7 +46,7 @@ for command in commands:
 tli_core.measures.alignment.PART = 5
 long = measure(load_model(model, Placement("cpu")), read_pairs(pairs).pairs)
 if is_main():
-    Path(folder, "imported.json").write_text(json.dumps(sorted({"gradio", "plotly", "umap"} & set(sys.modules))))
+    Path(folder, "imported.json").write_text(json.dumps(sorted({"babel", "gradio", "plotly", "umap"} & set(sys.modules))))
     kept = [len(long.pairs), long.matched.tolist(), long.scores["mexa"].tolist()]
     Path(folder, "long.json").write_text(json.dumps(kept))
 """
@@ -107,7 +107,7 @@ def test_two_processes_train_the_adapter_of_one(one, two, preset):
     assert records[0]["losses"] == pytest.approx(records[1]["losses"], abs=1e-5)
 
 
-def test_training_and_measuring_bring_in_neither_gradio_nor_plotly(two):
+def test_training_and_measuring_bring_in_neither_gradio_nor_plotly_nor_babel(two):
     """Machines that train lack both."""
     assert json.loads((two / "imported.json").read_text()) == []
 
