@@ -32,19 +32,11 @@ from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement, input_device
 from tli_core.models.registry import KNOWN_MODELS
 from tli_core.reports.tables import format_table
-from tli_core.training import optimizer_step
 from tli_core.training.loop import train_adapter
 from tli_core.training.presets import PRESETS
 
 EVALUATED = 40
 """Pairs whose glosses are ranked: enough to see the ratio, few enough for the plain way."""
-
-
-@contextmanager
-def without_pieces() -> Iterator[None]:
-    """AdamW on whole matrices."""
-    with patch.object(optimizer_step, "_PIECE", 2**40):
-        yield
 
 
 @contextmanager
@@ -107,7 +99,7 @@ def main() -> None:
 
     loaded = None
     rows = [["", "published fine-tune, s", "corrected fine-tune, s", "scan of all layers, s"]]
-    paths = {"all": with_all, "no pieces": without_pieces,
+    paths = {"all": with_all,
              "no graphs": without_graphs}  # fmt: skip
     # On a CPU the others are off in any case.
     for name, path in paths.items() if device == "cuda" else ():

@@ -151,17 +151,18 @@ def test_a_broken_checkpoint_is_one_sentence(tiny_folder, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_adapters_are_found_by_name_or_path(tmp_path):
+def test_adapters_are_found_by_name_or_path(tmp_path, monkeypatch):
+    monkeypatch.setattr("tli_core.models.registry.OWN_ADAPTERS", tmp_path)
     peft_folder(tmp_path / "mine")
     config = tmp_path / "mine" / "adapter_config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"base_model_name_or_path": "somewhere"}))
-    assert find_adapter("mine", tmp_path) == tmp_path / "mine" == find_adapter(str(tmp_path / "mine"))
+    assert find_adapter("mine") == tmp_path / "mine" == find_adapter(str(tmp_path / "mine"))
     assert (
         shipped_adapters(tmp_path) == ("mine",) == shipped_adapters(tmp_path, base="me/Somewhere")
         and shipped_adapters(tmp_path, base="elsewhere") == ()
     )
-    with pytest.raises(ValueError, match="one of mine"):
-        find_adapter("yours", tmp_path)
+    with pytest.raises(ValueError, match="one of mine, mini-corrected"):
+        find_adapter("yours")
 
 
 @pytest.mark.parametrize("config", ["", "{", "{}", "[]", '{"base_model_name_or_path": 3}', None])

@@ -46,7 +46,8 @@ for command in commands:
 tli_core.measures.alignment.PART = 5
 long = measure(load_model(model, Placement("cpu")), read_pairs(pairs).pairs)
 if is_main():
-    Path(folder, "imported.json").write_text(json.dumps(sorted({"babel", "gradio", "plotly", "umap"} & set(sys.modules))))
+    heavy = {"babel", "gradio", "plotly", "umap"}
+    Path(folder, "imported.json").write_text(json.dumps(sorted(heavy & set(sys.modules))))
     kept = [len(long.pairs), long.matched.tolist(), long.scores["mexa"].tolist()]
     Path(folder, "long.json").write_text(json.dumps(kept))
 """

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-import tli_core.training.optimizer_step
 from tests.conftest import character_tokenizer, tiny_llama
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import TrainingPairs
@@ -25,26 +24,7 @@ def test_a_warm_up_never_takes_more_than_half_a_short_run():
     assert max(rates) == rates[3] == PRESETS["published"].learning_rate
 
 
-def test_an_adapter_and_its_moments_do_not_depend_on_the_pieces(pairs, monkeypatch):
-    def trained():
-        config = replace(PRESETS["published"], batch_size=8, epochs=2, learning_rate=1e-2)
-        loaded = LoadedModel(tiny_llama(), character_tokenizer(), "tiny", None)
-        kept = []
-        *_, adapter = train_adapter(loaded, pairs, config, keep=kept.append)
-        return adapter.state, kept[-1].optimizer
-
-    whole, whole_moments = trained()
-    monkeypatch.setattr(tli_core.training.optimizer_step, "_PIECE", 100)
-    pieces, moments = trained()
-    assert any(tensor.numel() % 100 for tensor in pieces.values())
-    for ours, other in ((pieces, whole), (moments, whole_moments)):
-        assert ours.keys() == other.keys()
-        for name in ours:
-            torch.testing.assert_close(ours[name], other[name], rtol=1e-6, atol=0, msg=name)
-
-
-def test_a_run_goes_on_from_moments_in_pieces(pairs, monkeypatch):
-    monkeypatch.setattr(tli_core.training.optimizer_step, "_PIECE", 100)
+def test_a_run_goes_on_from_its_moments(pairs):
     config = replace(PRESETS["published"], batch_size=8, epochs=3, learning_rate=1e-2, dropout=0.0)
 
     def run(**more):

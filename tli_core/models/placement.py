@@ -65,7 +65,8 @@ def dispatch(
         for name, (shard, own) in stored.items()
         if home(parts, name) == "disk"
     }
-    main, offloaded = torch.device(device), cast(Any, index or None)
+    # Accelerate takes a name for the device as well, and safetensors, which it hands it to, nothing else.
+    main, offloaded = cast(Any, device), cast(Any, index or None)
     dispatch_model(model, dict(parts), main_device=main, offload_index=offloaded, force_hooks=True)
 
 

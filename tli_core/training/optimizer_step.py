@@ -7,7 +7,6 @@ costs several times their work. A graph launches all of them at once.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
 
 import torch
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
@@ -18,10 +17,6 @@ from tli_core.distributed import sum_gradients
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import Batch
 from tli_core.training.config import TrainingConfig
-
-_PIECE = 16384
-"""Numbers that AdamW is given in one piece. A GPU's takes up to 65,536 of one tensor through one of its processors,
-while the others have nothing to do: with whole matrices a step of it took 28 µs, with these 11."""
 
 
 def learning_rates(config: TrainingConfig, steps: int) -> list[float]:
@@ -54,13 +49,12 @@ class Steps:
         self._key = key
         with loaded.using(key) as model:
             named = {name: p for name, p in model.named_parameters() if f".{key}." in name}
-        self._parameters = tuple(named.values())
-        self._pieces = {name.replace(f".{key}.", "."): _in_pieces(p.data) for name, p in named.items()}
+        self._parameters = {name.replace(f".{key}.", "."): parameter for name, parameter in named.items()}
         self._config = config
         self._layer = layer
         self._taken = 0
         self._graphs = None
-        all_pieces = list(chain.from_iterable(self._pieces.values()))
+        parameters = list(self._parameters.values())
         # How many steps may be under way before the loss of the first is read: a GPU need not wait to be told the next.
         self._on_gpu = loaded.device.type == "cuda"
         self.ahead = 1 if self._on_gpu else 0
@@ -70,12 +64,12 @@ class Steps:
             self._table = torch.tensor(self.rates, device=loaded.device)
             self._losses = torch.empty(steps, pin_memory=True)
             self._optimizer = torch.optim.AdamW(
-                all_pieces, lr=self._rate, weight_decay=config.weight_decay, capturable=True, fused=True
+                parameters, lr=self._rate, weight_decay=config.weight_decay, capturable=True, fused=True
             )
             # Weights that are fetched and bitsandbytes' outliers are what a graph cannot hold.
             self._graphs = _Graphs(loaded.device) if loaded.plain else None
         else:
-            self._optimizer = torch.optim.AdamW(all_pieces, lr=0.0, weight_decay=config.weight_decay)
+            self._optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=config.weight_decay)
 
     def take(self, batch: Batch) -> "PendingLoss":
         """The next step; a GPU is still at work on it when this returns."""
@@ -101,12 +95,9 @@ class Steps:
     def moments(self) -> dict[str, Tensor]:
         """AdamW's moments and step counts as `parameter.moment`, copied to the CPU; nothing before the first step."""
         found = {}
-        for name, pieces in self._pieces.items():
-            states = [self._optimizer.state.get(piece, {}) for piece in pieces]
-            for moment, tensor in states[0].items():
-                # A count is the same in every piece.
-                whole = torch.cat([state[moment] for state in states]) if tensor.dim() else tensor
-                found[f"{name}.{moment}"] = whole.detach().cpu().clone()
+        for name, parameter in self._parameters.items():
+            for moment, tensor in self._optimizer.state.get(parameter, {}).items():
+                found[f"{name}.{moment}"] = tensor.detach().cpu().clone()
         return found
 
     def restore(self, lora: dict[str, Tensor], moments: dict[str, Tensor]) -> None:
@@ -117,13 +108,12 @@ class Steps:
         """
         for name, tensor in moments.items():
             parameter, _, moment = name.rpartition(".")
-            if parameter not in self._pieces:
+            if parameter not in self._parameters:
                 raise ValueError(f"The saved state is of another run: it knows a parameter {parameter}.")
-            pieces = self._pieces[parameter]
-            parts = _in_pieces(tensor) if tensor.dim() else (tensor,) * len(pieces)
-            for piece, part in zip(pieces, parts, strict=True):
-                # AdamW changes its moments in place.
-                self._optimizer.state[piece][moment] = part.to(piece.device, copy=True)
+            own = self._parameters[parameter]
+            # AdamW changes its moments in place.
+            shaped = tensor.view_as(own) if tensor.dim() else tensor
+            self._optimizer.state[own][moment] = shaped.to(own.device, copy=True)
         with self._loaded.using(self._key) as model:
             set_peft_model_state_dict(model, lora, adapter_name=self._key)
         self._taken = max((int(state["step"]) for state in self._optimizer.state.values()), default=0)
@@ -135,20 +125,10 @@ class Steps:
                 # On this thread: cuBLAS keeps 32 MiB for every thread and stream.
                 with torch.autograd.set_multithreading_enabled(False):
                     loss.backward()
-            sum_gradients(self._parameters)
-            for parameter, pieces in zip(self._parameters, self._pieces.values(), strict=True):
-                if parameter.grad is not None:
-                    for piece, gradient in zip(pieces, _in_pieces(parameter.grad), strict=True):
-                        piece.grad = gradient
-                    parameter.grad = None
+            sum_gradients(self._parameters.values())
             self._optimizer.step()
             self._optimizer.zero_grad(set_to_none=True)
         return loss.detach()
-
-
-def _in_pieces(tensor: Tensor) -> tuple[Tensor, ...]:
-    """A parameter, its gradient or a moment of it as AdamW is given it; the pieces share its memory."""
-    return tensor.reshape(-1).split(_PIECE)
 
 
 @cache
