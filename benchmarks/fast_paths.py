@@ -22,7 +22,8 @@ from transformers import AutoTokenizer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.published_vs_ours import LLAMA, PAIRS, random_model, synchronise
+from benchmarks.published_vs_ours import PAIRS, synchronise
+from benchmarks.random_models import LLAMA, random_model
 from tli_core.encoding.pair_states import embed_pairs
 from tli_core.encoding.tokens import encode, length_batches
 from tli_core.lists.language_pair import language_pair

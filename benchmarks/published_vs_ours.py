@@ -22,12 +22,13 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, get_peft_model
 from peft.utils import get_peft_model_state_dict
-from torch import Tensor, nn
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from torch import Tensor
+from transformers import AutoTokenizer, LlamaForCausalLM
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.gpu_time import copy_bandwidth, kernel_seconds, matrix_rate
+from benchmarks.random_models import LLAMA, SMALL, first_blocks, random_model
 from tli_core.encoding.pair_states import embed_pairs
 from tli_core.encoding.tokens import encode
 from tli_core.lists.lexicon import shipped
@@ -44,22 +45,6 @@ from tli_core.training.loop import TrainedAdapter, train_adapter
 from tli_core.training.losses import triplet_loss
 from tli_core.training.presets import PRESETS
 
-LLAMA = {
-    "vocab_size": 128256,
-    "hidden_size": 4096,
-    "intermediate_size": 14336,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "rope_theta": 500000.0,
-}
-SMALL = LLAMA | {
-    "vocab_size": 16032,
-    "hidden_size": 512,
-    "intermediate_size": 1792,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 1,
-}
 PAIRS = 623
 PUBLISHED = PRESETS["published"]
 STILL = replace(PUBLISHED, dropout=0.0)
@@ -98,19 +83,6 @@ class Trained:
         return losses, weights
 
 
-def random_model(shape: dict, dtype: torch.dtype, device: str) -> LlamaForCausalLM:
-    """The same random weights every time."""
-    torch.manual_seed(0)
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        with torch.device(device):
-            model = LlamaForCausalLM(LlamaConfig(**shape, bos_token_id=0, pad_token_id=None))
-    finally:
-        torch.set_default_dtype(default)
-    return model.eval().requires_grad_(False)
-
-
 def padded(tokenizer, words: list[str], device: str) -> tuple[Tensor, Tensor]:
     """Ids and mask of a batch, (n, t) each."""
     rows = [tokenizer(word)["input_ids"] for word in words]
@@ -118,14 +90,6 @@ def padded(tokenizer, words: list[str], device: str) -> tuple[Tensor, Tensor]:
     ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=device)
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=device)
     return ids, mask
-
-
-def first_blocks(model: LlamaForCausalLM, count: int) -> LlamaForCausalLM:
-    """The model cut down, in place, to what `checkpoint.read_model` gives for its first blocks."""
-    model.model.layers = model.model.layers[:count]
-    model.config.num_hidden_layers = count
-    model.model.norm = model.lm_head = nn.Identity()
-    return model
 
 
 def in_nf4(model: LlamaForCausalLM) -> LlamaForCausalLM:

@@ -21,7 +21,8 @@ from transformers import AutoTokenizer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.published_vs_ours import GIB, LLAMA, first_blocks, random_model
+from benchmarks.published_vs_ours import GIB
+from benchmarks.random_models import LLAMA, first_blocks, random_model
 from tli_core.distributed import is_main, join, own_part, processes, wait
 from tli_core.encoding.pair_states import embed_pairs
 from tli_core.lists.formats import read_pairs

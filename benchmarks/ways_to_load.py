@@ -20,7 +20,8 @@ from transformers import AutoTokenizer
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.gpu_time import median_seconds
-from benchmarks.published_vs_ours import GIB, LLAMA, random_model
+from benchmarks.published_vs_ours import GIB
+from benchmarks.random_models import LLAMA, random_model
 from tli_core.encoding.pair_states import embed_pairs
 from tli_core.lists.lexicon import shipped
 from tli_core.models.checkpoint import weigh

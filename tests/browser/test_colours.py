@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from plotly.colors import hex_to_rgb, sample_colorscale, unlabel_rgb
 
-from tli_core.reports.figures import BLUE, DIVERGING, GREEN, ORANGE, RUNS
+from tli_core.reports.figure_style import BLUE, DIVERGING, GREEN, ORANGE, RUNS
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
 SEEN_WITH = {

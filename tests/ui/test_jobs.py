@@ -12,7 +12,8 @@ from tli_core.models.loaded_model import load_model
 from tli_core.models.placement import Placement
 from tli_core.training.presets import configured
 from ui.server.hosting import OWN_MACHINE
-from ui.server.jobs import BROKEN_OFF, DONE, FAILED, MAX_WAITING, RECORD, RUNNING, STOPPED, Job, Jobs
+from ui.server.job import BROKEN_OFF, DONE, FAILED, RECORD, RUNNING, STOPPED, Job
+from ui.server.jobs import MAX_WAITING, Jobs
 from ui.server.training_run import Order
 from ui.server.visitors import Models, OwnAdapter, Visitor
 from ui.widgets.run_view import RunView

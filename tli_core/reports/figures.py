@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,28 +9,27 @@ from plotly.subplots import make_subplots
 
 from tli_core.i18n import N_, say
 from tli_core.lists.language_pair import language_pair
-from tli_core.lists.pairs import WordPair
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.projection import Projection
 from tli_core.measures.result import LayerAlignment
-from tli_core.models.layers import layer_words
-from tli_core.models.loaded_model import Provenance
-from tli_core.reports.tables import caption
+from tli_core.reports.figure_style import (
+    BLUE,
+    DIVERGING,
+    GREY,
+    HEIGHT,
+    HOVER,
+    ORANGE,
+    PAIRS_DRAWN,
+    RUNS,
+    SERIES,
+    captioned,
+    draw_band,
+    layer_axis,
+    pair_words,
+    plain_label,
+    styled,
+)
 from tli_core.training.history import TrainingStep
-
-# After Okabe and Ito, told apart by every kind of colour vision and on light and dark pages; lines also differ in dash
-# and marker.
-BLUE, ORANGE, GREEN, GREY = "#1E88D6", "#D55E00", "#007A4D", "#8A8A8A"
-DIVERGING = "PuOr"
-SERIES = ((BLUE, "circle"), (ORANGE, "diamond"), (GREEN, "square"))
-# The second of two runs in lighter kin of the first one's colours.
-RUNS = ((2, "circle", (BLUE, ORANGE, GREEN)), (2, "x", ("#56B4E9", "#E69F00", "#CC79A7")))
-HEIGHT = 460
-PAIRS_DRAWN = 60
-"""Pairs that are drawn one by one; more would only cover each other."""
-
-# How Plotly is told what to show of a point under the pointer.
-_HOVER = {"value": "%{y:.3f}", "low": "%{customdata[0]:.3f}", "high": "%{customdata[1]:.3f}"}
 
 
 def alignment_figure(
@@ -46,12 +44,12 @@ def alignment_figure(
     for (label, result), (colour, marker) in zip(results, SERIES, strict=False):
         layers = list(range(len(result.names)))
         mismatched, band = result.mismatched, result.mismatched_band
-        _band(figure, layers, band, colour, 0.10)
-        _band(figure, layers, result.matched_ci95, colour, 0.28)
+        draw_band(figure, layers, band, colour, 0.10)
+        draw_band(figure, layers, result.matched_ci95, colour, 0.28)
         if pair_lines:
             _pair_lines(figure, result, colour, label)
         if picked is not None:
-            words = _words(result.pairs[picked])
+            words = pair_words(result.pairs[picked])
             figure.add_scatter(
                 x=layers,
                 y=result.cosine[picked],
@@ -69,7 +67,7 @@ def alignment_figure(
             line={"color": colour, "width": 3},
             marker={"size": 8, "symbol": marker},
             customdata=result.matched_ci95,
-            hovertemplate="{value} ({low} – {high})".format(**_HOVER),
+            hovertemplate="{value} ({low} – {high})".format(**HOVER),
         )
         figure.add_scatter(
             x=layers,
@@ -78,11 +76,11 @@ def alignment_figure(
             mode="lines",
             line={"color": colour, "width": 2, "dash": "dot"},
             customdata=band,
-            hovertemplate="{value} ({low} – {high})".format(**_HOVER),
+            hovertemplate="{value} ({low} – {high})".format(**HOVER),
         )
-    _layer_axis(figure, results[0][1].names)
+    layer_axis(figure, results[0][1].names)
     figure.update_yaxes(title=say("cosine of the two words"))
-    return _captioned(_styled(figure, HEIGHT), results[-1][1].provenance)
+    return captioned(styled(figure, HEIGHT), results[-1][1].provenance)
 
 
 def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
@@ -101,7 +99,7 @@ def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
             x=list(range(len(result.names))),
             y=list(range(len(pairs))),
             customdata=np.dstack([cosine, np.broadcast_to(mismatched, apart.shape)]),
-            text=[[_words(pair)] * len(result.names) for pair in pairs],
+            text=[[pair_words(pair)] * len(result.names) for pair in pairs],
             hovertemplate="%{text}, "
             + say(
                 "layer {layer}: {value}, wrong pairs {wrong}",
@@ -109,13 +107,13 @@ def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
                 value="%{customdata[0]:.3f}",
                 wrong="%{customdata[1]:.3f}",
             )
-            + f"<extra>{_plain(label)}</extra>",
+            + f"<extra>{plain_label(label)}</extra>",
             colorscale=DIVERGING,
             zmin=-reach,
             zmax=reach,
             # Below the map, as beside it a phone would have no room for the map.
             colorbar={
-                "title": {"text": _plain(label), "side": "bottom"},
+                "title": {"text": plain_label(label), "side": "bottom"},
                 "thickness": 12,
                 "orientation": "h",
                 "yref": "container",
@@ -124,12 +122,11 @@ def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
             },
         )
     )
-    _layer_axis(figure, result.names)
+    layer_axis(figure, result.names)
     figure.update_yaxes(
-        tickvals=list(range(len(pairs))), ticktext=[_words(pair) for pair in pairs], autorange="reversed"
+        tickvals=list(range(len(pairs))), ticktext=[pair_words(pair) for pair in pairs], autorange="reversed"
     )
-    styled = _styled(figure, max(HEIGHT, 120 + 18 * len(pairs)), hovermode="closest")
-    return _captioned(styled, result.provenance)
+    return captioned(styled(figure, max(HEIGHT, 120 + 18 * len(pairs)), hovermode="closest"), result.provenance)
 
 
 def differences_figure(evaluations: Sequence[Evaluation]) -> go.Figure:
@@ -141,7 +138,7 @@ def differences_figure(evaluations: Sequence[Evaluation]) -> go.Figure:
             (moved.matched, moved.matched_ci95, moved.matched_p, N_("right pairs"), "solid"),
             (moved.gap, moved.gap_ci95, moved.gap_p, N_("right less wrong (gap)"), "dot"),
         ):
-            _band(figure, layers, interval, colour, 0.18)
+            draw_band(figure, layers, interval, colour, 0.18)
             figure.add_scatter(
                 x=layers,
                 y=values,
@@ -158,17 +155,17 @@ def differences_figure(evaluations: Sequence[Evaluation]) -> go.Figure:
                     p="%{customdata[2]:.2g}",
                 ),
             )
-    _layer_axis(figure, evaluations[0].before.names)
+    layer_axis(figure, evaluations[0].before.names)
     figure.update_yaxes(title=say("change in cosine"))
     figure.add_hline(y=0, line={"color": GREY, "width": 1})
-    return _captioned(_styled(figure, HEIGHT), evaluations[-1].after.provenance)
+    return captioned(styled(figure, HEIGHT), evaluations[-1].after.provenance)
 
 
 def scatter_figure(evaluation: Evaluation) -> go.Figure:
     """Every pair's cosine before and after at the evaluated layer, and its wrong partners' mean beside it."""
     figure, layer = go.Figure(), evaluation.layer
     before, after = evaluation.before, evaluation.after
-    words = [_words(pair) for pair in before.pairs]
+    words = [pair_words(pair) for pair in before.pairs]
     for was, now, name, (colour, marker) in (
         (before.wrong_cosine, after.wrong_cosine, say("its wrong pairs' mean"), SERIES[1]),
         (before.cosine, after.cosine, say("the right pair"), SERIES[0]),
@@ -191,8 +188,7 @@ def scatter_figure(evaluation: Evaluation) -> go.Figure:
     )
     figure.update_xaxes(title=say("cosine before"))
     figure.update_yaxes(title=say("cosine after"))
-    styled = _styled(figure, HEIGHT, hovermode="closest")
-    return _captioned(styled, after.provenance, after.names[layer])
+    return captioned(styled(figure, HEIGHT, hovermode="closest"), after.provenance, after.names[layer])
 
 
 def distributions_figure(evaluation: Evaluation) -> go.Figure:
@@ -224,8 +220,9 @@ def distributions_figure(evaluation: Evaluation) -> go.Figure:
     figure.update_xaxes(title=say("cosine"), row=2, col=1)
     figure.update_yaxes(title=say("% of pairs"))
     figure.update_layout(barmode="overlay")
-    styled = _styled(figure, HEIGHT, hovermode="closest", top=30)
-    return _captioned(styled, evaluation.after.provenance, evaluation.after.names[layer])
+    return captioned(
+        styled(figure, HEIGHT, hovermode="closest", top=30), evaluation.after.provenance, evaluation.after.names[layer]
+    )
 
 
 def shares_figure(results: Sequence[tuple[str, LayerAlignment]]) -> go.Figure:
@@ -246,9 +243,9 @@ def shares_figure(results: Sequence[tuple[str, LayerAlignment]]) -> go.Figure:
                 marker={"size": 6, "symbol": marker},
                 hovertemplate="%{y:.0%}",
             )
-    _layer_axis(figure, results[0][1].names)
+    layer_axis(figure, results[0][1].names)
     figure.update_yaxes(title=say("share of squared length"), range=[-0.02, 1.05], tickformat=".0%")
-    return _captioned(_styled(figure, HEIGHT), results[-1][1].provenance)
+    return captioned(styled(figure, HEIGHT), results[-1][1].provenance)
 
 
 def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = False) -> go.Figure:
@@ -265,7 +262,7 @@ def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = 
         shared_yaxes=True,
         horizontal_spacing=0.03,
         vertical_spacing=0.06,
-        subplot_titles=list(map(_plain, labels)),
+        subplot_titles=list(map(plain_label, labels)),
     )
     for number, points in enumerate(projection.points, 1):  # (n, 2, 2): pair, language, x or y
         place = {"row": number, "col": 1} if stacked else {"row": 1, "col": number}
@@ -277,7 +274,7 @@ def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = 
             name=say("partners"), showlegend=number == 1, **place,
         )  # fmt: skip
         for side, (language, (colour, marker)) in enumerate(zip(language_pair().names, SERIES, strict=False)):
-            words = [_words(pair) for pair in projection.pairs]
+            words = [pair_words(pair) for pair in projection.pairs]
             figure.add_scatter(
                 x=points[:, side, 0],
                 y=points[:, side, 1],
@@ -297,7 +294,7 @@ def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = 
             figure.layout[f"{axis}{number if number > 1 else ''}"].update(
                 range=[low[i] - margin[i], high[i] + margin[i]], showticklabels=False
             )
-    return _styled(figure, rows * HEIGHT, hovermode="closest", top=30)
+    return styled(figure, rows * HEIGHT, hovermode="closest", top=30)
 
 
 @dataclass(frozen=True)
@@ -318,7 +315,7 @@ def training_figure(runs: Sequence[DrawnRun]) -> go.Figure:
         ("p_at_1", "P@1", "dash"),
     )
     for run, (width, symbol, colours) in zip(runs, RUNS, strict=False):
-        what = f"{_plain(run.label)}, " if run.label else ""
+        what = f"{plain_label(run.label)}, " if run.label else ""
         seen = [step for step in run.steps if step.loss is not None]
         figure.add_scatter(
             x=[step.step for step in seen],
@@ -346,51 +343,13 @@ def training_figure(runs: Sequence[DrawnRun]) -> go.Figure:
     figure.update_xaxes(title=say("step"), row=2, col=1)
     figure.update_yaxes(title=say("loss"), rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title=say("cosine, share"), row=2, col=1)
-    return _styled(figure, HEIGHT)
-
-
-def _band(figure: go.Figure, layers: list[int], edges, colour: str, opacity: float) -> None:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    figure.add_scatter(
-        x=layers + layers[::-1],
-        y=list(edges[:, 1]) + list(edges[::-1, 0]),
-        fill="toself",
-        fillcolor=f"rgba({red},{green},{blue},{opacity})",
-        line={"width": 0},
-        hoverinfo="skip",
-        showlegend=False,
-    )
-
-
-def _layer_axis(figure: go.Figure, names: Sequence[str]) -> None:
-    every = max(1, -(-len(names) // 8))
-    last = len(names) - 1
-    # The last one's name is longer than a number, and has the room of two.
-    ticks = [i for i in range(len(names)) if i % every == 0 and i <= last - 1.5 * every] + [last]
-    labels = [say("out") if names[i] == "output" else str(i) for i in ticks]
-    figure.update_xaxes(
-        title=say("layer (0: embeddings)"),
-        tickvals=ticks,
-        ticktext=labels,
-        tickangle=0,
-        # The last one's name is wider than its place, and would be left out.
-        ticklabeloverflow="allow",
-    )
-
-
-def _words(pair: WordPair) -> str:
-    return _plain(f"{pair.source} – {pair.target}")
-
-
-def _plain(text: str) -> str:
-    """`<` opens a tag in Plotly's own small markup; a word must stay a word."""
-    return text.replace("<", "&lt;")
+    return styled(figure, HEIGHT)
 
 
 def _pair_lines(figure: go.Figure, result: LayerAlignment, colour: str, label: str) -> None:
     layers = list(range(len(result.names)))
     for pair, cosines in list(zip(result.pairs, result.cosine, strict=True))[:PAIRS_DRAWN]:
-        words = _words(pair)
+        words = pair_words(pair)
         figure.add_scatter(
             x=layers,
             y=cosines,
@@ -401,46 +360,3 @@ def _pair_lines(figure: go.Figure, result: LayerAlignment, colour: str, label: s
             hovertemplate=f"{words}: %{{y:.3f}}<extra></extra>",
             showlegend=False,
         )
-
-
-_GRID = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "automargin": True}
-
-# As a template, which is checked once, where a figure's own settings are checked one by one every time it is made.
-_STYLE = go.layout.Template(
-    layout={
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        # At the lower edge, whatever room the axis takes.
-        "legend": {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
-        "font": {"family": "system-ui, sans-serif", "size": 13, "color": GREY},
-        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE},
-        # Of its own in both themes: Plotly's takes the page's background for white.
-        "hoverlabel": {
-            "bgcolor": "#1f2937",
-            "bordercolor": GREY,
-            "font": {"color": "#ffffff", "size": 10},
-            "align": "left",
-        },
-        # A finger that scrolls the page must not zoom the chart instead.
-        "dragmode": False,
-        "xaxis": _GRID,
-        "yaxis": _GRID,
-    }
-)
-
-
-def _styled(figure: go.Figure, height: int, hovermode: str = "x unified", top: int = 12) -> go.Figure:
-    margin = {"l": 52, "r": 16, "t": top, "b": 44}
-    figure.update_layout(template=_STYLE, height=height, hovermode=hovermode, margin=margin)
-    return figure
-
-
-def _captioned(figure: go.Figure, provenance: Provenance, layer: str | None = None) -> go.Figure:
-    """The figure with what it is of above it, as a saved picture has nothing else to say so."""
-    what = caption(provenance) if layer is None else f"{caption(provenance)} · {layer_words(layer)}"
-    layout: Any = figure.layout
-    figure.update_layout(
-        title={"text": _plain(what), "font": {"size": 11}, "x": 0, "y": 1, "yanchor": "top", "pad": {"t": 4, "l": 4}},
-        margin={"t": layout.margin.t + 16},
-    )
-    return figure

@@ -16,7 +16,8 @@ from tli_core.lists.lexicon import shipped
 from tli_core.lists.lint import leak_notice
 from tli_core.models.registry import check_adapter_name
 from tli_core.training.presets import configured
-from ui.server.jobs import Job, Jobs
+from ui.server.job import Job
+from ui.server.jobs import Jobs
 from ui.server.sender import sender_of
 from ui.server.training_run import Order, held_out
 from ui.server.visitors import BASE, Models, Visitor

@@ -12,7 +12,7 @@ import tli_core as core
 from tli_core.i18n import N_, say
 from tli_core.training.config import TrainingConfig
 from ui.page_context import PageContext
-from ui.server.jobs import Job
+from ui.server.job import Job
 from ui.server.sender import sender_of
 from ui.server.training_run import DRAW_SECONDS, TYPED, Order, held_out, piloted, rehearsed
 from ui.server.visitors import Visitor

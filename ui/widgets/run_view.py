@@ -8,7 +8,8 @@ import gradio as gr
 
 import tli_core as core
 from tli_core.i18n import N_, say
-from ui.server.jobs import BROKEN_OFF, STOPPED, Job, Jobs
+from ui.server.job import BROKEN_OFF, STOPPED, Job
+from ui.server.jobs import Jobs
 from ui.server.training_run import Finished, archive
 from ui.widgets import chart_table
 from ui.widgets.empty_plot import empty_plot

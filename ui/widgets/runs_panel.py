@@ -10,7 +10,8 @@ import gradio as gr
 
 import tli_core as core
 from tli_core.i18n import N_, say
-from ui.server.jobs import Job, Jobs
+from ui.server.job import Job
+from ui.server.jobs import Jobs
 from ui.server.visitors import Visitor
 from ui.widgets import chart_table
 from ui.widgets.adapter_pickers import AdapterPickers

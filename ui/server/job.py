@@ -1,0 +1,130 @@
+"""One fine-tune as a job: its state, its record on the disk, and how a broken one is read again."""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextvars import Context
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import tli_core as core
+from tli_core.i18n import N_
+from tli_core.lists.pairs import WordPair
+from tli_core.training.config import TrainingConfig
+from ui.server.cancel import StopFlag
+from ui.server.gpu import detached
+from ui.server.training_run import STATE, STOP, Finished, Order
+
+WAITING, RUNNING, DONE, STOPPED, FAILED, BROKEN_OFF = (
+    N_("waiting"),
+    N_("running"),
+    N_("done"),
+    N_("stopped"),
+    N_("failed"),
+    N_("broken off"),
+)
+RECORD = "job.json"
+"""The file of a job in its folder."""
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Job:
+    """A fine-tune that was asked for: waiting, running, or ended with an adapter, a reason, or both."""
+
+    id: str
+    owner: str
+    order: Order
+    folder: Path
+    made: float
+    state: str = WAITING
+    said: str = ""
+    steps: tuple[core.training.history.TrainingStep, ...] = ()
+    adapter: Path | None = None
+    sender: str = field(default="", repr=False)
+    finished: Finished | None = field(default=None, repr=False)
+    deleted: bool = False
+    context: Context = field(default_factory=detached, repr=False)
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in (WAITING, RUNNING)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it is at work and has been asked to end."""
+        return self.active and StopFlag(self.folder / STOP).is_set()
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it ended before its last step, or before its adapter was saved, and left a state to go on from."""
+        unfinished = not self.adapter or not self.steps or self.steps[-1].step < self.steps[-1].steps
+        return self.state in (STOPPED, FAILED, BROKEN_OFF) and unfinished and (self.folder / STATE).exists()
+
+    def end(self, state: str, said: str = "") -> None:
+        """End in a state; its record comes first, so that who sees the end finds it kept."""
+        self.said = said
+        try:
+            self.write(state)
+        except OSError as error:
+            # A full or read-only disk ends this run's record, not the line of those that wait.
+            _LOG.error("The end of the run %s could not be recorded: %s", self.id, error)
+        self.state = state
+
+    def write(self, state: str | None = None) -> None:
+        """Keep what a new server needs to know of it.
+
+        Args:
+            state: the one that it is about to be in, if that is another.
+        """
+        if self.deleted:
+            return
+        adapter = self.adapter.relative_to(self.folder).as_posix() if self.adapter else None
+        known = {
+            "owner": self.owner,
+            "order": asdict(self.order),
+            "made": self.made,
+            "state": state or self.state,
+            "said": self.said,
+        }
+        core.reports.json_csv.write_json({**known, "adapter": adapter}, self.folder / RECORD)
+
+    @classmethod
+    def read(cls, folder: Path) -> Job:
+        """A job of an earlier server; one that was at work then has been broken off.
+
+        Raises:
+            OSError, ValueError, KeyError, TypeError: the folder holds none, or a damaged one.
+        """
+        known = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        order = known["order"]
+        config = TrainingConfig.from_record(order["config"])
+        lists = {
+            side: tuple(WordPair(source, target, tuple(glosses)) for source, target, glosses in order[side])
+            for side in ("pairs", "control")
+        }
+        at_work = known["state"] in (WAITING, RUNNING)
+        state_file = folder / STATE
+        return cls(
+            folder.name,
+            known["owner"],
+            Order(**{**order, **lists, "config": config}),
+            folder,
+            float(known["made"]),
+            BROKEN_OFF if at_work else known["state"],
+            "" if at_work else known["said"],
+            history_of(state_file),
+            folder / known["adapter"] if known["adapter"] else None,
+        )
+
+
+def history_of(state: Path) -> tuple[core.training.history.TrainingStep, ...]:
+    """The steps that a run's state tells of; none where it was damaged, as its adapter may be whole all the same."""
+    try:
+        return core.training.resume.read_history(state) if state.exists() else ()
+    except ValueError as error:
+        _LOG.warning("%s", error)
+        return ()
