@@ -1,5 +1,76 @@
-"""Measure and train cross-lingual alignment between two languages inside a language model."""
+"""Measure and train cross-lingual alignment between two languages inside a language model.
+
+The names in `__all__` are the stated public API, with examples in docs/python-api.md. Each is imported when it is first
+asked for, as PyTorch and PEFT take ten seconds, which a page that has just been opened has not.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from tli_core._lazy import submodules
 
-__getattr__ = submodules(__name__)
+if TYPE_CHECKING:
+    from tli_core.lists.formats import parse_pairs, read_pairs
+    from tli_core.lists.lexicon import shipped
+    from tli_core.lists.pairs import WordPair
+    from tli_core.measures.alignment import measure
+    from tli_core.measures.before_after import evaluate_lists
+    from tli_core.measures.registry import MEASURES
+    from tli_core.measures.result import LayerAlignment
+    from tli_core.measures.verdicts import change, verdict
+    from tli_core.models.loaded_model import LoadedModel, load_model
+    from tli_core.models.registry import find_adapter
+    from tli_core.reports.model_card import save_adapter
+    from tli_core.reports.notices import worded
+    from tli_core.training.config import TrainingConfig
+    from tli_core.training.loop import TrainedAdapter, train_adapter
+    from tli_core.training.presets import PRESETS, configured
+
+__all__ = [
+    "MEASURES",
+    "PRESETS",
+    "LayerAlignment",
+    "LoadedModel",
+    "TrainedAdapter",
+    "TrainingConfig",
+    "WordPair",
+    "change",
+    "configured",
+    "evaluate_lists",
+    "find_adapter",
+    "load_model",
+    "measure",
+    "parse_pairs",
+    "read_pairs",
+    "save_adapter",
+    "shipped",
+    "train_adapter",
+    "verdict",
+    "worded",
+]
+
+_HOMES = {
+    "lists.formats": ("parse_pairs", "read_pairs"),
+    "lists.lexicon": ("shipped",),
+    "lists.pairs": ("WordPair",),
+    "measures.alignment": ("measure",),
+    "measures.before_after": ("evaluate_lists",),
+    "measures.registry": ("MEASURES",),
+    "measures.result": ("LayerAlignment",),
+    "measures.verdicts": ("change", "verdict"),
+    "models.loaded_model": ("LoadedModel", "load_model"),
+    "models.registry": ("find_adapter",),
+    "reports.model_card": ("save_adapter",),
+    "reports.notices": ("worded",),
+    "training.config": ("TrainingConfig",),
+    "training.loop": ("TrainedAdapter", "train_adapter"),
+    "training.presets": ("PRESETS", "configured"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+_submodule = submodules(__name__)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        package, _, module = _HOME_OF[name].partition(".")
+        return getattr(getattr(_submodule(package), module), name)
+    return _submodule(name)
