@@ -119,17 +119,18 @@ def test_a_number_is_the_same_wherever_it_is_shown(n, tiny, pairs):
     layers = alignment_json(result)["layers"]
     assert result.wrong_from == alignment_json(result)["wrong_pairs_from"] == ("list" if n == 30 else "reference pool")
     drawn = {trace.name: trace.y for trace in alignment_figure([("tiny", result)]).data if trace.name}
-    for i, (layer, row) in enumerate(zip(layers, alignment_rows(result)[1:], strict=True)):
-        assert [float(row[place]) for place in (1, 3, 5)] == pytest.approx(
-            [layer["matched"], layer["mismatched"], layer["gap"]], abs=6e-4
-        )
+    heading, *rows = alignment_rows(result)
+    for i, (layer, cells) in enumerate(zip(layers, rows, strict=True)):
+        row = dict(zip(heading, cells, strict=True))
+        for key in ("matched", "mismatched", "gap"):
+            assert float(row[key]) == pytest.approx(layer[key], abs=6e-4)
         assert layer["gap"] == pytest.approx(layer["matched"] - layer["mismatched"])
         assert (
             layer["mismatched"] == drawn["tiny: wrong pairs"][i] and layer["matched"] == drawn["tiny: right pairs"][i]
         )
-        assert layer["verdict"] == verdict(result, i) == row[-1]
+        assert layer["verdict"] == verdict(result, i) == row["verdict"]
         low, high = layer["mismatched_band"]
-        assert row[4] == f"{low:.3f}–{high:.3f}"
+        assert row["band"] == f"{low:.3f}–{high:.3f}"
         # The mean over pairs of each one's wrong partners, which is what a pair's row and its gain are held against.
         assert result.wrong_cosine[:, i].mean() == pytest.approx(layer["mismatched"], abs=0.01)
     moved = compare("x", result, result, "output")

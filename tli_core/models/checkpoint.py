@@ -166,7 +166,12 @@ def with_blocks(config: PretrainedConfig, blocks: int | None) -> PretrainedConfi
     """The config as it is, or for its first blocks only; nothing else of it changes."""
     if blocks is None:
         return config
-    return type(config).from_dict({**config.to_dict(), "num_hidden_layers": blocks})
+    values = config.to_dict()
+    count = config.num_hidden_layers
+    # Some families list the kind of every block.
+    kinds = [name for name in ("layer_types", "mlp_layer_types") if len(values.get(name) or ()) == count]
+    cut = {name: values[name][:blocks] for name in kinds}
+    return type(config).from_dict({**values, **cut, "num_hidden_layers": blocks})
 
 
 def _read_config(files: LocalFiles | HubFiles) -> PretrainedConfig:

@@ -129,7 +129,10 @@ class AdaptersTab:
 
         def listed_again(model: str, visitor: Visitor, now: str | None):
             """The list of now, with what was chosen in it still chosen."""
-            return self._updates(model, visitor, now if now in visitor.adapters(model)[1:] else None)
+            kept = now in visitor.adapters(model)[1:]
+            updates = self._updates(model, visitor, now if kept else None)
+            # Its download is made when the choice changes, which it does not here.
+            return {part: value for part, value in updates.items() if not (kept and part is self.download)}
 
         @explained
         def packed(name: str | None, model: str, visitor: Visitor, request: gr.Request):
