@@ -1,7 +1,7 @@
 """Measure and train cross-lingual alignment between two languages inside a language model.
 
 The names in `__all__` are the stated public API, with examples in docs/python-api.md. Each is imported when it is first
-asked for, as PyTorch and PEFT take ten seconds, which a page that has just been opened has not.
+used, because importing PyTorch and PEFT takes about ten seconds and would delay the first page load.
 """
 
 from typing import TYPE_CHECKING, Any

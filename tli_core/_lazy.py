@@ -1,6 +1,6 @@
-"""Modules of a package as its attributes, each imported when it is first asked for.
+"""Lazy imports: submodules as attributes of a package, each imported on first access.
 
-PyTorch, transformers and PEFT take ten seconds to import, which a page that has just been opened has not.
+Importing PyTorch, transformers and PEFT takes about ten seconds and would delay the first page load.
 """
 
 import threading
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 
-# PyTorch, transformers and PEFT import each other on the way: two threads that begin at once find each other's halves.
+# PyTorch, transformers and PEFT import each other: two threads importing at once can see half-initialised modules.
 _importing = threading.RLock()
 
 

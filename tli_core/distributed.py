@@ -34,18 +34,18 @@ def processes() -> int:
 
 
 def is_main() -> bool:
-    """Whether this process is the one that writes and talks."""
+    """Whether this is the main process, the only one that writes files and prints."""
     return processes() == 1 or dist.get_rank() == 0
 
 
 def wait() -> None:
-    """Go on only when every process has come this far, such as after the main one has written a file."""
+    """Barrier: wait until every process gets here, for example after the main one has written a file."""
     if processes() > 1:
         dist.barrier()
 
 
 def own_part(items: Sequence) -> Sequence:
-    """This process's part of a list: neighbours, of sizes that differ by at most one."""
+    """This process's contiguous part of a list; the sizes of the parts differ by at most one."""
     if processes() == 1:
         return items
     begin, end = _bounds(len(items))[dist.get_rank()]

@@ -1,7 +1,7 @@
 """Texts in the reader's language, by gettext. The catalogues are in `locales`, kept with `python -m tli_core.locales`.
 
-An English text is the key of its translations. It is marked where it stands: by `say`, which says it at once, or by
-`N_`, which says it later.
+An English text is the key of its translations. It is marked in the code: by `say`, which translates it at once, or by
+`N_`, which only marks it for translation later.
 """
 
 import gettext
@@ -25,14 +25,14 @@ _chosen: ContextVar[str | None] = ContextVar("chosen", default=None)
 
 
 def N_(text: str) -> str:
-    """The text as it is, marked for the catalogues: it is said later, by `say`."""
+    """Mark a text for the catalogues and return it unchanged; `say` translates it later."""
     return text
 
 
 def say(text: str, /, **fields: object) -> str:
-    """A text with its fields filled in, in the reader's language where it is known in that.
+    """Translate a text into the reader's language, if there is a translation, and fill in its fields.
 
-    A text without fields is said as it stands, as it may be somebody's own with braces in it.
+    Without fields the text is not formatted, because it may be user input with braces in it.
     """
     said = translations(_language()).gettext(text) if text else text
     return said.format(**fields) if fields else said
@@ -44,14 +44,14 @@ def say_n(one: str, many: str, n: int, /, **fields: object) -> str:
 
 
 def ask_reader(language: Callable[[], str]) -> None:
-    """Have `say` ask for the language of whoever reads at that moment; a page knows that, a command line does not."""
+    """Set the function that returns the current reader's language; the page sets it, the command line does not."""
     global _reader
     _reader = language
 
 
 @contextmanager
 def speaking(language: str) -> Iterator[None]:
-    """Say everything inside in one language, whoever asked for it."""
+    """Translate every text inside the context into this language, whatever the reader's language is."""
     token = _chosen.set(language)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all, even after a kill or on a full disk."""
+"""Atomic writes: a file or folder is complete or absent, even if the process is killed or the disk is full."""
 
 import os
 import shutil
@@ -54,7 +54,7 @@ def new_folder(target: Path) -> Iterator[Path]:
 def _to_disk(path: Path) -> None:
     """Have a file's bytes, or a folder's list of names, written to the disk."""
     if path.is_dir() and os.name == "nt":
-        return  # Windows opens no folder, and needs it not
+        return  # Windows cannot open a folder, and does not need this
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)

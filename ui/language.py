@@ -1,6 +1,6 @@
 """The page in English or Swahili: as the browser asks, or as the visitor chose.
 
-What is on the page from the start is sent in its reader's language; what is said later, `tli_core.i18n.say` says in
+What is on the page from the start is sent in its reader's language; `tli_core.i18n.say` translates later messages into
 the language of whoever asked for it.
 """
 

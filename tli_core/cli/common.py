@@ -1,4 +1,4 @@
-"""What several subcommands share: arguments, lists, loading, and telling how far it is. Progress goes to stderr."""
+"""What several subcommands share: arguments, lists, model loading, and progress messages, which go to stderr."""
 
 import argparse
 import atexit
@@ -18,7 +18,7 @@ LOADS = ("auto", "gpu", "gpus", "8-bit", "4-bit", "offload", "cpu", "first-block
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaint is one line, with the way to help."""
+    """An argument parser that reports an error in one line and points to --help."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
@@ -69,19 +69,19 @@ def seed_argument(text: str) -> int:
 
 
 def tell(message: str) -> None:
-    """A line of progress to stderr, once where several processes work together."""
+    """Print a message to stderr, from the main process only."""
     if int(os.environ.get("RANK", "0")) == 0:
         print(message, file=sys.stderr, flush=True)
 
 
 def show(text: str) -> None:
-    """To stdout, once where several processes work together."""
+    """Print to stdout, from the main process only."""
     if int(os.environ.get("RANK", "0")) == 0:
         print(text)
 
 
 def read_list(path: Path | None, split: str) -> PairList:
-    """A list from a file, its unreadable lines told; without one, a split of the shipped lexicon."""
+    """A list from a file, warning on each unreadable line; if `path` is None, a split of the shipped lexicon."""
     if path is None:
         return PairList(shipped(split))
     pairs = read_pairs(path)
@@ -97,7 +97,7 @@ def load(arguments: argparse.Namespace, blocks: int | None = None):
         blocks: the first blocks only; None for the whole model.
 
     Raises:
-        ValueError: it cannot be had, or does not fit this machine.
+        ValueError: the model is not available, or does not fit this machine.
     """
     # Imported here so that --help and a bad argument answer at once.
     from tli_core.distributed import join, processes
@@ -137,7 +137,7 @@ def load(arguments: argparse.Namespace, blocks: int | None = None):
 
 
 def _adapter_folder(name: str) -> Path:
-    """The folder of an adapter that is here, or that is fetched from the Hub for as long as this command runs."""
+    """The folder of a local adapter, or of one downloaded from the Hub and deleted when the command exits."""
     from tli_core.models.adapter_sources import fetch_adapter
     from tli_core.models.hub_address import is_hub_address
     from tli_core.models.registry import find_adapter
@@ -154,7 +154,7 @@ def _adapter_folder(name: str) -> Path:
 
 
 def _fetching():
-    """A progress report for downloads: a line for every further hundred megabytes."""
+    """A progress callback for downloads: prints one line per 100 MB."""
     said = 0
 
     def report(done: int, total: int) -> None:
@@ -167,7 +167,7 @@ def _fetching():
 
 
 def counting():
-    """A progress report for a scan: a line every few seconds, none where it takes less."""
+    """A progress callback for a forward pass: prints at most one line every five seconds."""
     said = time.monotonic()
 
     def report(done: int, blocks: int) -> None:

@@ -24,7 +24,7 @@ def parser(program: str = "python -m tli_core") -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "python -m tli_core") -> int:
-    """Run one subcommand; 0 when it worked, 2 with one line on stderr when it was asked for wrongly."""
+    """Run one subcommand. Returns 0 on success, or 2 after printing a one-line error to stderr."""
     asked = parser(program).parse_args(arguments)
     module, _ = COMMANDS[asked.command]
     try:

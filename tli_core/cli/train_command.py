@@ -1,4 +1,4 @@
-"""What was set up on the page, as the command that does the same."""
+"""The command line that runs the fine-tune configured on the page."""
 
 import shlex
 

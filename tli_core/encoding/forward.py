@@ -1,4 +1,4 @@
-"""Run a model's blocks on packs of words, layer by layer, keeping nothing."""
+"""Run a model's blocks on packs of words, layer by layer, without storing hidden states."""
 
 from collections.abc import Callable, Sequence
 
@@ -20,12 +20,12 @@ def visit_layers(
     """Run the blocks on packs of words and call visit(layer, i, hidden) with hidden (r, t, d) of pack i.
 
     Layers are numbered as in `measures`: 0 the token embeddings, i the output of block i before the final norm, and
-    the last one the last block after the final norm. Nothing is kept: the visitor pools and lets go. All packs go
+    the last one the last block after the final norm. Hidden states are not stored: `visit` must pool them. All packs go
     through a block before any goes through the next, so that a block's weights are fetched once where they are
     offloaded. With upto=k the pass ends right after block k. Gradients flow where they are on.
 
     Args:
-        tell: told (blocks done, blocks in all).
+        progress: called with (blocks done, total blocks).
 
     Raises:
         ValueError: there is no layer `upto`.

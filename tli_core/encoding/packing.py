@@ -1,7 +1,7 @@
 """Words of a list side by side in rows that share their BOS: nothing is computed twice, next to nothing is padded.
 
-In a causal model BOS sees only itself, so it is the same for every word and need be computed once a row. A mask lets
-each word see BOS and its own past, and positions begin anew with every word: each gets the states it has alone.
+In a causal model BOS attends only to itself, so its states are the same for every word and are computed once a row.
+A mask lets each word attend to BOS and itself only, and positions restart at every word: the states are unchanged.
 """
 
 from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ class Pack:
         return self.ids, self.positions, self.mask, self.weights, self.anchors, self.slots
 
     def to(self, device: torch.device) -> "Pack":
-        """The same on a device; a GPU fetches it while the CPU goes on."""
+        """Copy to a device; the copy to a GPU is asynchronous."""
         ((_, parts),) = sent([self.tensors()], device)
         return Pack(*parts)
 
@@ -62,9 +62,9 @@ class Pack:
 
 
 def sent(groups: Sequence[Sequence[Tensor]], device: torch.device) -> list[tuple[Tensor | None, list[Tensor]]]:
-    """Groups of tensors on a device, to a GPU as one copy: one for each tensor took the CPU a fifth of a training step.
+    """Move groups of tensors to a device, as one copy to a GPU: separate copies took a fifth of a step on the CPU.
 
-    The copy is from page-locked memory, as from any other it would wait for the GPU to be idle.
+    The copy is from pinned memory; from pageable memory it would wait until the GPU is idle.
 
     Returns:
         for each group the memory that it lies in on a GPU, as bytes, or None, and its tensors.
@@ -151,7 +151,7 @@ def _packs(
     pooled, anchors = np.zeros((r, k, t), dtype=np.float32), np.zeros((r, k, t), dtype=np.float32)
     ids[:, :shared], positions[:, :shared], segment[:, :shared] = words[0].ids[:shared], range(shared), 0
 
-    # Every word's own tokens, one after another: which word, and the how manyth token of its own.
+    # Every word's own tokens, flattened: the index of the word, and the index of the token within the word.
     word = np.repeat(np.arange(len(words)), own)
     within = np.arange(len(word)) - np.repeat(own.cumsum() - own, own)
     at = row[word], begin[word] + within

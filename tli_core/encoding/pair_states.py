@@ -19,7 +19,7 @@ class PairStates:
 
     source is (layers, a, d) and target (layers, b, d) for a and b distinct strings; pair i is row source_index[i] of
     the one and target_index[i] of the other. anchor_share (layers,) is the mean over words of
-    `embeddings.PooledStates.anchor_share`, first_piece (layers,) its ratio of that name.
+    `pooled_states.PooledStates.prefix_share`; first_piece (layers,) is the ratio of the same name there.
     """
 
     pairs: tuple[WordPair, ...]
@@ -67,7 +67,7 @@ def embed_by_pooling(
     """Embed every distinct word of the pairs once, for all poolings, with the named adapter on (None: the base).
 
     Args:
-        tell: told (blocks done, blocks in all).
+        progress: called with (blocks done, total blocks).
         alone: whether this process embeds all of them; otherwise several processes share the words out.
     """
     source = list(dict.fromkeys(pair.source for pair in pairs))
@@ -106,12 +106,12 @@ def _gathered(part: Tensor, total: int, loaded: LoadedModel) -> Tensor:
 
 
 def reference_states(loaded: LoadedModel, adapter: str | None, poolings: Sequence[str]) -> dict[str, PairStates]:
-    """The reference pool's vectors for each pooling; those not known yet come of one pass."""
+    """The reference pool's vectors for each pooling; those not cached yet are computed in one forward pass."""
     new = [pooling for pooling in poolings if not loaded.has_reference(adapter, pooling)]
     made = embed_by_pooling(loaded, shipped("pool"), adapter, new) if new else {}
 
     def kept(pooling: str) -> PairStates:
-        # Known a moment ago does not mean known still: other work may have pushed it out meanwhile.
+        # The cache entry may have been evicted by another thread since the check.
         found = made.get(pooling)
         return loaded.reference(
             adapter, pooling, lambda: found or embed_pairs(loaded, shipped("pool"), adapter, pooling)

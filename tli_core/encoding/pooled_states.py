@@ -19,12 +19,12 @@ from tli_core.models.placement import input_device, is_offloaded
 
 @dataclass(frozen=True)
 class PooledStates:
-    """Words' pooled vectors at every layer, and how much of each is not the word itself.
+    """Words' pooled vectors at every layer, and the share of each vector that comes from the prefix token.
 
     vectors is (layers, n, d) in float32 on the CPU. anchor_share is (layers, n): the part of the vector's squared norm
     that the special tokens (BOS) bring in, ⟨their part, vector⟩ / ⟨vector, vector⟩; the words' tokens bring the rest.
-    first_piece (layers,) tells how long a word's first piece is beside its other pieces: the mean norm of the one over
-    that of the others, nan where no word has two. Far above 1 it is an attention sink, not a part of the word.
+    first_piece (layers,) is the mean norm of a word's first subword divided by the mean norm of
+    its other subwords, nan where no word has two. Far above 1 means that the first subword is an attention sink.
     """
 
     vectors: Tensor
@@ -64,7 +64,7 @@ def states_by_pooling(
     Args:
         poolings: some of POOLINGS.
         upto: stop after this layer; None runs all.
-        tell: told (blocks done, blocks in all), over all words.
+        progress: called with (blocks done, total blocks), counted over all words.
 
     Returns:
         layers = blocks + 1, or upto + 1.
@@ -75,7 +75,7 @@ def states_by_pooling(
     encoded = encode(tokenizer, words) if words else []
     layers = (len(architecture.blocks(model)) if upto is None else upto) + 1
     device = input_device(model)
-    # Page-locked and on a stream of their own, so that a GPU computes while its vectors are on their way.
+    # Pinned memory and a separate stream, so that the GPU computes while its vectors are copied to the CPU.
     on_gpu = device.type == "cuda"
     size = (layers, len(words), model.config.hidden_size)
     norms: list[list[Tensor]] = [[] for _ in range(layers)]  # sums of norms, of first pieces and of the others: (2,)

@@ -18,8 +18,8 @@ MANY_SUBWORDS = 6
 HYPHENS = ("-", "–", "‑")
 
 SLIP = 0.75
-"""Words that agree in this share of their letters, in order, are taken for one word spelt twice: two letters of four
-exchanged are enough."""
+"""Words that share at least this part of their letters, in order, count as two spellings of one word: two swapped
+letters out of four still count."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def apply(pairs: Sequence[WordPair], findings: Iterable[Finding]) -> tuple[WordP
         if finding.kind not in _RULES and finding.into is None:
             rows[finding.index] = None
     for finding in accepted:
-        # A repeat is taken into its first place only while that is there.
+        # A duplicate is merged into its first occurrence only if that one has not been removed.
         if finding.into is None or (row := rows[finding.index]) is None or (first := rows[finding.into]) is None:
             continue
         glosses = dict.fromkeys((*first.glosses, *row.accepted))
@@ -188,7 +188,7 @@ def _fragments(pairs: Sequence[WordPair], subwords: Callable[[str], Sequence[str
 
 
 def doubts(pairs: Sequence[WordPair]) -> list[str]:
-    """What is likely a slip of the hand, and what was meant: swapped sides, words spelt a little differently."""
+    """Messages on likely typing errors, with the likely correction: swapped sides or misspelt words."""
     slips = [finding for finding in _wording(pairs) if finding.kind in (N_("swapped sides"), "spelling")]
     return [f"{finding.message} → {finding.fix}" for finding in slips]
 

@@ -41,7 +41,7 @@ PART = 2000
 """The most pairs that are all compared with each other: every layer of them takes 16 MB a table."""
 
 KEPT_BYTES = 32_000_000
-"""Vectors of one pooling that are kept until it is looked at; a longer list's measures are worked out at once."""
+"""Most bytes of vectors of one pooling stored for lazy computation; larger lists are measured immediately."""
 
 
 def measure(
@@ -73,7 +73,7 @@ def measure_by_pooling(
     share the parts out.
 
     Args:
-        tell: told (steps done, steps in all): blocks, over all parts of this process.
+        progress: called with (blocks done, total blocks), counted over all parts of this process.
 
     Raises:
         ValueError: no pairs, an unknown pooling, or a word without tokens.
@@ -104,7 +104,7 @@ def measure_by_pooling(
         joint = {p: joined(gathered_objects([part() for part in of_parts])) for p, of_parts in measured.items()}
         measured = {pooling: [partial(_as_it_is, result)] for pooling, result in joint.items()}
     found = ByPooling({pooling: of_one for pooling, (of_one,) in measured.items()}, note)
-    # A process that had no part of a list in parts has no states; nor is anything left to work out there.
+    # A process without a part of a long list has no states, and nothing left to compute.
     if whole and states[poolings[0]].source.nbytes + states[poolings[0]].target.nbytes > KEPT_BYTES:
         for pooling in poolings:
             _ = found[pooling]

@@ -1,5 +1,5 @@
-"""What makes a cosine high without meaning: one token or a few dimensions that carry it, a first piece that is an
-attention sink, vectors that are no numbers; and words of caution about a list itself."""
+"""Artefacts that make a cosine high: one token or a few dimensions that dominate it, a first subword that is an
+attention sink, NaN vectors; and warnings about the list itself."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Before and after: lists of pairs under the base and under an adapter, tested at one layer and drawn at all."""
+"""Before and after: lists of pairs under the base and under an adapter, tested at one layer, compared at all."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -126,7 +126,7 @@ def evaluate_lists(
 
     Args:
         layer: a number, `output`, or PICK.
-        tell: told in a few words what is being measured.
+        progress: called before each step with a short description of what is being measured.
 
     Raises:
         ValueError: a list of fewer than two pairs, or a layer that the model does not have.
@@ -149,7 +149,7 @@ def evaluate_lists(
 
 
 def _chosen_on(loaded: LoadedModel, adapter: str, pairs: Sequence[WordPair]) -> tuple[Notice, ...]:
-    """A warning where an adapter's step was kept because of the very pairs that it is to be judged by."""
+    """A warning if the adapter's best step was, or may have been, chosen on the pairs it is evaluated on."""
     record = loaded.adapters[adapter].record if adapter in loaded.adapters else {}
     if "kept_step" not in record:
         return ()
@@ -265,7 +265,7 @@ def differences(before: LayerAlignment, after: LayerAlignment, seed: int = 0) ->
 def movers(evaluation: Evaluation, count: int = 10) -> tuple[tuple[Mover, ...], tuple[Mover, ...]]:
     """The pairs that gained most over their wrong partners at the evaluated layer, and those that lost most.
 
-    One that moved by less than is written, three places, is neither.
+    Pairs whose change rounds to 0.000 are left out of both.
     """
     before, after, layer = evaluation.before, evaluation.after, evaluation.layer
     was, wrong_was = before.cosine[:, layer], before.wrong_cosine[:, layer]  # (n,) each

@@ -1,4 +1,4 @@
-"""Base and adapter on one prompt: token by token, what either would say next, and where the answers part."""
+"""Base and adapter on one prompt: token by token, the likeliest next tokens, and where the answers differ."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -46,9 +46,9 @@ class RightWord:
 
 @torch.inference_mode()
 def written(loaded: LoadedModel, adapter: str | None, prompt: str, max_new_tokens: int) -> Iterator[Continuation]:
-    """What the model writes after a prompt by greedy decoding, told after every token.
+    """Yield the greedy continuation of a prompt after every new token.
 
-    The model is held for one token at a time, so that others get their turn, and is the base again between two.
+    The model is locked for one token at a time, so that others can use it, and the adapter is off between tokens.
 
     Raises:
         ValueError: the model has no output head.

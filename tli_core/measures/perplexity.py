@@ -1,4 +1,4 @@
-"""Does the model speak at all? Perplexity on plain sentences, so that a model that came out as noise is announced."""
+"""Sanity check of a loaded model: perplexity on plain sentences, with a warning if its output is noise."""
 
 import math
 from collections.abc import Sequence

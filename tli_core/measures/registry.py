@@ -19,8 +19,8 @@ class LayerView:
     """What a measure sees of one layer.
 
     own is (n, n), the cosines of the list's source words with its target words, right pairs on the diagonal; wrong
-    (w,) those of all wrong pairs in ascending order. The vectors themselves are states.swahili[layer] and
-    states.english[layer], and those of the reference pool in `reference`.
+    (w,) those of all wrong pairs in ascending order. The vectors themselves are states.source[layer] and
+    states.target[layer], and those of the reference pool are in `reference`.
     """
 
     own: np.ndarray

@@ -1,4 +1,4 @@
-"""What is called aligned, improved, worse or collapsed: the only place that decides. `reports.messages` words it."""
+"""The criteria for the verdicts (aligned, improved, worse, collapsed). `reports.messages` puts them into sentences."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from tli_core.measures.result import FEWEST, LayerAlignment
 from tli_core.measures.significance import above_chance, interval_of_mean
 
 LEAST_CHANGE = 0.01
-"""A gap, or a change, in cosine below this is too small to call by a name, however sure it is."""
+"""A gap or change in cosine below this is too small to count, even if it is statistically significant."""
 
 
 def verdict(result: LayerAlignment, layer: int) -> str:
     """`aligned`, `not discriminative` or `too few pairs` at a layer.
 
     Aligned: the gap's interval lies above 0, the gap is no smaller than LEAST_CHANGE, and P@1 beats chance. Words
-    drowned in BOS can keep a gap of a thousandth that is sure but means nothing: such a layer is not discriminative.
+    dominated by BOS can have a significant gap of 0.001 that means nothing: such a layer is not discriminative.
     Too few pairs: fewer than FEWEST, or even if every word were found, it might be chance.
     """
     n = len(result.pairs)

@@ -261,7 +261,7 @@ class TensorPlan:
         return copies, replaced, rows
 
     def _check_apart(self, lora: Mapping[str, object], *others: Mapping[str, object]) -> None:
-        """Pass if no embedding or head is changed in two ways at once, where it is unclear which comes first."""
+        """Raise ValueError if an embedding or the head is changed in two ways at once: the order would be undefined."""
         vocabulary = {self.layout.input_embedding, self.layout.head}
         changed = [vocabulary & {*way} for way in (lora, *others)]
         if self.layout.tied and self.config.ensure_weight_tying and any(changed):

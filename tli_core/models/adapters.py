@@ -1,4 +1,4 @@
-"""Adapters in memory beside one base: attached, filled, switched on and taken off, the base never changed by them."""
+"""Adapters in memory beside one base: attached, filled, switched on, removed; the base is never changed."""
 
 from dataclasses import dataclass, field
 from typing import Any

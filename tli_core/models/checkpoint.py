@@ -125,7 +125,7 @@ def open_checkpoint(
 
 @dataclass(frozen=True)
 class Weights:
-    """What a load will take: bytes of the shards it needs, bytes of those that are here already, and parameters.
+    """Size of a load: bytes of the shards it needs, bytes of those already in the cache, and number of parameters.
 
     in_blocks counts those parameters that are the blocks' matrices, which can be kept in fewer bits.
     """

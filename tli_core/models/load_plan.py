@@ -1,4 +1,4 @@
-"""What loading a base will take, whether this machine has it, and what is done then: before anything is fetched."""
+"""Plan a load before any download: the memory and disk it needs, whether they are free, and how to load the model."""
 
 import os
 import shutil

@@ -17,8 +17,8 @@ _KEPT_AS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spi
 class PrefixToken:
     """The special token in front of every text; added: put there by this project, as the tokenizer adds none.
 
-    A causal model needs one: its first token sees only itself, so the model parks its attention there, and its vector
-    grows long and says nothing of the word (an attention sink). Source: Xiao et al. 2024, arXiv 2309.17453.
+    A causal model needs one: the first token attends only to itself and becomes an attention sink, whose vector
+    has a large norm and carries nothing of the word. Source: Xiao et al. 2024, arXiv 2309.17453.
     """
 
     id: int | None

@@ -86,8 +86,8 @@ def alignment_figure(
 def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
     """The first PAIRS_DRAWN pairs at every layer: each cosine less the mean of wrong pairs there.
 
-    So no layer shines by itself. Purple is above the wrong pairs and orange below: all kinds of colour vision tell them
-    apart.
+    Subtracting it makes layers comparable. Purple is above the wrong pairs and orange below: colour-blind readers can
+    distinguish them.
     """
     mismatched = result.mismatched
     pairs, cosine = result.pairs[:PAIRS_DRAWN], result.cosine[:PAIRS_DRAWN]

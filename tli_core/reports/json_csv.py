@@ -203,7 +203,7 @@ def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def _inert(value: Any) -> Any:
-    """A word that a spreadsheet would run as a formula, made text again with an apostrophe."""
+    """Prefix an apostrophe to a cell that a spreadsheet would run as a formula (CSV injection)."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 

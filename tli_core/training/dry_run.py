@@ -1,4 +1,4 @@
-"""A look before the leap: what the first loss says, and what the run will cost, from a few batches and no training."""
+"""Dry run: the first loss, time and memory of a fine-tune, estimated from a few batches without training."""
 
 import math
 import time
@@ -28,10 +28,10 @@ OPTIMIZER_COPIES = 4
 class DryRun:
     """What is known of a run before it begins.
 
-    first_loss: mean over a few batches, before any step; `idle_loss` is what a model that tells nothing apart gets:
+    first_loss: mean over a few batches, before any step; `idle_loss` is the loss when all cosines are equal:
         the margin for the triplet loss, ln(batch) for the contrastive one.
-    active: share of triplets whose hinge is open, so that they have a gradient at all; 1 for the contrastive loss.
-    apart: mean distance in cosine between the right pair and its hardest wrong one, right minus wrong.
+    active: share of triplets with a hinge above 0, and so with a gradient; 1 for the contrastive loss.
+    hardest_gap: mean cosine of the right pair minus that of its hardest negative.
     gradient: norm of the first gradient over all LoRA weights.
     weights_bytes: the blocks that run; training_bytes: LoRA with its optimiser, and what one step keeps for its
         gradient.
@@ -71,7 +71,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
                     losses.append(float(batch.loss(anchors, positives, config)))
                     same = batch.same.to(anchors.device)
                     matched = cosine_similarity(anchors, positives, dim=-1)  # (b,)
-                    # A hinge whose margin no cosine can meet is open by exactly what right and wrong differ.
+                    # With margin 2 the hinge is never clipped, so this is the cosine of the hardest negative.
                     hardest = hinges(anchors, positives, 2.0, same) - 2.0 + matched  # (b,)
                     apart.append(float((matched - hardest).mean()))
                     if config.loss == "triplet":
@@ -99,7 +99,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
         apart=sum(apart) / len(apart),
         gradient=gradient,
         steps=steps,
-        # The first step pays for what is set up once.
+        # The minimum, because the first step includes one-time setup.
         seconds=min(seconds) * steps,
         weights_bytes=weights,
         training_bytes=OPTIMIZER_COPIES * sum(_size(p) for p in parameters) + kept.bytes // TIMED_STEPS,

@@ -1,4 +1,4 @@
-"""What a fine-tune tells as it goes, step by step. Light: it needs no PyTorch."""
+"""The log of a fine-tune: one record per step. Imports no PyTorch."""
 
 import math
 from collections.abc import Sequence

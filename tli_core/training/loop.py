@@ -114,9 +114,9 @@ def train_adapter(
     Args:
         control: held-out pairs, measured now and then at the trained layer and never trained on.
         stop: asked before every step; once it says True the run ends early and keeps what it has learned. A GPU is
-            one step further than what has been told, and keeps that step, too.
+            one step ahead of the last step yielded, and that step is kept, too.
         keep: given the run's state at every check and where it is stopped, to go on from later.
-        resume: a state of the same run, from which it goes on; the steps before it are not told again.
+        resume: a saved state of the same run to continue from; its earlier steps are not yielded again.
 
     Raises:
         ValueError: too few pairs, too many steps, a layer that the model does not have, a state of another run, early

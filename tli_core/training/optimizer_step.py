@@ -41,7 +41,7 @@ class PendingLoss:
 
 
 class Steps:
-    """The optimiser of a run; `take` moves the LoRA weights by one step and gives the loss before it."""
+    """The optimiser of a run; `take` updates the LoRA weights once and returns the loss before the update."""
 
     def __init__(self, loaded: LoadedModel, key: str, config: TrainingConfig, layer: int, steps: int):
         self.rates = learning_rates(config, steps)
@@ -55,7 +55,7 @@ class Steps:
         self._taken = 0
         self._graphs = None
         parameters = list(self._parameters.values())
-        # How many steps may be under way before the loss of the first is read: a GPU need not wait to be told the next.
+        # How many steps may be launched before the first one's loss is read, so that the GPU never waits for the CPU.
         self._on_gpu = loaded.device.type == "cuda"
         self.ahead = 1 if self._on_gpu else 0
         if self._on_gpu:

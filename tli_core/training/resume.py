@@ -1,4 +1,4 @@
-"""Where a fine-tune stands after a step, in files: with it a run goes on as if it had never ended."""
+"""Checkpoints of a fine-tune: a run resumed from one continues exactly as if it had not been interrupted."""
 
 import json
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ def read_history(path: Path) -> tuple[TrainingStep, ...]:
 
 
 def keep_history_only(path: Path) -> None:
-    """Let go of a saved run's tensors: it has ended, and only what its steps told is still asked for."""
+    """Delete the tensors of a finished run's checkpoint and keep only its history."""
     RunState(read_history(path), {}, {}, {}).save(path)
 
 

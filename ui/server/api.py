@@ -211,7 +211,7 @@ def _whole(name: str, value: object) -> int:
 
 
 def _silent(doing: str) -> None:
-    """A program waits for its answer and is told nothing meanwhile."""
+    """Progress callback that does nothing: programs get no progress messages."""
 
 
 def _json(answer: dict) -> str:

@@ -65,7 +65,7 @@ class StopRequests:
 
 @dataclass
 class Telling:
-    """A report of progress that ends the work between two steps once the visitor has cancelled it."""
+    """A progress callback that raises ValueError between two steps if the visitor has cancelled the work."""
 
     flag: StopFlag
     progress: gr.Progress

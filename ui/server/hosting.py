@@ -23,7 +23,7 @@ class Hosting:
     in to the Hub. space is the id of the Space, if it is one. The rest are limits on a visitor's runs: pairs, steps,
     seconds, how many at a time, and for how many hours they are kept (None: for good); on bytes: of one run, kept for
     one sender and for all, uploaded from one address in an hour (None: without limit).
-    by_address: how many visitors' share one address has, as a school's visitors all come from one.
+    by_address: one address may use this many times a visitor's limits, as a whole school may share an address.
     """
 
     folders: bool

@@ -65,12 +65,12 @@ class Job:
         return self.state in (STOPPED, FAILED, BROKEN_OFF) and unfinished and (self.folder / STATE).exists()
 
     def end(self, state: str, said: str = "") -> None:
-        """End in a state; its record comes first, so that who sees the end finds it kept."""
+        """Set the final state; the record is written to disk first, so that any reader of the new state finds it."""
         self.said = said
         try:
             self.write(state)
         except OSError as error:
-            # A full or read-only disk ends this run's record, not the line of those that wait.
+            # A full or read-only disk must not stop the queue of waiting jobs.
             _LOG.error("The end of the run %s could not be recorded: %s", self.id, error)
         self.state = state
 

@@ -260,7 +260,7 @@ class Jobs:
             job = self._line.get()
             try:
                 job.context.run(self._run, job)
-            except Exception:  # whatever befalls one run, the line goes on
+            except Exception:  # an error in one run must not stop the queue
                 _LOG.exception("The run %s could not be ended", job.id)
                 job.said, job.state = OUR_ERROR, FAILED
             if job.deleted:
@@ -282,7 +282,7 @@ class Jobs:
                 else:
                     job.steps = item
             if end == DONE:
-                # There is nothing to go on to; its moments alone take three times its adapter.
+                # The run is complete, so its state is not needed; the moments alone take three times the adapter.
                 core.training.resume.keep_history_only(job.folder / STATE)
             job.end(end)
         except ValueError as error:
@@ -290,7 +290,7 @@ class Jobs:
         except OSError as error:
             _LOG.error("The run %s could not be kept: %s", job.id, error)
             job.end(end or FAILED, DISK_ERROR)
-        except Exception:  # the line goes on with the next job whatever has befallen this one
+        except Exception:  # an error in this job must not stop the queue
             _LOG.exception("The run %s has failed", job.id)
             job.end(end or FAILED, OUR_ERROR)
 

@@ -57,7 +57,7 @@ class Uploads:
 
 
 class Door:
-    """ASGI middleware that refuses sessions which are none, bodies and uploads without end, and fillers of the line."""
+    """ASGI middleware that rejects invalid session ids, oversized bodies and uploads, and too many queued requests."""
 
     def __init__(self, app, demo: gr.Blocks, hosting: Hosting):
         self._app = app
@@ -84,7 +84,7 @@ class Door:
         await self._app(scope, receive, send)
 
     def _counted(self, request: Request):
-        """What gives on an upload, and ends it once its sender has sent too much this hour."""
+        """A `receive` that passes an upload on and cuts it off at the sender's hourly limit."""
         if self._most_uploaded is None:
             return request.receive
         sender = sender_of(request)
@@ -106,7 +106,7 @@ class Door:
         return receive
 
     async def _checked_body(self, request: Request):
-        """What gives on a request's body, read and checked."""
+        """Read and check the whole body; returns a `receive` that replays it."""
         parts, size, most = [], 0, MAX_BODY_HOSTED if self._hosted else MAX_BODY
         async for part in request.stream():
             size += len(part)
@@ -114,7 +114,7 @@ class Door:
                 raise _Refused(413, f"The request has more than {most // 1_000_000} MB.")
             parts.append(part)
         body = b"".join(parts)
-        # Only the one kind that is read here may go on: a form could name a session where JSON does not.
+        # Only JSON is accepted: a form body could carry a session id that is not checked here.
         kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if body and kind != "application/json":
             raise _Refused(415, "The request must be JSON.")

@@ -1,4 +1,4 @@
-"""How many bytes visitors keep on this server: adapters that they brought, and their fine-tunes."""
+"""Storage quota: the bytes of visitors' imported adapters and fine-tunes on this server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ui.server.hosting import Hosting
 
 
 class Kept:
-    """Folders that are kept for visitors, each with its sender; a folder that is gone counts no more."""
+    """The folders stored for visitors, with their senders; deleted folders no longer count."""
 
     def __init__(self, hosting: Hosting):
         self._own, self._all = hosting.own_bytes, hosting.all_bytes

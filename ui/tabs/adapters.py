@@ -1,4 +1,4 @@
-"""The Adapters tab: bring one from a file, the Hub or a folder, download one, or put one on the Hub."""
+"""The Adapters tab: import an adapter from a file, the Hub or a folder, download one, or upload one to the Hub."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ def _published(
 
 @dataclass(frozen=True)
 class Brought:
-    """An adapter on its way to a visitor: for which base, from which sender, and whether they say that it is for it."""
+    """An adapter import: its visitor, base and sender, and whether the visitor confirmed that it fits the base."""
 
     models: Models
     kept: Kept
@@ -253,7 +253,7 @@ class Brought:
     same_base: bool = False
 
     def bring(self, find: Callable[[Path], Path]) -> tuple[str, str]:
-        """Bring it: its name and a remark on it, once its files are checked and fit the base.
+        """Import the adapter and check that it fits the base; returns its name and a remark.
 
         Args:
             find: puts its folder into the folder it is given.

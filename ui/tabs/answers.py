@@ -340,7 +340,7 @@ def _note(done: Sequence[tuple], model: str, adapter: str, tokens: int) -> str:
 
 
 def _right_table(words: Sequence[core.measures.next_tokens.RightWord], adapted: bool) -> gr.Dataframe:
-    """The right word's log-probability and its rank: a word is only likely if others are less so."""
+    """The right word's log-probability and its rank: a probability means little without the rank."""
     if not words:
         return gr.Dataframe(visible=False)
     size = words[0].before.candidates

@@ -8,7 +8,7 @@ from gradio.components import Component
 from gradio.events import Dependency
 
 Updates = dict[Any, Any]
-"""What a handler returns: new values, or components with what changes, by the parts of the page that they are of."""
+"""What a handler returns: new values or component updates, keyed by component."""
 
 Parts = list[Any]
 """Parts of the page: what a handler takes or changes."""

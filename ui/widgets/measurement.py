@@ -25,7 +25,7 @@ from ui.widgets.errors import remark
 MAX_PAIRS = 2000
 MAX_NOTES = 6
 SOON = 100
-"""Pairs that are measured before their progress could be read; to draw it would take longer."""
+"""Up to this many pairs no progress is shown: measuring them takes less time than drawing it."""
 CURVE, HEAT_MAP = N_("Curve"), N_("Every pair at every layer")
 
 
@@ -73,7 +73,7 @@ def measured(
     """Measure the pairs of a text under the base, and under the adapter where one is chosen, for every pooling.
 
     Args:
-        progress: told the share that is done, and of what.
+        progress: called with (fraction done, desc=description).
 
     Raises:
         ValueError: nothing can be read, there are too many pairs, or the adapter is not this visitor's to use.

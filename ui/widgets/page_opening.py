@@ -49,7 +49,7 @@ class PageOpening:
         model: gr.Dropdown,
         pickers: AdapterPickers,
     ) -> None:
-        """Connect the event, once everybody has said what follows it."""
+        """Connect the event, after every part has called `follow`."""
 
         def arrive(known: str, now: Visitor, base: str, request: gr.Request):
             now.token = known if isinstance(known, str) and TOKEN.fullmatch(known) else secrets.token_hex(16)

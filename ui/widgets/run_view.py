@@ -115,7 +115,7 @@ class RunView:
 
 
 def note(jobs: Jobs, job: Job) -> gr.Markdown:
-    """That a run is going on, for those who look at another tab."""
+    """A note for the other tabs that a run is in progress."""
     text = N_("**{name}** is being fine-tuned (tab Fine-tune). {progress}")
     return gr.Markdown(say(text, name=job.order.name, progress=jobs.progress(job)), visible=True)
 

@@ -161,7 +161,7 @@ def build() -> RunsPanel:
 
 
 def _asking(sure: bool) -> list[gr.Button]:
-    """The buttons while a run is about to be deleted: one click more than a slip of the hand."""
+    """The buttons of the confirmation step before a run is deleted."""
     return [gr.Button(visible=not sure), gr.Button(visible=sure), gr.Button(visible=sure)]
 
 

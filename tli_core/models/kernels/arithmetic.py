@@ -1,5 +1,5 @@
 """Faster arithmetic for the same functions: a fused norm on a GPU, float32 products on CPUs that have none in bf16,
-one thread where more would cost more."""
+one thread where several would be slower."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from tli_core.models.architecture import is_plain_rms_norm
 
 _FEW_TOKENS = 64
-"""A few pairs: two of them took a served page 125 ms on two threads, beside the page's own, and 50 on one."""
+"""Below this many tokens one thread is used: two pairs took the page 125 ms on two threads and 50 ms on one."""
 
 _ROWS = 512
 """Rows of a matrix that are cast at a time: few enough to stay in a CPU's cache."""
