@@ -24,7 +24,7 @@ from benchmarks.published_vs_ours import GIB
 from benchmarks.random_models import LLAMA, random_model
 from tli_core.encoding.pair_states import embed_pairs
 from tli_core.lists.lexicon import shipped
-from tli_core.models.checkpoint import weigh
+from tli_core.models.checkpoint import load_size
 from tli_core.models.load_plan import weights_bytes
 from tli_core.models.loaded_model import load_model
 from tli_core.models.placement import Placement
@@ -70,7 +70,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_checkpoint(folder, blocks)
-        size = weights_bytes(weigh(str(folder)))
+        size = weights_bytes(load_size(str(folder)))
         ways = {
             "whole on the GPU": Placement("cuda:0"),
             "blocks offloaded to memory": Placement("cuda:0", limits={0: OUTSIDE, "cpu": 100 * GIB}),

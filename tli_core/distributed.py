@@ -52,7 +52,7 @@ def own_part(items: Sequence) -> Sequence:
     return items[begin:end]
 
 
-def gathered(part: Tensor, total: int) -> Tensor:
+def gather_tensor(part: Tensor, total: int) -> Tensor:
     """All processes' parts in order: (own n, …) -> (total, …). The gradient flows through this process's own part."""
     if processes() == 1:
         return part
@@ -67,7 +67,7 @@ def gathered(part: Tensor, total: int) -> Tensor:
     return torch.cat(parts)
 
 
-def gathered_objects(part: list) -> list:
+def gather_objects(part: list) -> list:
     """All processes' items in order: what each holds of a list that `own_part` shared out."""
     if processes() == 1:
         return part

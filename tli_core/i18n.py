@@ -43,14 +43,14 @@ def say_n(one: str, many: str, n: int, /, **fields: object) -> str:
     return translations(_language()).ngettext(one, many, n).format(n=n, **fields)
 
 
-def ask_reader(language: Callable[[], str]) -> None:
+def set_reader_language(language: Callable[[], str]) -> None:
     """Set the function that returns the current reader's language; the page sets it, the command line does not."""
     global _reader
     _reader = language
 
 
 @contextmanager
-def speaking(language: str) -> Iterator[None]:
+def in_language(language: str) -> Iterator[None]:
     """Translate every text inside the context into this language, whatever the reader's language is."""
     token = _chosen.set(language)
     try:

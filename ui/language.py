@@ -16,7 +16,7 @@ from gradio.blocks import Block
 from gradio.context import LocalContext
 from pydantic import BaseModel
 
-from tli_core.i18n import ENGLISH, N_, SWAHILI, ask_reader, texts
+from tli_core.i18n import ENGLISH, N_, SWAHILI, set_reader_language, texts
 from ui.server.hosting import Hosting
 from ui.widgets.deep_links import MAX_LINK
 from ui.widgets.empty_plot import WORDS, empty_figure
@@ -119,7 +119,7 @@ class ReaderLanguage:
 
 def wire(demo: gr.Blocks) -> None:
     """Have everything that is said to a reader of Swahili be Swahili."""
-    ask_reader(language_of_reader)
+    set_reader_language(language_of_reader)
     demo.load(None, None, None, js=MARK, **QUIET)
 
 

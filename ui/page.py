@@ -12,7 +12,7 @@ from ui.page_context import PageContext, new_visitor
 from ui.server import api
 from ui.server.hosting import COPY_NOTE, Hosting
 from ui.server.jobs import Jobs
-from ui.server.request_guard import Door
+from ui.server.request_guard import RequestGuard
 from ui.server.visitors import Models
 from ui.tabs import adapters, alignment, answers, evaluate, fine_tune, space, word_lists
 from ui.widgets import guide, mobile
@@ -117,6 +117,6 @@ def launch(demo: language.Page, port: int | None = None, quiet: bool = False, mc
         ssr_mode=False,
         max_file_size=MAX_UPLOAD,
         mcp_server=mcp,
-        app_kwargs={"middleware": [Middleware(Door, demo, demo.hosting), Middleware(language.ReaderLanguage)]},
+        app_kwargs={"middleware": [Middleware(RequestGuard, demo, demo.hosting), Middleware(language.ReaderLanguage)]},
     )
     return address

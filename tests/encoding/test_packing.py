@@ -6,7 +6,7 @@ import torch
 
 from tli_core.encoding.packing import pack_batches, pack_words
 from tli_core.encoding.pooled_states import layer_states, packed, pooled_states
-from tli_core.encoding.readouts import EncodedWord, pooling_weights
+from tli_core.encoding.pooling import EncodedWord, pooling_weights
 from tli_core.encoding.tokens import encode
 
 WORDS = ["maji", "a", "moto", "ng'ombe wa maziwa", "to be or not", "x", "maji"]
@@ -102,7 +102,7 @@ def test_without_bos_or_with_different_beginnings_nothing_is_shared():
     first, second = words(2, 2)
     other = EncodedWord((1, *second.ids[1:]), second.special)
     (mixed,) = packs([first, other])
-    assert mixed.positions[0, :6].tolist() == [0, 1, 2, 0, 1, 2] and not mixed.anchors.any()
+    assert mixed.positions[0, :6].tolist() == [0, 1, 2, 0, 1, 2] and not mixed.prefix_weights.any()
 
 
 def test_weights_of_every_word_sum_to_one(tiny):
@@ -111,4 +111,4 @@ def test_weights_of_every_word_sum_to_one(tiny):
         for pack in packed(encoded, pooling):
             sums = pack.weights.sum(dim=2).flatten()[pack.slots]
             assert sums.numpy() == pytest.approx(np.ones(len(WORDS)))
-            assert bool(pack.anchors.any()) == (pooling == "all")
+            assert bool(pack.prefix_weights.any()) == (pooling == "all")

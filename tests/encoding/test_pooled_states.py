@@ -60,7 +60,7 @@ def test_blocks_are_told_as_they_are_done_over_all_packs(tiny, monkeypatch):
     monkeypatch.setattr(tli_core.encoding.pooled_states, "MAX_BATCH_TOKENS", 128)
     told = []
     with tiny.using(None) as model:
-        pooled_states(model, tiny.tokenizer, WORDS * 20, tell=lambda done, blocks: told.append((done, blocks)))
+        pooled_states(model, tiny.tokenizer, WORDS * 20, progress=lambda done, blocks: told.append((done, blocks)))
     packs = len(told) // 3
     assert packs > 1 and told == [(i, 3 * packs) for i in range(1, 3 * packs + 1)]
 

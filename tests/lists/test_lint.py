@@ -5,7 +5,7 @@ import pytest
 from tli_core.encoding.tokens import subwords
 from tli_core.lists.formats import format_pairs, parse_pairs
 from tli_core.lists.lexicon import SPLITS, lexicon, shipped
-from tli_core.lists.lint import apply, doubts, leak_notice, lint, read_by_byte
+from tli_core.lists.lint import apply, leak_notice, likely_typos, lint, read_by_byte
 from tli_core.lists.pairs import WordPair
 from tli_core.reports.notices import worded
 
@@ -50,11 +50,11 @@ def test_a_noun_that_begins_with_ku_is_left_alone(pair):
 
 @pytest.mark.parametrize("pair", [WordPair("mbwa", "dogs"), WordPair("runinga", "television"), WordPair("qwzx", "fog")])
 def test_another_form_or_a_word_that_the_lexicon_does_not_know_is_no_slip(pair):
-    assert doubts([pair]) == []
+    assert likely_typos([pair]) == []
 
 
 def test_no_pair_of_the_lexicon_is_taken_for_a_slip():
-    assert doubts([entry.pair for entry in lexicon()]) == []
+    assert likely_typos([entry.pair for entry in lexicon()]) == []
 
 
 def test_the_same_spelling_is_left_out():

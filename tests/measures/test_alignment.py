@@ -9,7 +9,7 @@ import torch
 
 import tli_core.measures.alignment
 from tli_core.encoding.pair_states import PairStates
-from tli_core.encoding.readouts import POOLINGS
+from tli_core.encoding.pooling import POOLINGS
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import align, measure, measure_by_pooling
 from tli_core.measures.result import LayerAlignment
@@ -50,7 +50,7 @@ def reference(d):
 @pytest.fixture
 def own_pairs(monkeypatch):
     """Wrong pairs of the list itself however short it is, as nobody works out hundreds by hand."""
-    monkeypatch.setattr(tli_core.measures.controls, "FEW_PAIRS", 1)
+    monkeypatch.setattr(tli_core.measures.wrong_pairs, "FEW_PAIRS", 1)
 
 
 def test_cosines_by_hand(own_pairs):
@@ -198,7 +198,7 @@ def test_all_poolings_of_one_pass_are_what_each_is_alone(tiny, pairs):
     for pooling in POOLINGS:
         alone = measure(tiny, pairs, None, pooling)
         assert (together[pooling].cosine == alone.cosine).all() and together[pooling].provenance == alone.provenance
-        assert (together[pooling].anchor_share == alone.anchor_share).all()
+        assert (together[pooling].prefix_share == alone.prefix_share).all()
     assert not (together["words"].cosine == together["all"].cosine).all()
 
 
@@ -209,7 +209,7 @@ def test_a_process_that_gets_no_part_of_a_long_list_has_the_same_result(tiny, pa
     monkeypatch.setattr(
         "tli_core.measures.alignment.own_part", lambda items: items if isinstance(items[0], str) else []
     )
-    monkeypatch.setattr("tli_core.measures.alignment.gathered_objects", lambda own: [*own, *parts])
+    monkeypatch.setattr("tli_core.measures.alignment.gather_objects", lambda own: [*own, *parts])
     assert (measure(tiny, pairs).cosine == whole.cosine).all()
 
 
@@ -222,7 +222,7 @@ def test_a_long_list_is_measured_in_parts_and_says_so(tiny, pairs, monkeypatch):
     whole = measure(tiny, pairs)
     monkeypatch.setattr(tli_core.measures.alignment, "PART", 10)
     told = []
-    parts = measure(tiny, pairs, tell=lambda done, steps: told.append((done, steps)))
+    parts = measure(tiny, pairs, progress=lambda done, steps: told.append((done, steps)))
     assert parts.pairs == whole.pairs and parts.pool_size == 10
     np.testing.assert_allclose(parts.cosine, whole.cosine, atol=1e-6)
     np.testing.assert_allclose(parts.matched, whole.matched, atol=1e-6)
@@ -245,14 +245,16 @@ def joined_with_a_new_field():
     added = make_dataclass("Added", [("forgotten", int, 0)], bases=(LayerAlignment,), frozen=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tli_core.measures.long_lists, "LayerAlignment", added)
-        tli_core.measures.long_lists.joined([align(states(noise(6, 4, 1), noise(6, 4, 2)), reference(4), SOURCE)] * 2)
+        tli_core.measures.long_lists.merge_parts(
+            [align(states(noise(6, 4, 1), noise(6, 4, 2)), reference(4), SOURCE)] * 2
+        )
 
 
 @pytest.mark.parametrize(("n", "sizes"), [(21, [7, 7, 7]), (25, [9, 9, 7]), (30, [10, 10, 10])])
 def test_no_part_of_a_long_list_is_much_shorter_than_the_others(n, sizes, tiny, pairs, monkeypatch):
     monkeypatch.setattr(tli_core.measures.alignment, "PART", 10)
     found = []
-    monkeypatch.setattr(tli_core.measures.alignment, "joined", lambda parts: found.extend(parts) or parts[0])
+    monkeypatch.setattr(tli_core.measures.alignment, "merge_parts", lambda parts: found.extend(parts) or parts[0])
     measure(tiny, pairs[:n])
     assert [len(part.pairs) for part in found] == sizes
 

@@ -62,9 +62,9 @@ def test_words_in_both_lists_are_warned_about(tiny, pairs):
 def test_what_cannot_be_evaluated_is_refused_before_anything_is_measured(tiny, pairs):
     told = []
     with pytest.raises(ValueError, match="no layer 9"):
-        evaluate_lists(tiny, pairs, pairs, "none", 9, tell=told.append)
+        evaluate_lists(tiny, pairs, pairs, "none", 9, progress=told.append)
     with pytest.raises(ValueError, match="trained list needs at least two"):
-        evaluate_lists(tiny, pairs[:1], pairs, "none", tell=told.append)
+        evaluate_lists(tiny, pairs[:1], pairs, "none", progress=told.append)
     assert told == []
 
 

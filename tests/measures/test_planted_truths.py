@@ -100,7 +100,7 @@ def test_an_anchor_token_drowns_even_true_pairs():
     drowned, words = measure(loaded, PAIRS, pooling="all"), measure(loaded, PAIRS)
     # The final norm makes every token equally long again, so the output is not drowned.
     assert (drowned.matched[:-1] > 0.999).all() and (drowned.mismatched[:-1] > 0.999).all()
-    assert (drowned.anchor_share[:-1] > 0.99).all() and (words.anchor_share == 0).all()
+    assert (drowned.prefix_share[:-1] > 0.99).all() and (words.prefix_share == 0).all()
     assert verdicts(loaded, "all")[:-1] == ["not discriminative"] * BLOCKS
     assert verdicts(loaded) == ["aligned"] * (BLOCKS + 1)
     assert any("BOS is averaged in" in worded(warning) for warning in drowned.warnings)

@@ -6,7 +6,7 @@ import tli_core.models.load_plan
 from tests.hub import serve, take_for_the_hub
 from tests.models.test_checkpoint import write
 from tli_core.cli.common import LOADS
-from tli_core.models.checkpoint import weigh
+from tli_core.models.checkpoint import load_size
 from tli_core.models.load_plan import WAYS, Machine, Plan, gigabytes, plan
 from tli_core.models.placement import Placement
 from tli_core.models.quantization import NAMES
@@ -17,7 +17,7 @@ PLENTY = 10**12
 
 
 def test_the_weights_of_a_folder_are_counted_without_reading_them():
-    whole, first = weigh(MINI), weigh(MINI, 2)
+    whole, first = load_size(MINI), load_size(MINI, 2)
     assert whole.cached == whole.download > 20_000_000
     assert 2 * whole.parameters == pytest.approx(whole.download, rel=0.01)
     assert first.parameters < whole.parameters / 2 and first.download < whole.download

@@ -43,7 +43,7 @@ def test_the_folder_holds_every_number_and_the_card(report, tmp_path):
     assert control["list"] == "control" and len(control["pairs"]) == 11 and len(control["layers"]["before"]) == 4
     assert len(control["layers"]["difference"]["gap_ci95"]) == 4 and len(control["wrong_percentiles"]["after"]) == 101
     assert control["pairs"][0]["source_subwords"] == list("kula")
-    assert {"anchor_share", "rogue_share", "verdict"} <= set(control["layers"]["after"][0])
+    assert {"prefix_share", "rogue_share", "verdict"} <= set(control["layers"]["after"][0])
     assert len(whole["probes"]) == 42 and whole["outputs"]["after"]["glosses"]["to_target"]["candidates"] > 200
     assert control["provenance"]["before"]["adapter"] is None and whole["provenance"]["adapter"] == "mine"
     layers = list(csv.DictReader((page.parent / "layers.csv").open()))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from tli_core.i18n import SWAHILI, speaking
+from tli_core.i18n import SWAHILI, in_language
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
 from tli_core.measures.before_after import EvaluationReport, compare, evaluate
@@ -78,7 +78,7 @@ def test_an_adapter_folder_is_pefts_and_tells_how_it_was_made(tiny, pairs, run, 
 def test_a_saved_adapter_loads_to_what_was_trained(tiny, pairs, run, tmp_path, monkeypatch):
     steps, trained = run
     key = tiny.add_adapter(save_adapter(trained, tmp_path, "mine")).key
-    monkeypatch.setattr("tli_core.measures.controls.FEW_PAIRS", 1)
+    monkeypatch.setattr("tli_core.measures.wrong_pairs.FEW_PAIRS", 1)
     result = measure(tiny, pairs[:8], key)
     assert result.matched[2] == pytest.approx(steps[-1].check.matched, abs=1e-5)
     assert result.mismatched[2] == pytest.approx(steps[-1].check.mismatched, abs=1e-5)
@@ -139,7 +139,7 @@ def test_a_number_is_the_same_wherever_it_is_shown(n, tiny, pairs):
 
 
 def test_a_result_is_told_in_the_language_of_whoever_reads_it_and_filed_in_english(tiny, pairs):
-    with speaking(SWAHILI):
+    with in_language(SWAHILI):
         result = measure(tiny, [WordPair("maji", "maji"), *pairs[:4]])
         told = next(warning for warning in result.warnings if "alike" in dict(warning.values))
         assert "jozi" in worded(told)

@@ -19,7 +19,7 @@ def test_the_published_loss_starts_at_its_margin_with_bos_averaged_in():
     drowned = dry_run(loaded, shipped("train")[:80], PRESETS["published"])
     words = dry_run(loaded, shipped("train")[:80], configured("published", pooling="words"))
     assert drowned.first_loss == pytest.approx(0.4, abs=0.02) and drowned.idle_loss == 0.4
-    assert drowned.active == 1.0 and abs(drowned.apart) < 0.02 < abs(words.apart)
+    assert drowned.active == 1.0 and abs(drowned.hardest_gap) < 0.02 < abs(words.hardest_gap)
     assert drowned.gradient < words.gradient / 3
     assert drowned.seconds > 0 and drowned.steps == total_steps(PRESETS["published"], 80)
 

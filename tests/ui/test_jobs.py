@@ -271,7 +271,7 @@ def test_a_record_that_was_cut_is_passed_over_and_no_run_leaves_one(models, orde
     jobs = Jobs(models, tmp_path)
     job = wait(jobs.submit(order, "owner"))
     with monkeypatch.context() as patch:
-        killed_at(patch, "tli_core.whole_files._to_disk")
+        killed_at(patch, "tli_core.atomic_files._to_disk")
         with pytest.raises(Killed):
             job.write()
     assert Jobs(models, tmp_path).of("owner")[0].state == DONE

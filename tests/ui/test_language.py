@@ -10,7 +10,7 @@ from babel.messages.pofile import read_po
 
 import ui.page
 import ui.serve
-from tli_core.i18n import ENGLISH, SWAHILI, ask_reader, catalogue_path, say, say_n, speaking
+from tli_core.i18n import ENGLISH, SWAHILI, catalogue_path, in_language, say, say_n, set_reader_language
 from tli_core.locales.__main__ import unfinished
 from tli_core.locales.extract import template
 from ui.language import SWAHILI_TEXTS, _opened_in_swahili, language_of_reader, swahili_of, wants_swahili
@@ -68,7 +68,7 @@ def test_a_number_takes_the_form_that_the_language_has_for_it():
     one, many = "From {n} pair.", "From {n} pairs."
     assert (say_n(one, many, 1), say_n(one, many, 3)) == ("From 1 pair.", "From 3 pairs.")
     known = next(entry for entry in catalogue(SWAHILI) if isinstance(entry.id, tuple) and "hint" in entry.id[0])
-    with speaking(SWAHILI):
+    with in_language(SWAHILI):
         said = [say_n(*known.id, n) for n in (1, 3)]
     assert said[0] != said[1] and "3" in said[1] and "hint" not in " ".join(said)
 
@@ -116,13 +116,13 @@ def test_somebodys_own_words_are_said_as_they_stand():
 
 
 def test_it_is_said_in_the_readers_language_unless_another_was_settled():
-    ask_reader(lambda: SWAHILI)
+    set_reader_language(lambda: SWAHILI)
     try:
         assert say("block {number}", number=3) == "bloku la 3"
-        with speaking(ENGLISH):
+        with in_language(ENGLISH):
             assert say("block {number}", number=3) == "block 3"
     finally:
-        ask_reader(language_of_reader)
+        set_reader_language(language_of_reader)
     # Outside a visitor's event, as on the command line or in a job.
     assert say("block {number}", number=3) == "block 3"
 

@@ -23,10 +23,10 @@ from ui.server.hosting import OWN_MACHINE, hosting
 from ui.server.jobs import Jobs
 from ui.server.request_guard import MAX_BODY_HOSTED, WAITING_EACH
 from ui.server.sender import sender_of, session_of
-from ui.server.storage_quota import Kept
+from ui.server.storage_quota import StorageQuota
 from ui.server.token_limits import MAX_TOKENS
 from ui.server.visitors import BASE, Models, Visitor
-from ui.tabs.adapters import Brought
+from ui.tabs.adapters import AdapterImport
 
 MINI = "mini-corrected"
 PATHS = ("../../victim", "/tmp/victim", "..", "a/b", "a\\b", "A", "", "x" * 41, "ä", "a\n", ["a"], 3, {"a": 1})
@@ -175,21 +175,23 @@ def mini_zip(path: Path) -> Path:
 def test_what_one_sender_brings_has_an_end_and_what_is_gone_counts_no_more(tmp_path):
     models, size = Models(("lugha-mini",)), (ROOT / "adapters" / MINI / WEIGHTS).stat().st_size
     limits = replace(hosting(hosted=True), own_bytes=int(2.5 * size), all_bytes=int(3.5 * size))
-    kept, archive = Kept(limits), mini_zip(tmp_path / "mine.zip")
+    kept, archive = StorageQuota(limits), mini_zip(tmp_path / "mine.zip")
 
-    def bring(visitor: Visitor, sender: str) -> str:
-        return Brought(models, kept, visitor, "lugha-mini", sender).bring(lambda into: unpack_adapter(archive, into))[0]
+    def run(visitor: Visitor, sender: str) -> str:
+        return AdapterImport(models, kept, visitor, "lugha-mini", sender).run(
+            lambda into: unpack_adapter(archive, into)
+        )[0]
 
     first = Visitor()
-    assert [bring(first, "a") for _ in range(2)] == ["mine", "mine-2"]
+    assert [run(first, "a") for _ in range(2)] == ["mine", "mine-2"]
     with pytest.raises(ValueError, match="What you keep here would pass"):
-        bring(Visitor(), "a")  # a new browser is the same address
+        run(Visitor(), "a")  # a new browser is the same address
     other = Visitor()
-    bring(other, "b")
+    run(other, "b")
     with pytest.raises(ValueError, match="disk is full of other visitors' runs"):
-        bring(Visitor(), "c")
+        run(Visitor(), "c")
     first.forget()
-    bring(Visitor(), "a")
+    run(Visitor(), "a")
 
 
 def test_words_of_many_tokens_are_counted_by_their_tokens(served):

@@ -68,13 +68,13 @@ def seed_argument(text: str) -> int:
     return int(text)
 
 
-def tell(message: str) -> None:
+def print_progress(message: str) -> None:
     """Print a message to stderr, from the main process only."""
     if int(os.environ.get("RANK", "0")) == 0:
         print(message, file=sys.stderr, flush=True)
 
 
-def show(text: str) -> None:
+def print_result(text: str) -> None:
     """Print to stdout, from the main process only."""
     if int(os.environ.get("RANK", "0")) == 0:
         print(text)
@@ -86,7 +86,7 @@ def read_list(path: Path | None, split: str) -> PairList:
         return PairList(shipped(split))
     pairs = read_pairs(path)
     for warning in pairs.warnings:
-        tell(f"{path.name}: {warning}")
+        print_progress(f"{path.name}: {warning}")
     return pairs
 
 
@@ -114,25 +114,25 @@ def load(arguments: argparse.Namespace, blocks: int | None = None):
         check_base(adapter, arguments.model, arguments.same_base)
     device = join()
     if processes() > 1:
-        tell(f"{processes()} processes work together.")
+        print_progress(f"{processes()} processes work together.")
     if device is None and blocks is None and (arguments.load != "auto" or not is_small(arguments.model)):
         chosen = plan(resolve(arguments.model), way=arguments.load)
-        tell(f"{arguments.model}: {chosen.sentence}")
+        print_progress(f"{arguments.model}: {chosen.sentence}")
         if not chosen.fits:
             raise ValueError(f"{arguments.model} does not fit this machine.")
         placement = chosen.placement
     else:
         placement = Placement(device, blocks) if device else Placement.default(blocks)
     part = f"the first {placement.blocks} blocks of " if placement.blocks else ""
-    tell(f"Loading {part}{arguments.model} …")
-    loaded = load_model(arguments.model, placement, _fetching(), arguments.head_from)
+    print_progress(f"Loading {part}{arguments.model} …")
+    loaded = load_model(arguments.model, placement, _download_progress(), arguments.head_from)
     if (health := health_of(loaded)) and health.noisy:
-        tell(f"Warning: {worded(health.notice)}")
+        print_progress(f"Warning: {worded(health.notice)}")
     if adapter is None:
         return loaded, None
     added = loaded.add_adapter(adapter)
     if added.idle_sentence:
-        tell(f"Note: {added.idle_sentence}")
+        print_progress(f"Note: {added.idle_sentence}")
     return loaded, added.key
 
 
@@ -149,11 +149,11 @@ def _adapter_folder(name: str) -> Path:
             raise
     into = tempfile.mkdtemp(prefix="lugha-adapter-")
     atexit.register(shutil.rmtree, into, ignore_errors=True)
-    tell(f"Fetching {name} from the Hub …")
+    print_progress(f"Fetching {name} from the Hub …")
     return fetch_adapter(name, Path(into))
 
 
-def _fetching():
+def _download_progress():
     """A progress callback for downloads: prints one line per 100 MB."""
     said = 0
 
@@ -161,12 +161,12 @@ def _fetching():
         nonlocal said
         if done // 100_000_000 != said:
             said = done // 100_000_000
-            tell(f"Fetched {done / 1e9:.1f} of {total / 1e9:.1f} GB of this file …")
+            print_progress(f"Fetched {done / 1e9:.1f} of {total / 1e9:.1f} GB of this file …")
 
     return report
 
 
-def counting():
+def block_progress():
     """A progress callback for a forward pass: prints at most one line every five seconds."""
     said = time.monotonic()
 
@@ -174,6 +174,6 @@ def counting():
         nonlocal said
         if time.monotonic() - said > 5:
             said = time.monotonic()
-            tell(f"{done} of {blocks} blocks …")
+            print_progress(f"{done} of {blocks} blocks …")
 
     return report

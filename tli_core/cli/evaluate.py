@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from tli_core.cli.common import add_adapter, add_model, layer_or_pick, load, read_list, seed_argument, tell
+from tli_core.cli.common import add_adapter, add_model, layer_or_pick, load, print_progress, read_list, seed_argument
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError(f"{arguments.model} has no output head here, so it writes nothing: leave --answers out.")
 
     def measuring(doing: str) -> None:
-        tell(f"Measuring {doing} …")
+        print_progress(f"Measuring {doing} …")
 
     evaluations = evaluate_lists(
         loaded, trained.pairs, control.pairs, adapter, arguments.layer, arguments.seed, measuring
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     if report.outputs:
         print(format_table(output_rows(*report.outputs)))
     for warning in report.warnings:
-        tell(f"Note: {worded(warning)}")
+        print_progress(f"Note: {worded(warning)}")
     if arguments.out:
         write_json(evaluation_json(report), arguments.out)
     if arguments.report:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tli_core.cli import evaluate, generate, lint, measure, train
-from tli_core.cli.common import Parser, tell
+from tli_core.cli.common import Parser, print_progress
 
 COMMANDS = {
     "lint": (lint, "what is wrong with a list of pairs"),
@@ -30,6 +30,6 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m tli_c
     try:
         module.run(asked)
     except (ValueError, OSError) as error:
-        tell(f"{program} {asked.command}: {error}")
+        print_progress(f"{program} {asked.command}: {error}")
         return 2
     return 0

@@ -3,7 +3,16 @@
 import argparse
 from pathlib import Path
 
-from tli_core.cli.common import add_adapter, add_model, counting, load, read_list, seed_argument, show, tell
+from tli_core.cli.common import (
+    add_adapter,
+    add_model,
+    block_progress,
+    load,
+    print_progress,
+    print_result,
+    read_list,
+    seed_argument,
+)
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -27,15 +36,17 @@ def run(arguments: argparse.Namespace) -> None:
     from tli_core.reports.notices import worded
     from tli_core.reports.tables import alignment_table
 
-    tell(f"Measuring {len(pairs)} pairs at {loaded.blocks + 1} layers …")
-    result = measure(loaded, pairs.pairs, adapter, arguments.pooling, arguments.seed, counting())
+    print_progress(f"Measuring {len(pairs)} pairs at {loaded.blocks + 1} layers …")
+    result = measure(loaded, pairs.pairs, adapter, arguments.pooling, arguments.seed, block_progress())
     notes = [worded(warning) for warning in result.warnings]
     if result.few:
         notes.append(f"{len(pairs)} pairs are few: ranks within the list mean little below {FEW_PAIRS}.")
     for note in notes:
-        tell(f"Note: {note}")
-    show(alignment_table(result))
-    show(f"{len(pairs)} pairs, pool {result.pool_size}, chance {result.chance:.4f}; pooling {arguments.pooling}")
+        print_progress(f"Note: {note}")
+    print_result(alignment_table(result))
+    print_result(
+        f"{len(pairs)} pairs, pool {result.pool_size}, chance {result.chance:.4f}; pooling {arguments.pooling}"
+    )
     if arguments.out and is_main():
         report = alignment_json(result)
         report["warnings"] = [*notes, *pairs.warnings]

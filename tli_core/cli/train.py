@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tli_core.cli.common import add_model, layer_argument, load, read_list, show, tell
+from tli_core.cli.common import add_model, layer_argument, load, print_progress, print_result, read_list
 from tli_core.lists.formats import PairList
 from tli_core.training.config import KNOBS, Knob
 from tli_core.training.presets import PRESETS, read_preset
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     from tli_core.reports.notices import worded
 
     if leak := leak_notice(pairs.pairs, control.pairs):
-        tell(f"Warning: {worded(leak)}")
+        print_progress(f"Warning: {worded(leak)}")
     # A pilot needs every layer, so the whole model.
     loaded, _ = load(arguments, None if arguments.pilot else blocks_to_train(arguments.model, config.layer))
     if arguments.pilot:
@@ -78,8 +78,8 @@ def run(arguments: argparse.Namespace) -> None:
         from tli_core.training.dry_run import dry_run
 
         tried = dry_run(loaded, pairs.pairs, config)
-        show(format_table(dry_run_rows(tried, config.loss)))
-        show(dry_run_sentence(tried, config.loss))
+        print_result(format_table(dry_run_rows(tried, config.loss)))
+        print_result(dry_run_sentence(tried, config.loss))
         return
     sources = {
         "pairs_from": arguments.pairs.name if arguments.pairs else "the shipped training list",
@@ -93,9 +93,9 @@ def run(arguments: argparse.Namespace) -> None:
         from tli_core.reports.tables import format_table, spread_rows
         from tli_core.training.seeds import spread
 
-        show(f"The control list over {len(runs)} seeds:")
-        show(format_table(spread_rows(spread([control_run for _, control_run in runs]))))
-        show(f"verdicts: {', '.join(control_run.change.verdict for _, control_run in runs)}")
+        print_result(f"The control list over {len(runs)} seeds:")
+        print_result(format_table(spread_rows(spread([control_run for _, control_run in runs]))))
+        print_result(f"verdicts: {', '.join(control_run.change.verdict for _, control_run in runs)}")
 
 
 def training_config(arguments: argparse.Namespace):
@@ -111,8 +111,8 @@ def _after_pilot(loaded, pairs: PairList, config):
     from tli_core.measures.pilot import run_pilot
     from tli_core.reports.messages import pilot_sentence
 
-    pilot = run_pilot(loaded, pairs.pairs, seed=config.seed, tell=lambda doing: tell(f"Pilot: {doing} …"))
-    tell(pilot_sentence(pilot))
+    pilot = run_pilot(loaded, pairs.pairs, seed=config.seed, progress=lambda doing: print_progress(f"Pilot: {doing} …"))
+    print_progress(pilot_sentence(pilot))
     return replace(config, layer=pilot.layer)
 
 
@@ -130,7 +130,7 @@ def _train_one(loaded, pairs: PairList, control: PairList, config, folder: Path,
             trained = item
         elif item.check:
             loss = "   –   " if item.loss is None else f"{item.loss:7.4f}"
-            tell(
+            print_progress(
                 f"step {item.step}/{item.steps} epoch {item.epoch} loss {loss} | held out: "
                 f"matched {item.check.matched:.3f} mismatched {item.check.mismatched:.3f} P@1 {item.check.p_at_1:.3f}"
             )
@@ -139,11 +139,11 @@ def _train_one(loaded, pairs: PairList, control: PairList, config, folder: Path,
     target = save_adapter(trained, folder, name) if is_main() else folder / name
     wait()
     adapter = loaded.add_adapter(target).key
-    tell("Measuring base and adapter on both lists …")
+    print_progress("Measuring base and adapter on both lists …")
     evaluations = evaluate_lists(loaded, pairs.pairs, control.pairs, adapter, loaded.last_layer, config.seed)
     if is_main():
         write_card(target, trained.record, evaluations)
-    show(evaluation_table(evaluations))
-    show(f"Saved to {target}")
+    print_result(evaluation_table(evaluations))
+    print_result(f"Saved to {target}")
     loaded.drop(adapter)
     return evaluations

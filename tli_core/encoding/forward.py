@@ -15,7 +15,7 @@ def visit_layers(
     packs: Sequence[Pack],
     visit: Callable[[int, int, Tensor], None],
     upto: int | None = None,
-    tell: Callable[[int, int], None] = lambda done, blocks: None,
+    progress: Callable[[int, int], None] = lambda done, blocks: None,
 ) -> None:
     """Run the blocks on packs of words and call visit(layer, i, hidden) with hidden (r, t, d) of pack i.
 
@@ -47,4 +47,4 @@ def visit_layers(
                     hidden[i], attention_mask=masks[i], position_embeddings=tables[i], use_cache=False
                 )  # (r, t, d)
                 visit(layer, i, norm(hidden[i]) if layer == blocks else hidden[i])
-        tell(layer, last)
+        progress(layer, last)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tli_core.encoding.readouts import EncodedWord
+from tli_core.encoding.pooling import EncodedWord
 
 ROW_TOKENS = 128
 """Tokens in a row: enough for a training batch in one row, few enough that attention across words costs little."""
@@ -28,25 +28,25 @@ MULTIPLE = 8
 class Pack:
     """r rows of t tokens with up to k words each: n neighbours of a list, laid out in whatever order fills the rows.
 
-    ids and positions are (r, t), mask (r, t, t) is True where a token sees another. weights and anchors (r, k, t) are
-    each token's part in a word's vector, and that of special tokens alone; slots (n,) are the words' places in (r · k),
-    in the order of the list, which is also their order within a row.
+    ids and positions are (r, t), mask (r, t, t) is True where a token sees another. weights (r, k, t) are each token's
+    part in a word's vector, and prefix_weights (r, k, t) that of special tokens alone. slots (n,) are the words' places
+    in (r · k), in the order of the list, which is also their order within a row.
     """
 
     ids: Tensor
     positions: Tensor
     mask: Tensor
     weights: Tensor
-    anchors: Tensor
+    prefix_weights: Tensor
     slots: Tensor
 
     def tensors(self) -> tuple[Tensor, ...]:
         """Its parts, in order."""
-        return self.ids, self.positions, self.mask, self.weights, self.anchors, self.slots
+        return self.ids, self.positions, self.mask, self.weights, self.prefix_weights, self.slots
 
     def to(self, device: torch.device) -> "Pack":
         """Copy to a device; the copy to a GPU is asynchronous."""
-        ((_, parts),) = sent([self.tensors()], device)
+        ((_, parts),) = copy_to_device([self.tensors()], device)
         return Pack(*parts)
 
     def additive_mask(self, dtype: torch.dtype) -> Tensor:
@@ -61,7 +61,9 @@ class Pack:
         return torch.bmm(weights, hidden).flatten(0, 1).index_select(0, self.slots)
 
 
-def sent(groups: Sequence[Sequence[Tensor]], device: torch.device) -> list[tuple[Tensor | None, list[Tensor]]]:
+def copy_to_device(
+    groups: Sequence[Sequence[Tensor]], device: torch.device
+) -> list[tuple[Tensor | None, list[Tensor]]]:
     """Move groups of tensors to a device, as one copy to a GPU: separate copies took a fifth of a step on the CPU.
 
     The copy is from pinned memory; from pageable memory it would wait until the GPU is idle.
@@ -148,7 +150,7 @@ def _packs(
     r, t, k = first_row[-1], max(ts), max(ks)
     ids, positions = np.zeros((r, t), dtype=np.int64), np.zeros((r, t), dtype=np.int64)
     segment = np.full((r, t), -1)  # 0: the shared prefix; from 1: the words; −1: padding
-    pooled, anchors = np.zeros((r, k, t), dtype=np.float32), np.zeros((r, k, t), dtype=np.float32)
+    pooled, prefix_weights = np.zeros((r, k, t), dtype=np.float32), np.zeros((r, k, t), dtype=np.float32)
     ids[:, :shared], positions[:, :shared], segment[:, :shared] = words[0].ids[:shared], range(shared), 0
 
     # Every word's own tokens, flattened: the index of the word, and the index of the token within the word.
@@ -161,9 +163,9 @@ def _packs(
     special = np.fromiter(chain.from_iterable(w.special[shared:] for w in words), dtype=bool, count=len(word))
     parts = np.concatenate([part[shared:] for part in weights])
     pooled[at[0], slot[word], at[1]] = parts
-    anchors[at[0], slot[word], at[1]] = parts * special
+    prefix_weights[at[0], slot[word], at[1]] = parts * special
     prefix = np.stack([part[:shared] for part in weights])  # (n, shared); special tokens, all of them
-    pooled[row, slot, :shared] = anchors[row, slot, :shared] = prefix
+    pooled[row, slot, :shared] = prefix_weights[row, slot, :shared] = prefix
 
     seen = segment[:, :, None] == segment[:, None, :]
     mask = (seen | (segment[:, None, :] == 0)) & np.tri(t, dtype=bool)  # (r, t, t)
@@ -171,7 +173,13 @@ def _packs(
     for start, size, (top, bottom), t, k in zip(starts, sizes, pairwise(first_row), ts, ks, strict=True):
         own_slots = (row[start : start + size] - top) * k + slot[start : start + size]
         rows = slice(top, bottom)
-        parts = ids[rows, :t], positions[rows, :t], mask[rows, :t, :t], pooled[rows, :k, :t], anchors[rows, :k, :t]
+        parts = (
+            ids[rows, :t],
+            positions[rows, :t],
+            mask[rows, :t, :t],
+            pooled[rows, :k, :t],
+            prefix_weights[rows, :k, :t],
+        )
         packs.append(Pack(*map(torch.from_numpy, (*parts, own_slots))))
     return packs
 

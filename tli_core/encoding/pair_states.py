@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from tli_core.distributed import gathered, own_part, processes
+from tli_core.distributed import gather_tensor, own_part, processes
 from tli_core.encoding.pooled_states import states_by_pooling
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
@@ -18,7 +18,7 @@ class PairStates:
     """The pooled vectors of a list of pairs, each distinct word once.
 
     source is (layers, a, d) and target (layers, b, d) for a and b distinct strings; pair i is row source_index[i] of
-    the one and target_index[i] of the other. anchor_share (layers,) is the mean over words of
+    the one and target_index[i] of the other. prefix_share (layers,) is the mean over words of
     `pooled_states.PooledStates.prefix_share`; first_piece (layers,) is the ratio of the same name there.
     """
 
@@ -28,7 +28,7 @@ class PairStates:
     source_index: np.ndarray
     target_index: np.ndarray
     names: tuple[str, ...]
-    anchor_share: np.ndarray
+    prefix_share: np.ndarray
     first_piece: np.ndarray
 
     def __post_init__(self) -> None:
@@ -36,9 +36,9 @@ class PairStates:
             raise ValueError(
                 f"Swahili states {tuple(self.source.shape)} do not fit English {tuple(self.target.shape)}."
             )
-        if not len(self.names) == len(self.anchor_share) == self.source.shape[0]:
+        if not len(self.names) == len(self.prefix_share) == self.source.shape[0]:
             raise ValueError(
-                f"{self.source.shape[0]} layers but {len(self.names)} names and {len(self.anchor_share)} shares."
+                f"{self.source.shape[0]} layers but {len(self.names)} names and {len(self.prefix_share)} shares."
             )
         if not len(self.pairs) == len(self.source_index) == len(self.target_index):
             raise ValueError(f"{len(self.pairs)} pairs but {len(self.source_index)} indices.")
@@ -49,11 +49,11 @@ def embed_pairs(
     pairs: Sequence[WordPair],
     adapter: str | None,
     pooling: str,
-    tell: Callable[[int, int], None] = lambda done, blocks: None,
+    progress: Callable[[int, int], None] = lambda done, blocks: None,
     alone: bool = False,
 ) -> PairStates:
     """Embed every distinct word of the pairs under one pooling, as `embed_by_pooling`."""
-    return embed_by_pooling(loaded, pairs, adapter, (pooling,), tell, alone)[pooling]
+    return embed_by_pooling(loaded, pairs, adapter, (pooling,), progress, alone)[pooling]
 
 
 def embed_by_pooling(
@@ -61,7 +61,7 @@ def embed_by_pooling(
     pairs: Sequence[WordPair],
     adapter: str | None,
     poolings: Sequence[str],
-    tell: Callable[[int, int], None] = lambda done, blocks: None,
+    progress: Callable[[int, int], None] = lambda done, blocks: None,
     alone: bool = False,
 ) -> dict[str, PairStates]:
     """Embed every distinct word of the pairs once, for all poolings, with the named adapter on (None: the base).
@@ -75,13 +75,13 @@ def embed_by_pooling(
     words = source + target
     with loaded.using(adapter) as model:
         own = words if alone else own_part(words)
-        by_pooling = states_by_pooling(model, loaded.tokenizer, own, poolings, tell=tell)
+        by_pooling = states_by_pooling(model, loaded.tokenizer, own, poolings, progress=progress)
     place_sw, place_en = {w: i for i, w in enumerate(source)}, {w: i for i, w in enumerate(target)}
     source_index = np.array([place_sw[pair.source] for pair in pairs])
     target_index = np.array([place_en[pair.target] for pair in pairs])
     found = {}
     for pooling, pooled in by_pooling.items():
-        states, shares = pooled.vectors, pooled.anchor_share  # (layers, a + b, d) and (layers, a + b)
+        states, shares = pooled.vectors, pooled.prefix_share  # (layers, a + b, d) and (layers, a + b)
         if not alone:
             states, shares = (_gathered(part, len(words), loaded) for part in (states, shares))
         found[pooling] = PairStates(
@@ -102,7 +102,7 @@ def _gathered(part: Tensor, total: int, loaded: LoadedModel) -> Tensor:
     if processes() == 1:
         return part
     # Processes exchange what lies on their device.
-    return gathered(part.transpose(0, 1).to(loaded.device), total).transpose(0, 1).cpu()
+    return gather_tensor(part.transpose(0, 1).to(loaded.device), total).transpose(0, 1).cpu()
 
 
 def reference_states(loaded: LoadedModel, adapter: str | None, poolings: Sequence[str]) -> dict[str, PairStates]:

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tli_core.encoding.forward import visit_layers
 from tli_core.encoding.packing import Pack, pack_words
-from tli_core.encoding.readouts import EncodedWord, all_weights
+from tli_core.encoding.pooling import EncodedWord, all_weights
 from tli_core.encoding.tokens import MAX_BATCH_TOKENS, encode
 from tli_core.models import architecture
 from tli_core.models.kernels.arithmetic import threads_for
@@ -21,21 +21,21 @@ from tli_core.models.placement import input_device, is_offloaded
 class PooledStates:
     """Words' pooled vectors at every layer, and the share of each vector that comes from the prefix token.
 
-    vectors is (layers, n, d) in float32 on the CPU. anchor_share is (layers, n): the part of the vector's squared norm
+    vectors is (layers, n, d) in float32 on the CPU. prefix_share is (layers, n): the part of the vector's squared norm
     that the special tokens (BOS) bring in, ⟨their part, vector⟩ / ⟨vector, vector⟩; the words' tokens bring the rest.
     first_piece (layers,) is the mean norm of a word's first subword divided by the mean norm of
     its other subwords, nan where no word has two. Far above 1 means that the first subword is an attention sink.
     """
 
     vectors: Tensor
-    anchor_share: Tensor
+    prefix_share: Tensor
     first_piece: Tensor
 
     def __post_init__(self) -> None:
         if self.first_piece.shape != self.vectors.shape[:1]:
             raise ValueError(f"Ratios {tuple(self.first_piece.shape)} do not fit {tuple(self.vectors.shape)}.")
-        if self.anchor_share.shape != self.vectors.shape[:2]:
-            raise ValueError(f"Shares {tuple(self.anchor_share.shape)} do not fit {tuple(self.vectors.shape)}.")
+        if self.prefix_share.shape != self.vectors.shape[:2]:
+            raise ValueError(f"Shares {tuple(self.prefix_share.shape)} do not fit {tuple(self.vectors.shape)}.")
 
 
 def pooled_states(
@@ -44,10 +44,10 @@ def pooled_states(
     words: Sequence[str],
     pooling: str = "words",
     upto: int | None = None,
-    tell: Callable[[int, int], None] = lambda done, blocks: None,
+    progress: Callable[[int, int], None] = lambda done, blocks: None,
 ) -> PooledStates:
     """Each word's vector at every layer under one pooling, as `states_by_pooling`."""
-    return states_by_pooling(model, tokenizer, words, (pooling,), upto, tell)[pooling]
+    return states_by_pooling(model, tokenizer, words, (pooling,), upto, progress)[pooling]
 
 
 @torch.inference_mode()
@@ -57,7 +57,7 @@ def states_by_pooling(
     words: Sequence[str],
     poolings: Sequence[str],
     upto: int | None = None,
-    tell: Callable[[int, int], None] = lambda done, blocks: None,
+    progress: Callable[[int, int], None] = lambda done, blocks: None,
 ) -> dict[str, PooledStates]:
     """Each word's vector at every layer under each pooling, pooled inside one forward pass.
 
@@ -89,7 +89,7 @@ def states_by_pooling(
     }
     sending: dict[torch.device, torch.cuda.Stream] = {}
 
-    def bring(tensor: Tensor, place: Tensor) -> None:
+    def copy_to_cpu(tensor: Tensor, place: Tensor) -> None:
         if not tensor.is_cuda:
             place.copy_(tensor)
             return
@@ -123,16 +123,18 @@ def states_by_pooling(
             for pooling, pack in zip(poolings, group[i], strict=True):
                 pack = pack.to(hidden.device)
                 pooled = pack.pool(hidden, pack.weights)  # (b, d)
-                bring(pooled, found[pooling].vectors[layer, part])
+                copy_to_cpu(pooled, found[pooling].vectors[layer, part])
                 if pooling == "all":
-                    anchor = (pack.pool(hidden, pack.anchors) * pooled).sum(dim=1) / pooled.square().sum(dim=1)  # (b,)
-                    bring(anchor, found[pooling].anchor_share[layer, part])
+                    prefix = (pack.pool(hidden, pack.prefix_weights) * pooled).sum(dim=1) / pooled.square().sum(
+                        dim=1
+                    )  # (b,)
+                    copy_to_cpu(prefix, found[pooling].prefix_share[layer, part])
 
-        def told(done: int, blocks: int, number: int = number) -> None:
-            tell(number * blocks + done, len(groups) * blocks)
+        def report_progress(done: int, blocks: int, number: int = number) -> None:
+            progress(number * blocks + done, len(groups) * blocks)
 
         with threads_for(sum(alike[0].ids.numel() for alike in group)):
-            visit_layers(model, [alike[0] for alike in group], pool, upto, told)
+            visit_layers(model, [alike[0] for alike in group], pool, upto, report_progress)
         begin = edges[-1]
         counts += sum((kind.sum(dim=(0, 1)).cpu() for kind in kinds if kind is not None), torch.zeros(2))
     for stream in sending.values():
@@ -151,11 +153,11 @@ def _first_and_other_pieces(packs: Sequence[tuple[Pack, str]]) -> Tensor | None:
     Args:
         packs: the same words under several poolings, with those; None comes of one that counts the last piece alone.
     """
-    # Special tokens count for the anchors, too; every piece of a word counts unless only the last one does.
+    # Special tokens have prefix weights as well; every piece of a word counts unless only the last one does.
     pack = next((pack for pack, pooling in packs if pooling != "last"), None)
     if pack is None:
         return None
-    own = (pack.weights > 0) & (pack.anchors == 0)  # (r, k, t)
+    own = (pack.weights > 0) & (pack.prefix_weights == 0)  # (r, k, t)
     own = own & (own.sum(dim=-1, keepdim=True) > 1)
     first = own & (own.cumsum(dim=-1) == 1)
     # A token is of one word only, so the sum over words is its own mark.

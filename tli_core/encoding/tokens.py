@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from tli_core.encoding.readouts import EncodedWord
+from tli_core.encoding.pooling import EncodedWord
 from tli_core.models.tokenizer import prefix_of
 
 MAX_BATCH_TOKENS = 8192

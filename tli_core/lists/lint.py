@@ -17,7 +17,7 @@ MANY_SUBWORDS = 6
 
 HYPHENS = ("-", "–", "‑")
 
-SLIP = 0.75
+TYPO_SIMILARITY = 0.75
 """Words that share at least this part of their letters, in order, count as two spellings of one word: two swapped
 letters out of four still count."""
 
@@ -187,7 +187,7 @@ def _fragments(pairs: Sequence[WordPair], subwords: Callable[[str], Sequence[str
                 )
 
 
-def doubts(pairs: Sequence[WordPair]) -> list[str]:
+def likely_typos(pairs: Sequence[WordPair]) -> list[str]:
     """Messages on likely typing errors, with the likely correction: swapped sides or misspelt words."""
     slips = [finding for finding in _wording(pairs) if finding.kind in (N_("swapped sides"), "spelling")]
     return [f"{finding.message} → {finding.fix}" for finding in slips]
@@ -230,7 +230,7 @@ def _alike(word: str, others: Iterable[str]) -> str | None:
     """The first of these that is nearly this word; an ending or a beginning more is another form, not a slip."""
     for other in others:
         forms = word.startswith(other) or other.startswith(word) or word.endswith(other) or other.endswith(word)
-        if not forms and SequenceMatcher(None, word, other).ratio() >= SLIP:
+        if not forms and SequenceMatcher(None, word, other).ratio() >= TYPO_SIMILARITY:
             return other
     return None
 

@@ -13,26 +13,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tli_core.distributed import gathered_objects, own_part
+from tli_core.distributed import gather_objects, own_part
 from tli_core.encoding.pair_states import PairStates, embed_by_pooling, reference_states
-from tli_core.encoding.readouts import POOLINGS
+from tli_core.encoding.pooling import POOLINGS
 from tli_core.i18n import say
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.artefacts import (
     attention_sinks,
-    heavy_parts,
+    dominance_notices,
     list_warnings,
     not_numbers,
     prefix_note,
     rogue_shares,
 )
-from tli_core.measures.controls import Candidates, percentiles
-from tli_core.measures.long_lists import joined
+from tli_core.measures.long_lists import merge_parts
 from tli_core.measures.perplexity import health_of
 from tli_core.measures.registry import COMPUTED, LayerView
 from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, FEWEST, LayerAlignment
 from tli_core.measures.retrieval import best_rank, csls, retrieval_of
 from tli_core.measures.significance import interval_of_mean
+from tli_core.measures.wrong_pairs import Candidates, percentiles
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.provenance import Provenance
 from tli_core.notices import Notice
@@ -50,10 +50,10 @@ def measure(
     adapter: str | None = None,
     pooling: str = "words",
     seed: int = 0,
-    tell: Callable[[int, int], None] = lambda done, steps: None,
+    progress: Callable[[int, int], None] = lambda done, steps: None,
 ) -> LayerAlignment:
     """Every measure of a list of pairs at every layer under one pooling, as `measure_by_pooling`."""
-    return measure_by_pooling(loaded, pairs, adapter, (pooling,), seed, tell)[pooling]
+    return measure_by_pooling(loaded, pairs, adapter, (pooling,), seed, progress)[pooling]
 
 
 def measure_by_pooling(
@@ -62,7 +62,7 @@ def measure_by_pooling(
     adapter: str | None = None,
     poolings: Sequence[str] = POOLINGS,
     seed: int = 0,
-    tell: Callable[[int, int], None] = lambda done, steps: None,
+    progress: Callable[[int, int], None] = lambda done, steps: None,
 ) -> "ByPooling":
     """Every measure of a list of pairs at every layer, for all poolings, with the named adapter on (None: the base).
 
@@ -90,19 +90,19 @@ def measure_by_pooling(
     states: dict[str, PairStates] = {}
     for number, part in enumerate(own):
 
-        def told(done: int, blocks: int, number: int = number) -> None:
-            tell(number * blocks + done, len(own) * blocks)
+        def report_progress(done: int, blocks: int, number: int = number) -> None:
+            progress(number * blocks + done, len(own) * blocks)
 
-        states = embed_by_pooling(loaded, part, adapter, poolings, told, alone=not whole)
+        states = embed_by_pooling(loaded, part, adapter, poolings, report_progress, alone=not whole)
         for pooling in poolings:
             provenance = loaded.provenance(adapter, pooling, len(pairs), seed)
             later = partial(align, states[pooling], references[pooling], provenance, seed)
-            measured[pooling].append(later if whole else partial(_as_it_is, later()))
+            measured[pooling].append(later if whole else partial(_identity, later()))
     health = health_of(loaded)
     note = health.notice if health and health.noisy else None
     if not whole:
-        joint = {p: joined(gathered_objects([part() for part in of_parts])) for p, of_parts in measured.items()}
-        measured = {pooling: [partial(_as_it_is, result)] for pooling, result in joint.items()}
+        joint = {p: merge_parts(gather_objects([part() for part in of_parts])) for p, of_parts in measured.items()}
+        measured = {pooling: [partial(_identity, result)] for pooling, result in joint.items()}
     found = ByPooling({pooling: of_one for pooling, (of_one,) in measured.items()}, note)
     # A process without a part of a long list has no states, and nothing left to compute.
     if whole and states[poolings[0]].source.nbytes + states[poolings[0]].target.nbytes > KEPT_BYTES:
@@ -111,7 +111,7 @@ def measure_by_pooling(
     return found
 
 
-def _as_it_is(result: LayerAlignment) -> LayerAlignment:
+def _identity(result: LayerAlignment) -> LayerAlignment:
     return result
 
 
@@ -127,7 +127,7 @@ class ByPooling(Mapping[str, LayerAlignment]):
         if pooling not in self._found:
             result = self._waiting[pooling]()
             self._found[pooling] = replace(result, warnings=(self._note, *result.warnings)) if self._note else result
-            self._waiting[pooling] = partial(_as_it_is, self._found[pooling])  # lets go of the vectors
+            self._waiting[pooling] = partial(_identity, self._found[pooling])  # lets go of the vectors
         return self._found[pooling]
 
     def __iter__(self) -> Iterator[str]:
@@ -190,7 +190,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         retrieval={way: retrieval_of(stacked[way], (stacked[f"{way} csls"] == 1).mean(axis=1)) for way in DIRECTIONS},
         cosine=diagonal.T,
         wrong_cosine=wrong_mean.T,
-        anchor_share=states.anchor_share,
+        prefix_share=states.prefix_share,
         rogue_share=rogue_share,
         wrong_from=candidates.wrong_from,
         reference_rank=stacked["reference_rank"],
@@ -203,7 +203,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
             *list_warnings(pairs, candidates.wrong),
             *prefix_note(provenance),
             *attention_sinks(states.names, states.first_piece),
-            *heavy_parts(states.names, states.anchor_share, rogue_share),
+            *dominance_notices(states.names, states.prefix_share, rogue_share),
         ),
     )
 

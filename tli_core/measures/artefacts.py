@@ -28,9 +28,9 @@ def rogue_shares(states: PairStates) -> np.ndarray:
     return (largest / squares.sum(dim=-1)).double().mean(dim=1).numpy()
 
 
-def heavy_parts(names: Sequence[str], anchor_share: np.ndarray, rogue_share: np.ndarray) -> Iterator[Notice]:
+def dominance_notices(names: Sequence[str], prefix_share: np.ndarray, rogue_share: np.ndarray) -> Iterator[Notice]:
     """Notices on layers where one token or three dimensions carry most of the vectors: shares are (layers,)."""
-    for code, share in (("bos_averaged_in", anchor_share), ("rogue_dimensions", rogue_share)):
+    for code, share in (("bos_averaged_in", prefix_share), ("rogue_dimensions", rogue_share)):
         heavy = np.flatnonzero(share >= LARGE_SHARE)
         if heavy.size:
             yield notice(code, first=names[heavy[0]], layers=heavy.size, share=100 * share[heavy].max())

@@ -120,7 +120,7 @@ def evaluate_lists(
     adapter: str,
     layer: int | str = "output",
     seed: int = 0,
-    tell: Callable[[str], None] = lambda doing: None,
+    progress: Callable[[str], None] = lambda doing: None,
 ) -> tuple[Evaluation, Evaluation]:
     """The trained list and the control list, measured under the base and the adapter, compared at one layer.
 
@@ -139,7 +139,7 @@ def evaluate_lists(
             text = N_("The {name} list needs at least two pairs, as they are compared with each other: add some.")
             raise ValueError(say(text, name=say(name)))
         for who, key in (("base", None), ("adapter", adapter)):
-            tell(f"{len(pairs)} {name} pairs, {who}")
+            progress(f"{len(pairs)} {name} pairs, {who}")
             results.append(measure(loaded, pairs, key, seed=seed))
     compared = compare_lists(*results, layer=layer, seed=seed)
     first, second = (
@@ -172,7 +172,7 @@ def report_of(loaded: LoadedModel, evaluations: Sequence[Evaluation]) -> Evaluat
 
 
 def with_answers(
-    loaded: LoadedModel, report: EvaluationReport, adapter: str, tell: Callable[[str], None] = lambda doing: None
+    loaded: LoadedModel, report: EvaluationReport, adapter: str, progress: Callable[[str], None] = lambda doing: None
 ) -> EvaluationReport:
     """The report, and what base and adapter write for its last list.
 
@@ -181,10 +181,10 @@ def with_answers(
     """
     pairs = report.evaluations[-1].before.pairs
     base, adapted = (
-        check_outputs(loaded, pairs, key, lambda doing, who=who: tell(f"{who}: {doing}"))
+        check_outputs(loaded, pairs, key, lambda doing, who=who: progress(f"{who}: {doing}"))
         for who, key in (("base", None), ("adapter", adapter))
     )
-    tell("the six probes")
+    progress("the six probes")
     return replace(report, outputs=(base, adapted), probes=probe(loaded, pairs, adapter))
 
 

@@ -11,7 +11,7 @@ from tli_core.measures.retrieval import retrieval_of
 from tli_core.notices import Notice, notice
 
 
-def joined(parts: Sequence[LayerAlignment]) -> LayerAlignment:
+def merge_parts(parts: Sequence[LayerAlignment]) -> LayerAlignment:
     """One result of the parts of a long list: wrong pairs and ranks are those within a part.
 
     Means are over pairs, shares and percentiles over parts by their size, and intervals of the list's size rest on its
@@ -50,7 +50,7 @@ _MEAN = _joined(lambda values, sizes: np.tensordot(sizes, np.stack(values), axes
 _ALL_PAIRS = _joined(lambda values, sizes: np.concatenate(values))
 _ALL_RANKS = _joined(lambda values, sizes: np.concatenate(values, axis=1))
 _SAME_IN_ALL = ("names", "provenance", "reference_size", "wrong_from")
-_AVERAGED = ("mismatched", "wrong_quantiles", "anchor_share", "rogue_share")
+_AVERAGED = ("mismatched", "wrong_quantiles", "prefix_share", "rogue_share")
 _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
     **{name: _FIRST(name) for name in _SAME_IN_ALL},
     **{name: _MEAN(name) for name in _AVERAGED},

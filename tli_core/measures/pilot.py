@@ -29,16 +29,16 @@ def run_pilot(
     pairs: Sequence[WordPair],
     adapter: str | None = None,
     seed: int = 0,
-    tell: Callable[[str], None] = lambda doing: None,
+    progress: Callable[[str], None] = lambda doing: None,
 ) -> Pilot:
     """Pick a layer as arXiv 2506.15415 does: mean over every token with BOS, the highest mean cosine of right pairs.
 
     Its code measures every layer but the last (the output), and layer 0 has no block to train, so the choice is among
     the layers between; all pairs go in one batched pass rather than one word and layer at a time.
     """
-    tell(f"{len(pairs)} pairs, BOS averaged in")
+    progress(f"{len(pairs)} pairs, BOS averaged in")
     with_bos = measure(loaded, pairs, adapter, "all", seed)
-    tell(f"{len(pairs)} pairs, words only")
+    progress(f"{len(pairs)} pairs, words only")
     words = measure(loaded, pairs, adapter, "words", seed)
     between = with_bos.matched[1:-1] if loaded.blocks > 1 else with_bos.matched[1:]
     return Pilot(highest(between) + 1, with_bos, words)

@@ -178,10 +178,10 @@ MEASURES = (
         in_evaluation=True,
     ),
     Measure(
-        "anchor_share",
+        "prefix_share",
         "BOS share",
         "Share of a vector's squared length that the prefix token brings in.",
-        read=lambda result: result.anchor_share,
+        read=lambda result: result.prefix_share,
         higher_is_better=False,
         in_table=False,
     ),

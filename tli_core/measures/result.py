@@ -44,7 +44,7 @@ class LayerAlignment:
     (n, layers), and wrong_cosine (n, layers) the mean of each Swahili word with its wrong English partners.
     Wrong partners are the list's own, or of a list too short for that, the reference pool's: wrong_from says which, and
     every figure about wrong pairs is of those. Intervals are nan below FEWEST pairs.
-    anchor_share and rogue_share (layers,) tell how much of the vectors' squared norm comes from BOS, and from each
+    prefix_share and rogue_share (layers,) tell how much of the vectors' squared norm comes from BOS, and from each
     vector's three largest dimensions.
     """
 
@@ -60,7 +60,7 @@ class LayerAlignment:
     retrieval: dict[str, Retrieval]
     cosine: np.ndarray
     wrong_cosine: np.ndarray
-    anchor_share: np.ndarray
+    prefix_share: np.ndarray
     rogue_share: np.ndarray
     wrong_from: str
     reference_rank: np.ndarray
@@ -72,7 +72,7 @@ class LayerAlignment:
 
     def __post_init__(self) -> None:
         layers = len(self.names)
-        for field in ("matched", "mismatched", "gap", "anchor_share", "rogue_share"):
+        for field in ("matched", "mismatched", "gap", "prefix_share", "rogue_share"):
             if getattr(self, field).shape != (layers,):
                 raise ValueError(f"{field} is {getattr(self, field).shape}, expected ({layers},).")
         for key, values in self.scores.items():

@@ -76,7 +76,7 @@ def check_outputs(
     loaded: LoadedModel,
     pairs: Sequence[WordPair],
     adapter: str | None,
-    tell: Callable[[str], None] = lambda doing: None,
+    progress: Callable[[str], None] = lambda doing: None,
 ) -> OutputCheck:
     """Translate every pair both ways with the named adapter on (None: the base), and read plain sentences.
 
@@ -84,11 +84,11 @@ def check_outputs(
         ValueError: the model has no output head.
     """
     with loaded.using(adapter) as model:
-        tell("greedy translations")
+        progress("greedy translations")
         greedy = word_translation(model, loaded.tokenizer, pairs)
         ranking = {}
         for way in DIRECTIONS:
-            tell(f"glosses ranked, to {language_pair().answers[way].name}")
+            progress(f"glosses ranked, to {language_pair().answers[way].name}")
             ranking[way] = rank_glosses(model, loaded.tokenizer, pairs, way)
         return OutputCheck(greedy, ranking, check_health(model, loaded.tokenizer))
 

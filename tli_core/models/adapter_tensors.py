@@ -257,10 +257,10 @@ class TensorPlan:
             and self.layout.head not in rows
         ):
             rows[self.layout.head] = rows[self.layout.input_embedding]
-        self._check_apart(lora, replaced, rows)
+        self._check_no_conflict(lora, replaced, rows)
         return copies, replaced, rows
 
-    def _check_apart(self, lora: Mapping[str, object], *others: Mapping[str, object]) -> None:
+    def _check_no_conflict(self, lora: Mapping[str, object], *others: Mapping[str, object]) -> None:
         """Raise ValueError if an embedding or the head is changed in two ways at once: the order would be undefined."""
         vocabulary = {self.layout.input_embedding, self.layout.head}
         changed = [vocabulary & {*way} for way in (lora, *others)]

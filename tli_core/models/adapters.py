@@ -127,7 +127,7 @@ class AdapterSlots:
         lora = (p for layer in self._lora_layers for name, p in layer.named_parameters() if f".{key}." in f"{name}.")
         return sum(p.nbytes for p in lora) + sum(weight.nbytes for _, weight in self._replaced.get(key, ()))
 
-    def take_off(self, key: str) -> None:
+    def remove(self, key: str) -> None:
         """Remove an adapter from the model; unknown keys are passed over."""
         self._replaced.pop(key, None)
         if key in self.keys:

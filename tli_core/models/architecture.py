@@ -1,6 +1,6 @@
 """Families of models: where each keeps its parts. The only file that knows.
 
-To add a family whose blocks are called as Llama's are, add one entry to FAMILIES and one to the tests of this file.
+To add a family whose blocks are called as Llama's are, add one entry to FAMILIES; test_architecture.py tries it.
 Light: it imports neither PyTorch nor transformers, so that a page can offer a family's matrices before they are there.
 """
 

@@ -136,7 +136,7 @@ class Weights:
     in_blocks: int
 
 
-def weigh(source: str, blocks: int | None = None, revision: str | None = None) -> Weights:
+def load_size(source: str, blocks: int | None = None, revision: str | None = None) -> Weights:
     """How much a load would fetch and hold, from the config, the index and file sizes; no shard is fetched.
 
     Args:
@@ -214,6 +214,10 @@ def _check_plain(source: str, given: dict[str, Any]) -> None:
     if kind not in FAMILIES:
         text = N_("{source} is a {kind} model: only models of these families can be used here: {known}.")
         raise _NotPlain(say(text, source=source, kind=kind[:40], known=", ".join(FAMILIES)))
+    kinds = {str(kind) for kind in given.get("layer_types") or ()} - {"full_attention"}
+    if kinds:
+        text = N_("{source} has blocks of another kind ({kinds}) than full attention, which are not computed here.")
+        raise _NotPlain(say(text, source=source, kinds=", ".join(sorted(kinds))[:80]))
     quantised = given.get("quantization_config") or given.get("compression_config")
     if quantised:
         kind = quantised.get("quant_method", "unknown") if isinstance(quantised, dict) else "unknown"

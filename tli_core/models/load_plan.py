@@ -10,7 +10,7 @@ import psutil
 import torch
 
 from tli_core.i18n import N_, say
-from tli_core.models.checkpoint import Weights, weigh
+from tli_core.models.checkpoint import Weights, load_size
 from tli_core.models.placement import Placement
 from tli_core.models.quantization import BYTES, NAMES, can_quantise
 
@@ -82,7 +82,7 @@ def plan(source: str, machine: Machine | None = None, way: str = "auto") -> Plan
         ValueError: there is no such model, its files cannot be asked for, or the way asked for does not fit.
     """
     machine = machine or Machine.here()
-    whole = weigh(source)
+    whole = load_size(source)
     missing = whole.download - whole.cached
     if missing > machine.disk and way == "auto":
         why = say("The disk has {free} free, too little for all of it", free=gigabytes(machine.disk))
@@ -181,7 +181,7 @@ def _best_gpu(machine: Machine, room: float) -> int | None:
 
 
 def _first_blocks(source: str, machine: Machine, why: str) -> Plan:
-    first = weigh(source, FIRST_BLOCKS)
+    first = load_size(source, FIRST_BLOCKS)
     room = HEADROOM * weights_bytes(first)
     gpu = _best_gpu(machine, room)
     device, free = ("cpu", machine.ram) if gpu is None else (f"cuda:{gpu}", machine.gpus[gpu])

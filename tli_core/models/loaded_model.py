@@ -188,7 +188,7 @@ class LoadedModel:
             self.adapters.pop(key, None)
             for held in [held for held in self._references if held[0] == key]:
                 del self._references[held]
-            self._slots.take_off(key)
+            self._slots.remove(key)
             self._slots.switch_off([])
 
     def has_reference(self, adapter: str | None, what: str) -> bool:

@@ -231,7 +231,7 @@ def shares_figure(results: Sequence[tuple[str, LayerAlignment]]) -> go.Figure:
     for (label, result), (colour, marker) in zip(results, SERIES, strict=False):
         layers = list(range(len(result.names)))
         for share, name, dash in (
-            (result.anchor_share, "BOS", "solid"),
+            (result.prefix_share, "BOS", "solid"),
             (result.rogue_share, say("3 dimensions"), "dot"),
         ):
             figure.add_scatter(

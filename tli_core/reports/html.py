@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader
 from plotly.offline import get_plotlyjs
 
-from tli_core.i18n import ENGLISH, N_, speaking
+from tli_core.i18n import ENGLISH, N_, in_language
 from tli_core.measures.before_after import EvaluationReport
 from tli_core.models.loaded_model import Provenance
 from tli_core.reports.figures import (
@@ -27,7 +27,7 @@ TEMPLATE = "report.html.j2"
 
 
 # The report's own words are English, whoever asks for it.
-@speaking(ENGLISH)
+@in_language(ENGLISH)
 def write_report(report: EvaluationReport, folder: Path, record: Mapping[str, Any] | None = None) -> Path:
     """Write report.html, report.json, layers.csv and pairs.csv into a folder, and return the page.
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tli_core.i18n import ENGLISH, speaking
+from tli_core.atomic_files import write_text
+from tli_core.i18n import ENGLISH, in_language
 from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation, EvaluationReport
 from tli_core.measures.registry import MEASURES
@@ -21,7 +22,6 @@ from tli_core.models.loaded_model import Provenance
 from tli_core.notices import Notice
 from tli_core.reports.messages import change_sentence
 from tli_core.reports.notices import worded
-from tli_core.whole_files import write_text
 
 SCHEMA = 2
 """The layout of these files: 2 says source and target where 1 said swahili and english, to_target for sw_en."""
@@ -230,7 +230,7 @@ def _layer_json(result: LayerAlignment, layer: int) -> dict[str, Any]:
     return row
 
 
-@speaking(ENGLISH)
+@in_language(ENGLISH)
 def _in_english(notices: Sequence[str | Notice]) -> list[str]:
     """Notices for a file, which has no reader yet."""
     return [worded(notice) for notice in notices]

@@ -178,7 +178,7 @@ def pilot_sentence(pilot: Pilot) -> str:
         layer=at,
         matched=bos.matched[at],
         mismatched=bos.mismatched[at],
-        share=100 * bos.anchor_share[at],
+        share=100 * bos.prefix_share[at],
         matched_words=words.matched[at],
         mismatched_words=words.mismatched[at],
         best=layer_words(words.names[pilot.best_gap]),
@@ -199,16 +199,16 @@ def dry_run_sentence(tried: DryRun, loss: str) -> str:
             "pairs look alike, so there is almost no signal to learn from. Check the pooling: BOS drowns words.",
             idle=tried.idle_loss,
         )
-    if tried.apart < 0:
+    if tried.hardest_gap < 0:
         return say(
             "There is something to learn: on average the right pair lies {apart:.3f} below its hardest wrong one, and "
             "the loss tells the two apart.",
-            apart=-tried.apart,
+            apart=-tried.hardest_gap,
         )
     return say(
         "There is something to learn: on average the right pair lies {apart:.3f} above its hardest wrong one, and the "
         "loss tells the two apart.",
-        apart=tried.apart,
+        apart=tried.hardest_gap,
     )
 
 

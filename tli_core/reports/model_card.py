@@ -6,7 +6,8 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from tli_core.i18n import ENGLISH, N_, speaking
+from tli_core.atomic_files import new_folder, write_text
+from tli_core.i18n import ENGLISH, N_, in_language
 from tli_core.measures.before_after import Evaluation
 from tli_core.models.adapter_sources import RECORD, WEIGHTS
 from tli_core.models.registry import source_of
@@ -15,7 +16,6 @@ from tli_core.reports.messages import change_sentence
 from tli_core.reports.notices import worded
 from tli_core.reports.tables import evaluation_table
 from tli_core.training.loop import TrainedAdapter
-from tli_core.whole_files import new_folder, write_text
 
 LICENCES = {"models/lugha-mini": "cc-by-sa-4.0", "Lugha-Llama/Lugha-Llama-8B-wura": "llama3.1"}
 """What an adapter inherits from the base it was made for."""
@@ -57,7 +57,7 @@ def save_adapter(trained: TrainedAdapter, folder: Path, name: str, evaluations: 
     return target
 
 
-@speaking(ENGLISH)
+@in_language(ENGLISH)
 def write_card(
     target: Path, record: Mapping[str, Any], evaluations: Sequence[Evaluation] = (), name: str | None = None
 ) -> None:

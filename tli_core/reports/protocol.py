@@ -60,7 +60,7 @@ def _pilot_row(pilot: Pilot) -> tuple[str, str, str]:
             "That translations are close: wrong pairs score {mismatched:.4f}, and BOS carries {share:.0f} % of every "
             "vector.",
             mismatched=bos.mismatched[at],
-            share=100 * bos.anchor_share[at],
+            share=100 * bos.prefix_share[at],
         ),
     )
 
@@ -79,7 +79,7 @@ def _dry_run_row(tried: DryRun, config: TrainingConfig) -> tuple[str, str, str]:
         ),
         say(
             "That the gradient is worth much: right pair less hardest wrong one is {apart:+.4f} in cosine.",
-            apart=tried.apart,
+            apart=tried.hardest_gap,
         ),
     )
 

@@ -166,7 +166,7 @@ def dry_run_rows(tried: DryRun, loss: str) -> list[tuple[str, ...]]:
     rows = [
         tuple(map(say, (N_("before the first step"), N_("figure"), N_("beside")))),
         (say("loss"), f"{tried.first_loss:.3f}", apart),
-        (say("right pair less hardest wrong pair"), f"{tried.apart:+.4f}", say("0: the two look alike")),
+        (say("right pair less hardest wrong pair"), f"{tried.hardest_gap:+.4f}", say("0: the two look alike")),
     ]
     if loss == "triplet":
         rows.append((say("triplets with any gradient"), f"{100 * tried.active:.0f} %", say("0 %: nothing to learn")))

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tli_core.distributed import gathered, own_part
-from tli_core.encoding.packing import MULTIPLE, Pack, pack_batches, sent
+from tli_core.distributed import gather_tensor, own_part
+from tli_core.encoding.packing import MULTIPLE, Pack, copy_to_device, pack_batches
 from tli_core.encoding.pooled_states import pack_states
-from tli_core.encoding.readouts import EncodedWord, all_weights
+from tli_core.encoding.pooling import EncodedWord, all_weights
 from tli_core.encoding.tokens import encode
 from tli_core.lists.pairs import WordPair, listed_translations, normalise
 from tli_core.models.loaded_model import LoadedModel
@@ -78,7 +78,7 @@ class Batch:
         else:
             states = pack_states(model, self.pack, layer)  # (2p, d)
         anchors, positives = states.chunk(2) if len(states) else (states, states)
-        return gathered(anchors, len(self.same)), gathered(positives, len(self.same))
+        return gather_tensor(anchors, len(self.same)), gather_tensor(positives, len(self.same))
 
     def loss(self, anchors: Tensor, positives: Tensor, config: TrainingConfig) -> Tensor:
         """The loss of the whole batch: (b, d), (b, d) -> ()."""
@@ -153,7 +153,10 @@ class TrainingPairs:
             (*(next(packs).tensors() if part else ()), self._same(batch))
             for part, batch in zip(parts, indices, strict=True)
         ]
-        return [Batch(Pack(*pack) if pack else None, same, memory) for memory, (*pack, same) in sent(groups, device)]
+        return [
+            Batch(Pack(*pack) if pack else None, same, memory)
+            for memory, (*pack, same) in copy_to_device(groups, device)
+        ]
 
     def _encode(self, indices: Iterable[int]) -> None:
         new = [i for i in indices if i not in self._encoded]

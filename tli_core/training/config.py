@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal
 
-from tli_core.encoding.readouts import POOLINGS
+from tli_core.encoding.pooling import POOLINGS
 from tli_core.i18n import N_, say
 from tli_core.models.architecture import MATRICES
 

@@ -40,7 +40,7 @@ class DryRun:
     first_loss: float
     idle_loss: float
     active: float
-    apart: float
+    hardest_gap: float
     gradient: float
     steps: int
     seconds: float
@@ -78,7 +78,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
                         closed = hinges(anchors, positives, config.margin, same) == 0
                         opened.append(1 - float(closed.float().mean()))
         with loaded.using(key, training=True) as model:
-            kept = _Kept(model.parameters())
+            kept = _SavedTensorBytes(model.parameters())
             seconds, gradient = [], 0.0
             for batch in (sampled * TIMED_STEPS)[:TIMED_STEPS]:
                 began = time.perf_counter()
@@ -96,7 +96,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
         first_loss=sum(losses) / len(losses),
         idle_loss=config.margin if config.loss == "triplet" else math.log(min(config.batch_size, len(data))),
         active=sum(opened) / len(opened) if opened else 1.0,
-        apart=sum(apart) / len(apart),
+        hardest_gap=sum(apart) / len(apart),
         gradient=gradient,
         steps=steps,
         # The minimum, because the first step includes one-time setup.
@@ -106,7 +106,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
     )
 
 
-class _Kept:
+class _SavedTensorBytes:
     """Counts the bytes that autograd keeps for the backward pass, weights left out and shared storage once."""
 
     def __init__(self, parameters: Iterable[Tensor]):

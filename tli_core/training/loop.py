@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from tli_core.encoding.pooled_states import layer_states
-from tli_core.encoding.readouts import EncodedWord
+from tli_core.encoding.pooling import EncodedWord
 from tli_core.encoding.tokens import encode
 from tli_core.i18n import N_, say
 from tli_core.lists.pairs import WordPair, pair_digest, translation_table
@@ -163,7 +163,7 @@ def train_adapter(
         check_every = max(1, steps // CHECKS)
         launched: deque[tuple[int, int, PendingLoss]] = deque()
 
-        def landed(pending: int, check: HeldOutCheck | None = None) -> Iterator[TrainingStep]:
+        def finished_steps(pending: int, check: HeldOutCheck | None = None) -> Iterator[TrainingStep]:
             while len(launched) > pending:
                 number, epoch, loss = launched.popleft()
                 last = check if not launched else None
@@ -189,7 +189,7 @@ def train_adapter(
                 break
             launched.append((number, epoch, run.take(batch)))
             if number % check_every == 0 or number == steps:
-                yield from landed(0, _held_out(loaded, key, control, layer))
+                yield from finished_steps(0, _held_out(loaded, key, control, layer))
                 if config.patience and best_step(history) is history[-1]:
                     best = run.lora()
                 if keep:
@@ -197,8 +197,8 @@ def train_adapter(
                 if config.patience and _checks_since_best(history) >= config.patience:
                     break
             else:
-                yield from landed(run.ahead)
-        yield from landed(0)
+                yield from finished_steps(run.ahead)
+        yield from finished_steps(0)
         if keep:
             keep(state())
         weights = best or run.lora()

@@ -10,8 +10,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from tli_core.atomic_files import replacing
 from tli_core.training.history import HeldOutCheck, TrainingStep
-from tli_core.whole_files import replacing
 
 
 @dataclass(frozen=True)

@@ -36,13 +36,13 @@ API = "programs"
 
 def build(models: Models, jobs: Jobs) -> None:
     """Offer the endpoints; each waits its turn at the model as the page's own work does."""
-    for endpoint in (*_measuring(models, jobs), *_judging(models, jobs)):
+    for endpoint in (*_measurement_endpoints(models, jobs), *_evaluation_endpoints(models, jobs)):
         offer(endpoint, api_name=endpoint.__name__, **MODEL_QUEUE)
-    for endpoint in _training(models, jobs):
+    for endpoint in _training_endpoints(models, jobs):
         offer(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
 
 
-def _measuring(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
+def _measurement_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
     """The endpoints that measure words."""
     first = models.names[0]
     source_language = language_pair().source.name
@@ -57,7 +57,7 @@ def _measuring(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
             adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
             pooling: words (tokens of the word only), all (BOS averaged in, an artefact), or last.
         """
-        visitor, name = _holder(jobs, adapter)
+        visitor, name = _visitor_with_adapter(jobs, adapter)
         shown = measured(models, visitor, pairs, model, name, pooling)
         return _json(core.reports.json_csv.measurements_json(shown.results, shown.notes))
 
@@ -78,7 +78,7 @@ def _measuring(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
             adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
             layer: a layer's number, or output.
         """
-        visitor, name = _holder(jobs, adapter)
+        visitor, name = _visitor_with_adapter(jobs, adapter)
         near = neighbourhoods(models, visitor, model, name, word, language, chosen_layer(layer))[
             model if name == BASE else name
         ]
@@ -88,7 +88,7 @@ def _measuring(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
     return measure, neighbours
 
 
-def _judging(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
+def _evaluation_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
     """The endpoints that set an adapter against its base."""
     first = models.names[0]
 
@@ -102,14 +102,14 @@ def _judging(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
             model: the base that the adapter was made for.
             layer: a layer's number, or output.
         """
-        visitor, name = _holder(jobs, adapter)
+        visitor, name = _visitor_with_adapter(jobs, adapter)
         models.check_ready(model)
         visitor.folder(model, name)
         trained = visitor.trained_on(name)
         control = parse_pairs(pairs).pairs if pairs.strip() else shipped("control")
         if len(control) > MAX_PAIRS:
             raise ValueError(f"{len(control)} pairs are more than {MAX_PAIRS}, the most this page measures: use fewer.")
-        found = evaluated(models, visitor, model, name, trained, control, chosen_layer(layer), _silent).evaluations
+        found = evaluated(models, visitor, model, name, trained, control, chosen_layer(layer), _no_progress).evaluations
         leak = leak_notice(trained, control)
         answer = {
             "lists": [core.reports.json_csv.evaluation_summary(item) for item in found],
@@ -128,7 +128,7 @@ def _judging(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
             adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
             max_new_tokens: at most 120.
         """
-        visitor, name = _holder(jobs, adapter)
+        visitor, name = _visitor_with_adapter(jobs, adapter)
         wanted = asked(FREE, "", prompt)
         max_new_tokens = _whole("max_new_tokens", max_new_tokens)
         if not 1 <= max_new_tokens <= MAX_TOKENS:
@@ -140,7 +140,7 @@ def _judging(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
     return evaluate, generate
 
 
-def _training(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
+def _training_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
     """The endpoints that start and follow a fine-tune."""
     first = models.names[0]
 
@@ -178,7 +178,7 @@ def _training(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         given = parse_pairs(pairs).pairs if pairs.strip() else shipped("train")
         sender = sender_of(request)
         order = Order(check_adapter_name(str(name).strip()), model, config, given, held_out(given))
-        return _json(_told(jobs, jobs.submit(order, f"{API} {sender}", sender)))
+        return _json(_job_json(jobs, jobs.submit(order, f"{API} {sender}", sender)))
 
     @explained
     def job(job: str, stop: bool = False) -> str:
@@ -193,7 +193,7 @@ def _training(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
             raise ValueError("There is no such job: give the id that train returned.")
         if stop:
             jobs.stop(found)
-        return _json(_told(jobs, found))
+        return _json(_job_json(jobs, found))
 
     return train, job
 
@@ -210,7 +210,7 @@ def _whole(name: str, value: object) -> int:
     return int(value)
 
 
-def _silent(doing: str) -> None:
+def _no_progress(doing: str) -> None:
     """Progress callback that does nothing: programs get no progress messages."""
 
 
@@ -219,7 +219,7 @@ def _json(answer: dict) -> str:
     return json.dumps(answer, ensure_ascii=False)
 
 
-def _holder(jobs: Jobs, adapter: str) -> tuple[Visitor, str]:
+def _visitor_with_adapter(jobs: Jobs, adapter: str) -> tuple[Visitor, str]:
     """A visitor who may use an adapter, and its name: a shipped one, none, or that of a job's id."""
     found = jobs.find(adapter)
     if found is None:
@@ -231,7 +231,7 @@ def _holder(jobs: Jobs, adapter: str) -> tuple[Visitor, str]:
     return visitor, found.order.name
 
 
-def _told(jobs: Jobs, job: Job) -> dict:
+def _job_json(jobs: Jobs, job: Job) -> dict:
     """A job as JSON."""
     checks = [{"step": step.step, **asdict(step.check)} for step in job.steps if step.check]
     result = None

@@ -64,7 +64,7 @@ class StopRequests:
 
 
 @dataclass
-class Telling:
+class CancellableProgress:
     """A progress callback that raises ValueError between two steps if the visitor has cancelled the work."""
 
     flag: StopFlag

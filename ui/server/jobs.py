@@ -20,7 +20,7 @@ from ui.server.cancel import StopFlag
 from ui.server.gpu import detached
 from ui.server.hosting import OWN_MACHINE, Hosting
 from ui.server.job import DONE, FAILED, RECORD, RUNNING, STOPPED, WAITING, Job
-from ui.server.storage_quota import Kept
+from ui.server.storage_quota import StorageQuota
 from ui.server.training_run import STATE, STOP, Finished, Order, Saved, measured_run, train
 from ui.server.visitors import Models, OwnAdapter, Visitor
 
@@ -44,12 +44,12 @@ class Jobs:
 
     def __init__(self, models: Models, folder: Path, hosting: Hosting = OWN_MACHINE):
         self.hosting = hosting
-        self.kept = Kept(hosting)
+        self.storage_quota = StorageQuota(hosting)
         self._models = models
         self._folder = folder
         for earlier in folder.glob("*"):
             if _ID.fullmatch(earlier.name):
-                self.kept.hold(earlier)
+                self.storage_quota.add_folder(earlier)
         # Gradio gives out files of the temporary folder and of the one it was started in, and runs may be elsewhere.
         self._downloads = tempfile.TemporaryDirectory(prefix="lugha-runs-")
         self._jobs: dict[str, Job] = {}
@@ -72,7 +72,7 @@ class Jobs:
         job_id = uuid.uuid4().hex
         job = Job(job_id, owner, order, self._folder / job_id, time.time(), sender=sender)
         self._put_in_line(job)
-        self.kept.hold(job.folder, sender)
+        self.storage_quota.add_folder(job.folder, sender)
         with self._lock:
             self._jobs[job_id] = job
         return job
@@ -105,7 +105,7 @@ class Jobs:
                     "The run would take {size} MB, more than {most}, the most here: lower rank or fewer matrices."
                 )
                 raise ValueError(say(text, size=size // 1_000_000, most=limits.run_bytes // 1_000_000))
-            self.kept.check(sender, size)
+            self.storage_quota.check(sender, size)
 
     def _seconds_left(self, job: Job) -> float:
         """How long a run may still take; on a shared page what its earlier parts took counts, too."""

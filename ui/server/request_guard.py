@@ -56,7 +56,7 @@ class Uploads:
         self._sent[sender].append((time.monotonic(), size))
 
 
-class Door:
+class RequestGuard:
     """ASGI middleware that rejects invalid session ids, oversized bodies and uploads, and too many queued requests."""
 
     def __init__(self, app, demo: gr.Blocks, hosting: Hosting):

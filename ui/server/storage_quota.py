@@ -9,7 +9,7 @@ from tli_core.i18n import N_, say
 from ui.server.hosting import Hosting
 
 
-class Kept:
+class StorageQuota:
     """The folders stored for visitors, with their senders; deleted folders no longer count."""
 
     def __init__(self, hosting: Hosting):
@@ -17,7 +17,7 @@ class Kept:
         self._senders: dict[Path, str] = {}
         self._lock = threading.Lock()
 
-    def hold(self, folder: Path, sender: str = "") -> None:
+    def add_folder(self, folder: Path, sender: str = "") -> None:
         """Count a folder from now on.
 
         Args:

@@ -207,7 +207,7 @@ def archive(folder: Path, into: Path) -> str:
 
 
 @on_gpu(60)
-def piloted(models: Models, model: str, pairs: Sequence[WordPair], seed: int) -> core.measures.pilot.Pilot:
+def pilot_on_server(models: Models, model: str, pairs: Sequence[WordPair], seed: int) -> core.measures.pilot.Pilot:
     """The published pilot on a base."""
     loaded = models.get(model)
     check_tokens(loaded, pairs)
@@ -215,7 +215,7 @@ def piloted(models: Models, model: str, pairs: Sequence[WordPair], seed: int) ->
 
 
 @on_gpu(60)
-def rehearsed(
+def dry_run_on_server(
     models: Models, model: str, pairs: Sequence[WordPair], config: TrainingConfig
 ) -> core.training.dry_run.DryRun:
     """The dry run of a fine-tune."""

@@ -164,18 +164,18 @@ class Visitor:
     """One browser session. Only what is in here, or shipped, can be chosen: nobody reaches another's fine-tune.
 
     token is what this browser keeps to find its fine-tunes again, linked are ids of runs opened by their link; trained
-    are the adapters of both by name, and brought are those from elsewhere.
+    are the adapters of both by name, and imported are those from elsewhere.
     """
 
     token: str = ""
     linked: list[str] = field(default_factory=list)
     trained: dict[str, OwnAdapter] = field(default_factory=dict)
-    brought: dict[str, OwnAdapter] = field(default_factory=dict)
+    imported: dict[str, OwnAdapter] = field(default_factory=dict)
 
     @property
     def own(self) -> dict[str, OwnAdapter]:
         """This visitor's adapters by name, the newest last."""
-        return {**self.brought, **self.trained}
+        return {**self.imported, **self.trained}
 
     def adapters(self, model: str) -> list[str]:
         """Adapters to choose from for a base: none, this visitor's newest first, then the shipped ones."""
@@ -225,6 +225,6 @@ class Visitor:
 
     def forget(self) -> None:
         """Delete what this visitor brought; fine-tunes belong to their runs, and stay."""
-        for adapter in self.brought.values():
+        for adapter in self.imported.values():
             shutil.rmtree(adapter.folder.parent, ignore_errors=True)
-        self.brought.clear()
+        self.imported.clear()

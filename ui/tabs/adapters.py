@@ -20,7 +20,7 @@ from ui.server.gpu import on_gpu
 from ui.server.hosting import Hosting
 from ui.server.sender import sender_of
 from ui.server.session_files import SessionFiles
-from ui.server.storage_quota import Kept
+from ui.server.storage_quota import StorageQuota
 from ui.server.training_run import archive
 from ui.server.visitors import Models, OwnAdapter, Visitor
 from ui.widgets.deep_links import asked_for
@@ -28,7 +28,7 @@ from ui.widgets.errors import explained
 from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, Parts, Updates, uncover
 
 ID, LABEL = "adapters", N_("Adapters")
-MAX_BROUGHT = 6
+MAX_IMPORTED = 6
 HEADERS = (N_("adapter"), N_("from"), N_("LoRA rank"), N_("matrices"), N_("blocks it changes"), "SHA-256")
 LOG_IN_HERE = N_(
     "It goes up under the login of whoever runs this page: `hf auth login` on this machine first. The repository is "
@@ -53,7 +53,7 @@ def build(context: PageContext) -> None:
     """Lay the tab out and wire it."""
     tab = AdaptersTab(context)
     tab.wire_list()
-    tab.wire_bringing()
+    tab.wire_import()
     tab.wire_publishing()
 
 
@@ -151,7 +151,7 @@ class AdaptersTab:
         context.pickers.alignment.change(listed_again, asked, self._listed, **QUIET)
         self.chosen.change(packed, [self.chosen, context.model, context.visitor], self.download, **CHECKED)
 
-    def wire_bringing(self) -> None:
+    def wire_import(self) -> None:
         """An adapter from a file, the Hub, or a folder of this machine."""
         sources, token = core.models.adapter_sources, self.hosting.hub_token
         ways = (
@@ -162,7 +162,7 @@ class AdaptersTab:
         context = self.context
         for trigger, given, find in ways:
             running = trigger(
-                self._bringer(find),
+                self._import_handler(find),
                 [given, context.model, context.visitor, self.same],
                 [self.said, context.visitor, *context.pickers.outputs, *self._listed],
                 api_visibility="private",
@@ -207,7 +207,7 @@ class AdaptersTab:
         """This tab, where the address asks for it."""
         return {} if asked_for(request, ID) is None else {self.context.tabs: self.context.open(ID)}
 
-    def _bringer(self, find: Callable[[str, Path], Path]) -> Callable:
+    def _import_handler(self, find: Callable[[str, Path], Path]) -> Callable:
         """A handler that brings an adapter, found by find(what, into), to its visitor."""
         context = self.context
 
@@ -215,9 +215,9 @@ class AdaptersTab:
         def handler(what: str | None, model: str, visitor: Visitor, same: bool, request: gr.Request):
             if not what or not str(what).strip():
                 raise ValueError(say("Nothing was named: give an adapter first."))
-            kept, sender = context.jobs.kept, sender_of(request)
-            brought = Brought(context.models, kept, visitor, model, sender, same is True)
-            name, remark = brought.bring(lambda into: find(str(what).strip(), into))
+            quota, sender = context.jobs.storage_quota, sender_of(request)
+            brought = AdapterImport(context.models, quota, visitor, model, sender, same is True)
+            name, remark = brought.run(lambda into: find(str(what).strip(), into))
             told = say("**{name}** is ready, and chosen in the other tabs. {remark}", name=name, remark=remark)
             picked = context.pickers.updates(visitor, model, name)
             return {self.said: told, context.visitor: visitor, **picked, **self._updates(model, visitor, name)}
@@ -242,17 +242,17 @@ def _published(
 
 
 @dataclass(frozen=True)
-class Brought:
+class AdapterImport:
     """An adapter import: its visitor, base and sender, and whether the visitor confirmed that it fits the base."""
 
     models: Models
-    kept: Kept
+    storage_quota: StorageQuota
     visitor: Visitor
     model: str
     sender: str
     same_base: bool = False
 
-    def bring(self, find: Callable[[Path], Path]) -> tuple[str, str]:
+    def run(self, find: Callable[[Path], Path]) -> tuple[str, str]:
         """Import the adapter and check that it fits the base; returns its name and a remark.
 
         Args:
@@ -263,13 +263,13 @@ class Brought:
         """
         self.models.check_ready(self.model)
         there = self.visitor.adapters(self.model)
-        if len(self.visitor.brought) >= MAX_BROUGHT:
-            raise ValueError(say("{n} adapters were brought already: reload the page to begin anew.", n=MAX_BROUGHT))
+        if len(self.visitor.imported) >= MAX_IMPORTED:
+            raise ValueError(say("{n} adapters were brought already: reload the page to begin anew.", n=MAX_IMPORTED))
         into = Path(tempfile.mkdtemp(prefix="lugha-adapter-"))
         try:
-            self.kept.check(self.sender, 0)
+            self.storage_quota.check(self.sender, 0)
             folder = find(into)
-            self.kept.check(self.sender, sum(file.stat().st_size for file in folder.iterdir()))
+            self.storage_quota.check(self.sender, sum(file.stat().st_size for file in folder.iterdir()))
             core.models.adapter_sources.check_base(folder, self.model, self.same_base)
             name = next(
                 free
@@ -281,8 +281,8 @@ class Brought:
         except BaseException:
             shutil.rmtree(into, ignore_errors=True)
             raise
-        self.kept.hold(into, self.sender)
-        self.visitor.brought[name] = OwnAdapter(self.model, folder)
+        self.storage_quota.add_folder(into, self.sender)
+        self.visitor.imported[name] = OwnAdapter(self.model, folder)
         return name, remark
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import gradio as gr
 
 import tli_core as core
-from tli_core.encoding.readouts import POOLINGS
+from tli_core.encoding.pooling import POOLINGS
 from tli_core.i18n import N_, say
 from tli_core.lists.language_pair import language_pair
 from ui.page_context import PageContext

@@ -14,7 +14,7 @@ from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
 from tli_core.models.layers import PICK
 from ui.page_context import PageContext
-from ui.server.cancel import StopRequests, Telling
+from ui.server.cancel import CancellableProgress, StopRequests
 from ui.server.session_files import SessionFiles
 from ui.server.visitors import Visitor
 from ui.widgets import chart_table
@@ -166,7 +166,7 @@ class EvaluateTab:
             request: gr.Request,
             progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
         ):
-            tell = Telling(stops.begin(request), progress, 4)
+            tell = CancellableProgress(stops.begin(request), progress, 4)
             try:
                 pairs = visitor.trained_on(adapter) if trained == ITS_OWN else _typed(trained_text)
                 splits = {UNSEEN: "control", RESERVED: "reserved"}
@@ -247,7 +247,7 @@ class EvaluateTab:
         ):
             if measured is None:
                 raise ValueError(say("Nothing has been evaluated yet: press Evaluate first."))
-            tell = Telling(self.stops.begin(request), progress, 7)
+            tell = CancellableProgress(self.stops.begin(request), progress, 7)
             try:
                 pairs = measured.report.evaluations[-1].before.pairs
                 if len(pairs) > MAX_ANSWERED:

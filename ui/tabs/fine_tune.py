@@ -14,7 +14,7 @@ from tli_core.training.config import TrainingConfig
 from ui.page_context import PageContext
 from ui.server.job import Job
 from ui.server.sender import sender_of
-from ui.server.training_run import DRAW_SECONDS, TYPED, Order, held_out, piloted, rehearsed
+from ui.server.training_run import DRAW_SECONDS, TYPED, Order, dry_run_on_server, held_out, pilot_on_server
 from ui.server.visitors import Visitor
 from ui.widgets import preset_panel, run_view, runs_panel
 from ui.widgets.deep_links import ADDRESS
@@ -32,7 +32,7 @@ FEW = 30
 def build(context: PageContext) -> None:
     """Lay the tab out and wire it."""
     tab = FineTuneTab(context)
-    tab.wire_rehearsals()
+    tab.wire_pilot_and_dry_run()
     tab.wire_runs()
     tab.wire_opening()
 
@@ -80,7 +80,7 @@ class FineTuneTab:
         """Those that a run at work changes."""
         return [self.start, self.view.stop, self.view.go_on, self.control, self.pilot, self.rehearse]
 
-    def wire_rehearsals(self) -> None:
+    def wire_pilot_and_dry_run(self) -> None:
         """The pilot and the dry run, which train nothing."""
         form, view, models = self.form, self.view, self.context.models
 
@@ -88,7 +88,7 @@ class FineTuneTab:
         def try_pilot(data):
             given = form.read(data)
             config = given.config()
-            found = piloted(models, given.model, given.pairs(), config.seed)
+            found = pilot_on_server(models, given.model, given.pairs(), config.seed)
             now = replace(_still_true(data[self.protocol], config), pilot=found)
             with_bos, words = (say("with BOS"), found.with_bos), (say("words only"), found.words)
             follows = say("The corrected preset goes on reading the output.")
@@ -109,7 +109,7 @@ class FineTuneTab:
         def try_run(data):
             given = form.read(data)
             config = given.config()
-            tried = rehearsed(models, given.model, given.pairs(), config)
+            tried = dry_run_on_server(models, given.model, given.pairs(), config)
             now = replace(_still_true(data[self.protocol], config), tried=tried)
             table = core.reports.tables.markdown_table(core.reports.tables.dry_run_rows(tried, config.loss))
             told = core.reports.messages.dry_run_sentence(tried, config.loss)

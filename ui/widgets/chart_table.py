@@ -34,7 +34,7 @@ def points(figure: str) -> dict:
             continue
         texts = _values(trace.get("text"))
         for i, (x, y) in enumerate(zip(_values(trace.get("x")), _values(trace.get("y")), strict=False)):
-            rows.append([name, _told(x), _told(y), str(texts[i]) if i < len(texts) else ""])
+            rows.append([name, _format_value(x), _format_value(y), str(texts[i]) if i < len(texts) else ""])
             if len(rows) == MAX_ROWS:
                 return {"headers": headers, "data": rows}
     return {"headers": headers, "data": rows}
@@ -47,5 +47,5 @@ def _values(array: Any) -> list:
     return array if isinstance(array, list) else []
 
 
-def _told(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

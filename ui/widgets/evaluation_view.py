@@ -71,7 +71,7 @@ def evaluated(
     """Base and adapter on both lists."""
     loaded, key = models.get(model), visitor.key(models, model, adapter)
     check_tokens(loaded, pairs, unseen)
-    evaluations = core.measures.before_after.evaluate_lists(loaded, pairs, unseen, key, layer, tell=tell)
+    evaluations = core.measures.before_after.evaluate_lists(loaded, pairs, unseen, key, layer, progress=tell)
     return core.measures.before_after.report_of(loaded, evaluations)
 
 

@@ -10,11 +10,11 @@ import gradio as gr
 import plotly.graph_objects as go
 
 import tli_core as core
-from tli_core.encoding.readouts import POOLINGS
+from tli_core.encoding.pooling import POOLINGS
 from tli_core.i18n import N_, say
 from tli_core.lists.formats import parse_pairs
 from tli_core.lists.language_pair import language_pair
-from tli_core.lists.lint import doubts, read_by_byte
+from tli_core.lists.lint import likely_typos, read_by_byte
 from tli_core.notices import Notice
 from tli_core.reports.notices import worded
 from ui.server.gpu import on_gpu
@@ -93,10 +93,10 @@ def measured(
                 said = say("Block {done} of {blocks}, {name}", done=done, blocks=blocks, name=name)
                 progress(done / blocks, desc=said)
 
-        results.append((name, core.measures.alignment.measure_by_pooling(loaded, read.pairs, used, tell=tell)))
+        results.append((name, core.measures.alignment.measure_by_pooling(loaded, read.pairs, used, progress=tell)))
     pieces = {word: core.encoding.tokens.subwords(loaded.tokenizer, word) for pair in read for word in pair[:2]}
     by_byte = read_by_byte(pieces, pieces.__getitem__)
-    notes = (*read.warnings, *doubts(read.pairs), *([by_byte] if by_byte else []))
+    notes = (*read.warnings, *likely_typos(read.pairs), *([by_byte] if by_byte else []))
     return Shown(tuple(results), pooling, notes, pieces)
 
 

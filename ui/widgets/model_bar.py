@@ -131,15 +131,15 @@ class ModelBar:
 def _fetched(models: Models, stops: StopRequests, model: str, request: gr.Request, progress: gr.Progress) -> str:
     """Load a model as planned, telling the bytes as they come; what was done and how healthy it is, in words."""
     asked, plan = stops.begin(request), models.plan(model)
-    tell = _bytes_told(plan, progress)
+    tell = _download_progress(plan, progress)
 
-    def tell_or_stop(done: int, in_all: int) -> None:
+    def progress_or_stop(done: int, in_all: int) -> None:
         if asked.is_set():
             raise core.models.model_files.DownloadStopped
         tell(done)
 
     try:
-        loaded = models.load(model, plan, tell_or_stop)
+        loaded = models.load(model, plan, progress_or_stop)
     except core.models.model_files.DownloadStopped as stopped:
         raise ValueError(say(STOPPED)) from stopped
     finally:
@@ -149,7 +149,7 @@ def _fetched(models: Models, stops: StopRequests, model: str, request: gr.Reques
     return say("**{model}** is loaded. {reason} {health}", model=model, reason=plan.reason, health=health)
 
 
-def _bytes_told(plan: core.models.load_plan.Plan, progress: gr.Progress) -> Callable[[int], None]:
+def _download_progress(plan: core.models.load_plan.Plan, progress: gr.Progress) -> Callable[[int], None]:
     """Progress over all files of a load, from what is told of one file after the other."""
     total = max(1, plan.weights.download - plan.weights.cached)
     finished = latest = 0

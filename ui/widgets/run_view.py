@@ -126,12 +126,12 @@ def _heading(job: Job) -> str:
     knobs = {knob: value for knob, value in core.training.presets.changed_knobs(config).items() if knob != "shuffled"}
     shuffled = say("shuffled")
     told = [job.order.model, f"{config.preset}, {shuffled}" if config.shuffled else config.preset]
-    told += [f"{knob.replace('_', ' ')} {_told(value)}" for knob, value in knobs.items()]
+    told += [f"{knob.replace('_', ' ')} {_format_value(value)}" for knob, value in knobs.items()]
     told.append(say("{n} pairs", n=len(job.order.pairs)))
     return f"**{job.order.name}** · {' · '.join(told)}"
 
 
-def _told(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, (tuple, list)):
         return ", ".join(map(str, value))
     return say("output") if value == "output" else str(value)

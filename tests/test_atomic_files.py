@@ -2,7 +2,7 @@
 
 import pytest
 
-from tli_core.whole_files import new_folder, replacing, write_text
+from tli_core.atomic_files import new_folder, replacing, write_text
 
 
 def test_a_file_that_cannot_be_finished_leaves_the_earlier_one(tmp_path):
