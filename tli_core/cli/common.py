@@ -10,8 +10,12 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+import tli_core as core
 from tli_core.lists.formats import PairList, read_pairs
 from tli_core.lists.lexicon import shipped
+from tli_core.models.hub_address import is_hub_address
+from tli_core.models.registry import find_adapter, is_small, resolve
+from tli_core.reports.notices import worded
 
 LOADS = ("auto", "gpu", "gpus", "8-bit", "4-bit", "offload", "cpu", "first-blocks")
 """The names of `load_plan.WAYS`, written out so that --help need not load PyTorch."""
@@ -99,34 +103,26 @@ def load(arguments: argparse.Namespace, blocks: int | None = None):
     Raises:
         ValueError: the model is not available, or does not fit this machine.
     """
-    # Imported here so that --help and a bad argument answer at once.
-    from tli_core.distributed import join, processes
-    from tli_core.measures.perplexity import health_of
-    from tli_core.models.adapter_sources import check_base
-    from tli_core.models.load_plan import plan
-    from tli_core.models.loaded_model import load_model
-    from tli_core.models.placement import Placement
-    from tli_core.models.registry import is_small, resolve
-    from tli_core.reports.notices import worded
 
     adapter = _adapter_folder(arguments.adapter) if getattr(arguments, "adapter", None) else None
     if adapter:
-        check_base(adapter, arguments.model, arguments.same_base)
-    device = join()
-    if processes() > 1:
-        print_progress(f"{processes()} processes work together.")
+        core.models.adapter_sources.check_base(adapter, arguments.model, arguments.same_base)
+    device = core.distributed.join()
+    if core.distributed.processes() > 1:
+        print_progress(f"{core.distributed.processes()} processes work together.")
     if device is None and blocks is None and (arguments.load != "auto" or not is_small(arguments.model)):
-        chosen = plan(resolve(arguments.model), way=arguments.load)
+        chosen = core.models.load_plan.plan(resolve(arguments.model), way=arguments.load)
         print_progress(f"{arguments.model}: {chosen.sentence}")
         if not chosen.fits:
             raise ValueError(f"{arguments.model} does not fit this machine.")
         placement = chosen.placement
     else:
-        placement = Placement(device, blocks) if device else Placement.default(blocks)
+        kind = core.models.placement.Placement
+        placement = kind(device, blocks) if device else kind.default(blocks)
     part = f"the first {placement.blocks} blocks of " if placement.blocks else ""
     print_progress(f"Loading {part}{arguments.model} …")
-    loaded = load_model(arguments.model, placement, _download_progress(), arguments.head_from)
-    if (health := health_of(loaded)) and health.noisy:
+    loaded = core.models.loaded_model.load_model(arguments.model, placement, _download_progress(), arguments.head_from)
+    if (health := core.measures.perplexity.health_of(loaded)) and health.noisy:
         print_progress(f"Warning: {worded(health.notice)}")
     if adapter is None:
         return loaded, None
@@ -138,9 +134,6 @@ def load(arguments: argparse.Namespace, blocks: int | None = None):
 
 def _adapter_folder(name: str) -> Path:
     """The folder of a local adapter, or of one downloaded from the Hub and deleted when the command exits."""
-    from tli_core.models.adapter_sources import fetch_adapter
-    from tli_core.models.hub_address import is_hub_address
-    from tli_core.models.registry import find_adapter
 
     try:
         return find_adapter(name)
@@ -150,7 +143,7 @@ def _adapter_folder(name: str) -> Path:
     into = tempfile.mkdtemp(prefix="lugha-adapter-")
     atexit.register(shutil.rmtree, into, ignore_errors=True)
     print_progress(f"Fetching {name} from the Hub …")
-    return fetch_adapter(name, Path(into))
+    return core.models.adapter_sources.fetch_adapter(name, Path(into))
 
 
 def _download_progress():

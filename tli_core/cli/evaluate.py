@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
+import tli_core as core
 from tli_core.cli.common import add_adapter, add_model, layer_or_pick, load, print_progress, read_list, seed_argument
+from tli_core.reports.notices import worded
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -28,11 +30,6 @@ def run(arguments: argparse.Namespace) -> None:
     trained, control = read_list(arguments.trained, "train"), read_list(arguments.control, "control")
     loaded, adapter = load(arguments)
     assert adapter is not None, "--adapter is required"
-    from tli_core.measures.before_after import evaluate_lists, report_of, with_answers
-    from tli_core.reports.json_csv import evaluation_json, write_json
-    from tli_core.reports.messages import change_sentence
-    from tli_core.reports.notices import worded
-    from tli_core.reports.tables import evaluation_table, format_table, output_rows
 
     if arguments.answers and not loaded.can_generate:
         raise ValueError(f"{arguments.model} has no output head here, so it writes nothing: leave --answers out.")
@@ -40,23 +37,20 @@ def run(arguments: argparse.Namespace) -> None:
     def measuring(doing: str) -> None:
         print_progress(f"Measuring {doing} …")
 
-    evaluations = evaluate_lists(
+    evaluations = core.measures.before_after.evaluate_lists(
         loaded, trained.pairs, control.pairs, adapter, arguments.layer, arguments.seed, measuring
     )  # fmt: skip
-    report = report_of(loaded, evaluations)
+    report = core.measures.before_after.report_of(loaded, evaluations)
     if arguments.answers:
-        report = with_answers(loaded, report, adapter, measuring)
-    print(evaluation_table(evaluations))
+        report = core.measures.before_after.with_answers(loaded, report, adapter, measuring)
+    print(core.reports.tables.evaluation_table(evaluations))
     for item in evaluations:
-        print(change_sentence(item))
+        print(core.reports.messages.change_sentence(item))
     if report.outputs:
-        print(format_table(output_rows(*report.outputs)))
+        print(core.reports.tables.format_table(core.reports.tables.output_rows(*report.outputs)))
     for warning in report.warnings:
         print_progress(f"Note: {worded(warning)}")
     if arguments.out:
-        write_json(evaluation_json(report), arguments.out)
+        core.reports.json_csv.write_json(core.reports.json_csv.evaluation_json(report), arguments.out)
     if arguments.report:
-        # Plotly is needed here only, and the machines that train may lack it.
-        from tli_core.reports.html import write_report
-
-        print(f"Report: {write_report(report, arguments.report, loaded.adapters[adapter].record)}")
+        print(f"Report: {core.reports.html.write_report(report, arguments.report, loaded.adapters[adapter].record)}")

@@ -2,7 +2,9 @@
 
 import argparse
 
+import tli_core as core
 from tli_core.cli.common import add_adapter, add_model, load
+from tli_core.lists.prompts import MAX_NEW_TOKENS
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -15,12 +17,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print what the model writes."""
-    from tli_core.lists.prompts import MAX_NEW_TOKENS
-    from tli_core.measures.generation import continuations
 
     if not 1 <= arguments.max_new_tokens <= MAX_NEW_TOKENS:
         raise ValueError(f"--max-new-tokens must be 1 to {MAX_NEW_TOKENS}, got {arguments.max_new_tokens}.")
     loaded, adapter = load(arguments)
     with loaded.using(adapter) as model:
-        (answer,) = continuations(model, loaded.tokenizer, [arguments.prompt], arguments.max_new_tokens)
+        (answer,) = core.measures.generation.continuations(
+            model, loaded.tokenizer, [arguments.prompt], arguments.max_new_tokens
+        )
     print(answer)

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 
 from tli_core.cli.common import read_list
+from tli_core.lists.formats import format_pairs
+from tli_core.lists.lint import apply, lint
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -15,8 +17,6 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print what is wrong, and write the mended list where asked."""
-    from tli_core.lists.formats import format_pairs
-    from tli_core.lists.lint import apply, lint
 
     pairs = read_list(arguments.pairs, "train")
     trained = read_list(arguments.trained, "train").pairs if arguments.trained else ()

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+import tli_core as core
 from tli_core.cli.common import (
     add_adapter,
     add_model,
@@ -13,6 +14,7 @@ from tli_core.cli.common import (
     read_list,
     seed_argument,
 )
+from tli_core.reports.notices import worded
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -29,25 +31,23 @@ def run(arguments: argparse.Namespace) -> None:
     """Measure, print the table of layers, and write JSON where asked."""
     pairs = read_list(arguments.pairs, "control")
     loaded, adapter = load(arguments)
-    from tli_core.distributed import is_main
-    from tli_core.measures.alignment import measure
-    from tli_core.measures.result import FEW_PAIRS
-    from tli_core.reports.json_csv import alignment_json, write_json
-    from tli_core.reports.notices import worded
-    from tli_core.reports.tables import alignment_table
 
     print_progress(f"Measuring {len(pairs)} pairs at {loaded.blocks + 1} layers …")
-    result = measure(loaded, pairs.pairs, adapter, arguments.pooling, arguments.seed, block_progress())
+    result = core.measures.alignment.measure(
+        loaded, pairs.pairs, adapter, arguments.pooling, arguments.seed, block_progress()
+    )
     notes = [worded(warning) for warning in result.warnings]
     if result.few:
-        notes.append(f"{len(pairs)} pairs are few: ranks within the list mean little below {FEW_PAIRS}.")
+        notes.append(
+            f"{len(pairs)} pairs are few: ranks within the list mean little below {core.measures.result.FEW_PAIRS}."
+        )
     for note in notes:
         print_progress(f"Note: {note}")
-    print_result(alignment_table(result))
+    print_result(core.reports.tables.alignment_table(result))
     print_result(
         f"{len(pairs)} pairs, pool {result.pool_size}, chance {result.chance:.4f}; pooling {arguments.pooling}"
     )
-    if arguments.out and is_main():
-        report = alignment_json(result)
+    if arguments.out and core.distributed.is_main():
+        report = core.reports.json_csv.alignment_json(result)
         report["warnings"] = [*notes, *pairs.warnings]
-        write_json(report, arguments.out)
+        core.reports.json_csv.write_json(report, arguments.out)

@@ -5,8 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import tli_core as core
 from tli_core.cli.common import add_model, layer_argument, load, print_progress, print_result, read_list
 from tli_core.lists.formats import PairList
+from tli_core.lists.lint import leak_notice
+from tli_core.models.registry import OWN_ADAPTERS, check_adapter_name
+from tli_core.reports.notices import worded
 from tli_core.training.config import KNOBS, Knob
 from tli_core.training.presets import PRESETS, read_preset
 
@@ -45,8 +49,6 @@ def _add_knob(command: argparse.ArgumentParser, knob: Knob) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, save and evaluate one adapter for each seed; or only try a few batches."""
-    from tli_core.models.loaded_model import blocks_to_train
-    from tli_core.models.registry import OWN_ADAPTERS, check_adapter_name
 
     folder = arguments.adapters or OWN_ADAPTERS
     if not 1 <= arguments.seeds <= 100:
@@ -63,23 +65,18 @@ def run(arguments: argparse.Namespace) -> None:
     pairs, control = read_list(arguments.pairs, "train"), read_list(arguments.control, "control")
     if len(control) < 2:
         raise ValueError("The control list needs at least two pairs, as they are compared with each other: add some.")
-    from tli_core.lists.lint import leak_notice
-    from tli_core.reports.notices import worded
 
     if leak := leak_notice(pairs.pairs, control.pairs):
         print_progress(f"Warning: {worded(leak)}")
     # A pilot needs every layer, so the whole model.
-    loaded, _ = load(arguments, None if arguments.pilot else blocks_to_train(arguments.model, config.layer))
+    blocks = core.models.loaded_model.blocks_to_train(arguments.model, config.layer)
+    loaded, _ = load(arguments, None if arguments.pilot else blocks)
     if arguments.pilot:
         config = _after_pilot(loaded, pairs, config)
     if arguments.dry_run:
-        from tli_core.reports.messages import dry_run_sentence
-        from tli_core.reports.tables import dry_run_rows, format_table
-        from tli_core.training.dry_run import dry_run
-
-        tried = dry_run(loaded, pairs.pairs, config)
-        print_result(format_table(dry_run_rows(tried, config.loss)))
-        print_result(dry_run_sentence(tried, config.loss))
+        tried = core.training.dry_run.dry_run(loaded, pairs.pairs, config)
+        print_result(core.reports.tables.format_table(core.reports.tables.dry_run_rows(tried, config.loss)))
+        print_result(core.reports.messages.dry_run_sentence(tried, config.loss))
         return
     sources = {
         "pairs_from": arguments.pairs.name if arguments.pairs else "the shipped training list",
@@ -90,11 +87,9 @@ def run(arguments: argparse.Namespace) -> None:
         for seed, name in zip(seeds, names, strict=True)
     ]
     if len(runs) > 1:
-        from tli_core.reports.tables import format_table, spread_rows
-        from tli_core.training.seeds import spread
-
         print_result(f"The control list over {len(runs)} seeds:")
-        print_result(format_table(spread_rows(spread([control_run for _, control_run in runs]))))
+        spread = core.training.seeds.spread([control_run for _, control_run in runs])
+        print_result(core.reports.tables.format_table(core.reports.tables.spread_rows(spread)))
         print_result(f"verdicts: {', '.join(control_run.change.verdict for _, control_run in runs)}")
 
 
@@ -108,25 +103,20 @@ def training_config(arguments: argparse.Namespace):
 
 def _after_pilot(loaded, pairs: PairList, config):
     """The configuration with the layer that the published pilot picks."""
-    from tli_core.measures.pilot import run_pilot
-    from tli_core.reports.messages import pilot_sentence
 
-    pilot = run_pilot(loaded, pairs.pairs, seed=config.seed, progress=lambda doing: print_progress(f"Pilot: {doing} …"))
-    print_progress(pilot_sentence(pilot))
+    pilot = core.measures.pilot.run_pilot(
+        loaded, pairs.pairs, seed=config.seed, progress=lambda doing: print_progress(f"Pilot: {doing} …")
+    )
+    print_progress(core.reports.messages.pilot_sentence(pilot))
     return replace(config, layer=pilot.layer)
 
 
 def _train_one(loaded, pairs: PairList, control: PairList, config, folder: Path, name: str, sources: dict[str, str]):
     """Train, save and evaluate one adapter: the evaluations of the trained and the control list."""
-    from tli_core.distributed import is_main, wait
-    from tli_core.measures.before_after import evaluate_lists
-    from tli_core.reports.model_card import save_adapter, write_card
-    from tli_core.reports.tables import evaluation_table
-    from tli_core.training.loop import TrainedAdapter, train_adapter
 
-    trained: TrainedAdapter | None = None
-    for item in train_adapter(loaded, pairs.pairs, config, control.pairs):
-        if isinstance(item, TrainedAdapter):
+    trained: core.training.loop.TrainedAdapter | None = None
+    for item in core.training.loop.train_adapter(loaded, pairs.pairs, config, control.pairs):
+        if isinstance(item, core.training.loop.TrainedAdapter):
             trained = item
         elif item.check:
             loss = "   –   " if item.loss is None else f"{item.loss:7.4f}"
@@ -136,14 +126,18 @@ def _train_one(loaded, pairs: PairList, control: PairList, config, folder: Path,
             )
     assert trained is not None, "a run ends with its adapter"
     trained.record.update(sources)
-    target = save_adapter(trained, folder, name) if is_main() else folder / name
-    wait()
+    target = (
+        core.reports.model_card.save_adapter(trained, folder, name) if core.distributed.is_main() else folder / name
+    )
+    core.distributed.wait()
     adapter = loaded.add_adapter(target).key
     print_progress("Measuring base and adapter on both lists …")
-    evaluations = evaluate_lists(loaded, pairs.pairs, control.pairs, adapter, loaded.last_layer, config.seed)
-    if is_main():
-        write_card(target, trained.record, evaluations)
-    print_result(evaluation_table(evaluations))
+    evaluations = core.measures.before_after.evaluate_lists(
+        loaded, pairs.pairs, control.pairs, adapter, loaded.last_layer, config.seed
+    )
+    if core.distributed.is_main():
+        core.reports.model_card.write_card(target, trained.record, evaluations)
+    print_result(core.reports.tables.evaluation_table(evaluations))
     print_result(f"Saved to {target}")
     loaded.drop(adapter)
     return evaluations

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import ModelCard, ModelCardData
 from safetensors.torch import save_file
 
 from tli_core.atomic_files import new_folder, write_text
 from tli_core.i18n import ENGLISH, N_, in_language
+from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation
 from tli_core.models.adapter_sources import RECORD, WEIGHTS
 from tli_core.models.registry import source_of
@@ -69,21 +71,20 @@ def write_card(
     name = name or target.name
     base, config = record["base"], record["config"]
     layer = N_("the output") if config["layer"] in (None, "output") else f"layer {config['layer']}"
-    data = "shuffled translations (a control: it must not learn anything)" if config["shuffled"] else "word pairs"
-    licence = LICENCES.get(source_of(base["model"]))
+    trained_on = "shuffled translations (a control: it must not learn anything)" if config["shuffled"] else "word pairs"
+    languages = language_pair()
+    data = ModelCardData(
+        base_model=source_of(base["model"]),
+        license=LICENCES.get(source_of(base["model"])),
+        library_name="peft",
+        language=[languages.source.code, languages.target.code],
+        tags=["lora", "tli", languages.source.name.lower(), "cross-lingual-alignment"],
+    )
     lines = [
-        "---",
-        f"base_model: {source_of(base['model'])}",
-        *([f"license: {licence}"] if licence else []),
-        "library_name: peft",
-        "language: [sw, en]",
-        "tags: [lora, tli, swahili, cross-lingual-alignment]",
-        "---",
-        "",
         f"# {name}",
         "",
         f"A LoRA for `{base['model']}`, trained by Targeted Lexical Injection with the `{config['preset']}` preset on "
-        f"{record['pairs']} Swahili–English {data}.",
+        f"{record['pairs']} {'–'.join(languages.names)} {trained_on}.",
         "",
         f"The {config['loss']} loss reads {layer}, pooling `{config['pooling']}`; LoRA of rank {config['rank']} on "
         f"{', '.join(config['targets'])} of the first {record['blocks_trained']} blocks; {record['steps']} steps, "
@@ -117,4 +118,5 @@ def write_card(
             "with it is to have Llama at the beginning of its name.",
             "",
         ]
-    write_text(target / "README.md", "\n".join(lines))
+    card = ModelCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n".join(lines), ignore_metadata_errors=False)
+    write_text(target / "README.md", card.content)

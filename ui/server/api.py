@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from inspect import Parameter, Signature
+from typing import Any
 
 import gradio as gr
 from gradio.events import api as offer
@@ -15,6 +17,7 @@ from tli_core.lists.language_pair import language_pair
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.lint import leak_notice
 from tli_core.models.registry import check_adapter_name
+from tli_core.training.config import KNOBS, Knob
 from tli_core.training.presets import configured
 from ui.server.job import Job
 from ui.server.jobs import Jobs
@@ -144,41 +147,33 @@ def _training_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
     """The endpoints that start and follow a fine-tune."""
     first = models.names[0]
 
-    @explained
-    def train(
-        pairs: str = "",
-        name: str = "from-a-program",
-        model: str = first,
-        preset: str = "corrected",
-        epochs: int = 0,
-        layer: str = "",
-        shuffled: bool = False,
-        seed: int = 0,
-        request: gr.Request | None = None,
-    ) -> str:
-        """Start a fine-tune; returns a job, whose id is the key to it: ask `job` how it stands.
+    fixed = (
+        Parameter("pairs", Parameter.POSITIONAL_OR_KEYWORD, default="", annotation=str),
+        Parameter("name", Parameter.POSITIONAL_OR_KEYWORD, default="from-a-program", annotation=str),
+        Parameter("model", Parameter.POSITIONAL_OR_KEYWORD, default=first, annotation=str),
+        Parameter("preset", Parameter.POSITIONAL_OR_KEYWORD, default="corrected", annotation=str),
+    )
+    request = Parameter("request", Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=gr.Request)
+    signature = Signature((*fixed, *map(_parameter, KNOBS.values()), request), return_annotation=str)
 
-        Args:
-            pairs: Swahili-English pairs to train on, one a line; empty for the shipped training list.
-            name: what the adapter is called.
-            model: one of the bases that this server offers.
-            preset: corrected or published.
-            epochs: passes over the pairs; 0 for the preset's.
-            layer: whose states the loss reads, a number or output; empty for the preset's.
-            shuffled: train on wrong translations, as a control.
-            seed: of the order of pairs, and of LoRA's first values.
-        """
-        models.check_ready(model)
-        changes: dict = {"shuffled": bool(shuffled), "seed": _whole("seed", seed)}
-        if epochs:
-            changes["epochs"] = _whole("epochs", epochs)
-        if layer:
-            changes["layer"] = None if layer == "output" else chosen_layer(str(layer))
-        config = configured(preset, **changes)
-        given = parse_pairs(pairs).pairs if pairs.strip() else shipped("train")
-        sender = sender_of(request)
-        order = Order(check_adapter_name(str(name).strip()), model, config, given, held_out(given))
+    @explained
+    def train(*values):
+        asked = signature.bind(*values)
+        asked.apply_defaults()
+        given = asked.arguments
+        models.check_ready(given["model"])
+        changes = {name: given[name] for name in KNOBS if given[name] not in (None, "", [], False)}
+        config = configured(str(given["preset"]), **changes)
+        text = str(given["pairs"])
+        pairs = parse_pairs(text).pairs if text.strip() else shipped("train")
+        sender = sender_of(given["request"])
+        order = Order(check_adapter_name(str(given["name"]).strip()), given["model"], config, pairs, held_out(pairs))
         return _json(_job_json(jobs, jobs.submit(order, f"{API} {sender}", sender)))
+
+    # Gradio reads what an endpoint takes from its function, and the settings of a fine-tune are TrainingConfig's.
+    train.__signature__ = signature
+    train.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    train.__doc__ = _TRAIN_HELP + "".join(f"\n    {knob.name}: {_described(knob)}" for knob in KNOBS.values())
 
     @explained
     def job(job: str, stop: bool = False) -> str:
@@ -196,6 +191,28 @@ def _training_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         return _json(_job_json(jobs, found))
 
     return train, job
+
+
+_TRAIN_HELP = """Start a fine-tune; returns a job, whose id is the key to it: ask `job` how it stands.
+
+Args:
+    pairs: pairs to train on, one a line; empty for the shipped training list.
+    name: what the adapter is called.
+    model: one of the bases that this server offers.
+    preset: corrected or published; settings that are left empty are the preset's."""
+
+
+def _parameter(knob: Knob) -> Parameter:
+    """A setting as an argument of the endpoint; what is left empty is the preset's."""
+    kinds: dict[str, tuple[type, Any]] = {"whole": (float, None), "real": (float, None), "switch": (bool, False)}
+    hint, empty = kinds.get(knob.kind, (list[str], []) if knob.kind == "choices" else (str, ""))
+    return Parameter(knob.name, Parameter.POSITIONAL_OR_KEYWORD, default=empty, annotation=hint)
+
+
+def _described(knob: Knob) -> str:
+    """What a setting is, and what it may be, in one line."""
+    may_be = ", ".join(knob.choices) if knob.choices else "" if knob.kind == "switch" else knob.bounds
+    return " ".join(filter(None, (f"{knob.label}.", knob.help, f"May be {may_be}." if may_be else "")))
 
 
 def _whole(name: str, value: object) -> int:

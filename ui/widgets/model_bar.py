@@ -96,19 +96,28 @@ class ModelBar:
 
     def _offer(self, model: str):
         """The panel for a model that is not loaded; hidden for one that is, or that loads by itself."""
-        stop, again = gr.Button(interactive=False, visible=True), gr.Button(visible=False)
+        stop, hidden = gr.Button(interactive=False, visible=True), gr.Button(visible=False)
+        ready = {self._panel: gr.Column(visible=False), self._about: "", self._stop: stop, self._again: hidden}
         if self._models.is_ready(model):
-            return gr.Column(visible=False), "", gr.Button(), stop, again
+            return ready
         try:
             plan = self._models.plan(model)
         except ValueError as error:
-            text = say("**{model}** cannot be loaded now. {reason}", model=model, reason=error)
-            hidden = gr.Button(visible=False)
-            return gr.Column(visible=True), text, hidden, hidden, gr.Button(visible=True)
+            return {
+                self._panel: gr.Column(visible=True),
+                self._about: say("**{model}** cannot be loaded now. {reason}", model=model, reason=error),
+                self._load: hidden,
+                self._stop: hidden,
+                self._again: gr.Button(visible=True),
+            }
         takes = f"{plan.sentence[0].upper()}{plan.sentence[1:]}"
-        text = say("**{model}** is not loaded. {takes}", model=model, takes=takes)
-        button = gr.Button(say("Load {model}", model=model), interactive=plan.fits, visible=True)
-        return gr.Column(visible=True), text, button, stop, again
+        return {
+            self._panel: gr.Column(visible=True),
+            self._about: say("**{model}** is not loaded. {takes}", model=model, takes=takes),
+            self._load: gr.Button(say("Load {model}", model=model), interactive=plan.fits, visible=True),
+            self._stop: stop,
+            self._again: hidden,
+        }
 
     def _fetch(
         self,
@@ -120,7 +129,7 @@ class ModelBar:
 
     def _pressed(self, request: gr.Request):
         self._stops.expect(request)
-        return gr.Button(interactive=False), gr.Button(interactive=True)
+        return {self._load: gr.Button(interactive=False), self._stop: gr.Button(interactive=True)}
 
     def _ask_to_stop(self, request: gr.Request):
         self._stops.ask(request)
