@@ -124,7 +124,7 @@ def wire(demo: gr.Blocks) -> None:
 
 
 def language_of_reader() -> str:
-    """Swahili where the event at work comes of a reader of Swahili's page; English elsewhere, as in a job."""
+    """Swahili where the event at work comes from a reader of Swahili's page; English elsewhere, as in a job."""
     request = LocalContext.request.get(None)
     return SWAHILI if request is not None and reads_swahili(request) else ENGLISH
 

@@ -9,7 +9,7 @@ from tli_core.reports.notices import worded
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """What the subcommand takes."""
+    """Add the subcommand's arguments."""
     add_model(command)
     add_adapter(command, required=True)
     command.add_argument("--trained", type=Path, help="without it, the shipped training list")

@@ -8,7 +8,7 @@ from tli_core.lists.prompts import MAX_NEW_TOKENS
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """What the subcommand takes."""
+    """Add the subcommand's arguments."""
     add_model(command)
     add_adapter(command, required=False)
     command.add_argument("--prompt", required=True)

@@ -9,7 +9,7 @@ from tli_core.lists.lint import apply, lint
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """What the subcommand takes."""
+    """Add the subcommand's arguments."""
     command.add_argument("--pairs", type=Path, required=True)
     command.add_argument("--trained", type=Path, help="the list that is trained on; words in both are leaks")
     command.add_argument("--fix", type=Path, metavar="FILE", help="write the list with every fix made here")

@@ -18,7 +18,7 @@ from tli_core.reports.notices import worded
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """What the subcommand takes."""
+    """Add the subcommand's arguments."""
     add_model(command)
     add_adapter(command, required=False)
     command.add_argument("--pairs", type=Path, help="a list of pairs; without it, the shipped control list")

@@ -16,7 +16,7 @@ from tli_core.training.presets import PRESETS, read_preset
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """What the subcommand takes."""
+    """Add the subcommand's arguments."""
     add_model(command)
     command.add_argument("--pairs", type=Path, help="pairs to train on; without it, the shipped training list")
     command.add_argument("--control", type=Path, help="held-out pairs; without it, the shipped control list")

@@ -151,7 +151,7 @@ def _first_and_other_pieces(packs: Sequence[tuple[Pack, str]]) -> Tensor | None:
     """Which tokens are the first piece of a word that has several, and which its others: (r, t, 2) of ones and zeros.
 
     Args:
-        packs: the same words under several poolings, with those; None comes of one that counts the last piece alone.
+        packs: the same words under several poolings, with those; None comes from one that counts the last piece alone.
     """
     # Special tokens have prefix weights as well; every piece of a word counts unless only the last one does.
     pack = next((pack for pack, pooling in packs if pooling != "last"), None)

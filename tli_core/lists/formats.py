@@ -67,7 +67,7 @@ def parse_pairs(text: str) -> PairList:
 
     A line's two sides are separated by a tab, a comma, `;`, `=`, `: `, `->` or ` - `, whichever comes first (a tab
     always wins); further glosses follow the English after `;`. Blank lines and
-    lines that start with `#` are passed over.
+    lines that start with `#` are ignored.
     Bad lines are reported in `warnings` with their number and the remedy, and the rest is kept.
 
     Raises:

@@ -37,7 +37,7 @@ def dominance_notices(names: Sequence[str], prefix_share: np.ndarray, rogue_shar
 
 
 def not_numbers(names: Sequence[str], cosine: np.ndarray) -> Iterator[Notice]:
-    """A notice on layers whose cosines (layers, n) are no numbers."""
+    """A notice on layers whose cosines (layers, n) are NaN."""
     lost = np.flatnonzero(~np.isfinite(cosine).all(axis=1))
     if lost.size:
         yield notice("not_numbers", first=names[lost[0]], layers=lost.size)

@@ -69,7 +69,7 @@ _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
     "chance": lambda parts, sizes: float(sizes @ [part.chance for part in parts]),
     "warnings": _joined_warnings,
 }
-"""How each field of a whole list comes of its parts; a field that is not here cannot be left at part one's value."""
+"""How each field of a whole list comes from its parts; a field that is not here cannot be left at part one's value."""
 
 
 def _normal95(values: np.ndarray) -> np.ndarray:

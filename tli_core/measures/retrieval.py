@@ -38,7 +38,7 @@ def best_rank(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Rank, from 1, of each row's best right candidate: scores and right are (q, c).
 
     Ties count against: a wrong candidate level with the right one comes first, so equal vectors retrieve nothing. A
-    score that is no number finds nothing: a right candidate of that kind comes last, a wrong one comes first.
+    score that is NaN finds nothing: a right candidate of that kind comes last, a wrong one comes first.
     """
     best = np.where(right & ~np.isnan(scores), scores, -np.inf).max(axis=1, keepdims=True)  # (q, 1)
     return 1 + (~(scores < best) & ~right).sum(axis=1)

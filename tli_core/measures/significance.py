@@ -32,7 +32,7 @@ def interval_of_mean(values: np.ndarray, seed: int, fewest: int) -> np.ndarray:
 
 
 def highest(values: np.ndarray) -> int:
-    """The index of the highest of the values that are numbers; what is no number is never chosen."""
+    """The index of the highest of the values; NaN is never chosen."""
     return int(np.where(np.isfinite(values), values, -np.inf).argmax())
 
 

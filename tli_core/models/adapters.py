@@ -115,7 +115,7 @@ class AdapterSlots:
         for name, (tokens, rows) in found.token_rows.items():
             own = modules[name].weight
             weight = weights.setdefault(name, own.detach().clone())
-            # Tokens that were added to another vocabulary never come of this tokenizer.
+            # Tokens that were added to another vocabulary never come from this tokenizer.
             here = [i for i, token in enumerate(tokens) if token < len(weight)]
             weight[[tokens[i] for i in here]] = rows[here].to(own)
         self._replaced[key] = [
@@ -128,7 +128,7 @@ class AdapterSlots:
         return sum(p.nbytes for p in lora) + sum(weight.nbytes for _, weight in self._replaced.get(key, ()))
 
     def remove(self, key: str) -> None:
-        """Remove an adapter from the model; unknown keys are passed over."""
+        """Remove an adapter from the model; unknown keys are ignored."""
         self._replaced.pop(key, None)
         if key in self.keys:
             self._model.delete_adapter(key)

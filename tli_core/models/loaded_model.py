@@ -183,7 +183,7 @@ class LoadedModel:
         return key
 
     def drop(self, key: str) -> None:
-        """Forget an adapter; the base and the others stay as they are. Unknown keys are passed over."""
+        """Forget an adapter; the base and the others stay as they are. Unknown keys are ignored."""
         with self._lock:
             self.adapters.pop(key, None)
             for held in [held for held in self._references if held[0] == key]:

@@ -95,7 +95,7 @@ def find_adapter(name: str) -> Path:
 def shipped_adapters(folder: Path = ADAPTERS, base: str | None = None) -> tuple[str, ...]:
     """Names of the adapters under a folder; with `base`, only those whose config says they were made for it.
 
-    What a killed save has left there is passed over, and the log says so once.
+    What a killed save has left there is ignored, and the log says so once.
     """
     source = None if base is None else source_of(base)
     found = []

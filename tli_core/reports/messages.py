@@ -283,5 +283,5 @@ def neighbours_sentence(word: str, label: str, nearby: Neighbourhood) -> str:
 
 
 def plain_text(text: str) -> str:
-    """A visitor's own text as Markdown in which no mark means anything: no tag, link or image comes of it."""
+    """A visitor's own text as Markdown in which no mark means anything: no tag, link or image comes from it."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)

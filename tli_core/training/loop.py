@@ -120,7 +120,7 @@ def train_adapter(
 
     Raises:
         ValueError: too few pairs, too many steps, a layer that the model does not have, a state of another run, early
-            stopping without held-out pairs, or a loss that is no number.
+            stopping without held-out pairs, or a loss that is NaN.
     """
     layer = blocks_read(config, loaded.blocks, loaded.whole)
     if layer > loaded.resident_blocks:

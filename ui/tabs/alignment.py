@@ -167,7 +167,7 @@ class AlignmentTab:
             figure = redrawn(now, CURVE, lines)
             return {self.shown: now, self.plot: figure, self.view: CURVE, self.hint: say(HINTS[CURVE])}
 
-        # All poolings come of the one pass, so that what pooling does is seen at once.
+        # All poolings come from the one pass, so that what pooling does is seen at once.
         self.pooling.input(pooled_otherwise, [shown, self.pooling, view, lines], self._drawn_parts, **CHECKED)
         lines.input(redrawn, [shown, view, lines], self.plot, **CHECKED)
         view.input(looked_at, [shown, view, lines], [self.plot, self.hint, lines], **CHECKED)

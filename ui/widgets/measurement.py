@@ -106,7 +106,7 @@ def too_many(count: int) -> str:
 
 
 def note_list(notes: Sequence[str | Notice]) -> str:
-    """Notes as a Markdown list in which a visitor's own text stays text: no tag, link or image comes of it."""
+    """Notes as a Markdown list in which a visitor's own text stays text: no tag, link or image comes from it."""
     shown = [core.reports.messages.plain_text(worded(note)) for note in notes[:MAX_NOTES]]
     if len(notes) > MAX_NOTES:
         shown.append(say("and {n} more", n=len(notes) - MAX_NOTES))
