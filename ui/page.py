@@ -58,7 +58,7 @@ def build(models: Models, jobs: Jobs) -> language.Page:
         bar.follow(lambda model, visitor: {note: gr.Markdown(visible=model == "lugha-mini")}, [note])
         bar.follow(lambda model, visitor: pickers.updates(visitor, model), pickers.outputs)
         with gr.Tabs() as tabs:
-            context = PageContext(models, jobs, visitor, token, bar, pickers, PageOpening(), tabs, run_note)
+            context = PageContext(models, jobs, visitor, bar, pickers, PageOpening(), tabs, run_note)
             for tab in TABS:
                 with gr.Tab(tab.LABEL, id=tab.ID):
                     tab.build(context)

@@ -18,14 +18,13 @@ from ui.widgets.page_opening import PageOpening
 class PageContext:
     """Made once a page, in the order in which its parts stand; `build(context)` of each tab reads it.
 
-    visitor holds a `Visitor`, token the browser's own secret. The alignment tab sets `pairs` and `draw`, the fine-tune
-    tab `train_pairs`, for tabs that come after them.
+    visitor holds a `Visitor`. The alignment tab sets `pairs` and `draw`, the fine-tune tab `train_pairs`, for tabs that
+    come after them.
     """
 
     models: Models
     jobs: Jobs
     visitor: gr.State
-    token: gr.BrowserState
     bar: ModelBar
     pickers: AdapterPickers
     opening: PageOpening

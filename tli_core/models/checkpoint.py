@@ -15,7 +15,6 @@ from tli_core.models.architecture import FAMILIES, family_of
 from tli_core.models.model_files import HubFiles, LocalFiles, Progress, header, model_files
 
 INDEX = "model.safetensors.index.json"
-SINGLE = "model.safetensors"
 FLOATS = ("F16", "BF16", "F32", "F64")
 
 
