@@ -116,7 +116,7 @@ def test_a_model_in_use_is_not_used_or_changed_inside(tiny, another):
 def test_a_table_of_tensors_that_is_none_is_one_sentence(shape, tiny, mine):
     table = f'{{"x": {{"dtype": "F32", "shape": {shape}, "data_offsets": [0, 0]}}}}'.encode()
     (mine / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(table)) + table)
-    with pytest.raises(ValueError, match=r"is no safetensors file|holds no LoRA tensors"):
+    with pytest.raises(ValueError, match=r"no safetensors file|holds no LoRA tensors"):
         tiny.add_adapter(mine)
 
 

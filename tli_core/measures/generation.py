@@ -1,9 +1,12 @@
-"""Greedy and sampled continuations, and word translation as the model does it."""
+"""Greedy continuations, and word translation as the model does it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import takewhile
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tli_core.encoding.tokens import encode, length_batches
@@ -30,6 +33,31 @@ class TranslationAccuracy:
 
 
 @torch.inference_mode()
+def greedy_logits(
+    using: Callable[[], AbstractContextManager[PreTrainedModel]], input_ids: Tensor, max_new_tokens: int
+) -> Iterator[Tensor]:
+    """Decode greedily: yield the logits of each next token, (b, vocabulary), of which the likeliest is appended.
+
+    Args:
+        using: gives the model for one token at a time, so that others may have it between two.
+        input_ids: prompts of one length, (b, t).
+    """
+    ids, cache = input_ids, None
+    for _ in range(max_new_tokens):
+        with using() as model:
+            out = model(ids.to(input_device(model)), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        logits, cache = out.logits[:, -1].float(), out.past_key_values  # (b, vocabulary)
+        yield logits
+        ids = logits.argmax(dim=-1, keepdim=True)  # (b, 1)
+
+
+def end_tokens(model: PreTrainedModel) -> tuple[int, ...]:
+    """The tokens that end a text, as the model's generation config has them."""
+    config = model.generation_config
+    ends = config.eos_token_id if config else None
+    return (ends,) if isinstance(ends, int) else tuple(ends or ())
+
+
 def continuations(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], max_new_tokens: int
 ) -> list[str]:
@@ -45,20 +73,20 @@ def continuations(
             say("This checkpoint has no output head, so the model can be measured and trained but not generate.")
         )
     encoded = encode(tokenizer, prompts)
+    ends = torch.tensor(end_tokens(model))
     answers = [""] * len(prompts)
     for indices in length_batches(encoded):
-        input_ids = torch.tensor([encoded[i].ids for i in indices], device=input_device(model))  # (b, t)
-        output = model.generate(  # pyright: ignore[reportCallIssue]
-            input_ids,
-            attention_mask=torch.ones_like(input_ids),
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            temperature=None,
-            top_p=None,
-            pad_token_id=tokenizer.eos_token_id,
-        )  # (b, t + new)
-        for i, ids in zip(indices, output[:, input_ids.shape[1] :], strict=True):
-            answers[i] = str(tokenizer.decode(ids, skip_special_tokens=True))
+        written: list[Tensor] = []
+        ended = torch.zeros(len(indices), dtype=torch.bool)
+        input_ids = torch.tensor([encoded[i].ids for i in indices])  # (b, t)
+        for logits in greedy_logits(lambda: nullcontext(model), input_ids, max_new_tokens):
+            written.append(logits.argmax(dim=-1).cpu())  # (b,)
+            ended |= torch.isin(written[-1], ends)
+            if ended.all():
+                break
+        for i, ids in zip(indices, torch.stack(written, dim=1).tolist(), strict=True):
+            own = list(takewhile(lambda token: token not in ends, ids))
+            answers[i] = str(tokenizer.decode(own, skip_special_tokens=True))
     return answers
 
 

@@ -10,10 +10,10 @@ import torch
 from tli_core.encoding.tokens import encode
 from tli_core.i18n import N_, say
 from tli_core.lists.pairs import WordPair
+from tli_core.measures.generation import end_tokens, greedy_logits
 from tli_core.measures.translation import GlossRanking, rank_glosses
 from tli_core.models import architecture
 from tli_core.models.loaded_model import LoadedModel
-from tli_core.models.placement import input_device
 
 NEXT = 8
 """How many of the likeliest next tokens are told."""
@@ -44,7 +44,6 @@ class RightWord:
     after: GlossRanking
 
 
-@torch.inference_mode()
 def written(loaded: LoadedModel, adapter: str | None, prompt: str, max_new_tokens: int) -> Iterator[Continuation]:
     """Yield the greedy continuation of a prompt after every new token.
 
@@ -54,31 +53,23 @@ def written(loaded: LoadedModel, adapter: str | None, prompt: str, max_new_token
         ValueError: the model has no output head.
     """
     (encoded,) = encode(loaded.tokenizer, [prompt])
-    ids, cache, first = list(encoded.ids), None, ()
+    with loaded.using(adapter) as model:
+        if not architecture.has_head(model):
+            text = N_("{name} has no output head here, so it can be measured but writes nothing.")
+            raise ValueError(say(text, name=loaded.name))
+        ends = end_tokens(model)
+    first: tuple[NextToken, ...] = ()
     new: list[int] = []
-    for _ in range(max_new_tokens):
-        with loaded.using(adapter) as model:
-            if not architecture.has_head(model):
-                text = N_("{name} has no output head here, so it can be measured but writes nothing.")
-                raise ValueError(say(text, name=loaded.name))
-            ends = model.generation_config.eos_token_id
-            out = model(
-                torch.tensor([ids], device=input_device(model)),  # (1, t), then (1, 1)
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-            logits, cache = out.logits[0, -1].float(), out.past_key_values  # (vocabulary,)
-        if not logits.isfinite().any() or logits.isnan().any():
+    for (logits,) in greedy_logits(lambda: loaded.using(adapter), torch.tensor([encoded.ids]), max_new_tokens):
+        if not logits.isfinite().any() or logits.isnan().any():  # (vocabulary,)
             text = N_("What {name} would say next is no number (NaN or infinity): the model or the adapter is broken.")
             raise ValueError(say(text, name=loaded.name))
         if not new:
             first = _likeliest(loaded, logits)
         token = int(logits.argmax())
-        if token in ([ends] if isinstance(ends, int) else ends or []):
+        if token in ends:
             break
         new.append(token)
-        ids = [token]
         yield Continuation(str(loaded.tokenizer.decode(new, skip_special_tokens=True)), first)
     if not new:
         yield Continuation("", first)

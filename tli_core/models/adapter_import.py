@@ -22,7 +22,7 @@ from tli_core.i18n import N_, say
 from tli_core.models import architecture
 from tli_core.models.adapter_config import AdapterConfig, BaseLayout, block_of, read_adapter_config, read_json_object
 from tli_core.models.adapter_sources import RECORD, WANTED, WEIGHTS, file_sha256
-from tli_core.models.adapter_tensors import StoredTensor, TensorPlan, tensor_names
+from tli_core.models.adapter_tensors import NamedTensor, TensorPlan, tensor_names
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def read_adapter(path: Path, base: str, layout: BaseLayout, own: Mapping[str, An
 
 
 def _lora_config(
-    config: AdapterConfig, lora: Mapping[str, Mapping[str, str]], names: Mapping[str, StoredTensor]
+    config: AdapterConfig, lora: Mapping[str, Mapping[str, str]], names: Mapping[str, NamedTensor]
 ) -> LoraConfig:
     """A config for PEFT that is made here: full module names, and no string of the file's but those."""
     by_raw = {stored.raw: stored for stored in names.values()}

@@ -9,7 +9,7 @@ from pathlib import Path
 from tli_core.i18n import N_, say
 from tli_core.models.adapter_config import AdapterConfig, BaseLayout, block_of, ends
 from tli_core.models.checkpoint import FLOATS
-from tli_core.models.model_files import header
+from tli_core.models.model_files import StoredTensor, header
 
 MAX_TABLE_BYTES = 8_000_000
 """Of an adapter's table of tensors; one for every matrix of a model of 80 blocks takes a tenth of it."""
@@ -27,34 +27,27 @@ _ADAPTERS_NAME = re.compile(
 
 
 @dataclass(frozen=True)
-class StoredTensor:
-    """A tensor as the file's header describes it."""
+class NamedTensor(StoredTensor):
+    """A stored tensor, and its name as the file has it."""
 
     raw: str
-    shape: tuple[int, ...]
-    dtype: str
 
 
-def tensor_names(file: Path, adapter: str) -> dict[str, StoredTensor]:
+def tensor_names(file: Path, adapter: str) -> dict[str, NamedTensor]:
     """The tensors of a file by their names in a model, without PEFT's prefix and the adapter's name.
 
     Raises:
         ValueError: the file is damaged, or two tensors have one name.
     """
-    found: dict[str, StoredTensor] = {}
-    for raw, entry in header(file, MAX_TABLE_BYTES).items():
-        try:
-            stored = StoredTensor(raw, tuple(map(int, entry["shape"])), str(entry["dtype"]))
-        except (TypeError, KeyError, ValueError, OverflowError):
-            text = N_("{name} is no safetensors file, or is damaged: delete it and fetch it again.")
-            raise ValueError(say(text, name=file.name)) from None
+    found: dict[str, NamedTensor] = {}
+    for raw, stored in header(file, MAX_TABLE_BYTES).items():
         name = _ADAPTERS_NAME.sub(r"\1", raw.removeprefix(_PREFIX)).replace(".modules_to_save.", ".")
         name = re.sub(r"lora_magnitude_vector\.weight$", "lora_magnitude_vector", name)
         name = re.sub(r"token_adapter\.trainable_tokens_delta$", "trainable_tokens_delta", name)
         if name in found:
             text = N_("{name} holds {tensor} twice, under two names: save the adapter again.")
             raise ValueError(say(text, name=adapter, tensor=name[:120]))
-        found[name] = stored
+        found[name] = NamedTensor(stored.shape, stored.dtype, raw)
     return found
 
 
@@ -66,7 +59,7 @@ class TensorPlan:
     base: str
     layout: BaseLayout
     config: AdapterConfig
-    names: Mapping[str, StoredTensor]
+    names: Mapping[str, NamedTensor]
 
     def lora_modules(self) -> dict[str, dict[str, str]]:
         """The LoRA of each module, part -> name in the file, all shapes checked.

@@ -244,11 +244,11 @@ def _place(files: LocalFiles | HubFiles, wanted: tuple[str, ...], head: str | No
             raise ValueError(f"{files.source} lacks its shard {shard}: fetch it again.")
         held = header(path)
         for name in for_names:
-            if name in held and held[name]["dtype"] not in FLOATS:
+            if name in held and held[name].dtype not in FLOATS:
                 text = N_(
                     "{source} stores {tensor} as {dtype}, which is quantised: choose the same model in bf16 or float32."
                 )
-                raise ValueError(say(text, source=files.source, tensor=name, dtype=held[name]["dtype"]))
+                raise ValueError(say(text, source=files.source, tensor=name, dtype=held[name].dtype))
         places.update({name: path for name in for_names if name in held and name not in places})
 
     for shard in dict.fromkeys(index[name] for name in names if name in index):

@@ -1,14 +1,13 @@
 """The files of a model: in a folder, or on the Hub, of which only what is asked for is fetched."""
 
-import json
-import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_download, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 from huggingface_hub.hf_api import RepoFile
+from safetensors import SafetensorError, safe_open
 from tqdm import tqdm
 
 from tli_core.i18n import N_, say
@@ -25,32 +24,35 @@ class DownloadStopped(Exception):
     """A download was ended on request. What has come is kept in the cache, and the next one goes on from there."""
 
 
-def header(path: Path, most: int = MAX_HEADER_BYTES) -> dict[str, Any]:
-    """A shard's own table of tensors: name -> {dtype, shape, data_offsets}.
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor as the header of its file describes it; dtype is in safetensors' own words, such as BF16."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+def header(path: Path, most: int = MAX_HEADER_BYTES) -> dict[str, StoredTensor]:
+    """The tensors of a safetensors file by name, read from its header alone.
 
     Args:
-        most: the most bytes that the table may have.
+        most: the most bytes that the header may have.
 
     Raises:
         ValueError: the file is cut short or is no safetensors file.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else most + 1
-        text = file.read(length) if length <= min(most, size) else b""
     try:
-        table = json.loads(text)
-        table.pop("__metadata__", None)
-        end = 8 + length + max((entry["data_offsets"][1] for entry in table.values()), default=0)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
-        text = N_("{name} is no safetensors file, or is damaged: delete it and fetch it again.")
-        raise ValueError(say(text, name=path.name)) from None
-    if end != size:
-        raise ValueError(
-            f"{path.name} has {size} bytes where its header says {str(end)[:20]}: delete it and fetch it again."
-        )
-    return table
+        # Before all of it is parsed: a hostile file may bring a header as long as safetensors allows.
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+        if length > most:
+            raise SafetensorError(f"its header has {length} bytes")
+        with safe_open(path, framework="pt") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118: no mapping
+            return {name: StoredTensor(tuple(s.get_shape()), s.get_dtype()) for name, s in slices.items()}
+    except (SafetensorError, OSError, UnicodeDecodeError) as error:
+        text = N_("{name} ({size} bytes) is cut short, damaged, or no safetensors file: delete it and fetch it again.")
+        raise ValueError(say(text, name=path.name, size=path.stat().st_size)) from error
 
 
 def model_files(source: str, revision: str | None, progress: Progress) -> "LocalFiles | HubFiles":

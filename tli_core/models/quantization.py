@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from tli_core.models import architecture
 
@@ -30,24 +30,19 @@ def replace_matrices(model: PreTrainedModel, bits: int, dtype: torch.dtype) -> N
     """
     if not can_quantise():
         raise ValueError(f"{NAMES[bits]} needs the package bitsandbytes: install it, or load another way.")
-    bnb: Any = import_module("bitsandbytes.nn")
+    # Here, as it imports bitsandbytes.
+    from transformers.integrations.bitsandbytes import replace_with_bnb_linear
 
     # It says once a matrix that LLM.int8 rounds to half precision first, as it always does.
     logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
-    for block in architecture.blocks(model):
-        for name, module in list(block.named_modules()):
-            if type(module) is not nn.Linear:
-                continue
-            sizes = module.in_features, module.out_features, module.bias is not None
-            with torch.device("meta"):
-                if bits == 8:
-                    matrix = bnb.Linear8bitLt(*sizes, has_fp16_weights=False, threshold=6.0)
-                else:
-                    matrix = bnb.Linear4bit(*sizes, compute_dtype=dtype, quant_type="nf4")
-                    # On such CPUs it would repack its weights for a product that has no gradient.
-                    matrix.support_avx512bf16_for_cpu = False
-            parent, _, leaf = name.rpartition(".")
-            setattr(block.get_submodule(parent), leaf, matrix)
+    config = BitsAndBytesConfig(
+        load_in_8bit=bits == 8, load_in_4bit=bits == 4, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+    )
+    replaced: Any = replace_with_bnb_linear(architecture.blocks(model), quantization_config=config)
+    for module in replaced.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # On such CPUs it would repack its weights for a product that has no gradient.
+            module.support_avx512bf16_for_cpu = False
     # PEFT asks for these to choose its layers.
     marked: Any = model
     marked.is_loaded_in_8bit, marked.is_loaded_in_4bit = bits == 8, bits == 4
