@@ -39,7 +39,7 @@ SPLIT = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every knob of the run, saved with the weights."""
+    """Every setting of the run, saved with the weights."""
 
     vocabulary: int = 8192
     hidden: int = 256

@@ -124,7 +124,7 @@ def start_training(page: Page, name: str, epochs: int) -> None:
         "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nmvua, rain\nkula, to eat\nkunywa, to drink"
     )
     write(page, "#adapter-name", name)
-    write(page, "#knob-epochs", str(epochs))
+    write(page, "#setting-epochs", str(epochs))
     page.click("#start")
 
 

@@ -1,7 +1,7 @@
 """Texts in the reader's language, by gettext. The catalogues are in `locales`, kept with `python -m tli_core.locales`.
 
-An English text is the key of its translations. It is marked in the code: by `say`, which translates it at once, or by
-`N_`, which only marks it for translation later.
+An English text is the key of its translations. It is marked in the code: by `translate`, which translates it at
+once, or by `N_`, which only marks it for translation later.
 """
 
 import gettext
@@ -25,11 +25,11 @@ _chosen: ContextVar[str | None] = ContextVar("chosen", default=None)
 
 
 def N_(text: str) -> str:
-    """Mark a text for the catalogues and return it unchanged; `say` translates it later."""
+    """Mark a text for the catalogues and return it unchanged; `translate` translates it later."""
     return text
 
 
-def say(text: str, /, **fields: object) -> str:
+def translate(text: str, /, **fields: object) -> str:
     """Translate a text into the reader's language, if there is a translation, and fill in its fields.
 
     Without fields the text is not formatted, because it may be user input with braces in it.
@@ -38,8 +38,8 @@ def say(text: str, /, **fields: object) -> str:
     return said.format(**fields) if fields else said
 
 
-def say_n(one: str, many: str, n: int, /, **fields: object) -> str:
-    """As `say`, in the form that the reader's language has for this number; both texts may use {n}."""
+def translate_plural(one: str, many: str, n: int, /, **fields: object) -> str:
+    """As `translate`, in the form that the reader's language has for this number; both texts may use {n}."""
     return translations(_language()).ngettext(one, many, n).format(n=n, **fields)
 
 

@@ -1,7 +1,7 @@
 """The page in English or Swahili: as the browser asks, or as the visitor chose.
 
-What is on the page from the start is sent in its reader's language; `tli_core.i18n.say` translates later messages into
-the language of whoever asked for it.
+What is on the page from the start is sent in its reader's language; `tli_core.i18n.translate` puts later messages
+into the language of whoever asked for it.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from gradio import themes
 from starlette.middleware import Middleware
 
 from tli_core.i18n import N_
+from tli_core.lists.language_pair import language_pair
 from ui import language
 from ui.page_context import PageContext, new_visitor
 from ui.server import api
@@ -25,9 +26,7 @@ TABS = (alignment, fine_tune, evaluate, space, answers, adapters, word_lists)
 
 TITLE = "Lugha Lens"
 INTRODUCTION = N_(
-    "# Lugha Lens\n"
-    "How close are **Swahili** and **English** words inside a language model? Type pairs, see every layer, and always "
-    "see *wrong* pairs beside the right ones: a high cosine alone says nothing."
+    "Type pairs, see every layer, and always see *wrong* pairs beside the right ones: a high cosine alone says nothing."
 )
 MINI_NOTE = N_(
     "You are looking at **lugha-mini**, a small demonstration model. Its figures are about itself, not about "
@@ -47,6 +46,8 @@ def build(models: Models, jobs: Jobs) -> language.Page:
         # parts reach the browser only when it is opened.
         token = gr.BrowserState("", storage_key="lugha-lens-token", secret="lugha-lens")
         gr.HTML(language.CHOICE, elem_classes="hint", elem_id="language")
+        gr.Markdown(f"# {TITLE}")
+        gr.Markdown(language_pair().page.question)
         gr.Markdown(INTRODUCTION)
         is_mini = models.names[0] == "lugha-mini"
         note = gr.Markdown(MINI_NOTE, visible=is_mini, elem_classes="hint", elem_id="mini-note")

@@ -27,8 +27,8 @@ def made(folder: Path) -> dict[str, Any]:
         (folder / f"{name}.csv").write_text(format_pairs(pairs), encoding="utf-8")
     train, control = str(folder / "train.csv"), str(folder / "control.csv")
     assert main(["measure", "--pairs", control, "--out", str(folder / "measure.json")]) == 0
-    knobs = ["--preset", "published", "--epochs", "2", "--name", "golden", "--adapters", str(folder)]
-    assert main(["train", "--pairs", train, "--control", control, *knobs]) == 0
+    settings = ["--preset", "published", "--epochs", "2", "--name", "golden", "--adapters", str(folder)]
+    assert main(["train", "--pairs", train, "--control", control, *settings]) == 0
     judged = ["--adapter", "mini-corrected", "--trained", train, "--control", control]
     assert main(["evaluate", *judged, "--out", str(folder / "evaluate.json")]) == 0
     files = {"measure": "measure.json", "train": "golden/tli.json", "evaluate": "evaluate.json"}

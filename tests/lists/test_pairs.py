@@ -74,7 +74,10 @@ def test_bad_lines_are_named_and_the_rest_is_kept():
     assert [pair.source for pair in read] == ["maji", "moto"]
     numbers = [int(re.match(r"Line (\d+):", warning).group(1)) for warning in read.warnings]
     assert numbers == [2, 3, 4, 6, 7]
-    assert read.warnings[0] == "Line 2: expected \"swahili, english\", got 'paka'; put a comma between the two."
+    assert (
+        read.warnings[0]
+        == "Line 2: expected two words, such as \"maji, water\", got 'paka'; put a comma between the two."
+    )
 
 
 def test_bad_json_entries_are_named():

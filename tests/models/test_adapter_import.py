@@ -90,7 +90,7 @@ FIRST_BLOCKS = {"target_modules": ["q_proj"], "layers_to_transform": [0, 1]}
     {"modules_to_save": ["lm_head", "embed_tokens"]},
     {"trainable_token_indices": {"embed_tokens": [40], "lm_head": [41]}},
 ], ids=str)  # fmt: skip
-def test_of_first_blocks_alone_what_lies_behind_them_is_passed_over(more, tiny_folder, tmp_path):
+def test_of_first_blocks_alone_what_lies_behind_them_is_skipped(more, tiny_folder, tmp_path):
     loaded = load_model(str(tiny_folder), Placement("cpu", 2))
     save(Kind("", {**FIRST_BLOCKS, **more}), tmp_path / "mine")
     expected = everything(PeftModel.from_pretrained(llama(), tmp_path / "mine").eval(), ids_of(loaded))
@@ -138,7 +138,7 @@ def test_a_config_of_another_tool_says_so(tiny, mine):
 @pytest.mark.parametrize(
     "text", ["[" * 100_000, "{}", '{"base": 1}', '{"base": {"model": []}, "config": {}}', "NaN", '{"config": null}']
 )
-def test_a_record_that_is_none_is_passed_over(text, tmp_path):
+def test_a_record_that_is_none_is_skipped(text, tmp_path):
     (tmp_path / "tli.json").write_text(text)
     assert read_record(tmp_path) == {}
 

@@ -166,7 +166,7 @@ def test_adapters_are_found_by_name_or_path(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("config", ["", "{", "{}", "[]", '{"base_model_name_or_path": 3}', None])
-def test_what_a_killed_save_left_behind_is_passed_over_and_told_once(config, tmp_path, caplog):
+def test_what_a_killed_save_left_behind_is_skipped_and_told_once(config, tmp_path, caplog):
     peft_folder(tmp_path / "mine")
     whole = json.loads((tmp_path / "mine" / "adapter_config.json").read_text()) | {"base_model_name_or_path": "base"}
     (tmp_path / "mine" / "adapter_config.json").write_text(json.dumps(whole))

@@ -1,4 +1,4 @@
-"""Knobs as YAML files and as command lines: what is written is read back, and what cannot be is one sentence."""
+"""Settings as YAML files and as command lines: what is written is read back, and what cannot be is one sentence."""
 
 import shlex
 
@@ -31,8 +31,8 @@ def test_the_command_makes_the_same_run(config):
     ("text", "message"),
     [
         ("epochs: [1", "not YAML at line 1"),
-        ("just words", "holds no knobs"),
-        ("speed: 3", "no knob 'speed'; there are preset, layer"),
+        ("just words", "holds no settings"),
+        ("speed: 3", "no setting 'speed'; there are preset, layer"),
         ("epochs: many", "epochs must be a whole number, got 'many'"),
         ("epochs: true", "epochs must be a whole number"),
         ("learning_rate: fast", "learning_rate must be a number"),

@@ -55,8 +55,8 @@ if is_main():
 
 def commands(model: Path, lists: tuple[str, str], folder: Path) -> list[list[str]]:
     """Both presets trained, and a list measured, into a folder."""
-    knobs = ["--epochs", "2", "--dropout", "0", "--batch-size", "8", "--adapters", str(folder)]
-    train = ["train", "--model", str(model), "--pairs", lists[0], "--control", lists[1], *knobs]
+    settings = ["--epochs", "2", "--dropout", "0", "--batch-size", "8", "--adapters", str(folder)]
+    train = ["train", "--model", str(model), "--pairs", lists[0], "--control", lists[1], *settings]
     return [
         *([*train, "--preset", preset, "--name", preset] for preset in ("published", "corrected")),
         ["measure", "--model", str(model), "--pairs", lists[0], "--out", str(folder / "measured.json")],

@@ -14,7 +14,7 @@ from tli_core.training.presets import configured
 from ui.server.hosting import OWN_MACHINE
 from ui.server.job import BROKEN_OFF, DONE, FAILED, RECORD, RUNNING, STOPPED, Job
 from ui.server.jobs import MAX_WAITING, Jobs
-from ui.server.training_run import Order
+from ui.server.training_run import RunRequest
 from ui.server.visitors import Models, OwnAdapter, Visitor
 from ui.widgets.run_view import RunView
 
@@ -34,8 +34,8 @@ def models(tiny_folder: Path) -> Models:
 
 
 @pytest.fixture
-def order(models: Models, pairs) -> Order:
-    return Order("mine", models.names[0], CONFIG, pairs[:20], pairs[20:])
+def run_request(models: Models, pairs) -> RunRequest:
+    return RunRequest("mine", models.names[0], CONFIG, pairs[:20], pairs[20:])
 
 
 def wait(job: Job, until=lambda job: not job.active) -> Job:
@@ -55,9 +55,9 @@ def laid_out(jobs: Jobs) -> RunView:
     return view
 
 
-def test_a_job_ends_with_a_measured_adapter_that_is_its_owners_alone(models, order, tmp_path):
+def test_a_job_ends_with_a_measured_adapter_that_is_its_owners_alone(models, run_request, tmp_path):
     jobs = Jobs(models, tmp_path)
-    job = wait(jobs.submit(order, "owner"))
+    job = wait(jobs.submit(run_request, "owner"))
     assert job.state == DONE and [step.step for step in job.steps] == list(range(9))
     assert jobs.result(job).evaluations[0].after.provenance.adapter == "mine"
     # What the page gives out lies where Gradio may read, wherever the runs are.
@@ -68,21 +68,21 @@ def test_a_job_ends_with_a_measured_adapter_that_is_its_owners_alone(models, ord
     assert not Path(download.value["path"]).is_relative_to(tmp_path)
     owner, stranger, guest = Visitor("owner"), Visitor("stranger"), Visitor("stranger", linked=[job.id])
     assert [jobs.sync(who) for who in (owner, stranger, guest)] == [[job], [], [job]]
-    assert "mine" in owner.adapters(order.model) and "mine" not in stranger.adapters(order.model)
-    assert owner.key(models, order.model, "mine") == guest.key(models, order.model, "mine")
+    assert "mine" in owner.adapters(run_request.model) and "mine" not in stranger.adapters(run_request.model)
+    assert owner.key(models, run_request.model, "mine") == guest.key(models, run_request.model, "mine")
     with pytest.raises(ValueError, match="no adapter 'mine'"):
-        stranger.key(models, order.model, "mine")
+        stranger.key(models, run_request.model, "mine")
     given_out = jobs.downloads(job)
     assert list(given_out.iterdir())
     jobs.delete(job)
     assert not given_out.exists()
 
 
-def test_a_stopped_job_goes_on_to_the_adapter_of_an_unbroken_one(models, order, tmp_path):
+def test_a_stopped_job_goes_on_to_the_adapter_of_an_unbroken_one(models, run_request, tmp_path):
     whole = Jobs(models, tmp_path / "whole")
-    unbroken = wait(whole.submit(replace(order, config=replace(CONFIG, epochs=40))))
+    unbroken = wait(whole.submit(replace(run_request, config=replace(CONFIG, epochs=40))))
     jobs = Jobs(models, tmp_path / "broken")
-    job = jobs.submit(replace(order, config=replace(CONFIG, epochs=40)))
+    job = jobs.submit(replace(run_request, config=replace(CONFIG, epochs=40)))
     wait(job, lambda job: len(job.steps) > 2)
     jobs.stop(job)
     assert wait(job).state == STOPPED and job.adapter and job.resumable
@@ -94,10 +94,10 @@ def test_a_stopped_job_goes_on_to_the_adapter_of_an_unbroken_one(models, order, 
         jobs.resume(job)
 
 
-def test_the_table_of_a_run_and_its_shuffled_control_says_whose_each_column_is(models, order, tmp_path):
+def test_the_table_of_a_run_and_its_shuffled_control_says_whose_each_column_is(models, run_request, tmp_path):
     jobs = Jobs(models, tmp_path)
-    first = wait(jobs.submit(order))
-    shuffled = replace(order, name="mine-shuffled", config=replace(CONFIG, shuffled=True), of=first.id)
+    first = wait(jobs.submit(run_request))
+    shuffled = replace(run_request, name="mine-shuffled", config=replace(CONFIG, shuffled=True), of=first.id)
     view = laid_out(jobs)
     shown = view.ended(first, wait(jobs.submit(shuffled)), None)
     told, table = shown[view.status], shown[view.table]
@@ -110,20 +110,20 @@ def test_the_table_of_a_run_and_its_shuffled_control_says_whose_each_column_is(m
     assert told.startswith("**mine-shuffled** · ")
 
 
-def test_a_run_that_was_asked_to_stop_says_so_until_it_has(models, order, tmp_path):
+def test_a_run_that_was_asked_to_stop_says_so_until_it_has(models, run_request, tmp_path):
     jobs = Jobs(models, tmp_path)
-    job = wait(jobs.submit(replace(order, config=LONG)), lambda job: len(job.steps) > 1)
+    job = wait(jobs.submit(replace(run_request, config=LONG)), lambda job: len(job.steps) > 1)
     assert jobs.progress(job).startswith("Step ") and not job.stopping
     jobs.stop(job)
     assert job.stopping or not job.active
-    assert not job.active or job.said or jobs.progress(job).startswith("Stopping after this step")
+    assert not job.active or job.message or jobs.progress(job).startswith("Stopping after this step")
     assert wait(job).state == STOPPED and not job.stopping
 
 
-def test_a_new_server_finds_the_runs_and_goes_on_with_one_that_was_broken_off(models, order, tmp_path):
+def test_a_new_server_finds_the_runs_and_goes_on_with_one_that_was_broken_off(models, run_request, tmp_path):
     earlier = Jobs(models, tmp_path)
-    done = wait(earlier.submit(order, "owner"))
-    cut = earlier.submit(replace(order, name="cut", config=LONG), "owner")
+    done = wait(earlier.submit(run_request, "owner"))
+    cut = earlier.submit(replace(run_request, name="cut", config=LONG), "owner")
     wait(cut, lambda job: len(job.steps) > 100)
     earlier.stop(cut)
     wait(cut)
@@ -133,7 +133,7 @@ def test_a_new_server_finds_the_runs_and_goes_on_with_one_that_was_broken_off(mo
 
     later = Jobs(models, tmp_path)
     found = later.of("owner")
-    assert [job.order for job in found] == [done.order, cut.order]
+    assert [job.request for job in found] == [done.request, cut.request]
     assert [job.state for job in found] == [DONE, BROKEN_OFF] and found[1].resumable
     assert later.result(found[0]).record["losses"] == earlier.result(done).record["losses"]
     later.resume(found[1])
@@ -142,32 +142,32 @@ def test_a_new_server_finds_the_runs_and_goes_on_with_one_that_was_broken_off(mo
     assert wait(found[1]).state == STOPPED
 
 
-def test_a_run_on_the_first_blocks_alone_is_measured_at_the_last_of_them(models, order, tmp_path):
-    models._loaded[order.model] = load_model(order.model, Placement("cpu", 2))
+def test_a_run_on_the_first_blocks_alone_is_measured_at_the_last_of_them(models, run_request, tmp_path):
+    models._loaded[run_request.model] = load_model(run_request.model, Placement("cpu", 2))
     jobs = Jobs(models, tmp_path)
-    job = wait(jobs.submit(order))
+    job = wait(jobs.submit(run_request))
     assert job.state == DONE and jobs.result(job).evaluations[0].before.names[-1] == "block 2"
-    too_deep = wait(jobs.submit(replace(order, config=replace(CONFIG, layer="output"))))
-    assert too_deep.state == FAILED and "give a layer from 1 to 2" in too_deep.said
+    too_deep = wait(jobs.submit(replace(run_request, config=replace(CONFIG, layer="output"))))
+    assert too_deep.state == FAILED and "give a layer from 1 to 2" in too_deep.message
 
 
-def test_what_fails_says_why_and_the_line_goes_on(models, order, tmp_path):
+def test_what_fails_says_why_and_the_line_goes_on(models, run_request, tmp_path):
     jobs = Jobs(models, tmp_path)
-    bad = jobs.submit(replace(order, config=replace(CONFIG, layer=9)))
-    good = jobs.submit(order)
-    assert wait(bad).state == FAILED and "Layer 9 is beyond this model" in bad.said and not bad.resumable
+    bad = jobs.submit(replace(run_request, config=replace(CONFIG, layer=9)))
+    good = jobs.submit(run_request)
+    assert wait(bad).state == FAILED and "Layer 9 is beyond this model" in bad.message and not bad.resumable
     assert wait(good).state == DONE
 
 
-def test_a_full_line_refuses_and_names_and_files_go_as_asked(models, order, tmp_path):
+def test_a_full_line_refuses_and_names_and_files_go_as_asked(models, run_request, tmp_path):
     jobs = Jobs(models, tmp_path)
-    running = jobs.submit(replace(order, config=LONG), "owner")
+    running = jobs.submit(replace(run_request, config=LONG), "owner")
     wait(running, lambda job: len(job.steps) > 2)
     with pytest.raises(ValueError, match="still at work"):
         jobs.rename(running, "other")
-    waiting = [jobs.submit(order) for _ in range(MAX_WAITING)]
+    waiting = [jobs.submit(run_request) for _ in range(MAX_WAITING)]
     with pytest.raises(ValueError, match="8 fine-tunes are waiting already"):
-        jobs.submit(order)
+        jobs.submit(run_request)
     assert jobs.progress(waiting[1]) == "Waiting: 2 before it."
     for job in waiting[1:]:
         jobs.delete(job)
@@ -183,11 +183,11 @@ def test_a_full_line_refuses_and_names_and_files_go_as_asked(models, order, tmp_
     assert jobs.of("owner") == []
 
 
-def test_runs_are_kept_for_the_hours_that_were_said(models, order, tmp_path):
+def test_runs_are_kept_for_the_hours_that_were_said(models, run_request, tmp_path):
     jobs = Jobs(models, tmp_path, replace(OWN_MACHINE, keep_hours=1))
-    old = wait(jobs.submit(order, "owner"))
-    old.made -= 3700
-    new = wait(jobs.submit(replace(order, name="new"), "owner"))
+    old = wait(jobs.submit(run_request, "owner"))
+    old.created -= 3700
+    new = wait(jobs.submit(replace(run_request, name="new"), "owner"))
     assert jobs.of("owner") == [new] and not old.folder.exists()
 
 
@@ -210,11 +210,11 @@ def killed_at(monkeypatch, place: str) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("stopped", [False, True])
-def test_a_server_that_ends_while_it_measures_loses_nothing(stopped, models, order, tmp_path, monkeypatch):
+def test_a_server_that_ends_while_it_measures_loses_nothing(stopped, models, run_request, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         killed_at(patch, "ui.server.training_run.measured_run")
         jobs = Jobs(models, tmp_path)
-        job = jobs.submit(replace(order, config=LONG) if stopped else order, "owner")
+        job = jobs.submit(replace(run_request, config=LONG) if stopped else run_request, "owner")
         if stopped:
             wait(job, lambda job: len(job.steps) > 1)
             jobs.stop(job)
@@ -227,32 +227,32 @@ def test_a_server_that_ends_while_it_measures_loses_nothing(stopped, models, ord
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_server_that_ends_before_it_saves_goes_on_from_the_last_step(models, order, tmp_path, monkeypatch):
+def test_a_server_that_ends_before_it_saves_goes_on_from_the_last_step(models, run_request, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         killed_at(patch, "tli_core.reports.model_card.save_adapter")
         jobs = Jobs(models, tmp_path / "killed")
-        job = jobs.submit(order, "owner")
+        job = jobs.submit(run_request, "owner")
         wait(job, lambda job: not jobs._worker.is_alive())
     again = Jobs(models, tmp_path / "killed")
     (found,) = again.of("owner")
     assert found.state == BROKEN_OFF and found.resumable and not found.adapter
     again.resume(found)
     assert wait(found).state == DONE
-    whole = wait(Jobs(models, tmp_path / "whole").submit(order))
+    whole = wait(Jobs(models, tmp_path / "whole").submit(run_request))
     weights = [one.adapter / "adapter_model.safetensors" for one in (found, whole)]
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
-def test_a_run_that_is_done_keeps_its_curve_and_lets_its_moments_go(models, order, tmp_path):
-    job = wait(Jobs(models, tmp_path).submit(order, "owner"))
+def test_a_run_that_is_done_keeps_its_curve_and_lets_its_moments_go(models, run_request, tmp_path):
+    job = wait(Jobs(models, tmp_path).submit(run_request, "owner"))
     assert (job.folder / "state.safetensors").stat().st_size < 10_000
     (again,) = Jobs(models, tmp_path).of("owner")
     assert again.steps == job.steps and not again.resumable
 
 
-def test_the_line_goes_on_where_the_disk_does_not(models, order, tmp_path, monkeypatch):
+def test_the_line_goes_on_where_the_disk_does_not(models, run_request, tmp_path, monkeypatch):
     jobs = Jobs(models, tmp_path)
-    first = wait(jobs.submit(replace(order, config=LONG)), lambda job: len(job.steps) > 1)
+    first = wait(jobs.submit(replace(run_request, config=LONG)), lambda job: len(job.steps) > 1)
 
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
@@ -260,16 +260,16 @@ def test_the_line_goes_on_where_the_disk_does_not(models, order, tmp_path, monke
     with monkeypatch.context() as patch:
         patch.setattr("tli_core.reports.json_csv.write_text", full)
         jobs.stop(first)
-        assert wait(first).state == FAILED and "could not write to its disk" in first.said
+        assert wait(first).state == FAILED and "could not write to its disk" in first.message
         with pytest.raises(ValueError, match=r"cannot keep a run on its disk \(No space left on device\)"):
-            jobs.submit(order)
-    assert wait(jobs.submit(order)).state == DONE
+            jobs.submit(run_request)
+    assert wait(jobs.submit(run_request)).state == DONE
     assert first.resumable
 
 
-def test_a_record_that_was_cut_is_passed_over_and_no_run_leaves_one(models, order, tmp_path, monkeypatch):
+def test_a_record_that_was_cut_is_skipped_and_no_run_leaves_one(models, run_request, tmp_path, monkeypatch):
     jobs = Jobs(models, tmp_path)
-    job = wait(jobs.submit(order, "owner"))
+    job = wait(jobs.submit(run_request, "owner"))
     with monkeypatch.context() as patch:
         killed_at(patch, "tli_core.atomic_files._to_disk")
         with pytest.raises(Killed):
@@ -279,10 +279,10 @@ def test_a_record_that_was_cut_is_passed_over_and_no_run_leaves_one(models, orde
     assert Jobs(models, tmp_path).of("owner") == []
 
 
-def test_strangers_share_by_address_as_well_as_by_browser(models, order, tmp_path):
+def test_strangers_share_by_address_as_well_as_by_browser(models, run_request, tmp_path):
     limits = replace(OWN_MACHINE, folders=False, at_work=1, runs=2, run_bytes=200_000, own_bytes=10**9, all_bytes=10**9)
     jobs = Jobs(models, tmp_path, limits)
-    long = replace(order, config=LONG)
+    long = replace(run_request, config=LONG)
     running = [jobs.submit(long, f"browser {i}", "school") for i in range(limits.by_address)]
     with pytest.raises(ValueError, match="3 runs from your network are at work"):
         jobs.submit(long, "a fourth browser", "school")
@@ -296,7 +296,7 @@ def test_strangers_share_by_address_as_well_as_by_browser(models, order, tmp_pat
     stopped.steps = (replace(stopped.steps[-1], seconds=limits.train_seconds),)
     with pytest.raises(ValueError, match="This run has had its 60 minutes"):
         jobs.resume(stopped, "elsewhere")
-    large = replace(order, config=replace(CONFIG, rank=256, targets=("q_proj", "up_proj", "down_proj")))
+    large = replace(run_request, config=replace(CONFIG, rank=256, targets=("q_proj", "up_proj", "down_proj")))
     with pytest.raises(ValueError, match=r"The run would take \d+ MB, more than 0, the most here"):
         jobs.submit(large, "another", "office")
     for job in running:

@@ -10,7 +10,15 @@ from babel.messages.pofile import read_po
 
 import ui.page
 import ui.serve
-from tli_core.i18n import ENGLISH, SWAHILI, catalogue_path, in_language, say, say_n, set_reader_language
+from tli_core.i18n import (
+    ENGLISH,
+    SWAHILI,
+    catalogue_path,
+    in_language,
+    set_reader_language,
+    translate,
+    translate_plural,
+)
 from tli_core.locales.__main__ import unfinished
 from tli_core.locales.extract import template
 from ui.language import SWAHILI_TEXTS, _opened_in_swahili, language_of_reader, swahili_of, wants_swahili
@@ -66,10 +74,10 @@ def test_swahili_has_the_fields_of_its_english(entries):
 
 def test_a_number_takes_the_form_that_the_language_has_for_it():
     one, many = "From {n} pair.", "From {n} pairs."
-    assert (say_n(one, many, 1), say_n(one, many, 3)) == ("From 1 pair.", "From 3 pairs.")
+    assert (translate_plural(one, many, 1), translate_plural(one, many, 3)) == ("From 1 pair.", "From 3 pairs.")
     known = next(entry for entry in catalogue(SWAHILI) if isinstance(entry.id, tuple) and "hint" in entry.id[0])
     with in_language(SWAHILI):
-        said = [say_n(*known.id, n) for n in (1, 3)]
+        said = [translate_plural(*known.id, n) for n in (1, 3)]
     assert said[0] != said[1] and "3" in said[1] and "hint" not in " ".join(said)
 
 
@@ -112,19 +120,19 @@ def test_a_page_is_sent_in_its_readers_language_from_the_start(demo):
 
 
 def test_somebodys_own_words_are_said_as_they_stand():
-    assert say('Mend {"swahili": 1}.') == 'Mend {"swahili": 1}.'
+    assert translate('Mend {"swahili": 1}.') == 'Mend {"swahili": 1}.'
 
 
 def test_it_is_said_in_the_readers_language_unless_another_was_settled():
     set_reader_language(lambda: SWAHILI)
     try:
-        assert say("block {number}", number=3) == "bloku la 3"
+        assert translate("block {number}", number=3) == "bloku la 3"
         with in_language(ENGLISH):
-            assert say("block {number}", number=3) == "block 3"
+            assert translate("block {number}", number=3) == "block 3"
     finally:
         set_reader_language(language_of_reader)
     # Outside a visitor's event, as on the command line or in a job.
-    assert say("block {number}", number=3) == "block 3"
+    assert translate("block {number}", number=3) == "block 3"
 
 
 def test_marks_and_figures_are_kept(entries):

@@ -18,7 +18,7 @@ from tests.browsing import free_port
 from tests.hub import serve, take_for_the_hub
 from tli_core.models.adapter_sources import WEIGHTS, unpack_adapter
 from tli_core.models.registry import ROOT
-from tli_core.training.config import KNOBS
+from tli_core.training.config import SETTINGS
 from ui import language
 from ui.server.hosting import OWN_MACHINE, hosting
 from ui.server.jobs import Jobs
@@ -220,14 +220,14 @@ def test_one_address_does_not_fill_the_line(served):
 def test_what_a_program_sends_is_checked_before_it_is_used(served):
     """Numbers that are none, as JSON for other languages than Python's has them."""
     number = event(served, "train")
-    for knob, value, says in (
+    for setting, value, says in (
         ("epochs", 1e999, "epochs must be a whole number"),
         ("epochs", "many", "epochs must be a whole number"),
         ("seed", float("nan"), "seed must be a whole number"),
         ("layer", "²", "layer must be a number or output"),
         ("targets", "q_proj", "targets must be a list"),
     ):
-        settings = [value if name == knob else None for name in KNOBS]
+        settings = [value if name == setting else None for name in SETTINGS]
         given = ["maji, water\nmoto, fire", 7, "lugha-mini", "corrected", *settings]
         body = json.dumps({"fn_index": number, "session_hash": "programs", "data": given})
         assert served.client.post("queue/join", content=body, headers={"Content-Type": "application/json"}).is_success

@@ -11,7 +11,7 @@ from tli_core.lists.formats import PairList
 from tli_core.lists.lint import leak_notice
 from tli_core.models.registry import OWN_ADAPTERS, check_adapter_name
 from tli_core.reports.notices import worded
-from tli_core.training.config import KNOBS, Knob
+from tli_core.training.config import SETTINGS, Setting
 from tli_core.training.presets import PRESETS, read_preset
 
 
@@ -20,9 +20,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_model(command)
     command.add_argument("--pairs", type=Path, help="pairs to train on; without it, the shipped training list")
     command.add_argument("--control", type=Path, help="held-out pairs; without it, the shipped control list")
-    command.add_argument("--preset", default="corrected", help="corrected, published, or a YAML file of knobs")
-    for knob in KNOBS.values():
-        _add_knob(command, knob)
+    command.add_argument("--preset", default="corrected", help="corrected, published, or a YAML file of settings")
+    for setting in SETTINGS.values():
+        _add_setting(command, setting)
     command.add_argument("--seeds", type=int, default=1, metavar="N", help="train from N seeds and report the spread")
     command.add_argument(
         "--pilot", action="store_true", help="pick the layer as published: highest cosine, BOS and all"
@@ -32,19 +32,19 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--adapters", type=Path, help="the folder to put it in; adapters/ by default")
 
 
-def _add_knob(command: argparse.ArgumentParser, knob: Knob) -> None:
+def _add_setting(command: argparse.ArgumentParser, setting: Setting) -> None:
     """A setting's flag; its value stays None where it is not given, and the preset's holds."""
     kinds = {"whole": int, "real": float, "layer": layer_argument}
-    settings: dict[str, Any] = {"help": (knob.help or knob.label).replace("%", "%%"), "default": None}
-    if knob.kind == "switch":
+    settings: dict[str, Any] = {"help": (setting.help or setting.label).replace("%", "%%"), "default": None}
+    if setting.kind == "switch":
         settings["action"] = "store_true"
-    elif knob.kind == "choices":
+    elif setting.kind == "choices":
         settings |= {"nargs": "+", "metavar": "MATRIX"}
-    elif knob.kind == "choice":
-        settings["choices"] = knob.choices
+    elif setting.kind == "choice":
+        settings["choices"] = setting.choices
     else:
-        settings["type"] = kinds[knob.kind]
-    command.add_argument(f"--{knob.name.replace('_', '-')}", **settings)
+        settings["type"] = kinds[setting.kind]
+    command.add_argument(f"--{setting.name.replace('_', '-')}", **settings)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -97,8 +97,8 @@ def training_config(arguments: argparse.Namespace):
     """The preset, by name or from a file, with the settings that were given."""
     preset = arguments.preset
     config = PRESETS[preset] if preset in PRESETS else read_preset(preset)
-    given = {name: getattr(arguments, name) for name in KNOBS if getattr(arguments, name) is not None}
-    return replace(config, **{name: KNOBS[name].parse(value) for name, value in given.items()})
+    given = {name: getattr(arguments, name) for name in SETTINGS if getattr(arguments, name) is not None}
+    return replace(config, **{name: SETTINGS[name].parse(value) for name, value in given.items()})
 
 
 def _after_pilot(loaded, pairs: PairList, config):

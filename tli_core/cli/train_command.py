@@ -3,7 +3,7 @@
 import shlex
 
 from tli_core.training.config import TrainingConfig
-from tli_core.training.presets import changed_knobs
+from tli_core.training.presets import changed_settings
 
 
 def train_command(config: TrainingConfig, model: str, name: str, pairs_file: str | None = None) -> str:
@@ -15,11 +15,11 @@ def train_command(config: TrainingConfig, model: str, name: str, pairs_file: str
     options = [f"--model {shlex.quote(model)}", f"--preset {config.preset}"]
     if pairs_file:
         options.append(f"--pairs {shlex.quote(pairs_file)}")
-    for knob, value in changed_knobs(config).items():
-        option = f"--{knob.replace('_', '-')}"
-        if knob == "shuffled":
+    for setting, value in changed_settings(config).items():
+        option = f"--{setting.replace('_', '-')}"
+        if setting == "shuffled":
             options.append(option)
-        elif knob == "targets":
+        elif setting == "targets":
             options.append(f"{option} {' '.join(value)}")
         else:
             options.append(f"{option} {value}")

@@ -6,6 +6,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from tli_core.encoding.packing import Pack
+from tli_core.i18n import N_, translate
 from tli_core.models import architecture
 from tli_core.models.placement import resident
 
@@ -33,7 +34,8 @@ def visit_layers(
     blocks = len(architecture.blocks(model))
     last = blocks if upto is None else upto
     if not 0 <= last <= blocks:
-        raise ValueError(f"There is no layer {last}: this model has layers 0 to {blocks}.")
+        text = N_("There is no layer {last}: this model has layers 0 to {blocks}.")
+        raise ValueError(translate(text, last=last, blocks=blocks))
     embed, norm, rotary = architecture.embeddings(model), architecture.final_norm(model), architecture.rotary(model)
     masks = [pack.additive_mask(model.dtype) for pack in packs]
     tables = [rotary(mask, position_ids=pack.positions) for mask, pack in zip(masks, packs, strict=True)]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tli_core.i18n import N_, translate
+
 POOLINGS = ("words", "all", "last")
 """`words`: mean over tokens that are not special. `all`: over every token, BOS included. `last`: the last one."""
 
@@ -24,7 +26,8 @@ def pooling_weights(word: EncodedWord, pooling: str) -> np.ndarray:
         ValueError: an unknown pooling.
     """
     if pooling not in POOLINGS:
-        raise ValueError(f"There is no pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
+        text = N_("There is no pooling {pooling!r}: choose one of {choices}.")
+        raise ValueError(translate(text, pooling=pooling, choices=", ".join(POOLINGS)))
     counted = np.zeros(len(word.ids), dtype=np.float32)  # (t,)
     if pooling == "words":
         counted[:] = ~np.asarray(word.special)

@@ -7,6 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from tli_core.encoding.pooling import EncodedWord
+from tli_core.i18n import translate
 from tli_core.models.tokenizer import prefix_of
 
 MAX_BATCH_TOKENS = 8192
@@ -29,7 +30,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[Enc
     ]
     for word, tokens in zip(words, encoded, strict=True):
         if all(tokens.special):
-            raise ValueError(f"The tokenizer makes no token of {word!r}: leave it out.")
+            raise ValueError(translate("The tokenizer makes no token of {word!r}: leave it out.", word=word))
     return encoded
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.pairs import WordPair, normalise
 
@@ -21,8 +21,6 @@ MAX_LINE_LENGTH = 10_000
 
 MAX_SIZE = 4_000_000
 """Bytes of a file, characters of a text."""
-
-_EXAMPLE = '"maji, water"'
 
 
 @dataclass(frozen=True)
@@ -48,16 +46,17 @@ def read_pairs(path: str | Path) -> PairList:
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"There is no file of pairs at {path}: check the path.")
+        raise ValueError(translate("There is no file of pairs at {path}: check the path.", path=path))
     if path.stat().st_size > MAX_SIZE:
         most = MAX_SIZE // 1_000_000
-        raise ValueError(
-            say("{file} is larger than {most} MB: split it into smaller lists.", file=path.name, most=most)
-        )
+        text = N_("{file} is larger than {most} MB: split it into smaller lists.")
+        raise ValueError(translate(text, file=path.name, most=most))
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        text = say("{file} is not UTF-8 text (byte {byte}): save it again as UTF-8.", file=path.name, byte=error.start)
+        text = translate(
+            "{file} is not UTF-8 text (byte {byte}): save it again as UTF-8.", file=path.name, byte=error.start
+        )
         raise ValueError(text) from error
     return parse_pairs(text)
 
@@ -75,7 +74,7 @@ def parse_pairs(text: str) -> PairList:
     """
     if len(text) > MAX_SIZE:
         text = N_("The list has more than {most} million characters: split it into smaller lists.")
-        raise ValueError(say(text, most=MAX_SIZE // 1_000_000))
+        raise ValueError(translate(text, most=MAX_SIZE // 1_000_000))
     # Before Python 3.11 the csv module refuses a line with a NUL in it.
     text = text.removeprefix("\ufeff").replace("\0", " ")
     rows = _json_rows(text) if text.lstrip()[:1] in ("[", "{") else _line_rows(text)
@@ -91,21 +90,16 @@ def parse_pairs(text: str) -> PairList:
             continue
         key = (normalise(pair.source), normalise(pair.target))
         if key in seen:
-            again = say("repeats {place} ({source}, {target}); it is counted once.",
+            again = translate("repeats {place} ({source}, {target}); it is counted once.",
                         place=seen[key].lower(), source=pair.source, target=pair.target)  # fmt: skip
             warnings.append(f"{place}: {again}")
             continue
         seen[key] = place
         pairs.append(pair)
     if not pairs:
-        reason = warnings[0] if warnings else say("The list is empty.")
-        raise ValueError(
-            say(
-                "No pair could be read. {reason} Write one pair a line, such as {example}.",
-                reason=reason,
-                example=_EXAMPLE,
-            )
-        )
+        reason = warnings[0] if warnings else translate("The list is empty.")
+        text = N_("No pair could be read. {reason} Write one pair a line, such as {example}.")
+        raise ValueError(translate(text, reason=reason, example=_example()))
     return PairList(tuple(pairs), tuple(warnings), tuple(unread))
 
 
@@ -138,17 +132,17 @@ def _json_rows(text: str) -> Iterable[tuple[str, str, _Row]]:
         entries = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         known = isinstance(error, json.JSONDecodeError)
-        place = f"{_line(error.lineno).lower()}: {error.msg}" if known else say("nested too deep")
-        text = say("The JSON could not be read ({place}): mend it there, or write one pair a line.", place=place)
+        place = f"{_line(error.lineno).lower()}: {error.msg}" if known else translate("nested too deep")
+        text = translate("The JSON could not be read ({place}): mend it there, or write one pair a line.", place=place)
         raise ValueError(text) from error
     if not isinstance(entries, list):
-        raise ValueError(say('The JSON must be an array of {"source": …, "target": …} objects: wrap it in [ ].'))
+        raise ValueError(translate('The JSON must be an array of {"source": …, "target": …} objects: wrap it in [ ].'))
     for number, entry in enumerate(entries, 1):
         came = f"# {json.dumps(entry, ensure_ascii=False)}"
         sides = [_of_side(entry, names) for names in _side_names()] if isinstance(entry, dict) else [None]
         if not all(isinstance(side, str) for side in sides):
             shown = json.dumps(entry, ensure_ascii=False)[:60]
-            problem = say('expected {{"source": "…", "target": "…"}}, got {found}.', found=shown)
+            problem = translate('expected {{"source": "…", "target": "…"}}, got {found}.', found=shown)
             yield _entry(number), came, _Row(problem=problem)
             continue
         glosses = entry.get("glosses", "")
@@ -163,7 +157,7 @@ def _line_rows(text: str) -> Iterable[tuple[str, str, _Row]]:
     lines = [(number, line) for number, line in lines if not line.lstrip().startswith("#")]
     long = {number: line for number, line in lines if len(line) > MAX_LINE_LENGTH}
     for number, line in long.items():
-        problem = say(
+        problem = translate(
             "the line has more than {most} characters: put each pair on a line of its own.", most=MAX_LINE_LENGTH
         )
         yield _line(number), line, _Row(problem=problem)
@@ -174,7 +168,7 @@ def _line_rows(text: str) -> Iterable[tuple[str, str, _Row]]:
         for number, line in lines[1:]:
             fields = next(csv.reader([line], delimiter=delimiter))
             if len(fields) <= max(columns["source"], columns["target"]):
-                problem = say("expected {n} columns as in the header, got {found!r}.", n=width, found=line[:60])
+                problem = translate("expected {n} columns as in the header, got {found!r}.", n=width, found=line[:60])
                 yield _line(number), line, _Row(problem=problem)
                 continue
             glosses = fields[columns["glosses"]] if columns.get("glosses", len(fields)) < len(fields) else ""
@@ -185,11 +179,11 @@ def _line_rows(text: str) -> Iterable[tuple[str, str, _Row]]:
 
 
 def _line(number: int) -> str:
-    return say("Line {number}", number=number)
+    return translate("Line {number}", number=number)
 
 
 def _entry(number: int) -> str:
-    return say("Entry {number}", number=number)
+    return translate("Entry {number}", number=number)
 
 
 def _header(line: str) -> dict[str, int]:
@@ -223,12 +217,14 @@ def _split_line(line: str) -> _Row:
             fields = line.split(separator, 1)
         else:
             return _Row(
-                problem=say(
-                    'expected "swahili, english", got {found!r}; put a comma between the two.', found=line.strip()[:60]
+                problem=translate(
+                    "expected two words, such as {example}, got {found!r}; put a comma between the two.",
+                    example=_example(),
+                    found=line.strip()[:60],
                 )
             )
     if len(fields) != 2:
-        problem = say("expected two columns, got {n}; put quotes round a side that holds a comma.", n=len(fields))
+        problem = translate("expected two columns, got {n}; put quotes round a side that holds a comma.", n=len(fields))
         return _Row(problem=problem)
     target, _, glosses = fields[1].partition(";")
     return _Row(fields[0], target, glosses)
@@ -241,13 +237,13 @@ def _checked(row: _Row) -> tuple[WordPair | None, str]:
     source, target = _clean(row.source), _clean(row.target)
     for side, word in zip(language_pair().names, (source, target), strict=True):
         if not word:
-            return None, say(
-                "the {side} side is empty; write both, such as {example}.", side=say(side), example=_EXAMPLE
+            return None, translate(
+                "the {side} side is empty; write both, such as {example}.", side=translate(side), example=_example()
             )
         if len(word) > MAX_WORD_LENGTH:
-            return None, say(
+            return None, translate(
                 "the {side} side has {n} characters; shorten it to {most}.",
-                side=say(side),
+                side=translate(side),
                 n=len(word),
                 most=MAX_WORD_LENGTH,
             )
@@ -263,10 +259,16 @@ def single_word(text: str) -> str:
     """
     word = _clean(text)
     if not word:
-        raise ValueError(say("The word is empty: type one, such as maji."))
+        raise ValueError(translate("The word is empty: type one."))
     if len(word) > MAX_WORD_LENGTH:
-        raise ValueError(say("The word has {n} characters: shorten it to {most}.", n=len(word), most=MAX_WORD_LENGTH))
+        raise ValueError(
+            translate("The word has {n} characters: shorten it to {most}.", n=len(word), most=MAX_WORD_LENGTH)
+        )
     return word
+
+
+def _example() -> str:
+    return f'"{language_pair().example}"'
 
 
 def _clean(word: str) -> str:

@@ -25,8 +25,24 @@ class Language:
 
 
 @dataclass(frozen=True)
+class PageTexts:
+    """What the page says of two languages.
+
+    question: what the page answers. pairs_label: the heading of the box for pairs. examples: lists by their names, one
+    pair a line; the first is what the page opens with, and its first line is the example in messages. picture: the
+    list that is drawn first. untidy: a list with faults for the linter to find.
+    """
+
+    question: str
+    pairs_label: str
+    examples: Mapping[str, str]
+    picture: str
+    untidy: str
+
+
+@dataclass(frozen=True)
 class LanguagePair:
-    """Two languages and what measuring them needs.
+    """Two languages and what measuring and showing them needs.
 
     translations: the prompts that ask for a translation, to_target first. probes: the published kinds of question.
     source_infinitives and target_infinitives: how infinitives begin. source_sentences and target_sentences: plain
@@ -42,6 +58,12 @@ class LanguagePair:
     source_sentences: tuple[str, ...]
     target_sentences: tuple[str, ...]
     lexicon: Path
+    page: PageTexts
+
+    @property
+    def example(self) -> str:
+        """A pair as people write it, for messages."""
+        return next(iter(self.page.examples.values())).splitlines()[0]
 
     @property
     def names(self) -> tuple[str, str]:
@@ -86,4 +108,5 @@ def language_pair(key: str = DEFAULT) -> LanguagePair:
         source_sentences=tuple(read["sentences"]["source"]),
         target_sentences=tuple(read["sentences"]["target"]),
         lexicon=folder / "lexicon.csv",
+        page=PageTexts(**read["page"]),
     )

@@ -4,6 +4,7 @@ import csv
 from functools import cache
 from typing import NamedTuple
 
+from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import DEFAULT, language_pair
 from tli_core.lists.pairs import WordPair
 
@@ -37,5 +38,6 @@ def lexicon(pair: str = DEFAULT) -> tuple[LexiconEntry, ...]:
 def shipped(split: str, pair: str = DEFAULT) -> tuple[WordPair, ...]:
     """The lexicon's pairs of one split: train, control, pool (the reference pool) or reserved (never trained on)."""
     if split not in SPLITS:
-        raise ValueError(f"There is no split {split!r}: choose one of {', '.join(SPLITS)}.")
+        text = N_("There is no split {split!r}: choose one of {choices}.")
+        raise ValueError(translate(text, split=split, choices=", ".join(SPLITS)))
     return tuple(entry.pair for entry in lexicon(pair) if entry.split == split)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.lexicon import lexicon
 from tli_core.lists.pairs import WordPair, normalise
@@ -88,9 +88,9 @@ def leaks(trained: Sequence[WordPair], control: Sequence[WordPair]) -> Iterator[
     for index, pair in enumerate(control):
         both = [word for word, seen in ((pair.source, source), (pair.target, target)) if normalise(word) in seen]
         if both:
-            text = say("{words} is also trained on, so this pair does not test unseen words.",
+            text = translate("{words} is also trained on, so this pair does not test unseen words.",
                        words=", ".join(map(repr, both)))  # fmt: skip
-            yield Finding(N_("leak"), index, text, say("leave it out"))
+            yield Finding(N_("leak"), index, text, translate("leave it out"))
 
 
 def leak_notice(trained: Sequence[WordPair], control: Sequence[WordPair]) -> Notice | None:
@@ -116,19 +116,19 @@ def _wording(pairs: Sequence[WordPair]) -> Iterator[Finding]:
         for kind, rule in _RULES.items():
             changed = rule(current)
             if changed is not None:
-                text = say(_MESSAGES[kind], source=current.source, target=current.target)
-                yield Finding(kind, index, text, say("write {pair}", pair=_shown(changed)))
+                text = translate(_MESSAGES[kind], source=current.source, target=current.target)
+                yield Finding(kind, index, text, translate("write {pair}", pair=_shown(changed)))
                 current = changed
         if normalise(current.source) == normalise(current.target):
             yield Finding(
                 N_("same spelling"),
                 index,
-                say(
+                translate(
                     "{word!r} is spelt the same in both languages (a name or a loan?), so its cosine is 1 whatever the "
                     "model knows.",
                     word=pair.source,
                 ),
-                say("leave it out"),
+                translate("leave it out"),
             )
 
 
@@ -143,16 +143,16 @@ def _repeats(pairs: Sequence[WordPair]) -> Iterator[Finding]:
             yield Finding(
                 N_("repeated pair") if same else N_("several translations"),
                 index,
-                say(
+                translate(
                     N_("{word!r} is there twice, both times as {other!r}.")
                     if same
                     else N_("{word!r} is there twice, also as {other!r}."),
                     word=pair.source,
                     other=first.target,
                 ),
-                say("count it once")
+                translate("count it once")
                 if same
-                else say("keep {pair} and count {word!r} as right too", pair=_shown(first), word=pair.target),
+                else translate("keep {pair} and count {word!r} as right too", pair=_shown(first), word=pair.target),
                 first_source[source],
             )
         elif target in first_target:
@@ -160,7 +160,7 @@ def _repeats(pairs: Sequence[WordPair]) -> Iterator[Finding]:
             yield Finding(
                 N_("synonyms"),
                 index,
-                say(
+                translate(
                     "{word!r} also translates {other!r}; the two are never used as each other's wrong answer.",
                     word=pair.target,
                     other=other,
@@ -178,7 +178,7 @@ def _fragments(pairs: Sequence[WordPair], subwords: Callable[[str], Sequence[str
                 yield Finding(
                     N_("many pieces"),
                     index,
-                    say(
+                    translate(
                         "{word!r} falls into {n} pieces ({pieces}): its vector is a mean of fragments.",
                         word=word,
                         n=len(pieces),
@@ -198,7 +198,7 @@ def read_by_byte(words: Iterable[str], subwords: Callable[[str], Sequence[str]])
     found = [word for word in dict.fromkeys(words) if any("\ufffd" in piece for piece in subwords(word))]
     if not found:
         return ""
-    return say(
+    return translate(
         "The model has no pieces for {words} and reads bytes: where two such words are close, they share bytes, not "
         "meaning.",
         words=", ".join(found[:5]),

@@ -12,11 +12,10 @@ from tli_core.lists.lexicon import lexicon
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYWORDS = {
-    "say": None,
+    "translate": None,
     "N_": None,
-    "say_n": (1, 2),
-    # A measure's heading in tables, and the row of a table.
-    "Measure": (2,),
+    "translate_plural": (1, 2),
+    # The row of a table.
     "add": (1,),
     # Gradio's label of a tab or an accordion, where it is not marked.
     "over": (1,),
@@ -38,11 +37,12 @@ def template() -> Catalog:
 
 
 def texts_of_data() -> Iterator[tuple[str, str]]:
-    """The texts of every language pair, with the file that they are in: names, prompts, and the lexicon's topics."""
+    """The texts of every language pair, each with its file: names, prompts, the page's, and the lexicon's topics."""
     for path in sorted(FOLDER.glob("*/pair.yaml")):
         pair = language_pair(path.parent.name)
         place = path.relative_to(ROOT).as_posix()
-        for text in (*pair.names, *(name for t in pair.templates for name in (t.name, t.shows))):
+        prompts = (text for template in pair.templates for text in (template.name, template.shows))
+        for text in (*pair.names, *prompts, pair.page.question, pair.page.pairs_label, *pair.page.examples):
             yield text, place
         for topic in sorted({entry.topic for entry in lexicon(path.parent.name)}):
             yield topic, pair.lexicon.relative_to(ROOT).as_posix()

@@ -16,7 +16,7 @@ from torch import Tensor
 from tli_core.distributed import gather_objects, own_part
 from tli_core.encoding.pair_states import PairStates, embed_by_pooling, reference_states
 from tli_core.encoding.pooling import POOLINGS
-from tli_core.i18n import say
+from tli_core.i18n import translate
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.artefacts import (
     attention_sinks,
@@ -79,7 +79,7 @@ def measure_by_pooling(
         ValueError: no pairs, an unknown pooling, or a word without tokens.
     """
     if not pairs:
-        raise ValueError(say("There are no pairs to measure: add at least one, such as maji, water."))
+        raise ValueError(translate("There are no pairs to measure: add at least one."))
     references = reference_states(loaded, adapter, poolings)
     # Parts of one size, so that none is too short to have wrong pairs of its own.
     size = -(-len(pairs) // -(-len(pairs) // PART))

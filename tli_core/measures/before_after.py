@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from tli_core.encoding.tokens import subwords
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.lint import leak_notice
 from tli_core.lists.pairs import WordPair, pair_digest
 from tli_core.measures.alignment import measure
@@ -137,7 +137,7 @@ def evaluate_lists(
     for name, pairs in ((TRAINED, trained), (CONTROL, control)):
         if len(pairs) < 2:
             text = N_("The {name} list needs at least two pairs, as they are compared with each other: add some.")
-            raise ValueError(say(text, name=say(name)))
+            raise ValueError(translate(text, name=translate(name)))
         for who, key in (("base", None), ("adapter", adapter)):
             progress(f"{len(pairs)} {name} pairs, {who}")
             results.append(measure(loaded, pairs, key, seed=seed))

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tli_core.encoding.tokens import encode, length_batches
-from tli_core.i18n import say
+from tli_core.i18n import translate
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.pairs import WordPair, normalise
 from tli_core.models import architecture
@@ -70,7 +70,7 @@ def continuations(
     """
     if not architecture.has_head(model):
         raise ValueError(
-            say("This checkpoint has no output head, so the model can be measured and trained but not generate.")
+            translate("This checkpoint has no output head, so the model can be measured and trained but not generate.")
         )
     encoded = encode(tokenizer, prompts)
     ends = torch.tensor(end_tokens(model))

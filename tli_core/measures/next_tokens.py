@@ -8,7 +8,7 @@ from itertools import zip_longest
 import torch
 
 from tli_core.encoding.tokens import encode
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.generation import end_tokens, greedy_logits
 from tli_core.measures.translation import GlossRanking, rank_glosses
@@ -56,14 +56,14 @@ def written(loaded: LoadedModel, adapter: str | None, prompt: str, max_new_token
     with loaded.using(adapter) as model:
         if not architecture.has_head(model):
             text = N_("{name} has no output head here, so it can be measured but writes nothing.")
-            raise ValueError(say(text, name=loaded.name))
+            raise ValueError(translate(text, name=loaded.name))
         ends = end_tokens(model)
     first: tuple[NextToken, ...] = ()
     new: list[int] = []
     for (logits,) in greedy_logits(lambda: loaded.using(adapter), torch.tensor([encoded.ids]), max_new_tokens):
         if not logits.isfinite().any() or logits.isnan().any():  # (vocabulary,)
             text = N_("What {name} would say next is no number (NaN or infinity): the model or the adapter is broken.")
-            raise ValueError(say(text, name=loaded.name))
+            raise ValueError(translate(text, name=loaded.name))
         if not new:
             first = _likeliest(loaded, logits)
         token = int(logits.argmax())

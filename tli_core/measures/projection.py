@@ -9,14 +9,14 @@ from torch import Tensor
 
 from tli_core.encoding.pooled_states import layer_states
 from tli_core.encoding.tokens import encode
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.formats import single_word
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.lexicon import lexicon
 from tli_core.lists.pairs import WordPair, normalise
+from tli_core.measures.projections import PROJECTIONS
 from tli_core.models.layers import layer_index, layer_words
 from tli_core.models.loaded_model import LoadedModel
-from tli_core.models.registry import PROJECTIONS
 
 NEIGHBOURS = 10
 
@@ -73,16 +73,19 @@ def project(
         ValueError: fewer than three pairs, an unknown method, or a layer that the model does not have.
     """
     if method not in PROJECTIONS:
-        raise ValueError(f"There is no projection {method!r}: choose one of {', '.join(PROJECTIONS)}.")
+        text = N_("There is no projection {method!r}: choose one of {choices}.")
+        raise ValueError(translate(text, method=method, choices=", ".join(PROJECTIONS)))
     if len(pairs) < 3:
-        raise ValueError(say("A picture of the space needs at least three pairs, got {n}: add some.", n=len(pairs)))
+        raise ValueError(
+            translate("A picture of the space needs at least three pairs, got {n}: add some.", n=len(pairs))
+        )
     index = layer_index(loaded.layer_names, layer)
     words = [pair.source for pair in pairs] + [pair.target for pair in pairs]
     vectors = torch.stack([_unit_states(loaded, words, key, index, pooling) for key in adapters])  # (m, 2n, d)
     n = len(pairs)
     if not vectors.isfinite().all():
         text = N_("At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there.")
-        raise ValueError(say(text, layer=layer_words(loaded.layer_names[index])))
+        raise ValueError(translate(text, layer=layer_words(loaded.layer_names[index])))
     nearest = (vectors[:, :n] @ vectors[:, n:].transpose(1, 2)).argmax(dim=2)  # (m, n)
     flat = _reduced(vectors.flatten(0, 1).numpy(), method, seed)  # (m · 2n, 2)
     points = flat.reshape(len(adapters), 2, n, 2).transpose(0, 2, 1, 3)  # (m, n, 2, 2)
@@ -110,7 +113,8 @@ def nearest_words(
     word = single_word(word)
     names = language_pair().names
     if language not in names:
-        raise ValueError(f"There is no language {language!r}: choose {' or '.join(names)}.")
+        text = N_("There is no language {language!r}: choose {choices}.")
+        raise ValueError(translate(text, language=language, choices=" or ".join(names)))
     index = layer_index(loaded.layer_names, layer)
     right = translations(word, language)
     candidates = _vocabulary(names[1 - names.index(language)])
@@ -119,7 +123,7 @@ def nearest_words(
     cosines = (others @ _unit_states(loaded, [word], adapter, index, pooling)[0]).numpy()  # (candidates,)
     if not np.isfinite(cosines).all():
         text = N_("At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there.")
-        raise ValueError(say(text, layer=layer_words(loaded.layer_names[index])))
+        raise ValueError(translate(text, layer=layer_words(loaded.layer_names[index])))
     order = np.argsort(-cosines, kind="stable")
     ranked = [Neighbour(candidates[i], float(cosines[i]), normalise(candidates[i]) in right) for i in order]
     ranks = [rank for rank, neighbour in enumerate(ranked, 1) if neighbour.right]

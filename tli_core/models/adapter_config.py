@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.models.architecture import BLOCK_NUMBER
 
 CONFIG = "adapter_config.json"
@@ -150,20 +150,20 @@ def read_adapter_config(path: Path) -> AdapterConfig:
                 "{name}/adapter_config.json has no peft_type: PEFT did not save it. Convert it to a PEFT LoRA with the "
                 "tool that made it."
             )
-            raise ValueError(say(text, name=path.name))
+            raise ValueError(translate(text, name=path.name))
         text = N_("{name} is a {kind} adapter: only LoRA adapters can be used here.")
-        raise ValueError(say(text, name=path.name, kind=ascii(given["peft_type"])[:40].strip("'")))
+        raise ValueError(translate(text, name=path.name, kind=ascii(given["peft_type"])[:40].strip("'")))
     return _Fields(path.name, given).config()
 
 
 def _config_object(path: Path) -> dict[str, Any]:
     file = path / CONFIG
     if not file.is_file():
-        raise ValueError(say("{path} has no adapter_config.json: point to a folder that PEFT saved.", path=path))
+        raise ValueError(translate("{path} has no adapter_config.json: point to a folder that PEFT saved.", path=path))
     found = read_json_object(file, MAX_CONFIG_BYTES)
     if found is None:
         text = N_("{name}/adapter_config.json is no JSON object, or is cut short: save the adapter again.")
-        raise ValueError(say(text, name=path.name))
+        raise ValueError(translate(text, name=path.name))
     return found
 
 
@@ -217,7 +217,7 @@ class _Fields:
                 "{name}: init_lora_weights is {value}, which takes a part out of the base's own matrices. Convert it "
                 "to plain LoRA: save it again with path_initial_model_for_weight_conversion."
             )
-            raise ValueError(say(text, name=self._adapter, value=init[:40]))
+            raise ValueError(translate(text, name=self._adapter, value=init[:40]))
         if not (init is None or isinstance(init, (bool, str))) or init not in _PLAIN_INITS:
             raise self._wrong("init_lora_weights", init, N_("true, false, or a name that PEFT knows"))
         for name in _UNSUPPORTED:
@@ -227,7 +227,7 @@ class _Fields:
                     "{name}: {field} is set, which is more than LoRA on matrices and embeddings. Train or convert it "
                     "to plain LoRA."
                 )
-                raise ValueError(say(text, name=self._adapter, field=name))
+                raise ValueError(translate(text, name=self._adapter, field=name))
         if self._flag("lora_bias") and self._flag("use_dora"):
             raise self._wrong("lora_bias", True, N_("false where use_dora is true"))
         bias = self._given.get("bias", "none")
@@ -245,13 +245,15 @@ class _Fields:
                     "{name}: {field} in its adapter_config.json is not known here, so what it does cannot be told. "
                     "Set it to null if it changes nothing."
                 )
-                raise ValueError(say(text, name=self._adapter, field=ascii(name)[1:61].rstrip("'")))
+                raise ValueError(translate(text, name=self._adapter, field=ascii(name)[1:61].rstrip("'")))
 
     def _wrong(self, field: str, value: object, kind: str, **bounds: int) -> ValueError:
         text = N_("{name}: {field} in its adapter_config.json must be {kind}, got {value}.")
-        kind = say(kind, **bounds)
+        kind = translate(kind, **bounds)
         return ValueError(
-            say(text, name=self._adapter, field=ascii(field)[1:61].rstrip("'"), kind=kind, value=ascii(value)[:60])
+            translate(
+                text, name=self._adapter, field=ascii(field)[1:61].rstrip("'"), kind=kind, value=ascii(value)[:60]
+            )
         )
 
     def _flag(self, name: str) -> bool:
@@ -283,7 +285,7 @@ class _Fields:
                 "{name}: {field} is a pattern, and patterns from outside are not evaluated. Write the modules' names "
                 "as a list instead, such as {example}."
             )
-            raise ValueError(say(text, name=self._adapter, field=name, example='["q_proj", "v_proj"]'))
+            raise ValueError(translate(text, name=self._adapter, field=name, example='["q_proj", "v_proj"]'))
         good = isinstance(value, list) and len(value) <= _MOST_ENTRIES
         if not good or not all(isinstance(entry, str) and _NAME.fullmatch(entry) for entry in value):
             raise self._wrong(name, value, N_("a list of module names"))
@@ -326,7 +328,7 @@ class _Fields:
                     "{name}: {field} has the pattern {key}, and patterns from outside are not evaluated. Write the "
                     "modules' names instead."
                 )
-                raise ValueError(say(text, name=self._adapter, field=name, key=ascii(key)[:60]))
+                raise ValueError(translate(text, name=self._adapter, field=name, key=ascii(key)[:60]))
         return {key: check(f"{name}.{key}", number) for key, number in value.items()}
 
     def _tokens(self) -> dict[str, tuple[int, ...]]:

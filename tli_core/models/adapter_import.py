@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.models import architecture
 from tli_core.models.adapter_config import AdapterConfig, BaseLayout, block_of, read_adapter_config, read_json_object
 from tli_core.models.adapter_sources import RECORD, WANTED, WEIGHTS, file_sha256
@@ -104,7 +104,9 @@ def read_adapter(path: Path, base: str, layout: BaseLayout, own: Mapping[str, An
     config = read_adapter_config(path)
     file = path / WEIGHTS
     if not file.is_file():
-        raise ValueError(say("{name} has no adapter_model.safetensors: save it again as safetensors.", name=path.name))
+        raise ValueError(
+            translate("{name} has no adapter_model.safetensors: save it again as safetensors.", name=path.name)
+        )
     names = tensor_names(file, path.name)
     reading = TensorPlan(path.name, base, layout, config, names)
     lora = reading.lora_modules()
@@ -114,7 +116,7 @@ def read_adapter(path: Path, base: str, layout: BaseLayout, own: Mapping[str, An
     for module, raw in copies.items():
         if not _same_values(tensors[raw], own[module].weight):
             raise ValueError(
-                say(
+                translate(
                     "{name} holds {tensor}, which differs from {base}'s own: an adapter may not rewrite its base. "
                     "Name it in modules_to_save, or save without save_embedding_layers.",
                     name=path.name,
@@ -172,10 +174,10 @@ def _finite_tensors(file: Path, adapter: str, wanted: Iterable[str]) -> dict[str
                     text = N_(
                         "{name}: {tensor} holds numbers that are not finite (NaN or infinity): its training failed."
                     )
-                    raise ValueError(say(text, name=adapter, tensor=raw[:160]))
+                    raise ValueError(translate(text, name=adapter, tensor=raw[:160]))
     except (SafetensorError, OSError) as error:
         text = N_("{name} is no safetensors file, or is damaged: delete it and fetch it again.")
-        raise ValueError(say(text, name=file.name)) from error
+        raise ValueError(translate(text, name=file.name)) from error
     return found
 
 
@@ -200,8 +202,8 @@ def _is_record(record: Mapping[str, Any]) -> bool:
         return False
     words = all(isinstance(config.get(name), str) for name in ("preset", "loss", "pooling"))
     numbers = all(type(record.get(name)) is int for name in ("pairs", "steps", "steps_planned", "blocks_trained"))
-    knobs = all(type(config.get(name)) is int for name in ("rank", "seed")) and type(config.get("shuffled")) is bool
+    settings = all(type(config.get(name)) is int for name in ("rank", "seed")) and type(config.get("shuffled")) is bool
     layer = config.get("layer", 0) in (None, "output") or type(config.get("layer")) is int
     targets = config.get("targets")
     named = isinstance(targets, list) and all(isinstance(target, str) for target in targets)
-    return words and numbers and knobs and layer and named
+    return words and numbers and settings and layer and named

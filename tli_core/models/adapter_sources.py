@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.models.adapter_config import CONFIG, MAX_CONFIG_BYTES, read_json_object
 from tli_core.models.hub import hub_answers, hub_refusal
 from tli_core.models.hub_address import HubAddress, hub_address
@@ -49,11 +49,11 @@ def unpack_adapter(archive: Path, into: Path) -> Path:
             raise
         reason = (str(error) if isinstance(error, zipfile.BadZipFile) else "") or type(error).__name__
         text = N_("{name} cannot be opened as a zip file: {error}")
-        raise ValueError(say(text, name=archive.name, error=reason[:120])) from error
+        raise ValueError(translate(text, name=archive.name, error=reason[:120])) from error
 
 
 def _check_list(archive: Path) -> None:
-    """Pass if a zip file's list of files is short; Python reads all of it at once."""
+    """Refuse a zip file with a long list of files; Python reads all of it at once."""
     with archive.open("rb") as file:
         file.seek(max(0, archive.stat().st_size - 65_557))
         end = file.read()
@@ -64,7 +64,7 @@ def _check_list(archive: Path) -> None:
         return  # no zip file, as Python will say
     long = struct.unpack_from("<I", end, place + 12)[0] > MOST_LISTED
     if long or end[max(0, place - 20) : place].startswith(b"PK\6\7"):  # zip64, which only long lists need
-        raise ValueError(say("{name} lists too many files: zip the adapter's folder alone.", name=archive.name))
+        raise ValueError(translate("{name} lists too many files: zip the adapter's folder alone.", name=archive.name))
 
 
 @contextmanager
@@ -83,15 +83,17 @@ def _members(file: zipfile.ZipFile) -> dict[str, str]:
     members = {member.filename: PurePosixPath(member.filename) for member in file.infolist() if not member.is_dir()}
     folders = {path.parent for path in members.values() if path.name == CONFIG}
     if not folders:
-        raise ValueError(say("The zip file has no {file}: zip the folder that PEFT saved.", file=CONFIG))
+        raise ValueError(translate("The zip file has no {file}: zip the folder that PEFT saved.", file=CONFIG))
     if len(folders) > 1:
-        raise ValueError(say("The zip file holds {n} adapters: zip one of them alone.", n=len(folders)))
+        raise ValueError(translate("The zip file holds {n} adapters: zip one of them alone.", n=len(folders)))
     (folder,) = folders
     names = {path.name: name for name, path in members.items() if path.parent == folder}
     if WEIGHTS not in names:
-        pickled = " " + say("Its weights are a pickle, which can run code.") if "adapter_model.bin" in names else ""
+        pickled = (
+            " " + translate("Its weights are a pickle, which can run code.") if "adapter_model.bin" in names else ""
+        )
         text = N_("The zip file has no {file}.{pickled} Save the adapter again as safetensors.")
-        raise ValueError(say(text, file=WEIGHTS, pickled=pickled))
+        raise ValueError(translate(text, file=WEIGHTS, pickled=pickled))
     return names
 
 
@@ -111,10 +113,10 @@ def _unpack(file: zipfile.ZipFile, target: Path, most_in_all: int) -> None:
                 left, left_in_all = left - len(block), left_in_all - len(block)
                 if left < 0:
                     text = N_("{name} is larger than {most} MB, too large for this page.")
-                    raise ValueError(say(text, name=name, most=most // 1_000_000))
+                    raise ValueError(translate(text, name=name, most=most // 1_000_000))
                 if left_in_all < 0:
                     text = N_("{name} is more than {times} times as large as its zip file: it holds little but zeros.")
-                    raise ValueError(say(text, name=name, times=MOST_SHRUNK))
+                    raise ValueError(translate(text, name=name, times=MOST_SHRUNK))
                 unpacked.write(block)
 
 
@@ -134,7 +136,9 @@ def fetch_adapter(place: str, into: Path, token: bool | None = None) -> Path:
 
     address = hub_address(place)
     if not hub_answers():
-        raise ValueError(say("The Hub cannot be reached from here: go online, or upload the adapter as a zip file."))
+        raise ValueError(
+            translate("The Hub cannot be reached from here: go online, or upload the adapter as a zip file.")
+        )
     try:
         with _all_or_nothing(into / folder_name(address.name)) as target:
             _fetch_files(address, target, token)
@@ -157,12 +161,12 @@ def _fetch_files(address: HubAddress, target: Path, token: bool | None) -> None:
             size = found.size or 0
             if size > most:
                 text = N_("{name} of {repo} has {size:.0f} MB, more than {most:.0f}.")
-                raise ValueError(say(text, name=name, repo=address.repo, size=size / 1e6, most=most / 1e6))
+                raise ValueError(translate(text, name=name, repo=address.repo, size=size / 1e6, most=most / 1e6))
             hf_hub_download(address.repo, path, revision=revision, local_dir=target, token=token)
         except EntryNotFoundError as error:
             if name in (WEIGHTS, CONFIG):
                 text = N_("{repo} has no {name}: it is no PEFT adapter in safetensors.")
-                raise ValueError(say(text, repo=address, name=name)) from error
+                raise ValueError(translate(text, repo=address, name=name)) from error
             continue
         if address.folder:
             (target / path).replace(target / name)
@@ -172,7 +176,7 @@ def _fetch_files(address: HubAddress, target: Path, token: bool | None) -> None:
 
 
 def check_base(folder: Path, model: str, confirmed: bool = False) -> None:
-    """Pass if an adapter was made for a base, by the name in its config, or if somebody says so.
+    """Refuse an adapter made for another base, by the name in its config, unless somebody says it is the same.
 
     Shapes are compared when it is attached, whatever the names say.
 
@@ -188,10 +192,10 @@ def check_base(folder: Path, model: str, confirmed: bool = False) -> None:
     source = source_of(model)
     if named is None:
         text = N_("{name} does not say which base it was made for. If that is {base}, say so and bring it again.")
-        raise ValueError(say(text, name=folder.name, base=source))
+        raise ValueError(translate(text, name=folder.name, base=source))
     if not is_same_base(named, source):
         text = N_("{name} was made for {named}, not for {base}. Choose that base, or say that this is the same one.")
-        raise ValueError(say(text, name=folder.name, named=named[:120], base=source))
+        raise ValueError(translate(text, name=folder.name, named=named[:120], base=source))
 
 
 @dataclass(frozen=True)

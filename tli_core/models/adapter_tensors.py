@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.models.adapter_config import AdapterConfig, BaseLayout, block_of, ends
 from tli_core.models.checkpoint import FLOATS
 from tli_core.models.model_files import StoredTensor, header
@@ -46,7 +46,7 @@ def tensor_names(file: Path, adapter: str) -> dict[str, NamedTensor]:
         name = re.sub(r"token_adapter\.trainable_tokens_delta$", "trainable_tokens_delta", name)
         if name in found:
             text = N_("{name} holds {tensor} twice, under two names: save the adapter again.")
-            raise ValueError(say(text, name=adapter, tensor=name[:120]))
+            raise ValueError(translate(text, name=adapter, tensor=name[:120]))
         found[name] = NamedTensor(stored.shape, stored.dtype, raw)
     return found
 
@@ -74,7 +74,7 @@ class TensorPlan:
                     found.setdefault(name.removesuffix(f".{part}"), {})[part] = stored.raw
         if not found:
             text = N_("{name} holds no LoRA tensors, so there is nothing to add to {base}: save the adapter again.")
-            raise ValueError(say(text, name=self.adapter, base=self.base))
+            raise ValueError(translate(text, name=self.adapter, base=self.base))
         self._check_blocks(found)
         declared = self.config.targets(self.layout)
         if missing := sorted(declared - set(found)):
@@ -86,14 +86,14 @@ class TensorPlan:
                 text = N_(
                     "{name} holds LoRA for {module}, which its target_modules does not name: save the adapter again."
                 )
-                raise ValueError(say(text, name=self.adapter, module=module[:120]))
+                raise ValueError(translate(text, name=self.adapter, module=module[:120]))
         return {module: self._checked_module(module, parts) for module, parts in sorted(found.items())}
 
     def _check_blocks(self, modules: Iterable[str]) -> None:
         for block in (number for number in map(block_of, modules) if number is not None):
             if block >= self.layout.blocks:
                 raise ValueError(
-                    say(
+                    translate(
                         N_("{name} changes block {block}, but {base} has {blocks}: it is for another base.")
                         if self.layout.whole
                         else N_(
@@ -108,7 +108,7 @@ class TensorPlan:
 
     def _refuse_fit(self, count: int, tensor: str) -> None:
         raise ValueError(
-            say(
+            translate(
                 "{name} does not fit {base}: {n} tensors do not match, such as {tensor}. Choose the base it was made "
                 "for.",
                 name=self.adapter,
@@ -126,13 +126,13 @@ class TensorPlan:
         wanted += ["lora_magnitude_vector"] if self.config.use_dora else []
         if self.config.lora_bias and of_embedding:
             text = N_("{name}: lora_bias is set, which LoRA on embeddings has no place for: train without it.")
-            raise ValueError(say(text, name=self.adapter))
+            raise ValueError(translate(text, name=self.adapter))
         wanted += ["lora_B.bias"] if self.config.lora_bias else []
         for part in {*wanted} ^ {*parts}:
             if part in wanted:
                 self._refuse_fit(1, f"{module}.{part}")
             text = N_("{name} holds {tensor}, which its adapter_config.json does not declare: save the adapter again.")
-            raise ValueError(say(text, name=self.adapter, tensor=f"{module}.{part}"[:160]))
+            raise ValueError(translate(text, name=self.adapter, tensor=f"{module}.{part}"[:160]))
         shape_a = self.names[f"{module}.{a}"].shape
         rank = shape_a[0] if len(shape_a) == 2 else 0
         declared = self.config.rank(module)
@@ -140,7 +140,7 @@ class TensorPlan:
             text = N_(
                 "{name}: {module} has LoRA of rank {rank}, but adapter_config.json says {declared}: save it again."
             )
-            raise ValueError(say(text, name=self.adapter, module=module, rank=rank, declared=declared))
+            raise ValueError(translate(text, name=self.adapter, module=module, rank=rank, declared=declared))
         if of_embedding:
             tokens, d = self.layout.embedding[module]
             shapes = {a: (rank, tokens), b: (d, rank), "lora_magnitude_vector": (d,)}
@@ -149,7 +149,7 @@ class TensorPlan:
             shapes = {a: (rank, width), b: (out, rank), "lora_magnitude_vector": (out,), "lora_B.bias": (out,)}
             if len(shape_a) == 2 and shape_a[1] != width and 0 not in shape_a:
                 raise ValueError(
-                    say(
+                    translate(
                         "{name} is for a model of width {width}, but {base} has {hidden}: choose the base it was made "
                         "for.",
                         name=self.adapter,
@@ -171,17 +171,17 @@ class TensorPlan:
             text = N_(
                 "{name}: {tensor} is stored as {dtype}, not as a float: save the adapter again in bf16 or float32."
             )
-            raise ValueError(say(text, name=self.adapter, tensor=stored.raw[:160], dtype=stored.dtype[:20]))
+            raise ValueError(translate(text, name=self.adapter, tensor=stored.raw[:160], dtype=stored.dtype[:20]))
         if 0 in stored.shape:
             text = N_(
                 "{name}: {tensor} is empty. DeepSpeed ZeRO-3 or FSDP saved it without gathering its parts: gather them "
                 "and save it again."
             )
-            raise ValueError(say(text, name=self.adapter, tensor=stored.raw[:160]))
+            raise ValueError(translate(text, name=self.adapter, tensor=stored.raw[:160]))
         if stored.shape != wanted:
             text = N_("{name}: {tensor} has shape {shape}, but {base} needs {wanted}: choose the base it was made for.")
             raise ValueError(
-                say(
+                translate(
                     text,
                     name=self.adapter,
                     tensor=stored.raw[:160],
@@ -204,7 +204,7 @@ class TensorPlan:
         saved = self._saved_modules()
         if both := sorted(saved & {*lora}):
             text = N_("{name}: {module} is in modules_to_save and carries LoRA, too: it can have one of them.")
-            raise ValueError(say(text, name=self.adapter, module=both[0]))
+            raise ValueError(translate(text, name=self.adapter, module=both[0]))
         for name, stored in self.names.items():
             if name.endswith(tuple(f".{part}" for part in _LORA_PARTS)):
                 continue
@@ -220,7 +220,7 @@ class TensorPlan:
                 continue
             if module in copies or module in replaced:
                 text = N_("{name} holds {tensor} twice, under two names: save the adapter again.")
-                raise ValueError(say(text, name=self.adapter, tensor=f"{module}.weight"))
+                raise ValueError(translate(text, name=self.adapter, tensor=f"{module}.weight"))
             vocabulary = module in (self.layout.input_embedding, self.layout.head)
             if name == f"{module}.weight" and module in saved:
                 self._check_saved(module, name)
@@ -236,12 +236,12 @@ class TensorPlan:
                     "{name} holds {tensor}, which is no tensor of its LoRA: an adapter may not rewrite its base. Save "
                     "the adapter alone, with save_pretrained."
                 )
-                raise ValueError(say(text, name=self.adapter, tensor=stored.raw[:160]))
+                raise ValueError(translate(text, name=self.adapter, tensor=stored.raw[:160]))
         for module in sorted(saved - {*replaced}):
             text = N_(
                 "{name}: modules_to_save names {module}, but its weight is not in the file: save the adapter again."
             )
-            raise ValueError(say(text, name=self.adapter, module=module))
+            raise ValueError(translate(text, name=self.adapter, module=module))
         self._check_all_rows(rows)
         if (
             self.layout.tied
@@ -262,11 +262,11 @@ class TensorPlan:
                 "{name}: ensure_weight_tying is set, which would have the head of {base} follow its embeddings. Train "
                 "without it, or merge the adapter into a copy of the base."
             )
-            raise ValueError(say(text, name=self.adapter, base=self.base))
+            raise ValueError(translate(text, name=self.adapter, base=self.base))
         for first, second in combinations(changed, 2):
             if both := sorted(first & second):
                 text = N_("{name} changes {module} in two ways at once: train it with one of them.")
-                raise ValueError(say(text, name=self.adapter, module=both[0]))
+                raise ValueError(translate(text, name=self.adapter, module=both[0]))
 
     def _saved_modules(self) -> set[str]:
         """The base's modules that modules_to_save names, by their ends, as PEFT finds them."""
@@ -282,7 +282,7 @@ class TensorPlan:
                     "{name}: modules_to_save names {module}, but only embed_tokens, lm_head and norms can be kept with "
                     "an adapter here. Train LoRA on it instead."
                 )
-                raise ValueError(say(text, name=self.adapter, module=min(named - may, default=key)[:60]))
+                raise ValueError(translate(text, name=self.adapter, module=min(named - may, default=key)[:60]))
             found |= named
         return found
 
@@ -309,7 +309,7 @@ class TensorPlan:
                     "would fall outside it."
                 )
                 raise ValueError(
-                    say(
+                    translate(
                         text,
                         name=self.adapter,
                         tensor=self.names[name].raw[:160],
@@ -325,7 +325,7 @@ class TensorPlan:
         layout, tokens = self.layout, self.config.tokens_of(module, self.layout)
         if module not in (layout.input_embedding, layout.head) or not tokens:
             text = N_("{name} holds {tensor}, which its adapter_config.json does not declare: save the adapter again.")
-            raise ValueError(say(text, name=self.adapter, tensor=name[:160]))
+            raise ValueError(translate(text, name=self.adapter, tensor=name[:160]))
         self._check_shape(name, (len(tokens), layout.embedding[layout.input_embedding][1]))
 
     def _check_all_rows(self, rows: Mapping[str, str]) -> None:
@@ -334,7 +334,7 @@ class TensorPlan:
                  for key in self.config.trainable_token_indices if ends(name, key, dot=True)]  # fmt: skip
         if len(meant) > len(set(meant)):
             text = N_("{name}: trainable_token_indices names {module} twice: name it once.")
-            raise ValueError(say(text, name=self.adapter, module=meant[0]))
+            raise ValueError(translate(text, name=self.adapter, module=meant[0]))
         for key, tokens in self.config.trainable_token_indices.items():
             named = [name for name in (layout.input_embedding, layout.head) if ends(name, key, dot=True)]
             tied_head = named == [layout.head] and layout.tied
@@ -343,4 +343,4 @@ class TensorPlan:
                     "{name}: trainable_token_indices names {module}, but its rows are not in the file: save the "
                     "adapter again."
                 )
-                raise ValueError(say(text, name=self.adapter, module=key[:60]))
+                raise ValueError(translate(text, name=self.adapter, module=key[:60]))

@@ -9,7 +9,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from tli_core.i18n import say
+from tli_core.i18n import translate
 from tli_core.models.adapter_import import ImportedAdapter, base_modules
 from tli_core.models.placement import computes_on
 
@@ -36,7 +36,7 @@ class Adapter:
         idle, saved = len(self.idle_blocks), len(self.idle_blocks) + len(self.blocks)
         if not idle:
             return ""
-        return say(
+        return translate(
             "{idle} of {saved} blocks of {name} carry no change: its loss never reached them.",
             idle=idle,
             saved=saved,

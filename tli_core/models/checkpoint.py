@@ -9,7 +9,7 @@ from typing import Any
 from accelerate import init_empty_weights
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.models import architecture
 from tli_core.models.architecture import FAMILIES, family_of
 from tli_core.models.model_files import HubFiles, LocalFiles, Progress, header, model_files
@@ -95,7 +95,8 @@ def open_checkpoint(
     config = _read_config(files)
     if blocks is not None and not 1 <= blocks <= config.num_hidden_layers:
         last = config.num_hidden_layers
-        raise ValueError(f"Layer {blocks} is beyond {source}, whose output is layer {last}: choose 1 to {last}.")
+        text = N_("Layer {blocks} is beyond {source}, whose output is layer {last}: choose 1 to {last}.")
+        raise ValueError(translate(text, blocks=blocks, source=source, last=last))
     wanted = needed_tensors(config, blocks)
     head = head_tensor(config) if blocks is None else None
     places = _place(files, wanted, head)
@@ -103,7 +104,8 @@ def open_checkpoint(
     if borrowed:
         places |= _place(model_files(borrowed, None, progress), (), head)
         if head not in places:
-            raise ValueError(f"{head_from} has no {head} either: name another sibling, or go on without answers.")
+            text = N_("{head_from} has no {head} either: name another sibling, or go on without answers.")
+            raise ValueError(translate(text, head_from=head_from, head=head))
     missing = [name for name in wanted if name not in places]
     if (
         missing
@@ -113,12 +115,13 @@ def open_checkpoint(
         text = N_(
             "{source} has its weights in {pickle} only, a pickle, which can run code: save it as safetensors first."
         )
-        raise ValueError(say(text, source=source, pickle=pickles[0]))
+        raise ValueError(translate(text, source=source, pickle=pickles[0]))
     if missing:
-        raise ValueError(
-            f"{source} lacks {len(missing)} of the {len(wanted)} tensors needed, such as {missing[0]}: "
-            "fetch it again, or choose another revision."
+        text = N_(
+            "{source} lacks {n} of the {needed} tensors needed, such as {name}: fetch it again, or choose another "
+            "revision."
         )
+        raise ValueError(translate(text, source=source, n=len(missing), needed=len(wanted), name=missing[0]))
     return Checkpoint(source, files.commit, config, places, borrowed)
 
 
@@ -176,11 +179,12 @@ def with_blocks(config: PretrainedConfig, blocks: int | None) -> PretrainedConfi
 def _read_config(files: LocalFiles | HubFiles) -> PretrainedConfig:
     path = files.get("config.json")
     if path is None:
-        raise ValueError(f"{files.source} has no config.json: it is not a model in the Hugging Face layout.")
+        text = N_("{source} has no config.json: it is not a model in the Hugging Face layout.")
+        raise ValueError(translate(text, source=files.source))
     try:
         given = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(given, dict):
-            raise ValueError("it is no JSON object")
+            raise ValueError(translate("it is no JSON object"))
         _check_plain(files.source, given)
         config = AutoConfig.from_pretrained(path.parent, trust_remote_code=False)
         # What a model is built from: an unknown kind of rotary table, say, shows only here.
@@ -190,9 +194,8 @@ def _read_config(files: LocalFiles | HubFiles) -> PretrainedConfig:
         raise ValueError(str(error)) from None
     except Exception as error:  # transformers raises whatever a value that it did not expect leads to
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise ValueError(
-            say("The config of {source} cannot be used: {reason}.", source=files.source, reason=reason.rstrip("."))
-        ) from error
+        text = N_("The config of {source} cannot be used: {reason}.")
+        raise ValueError(translate(text, source=files.source, reason=reason.rstrip("."))) from error
     return config
 
 
@@ -201,22 +204,22 @@ class _NotPlain(Exception):
 
 
 def _check_plain(source: str, given: dict[str, Any]) -> None:
-    """Pass if a config is of a model that this project computes as it was made.
+    """Refuse a config of a model that this project would not compute as it was made.
 
     Raises:
         _NotPlain: it brings code of its own, is of another family, or its weights are quantised.
     """
     if given.get("auto_map"):
         text = N_("{source} brings code of its own (auto_map), which is never run here: choose a model without.")
-        raise _NotPlain(say(text, source=source))
+        raise _NotPlain(translate(text, source=source))
     kind = str(given.get("model_type"))
     if kind not in FAMILIES:
         text = N_("{source} is a {kind} model: only models of these families can be used here: {known}.")
-        raise _NotPlain(say(text, source=source, kind=kind[:40], known=", ".join(FAMILIES)))
+        raise _NotPlain(translate(text, source=source, kind=kind[:40], known=", ".join(FAMILIES)))
     kinds = {str(kind) for kind in given.get("layer_types") or ()} - {"full_attention"}
     if kinds:
         text = N_("{source} has blocks of another kind ({kinds}) than full attention, which are not computed here.")
-        raise _NotPlain(say(text, source=source, kinds=", ".join(sorted(kinds))[:80]))
+        raise _NotPlain(translate(text, source=source, kinds=", ".join(sorted(kinds))[:80]))
     quantised = given.get("quantization_config") or given.get("compression_config")
     if quantised:
         kind = quantised.get("quant_method", "unknown") if isinstance(quantised, dict) else "unknown"
@@ -224,7 +227,7 @@ def _check_plain(source: str, given: dict[str, Any]) -> None:
             "{source} is stored quantised ({kind}), and its numbers mean nothing without what undoes that: choose the "
             "same model in bf16 or float32. It can be loaded in 8 or 4 bits from there."
         )
-        raise _NotPlain(say(text, source=source, kind=str(kind)[:40]))
+        raise _NotPlain(translate(text, source=source, kind=str(kind)[:40]))
 
 
 def _place(files: LocalFiles | HubFiles, wanted: tuple[str, ...], head: str | None) -> dict[str, Path]:
@@ -241,14 +244,16 @@ def _place(files: LocalFiles | HubFiles, wanted: tuple[str, ...], head: str | No
         looked.add(shard)
         path = files.get(shard)
         if path is None:
-            raise ValueError(f"{files.source} lacks its shard {shard}: fetch it again.")
+            raise ValueError(
+                translate("{source} lacks its shard {shard}: fetch it again.", source=files.source, shard=shard)
+            )
         held = header(path)
         for name in for_names:
             if name in held and held[name].dtype not in FLOATS:
                 text = N_(
                     "{source} stores {tensor} as {dtype}, which is quantised: choose the same model in bf16 or float32."
                 )
-                raise ValueError(say(text, source=files.source, tensor=name, dtype=held[name].dtype))
+                raise ValueError(translate(text, source=files.source, tensor=name, dtype=held[name].dtype))
         places.update({name: path for name in for_names if name in held and name not in places})
 
     for shard in dict.fromkeys(index[name] for name in names if name in index):
@@ -270,8 +275,10 @@ def _read_index(files: LocalFiles | HubFiles) -> dict[str, str]:
     try:
         index = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"The index of {files.source} cannot be read ({error}): fetch it again.") from error
+        text = N_("The index of {source} cannot be read ({error}): fetch it again.")
+        raise ValueError(translate(text, source=files.source, error=error)) from error
     inside = {name: shard for name, shard in index.items() if "/" not in shard and shard.endswith(".safetensors")}
     if len(inside) != len(index):
-        raise ValueError(f"The index of {files.source} names files that are not safetensors shards of its own.")
+        text = N_("The index of {source} names files that are not safetensors shards of its own.")
+        raise ValueError(translate(text, source=files.source))
     return inside

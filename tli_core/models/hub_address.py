@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}")
@@ -46,7 +46,7 @@ def hub_address(text: str) -> HubAddress:
         text = N_(
             "{given} is no Hub id: write it as owner/name, owner/name@revision, or paste the address of its page."
         )
-        raise ValueError(say(text, given=repr(given[:80])))
+        raise ValueError(translate(text, given=repr(given[:80])))
     return HubAddress("/".join(parts[:2]), revision or None, "/".join(parts[2:]))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 
 PICK = "pick"
 """In place of a layer: the one where the trained list's gap grew most."""
@@ -19,8 +19,8 @@ def layer_names(blocks: int, whole: bool = True) -> tuple[str, ...]:
 def layer_words(name: str) -> str:
     """A layer's name as it stands in a sentence; the last layer is the output, unless only first blocks are loaded."""
     if name.startswith("block "):
-        return say("block {number}", number=name.removeprefix("block "))
-    return say("the output") if name == "output" else say("the embeddings")
+        return translate("block {number}", number=name.removeprefix("block "))
+    return translate("the output") if name == "output" else translate("the embeddings")
 
 
 def layer_index(names: Sequence[str], layer: int | str) -> int:
@@ -32,7 +32,7 @@ def layer_index(names: Sequence[str], layer: int | str) -> int:
     last = len(names) - 1
     if layer == "output" and names[-1] != "output":
         raise ValueError(
-            say(
+            translate(
                 "Only the first {last} blocks are loaded, so there is no output: give a layer from 0 to {last}.",
                 last=last,
             )
@@ -40,5 +40,5 @@ def layer_index(names: Sequence[str], layer: int | str) -> int:
     index = last if layer == "output" else int(layer)
     if not 0 <= index <= last:
         text = N_("There is no layer {layer}: this model has layers 0 to {last}, and 'output'.")
-        raise ValueError(say(text, layer=layer, last=last))
+        raise ValueError(translate(text, layer=layer, last=last))
     return index

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.models.checkpoint import Weights, load_size
 from tli_core.models.placement import Placement
 from tli_core.models.quantization import BYTES, NAMES, can_quantise
@@ -57,15 +57,15 @@ class Plan:
         """The download, the memory and the choice, in words."""
         fetched = self.weights.download - self.weights.cached
         if not fetched:
-            download = say("nothing to download")
+            download = translate("nothing to download")
         elif self.weights.cached:
-            download = say("{size} to download ({have} are here already)",
+            download = translate("{size} to download ({have} are here already)",
                            size=gigabytes(fetched), have=gigabytes(self.weights.cached))  # fmt: skip
         else:
-            download = say("{size} to download", size=gigabytes(fetched))
+            download = translate("{size} to download", size=gigabytes(fetched))
         kept = NAMES[self.placement.bits] if self.placement.bits else "bf16"
         memory = gigabytes(weights_bytes(self.weights, self.placement.bits))
-        takes = say("{download}, {memory} of memory in {kept}.", download=download, memory=memory, kept=kept)
+        takes = translate("{download}, {memory} of memory in {kept}.", download=download, memory=memory, kept=kept)
         return f"{takes} {self.reason}"
 
 
@@ -85,10 +85,10 @@ def plan(source: str, machine: Machine | None = None, way: str = "auto") -> Plan
     whole = load_size(source)
     missing = whole.download - whole.cached
     if missing > machine.disk and way == "auto":
-        why = say("The disk has {free} free, too little for all of it", free=gigabytes(machine.disk))
+        why = translate("The disk has {free} free, too little for all of it", free=gigabytes(machine.disk))
         return _first_blocks(source, machine, why)
     if way == "first-blocks":
-        return _first_blocks(source, machine, say("As asked"))
+        return _first_blocks(source, machine, translate("As asked"))
     # Without a GPU, a scan would read all of it from the disk, and nobody waits for that unasked.
     unasked = [name for name in WAYS if name != "offload" or machine.gpus]
     for name in unasked if way == "auto" else (way,):
@@ -96,11 +96,21 @@ def plan(source: str, machine: Machine | None = None, way: str = "auto") -> Plan
             return Plan(chosen[0], True, whole, chosen[1])
     if way != "auto":
         needs = " (and the package bitsandbytes)" if way in ("8-bit", "4-bit") else ""
-        raise ValueError(
-            f"{source} cannot be loaded {way} here: GPUs have {', '.join(map(gigabytes, machine.gpus)) or 'nothing'} "
-            f"free, memory {gigabytes(machine.ram)}{needs}; leave the choice open, or use another machine."
+        text = N_(
+            "{source} cannot be loaded {way} here: GPUs have {gpus} free, memory {ram}{needs}; "
+            "leave the choice open, or use another machine."
         )
-    why = say("Memory has {free} free, too little for all of it", free=gigabytes(machine.ram))
+        raise ValueError(
+            translate(
+                text,
+                source=source,
+                way=way,
+                gpus=", ".join(map(gigabytes, machine.gpus)) or "nothing",
+                ram=gigabytes(machine.ram),
+                needs=needs,
+            )
+        )
+    why = translate("Memory has {free} free, too little for all of it", free=gigabytes(machine.ram))
     return _first_blocks(source, machine, why)
 
 
@@ -109,7 +119,7 @@ def _one_gpu(whole: Weights, machine: Machine) -> tuple[Placement, str] | None:
     if gpu is None:
         return None
     free = gigabytes(machine.gpus[gpu])
-    return Placement(f"cuda:{gpu}"), say(
+    return Placement(f"cuda:{gpu}"), translate(
         "It fits the GPU, which has {free} free: the whole model goes there.", free=free
     )
 
@@ -118,7 +128,7 @@ def _several_gpus(whole: Weights, machine: Machine) -> tuple[Placement, str] | N
     if len(machine.gpus) < 2 or HEADROOM * weights_bytes(whole) > sum(machine.gpus):
         return None
     limits: dict[int | str, int] = {gpu: int(free / HEADROOM) for gpu, free in enumerate(machine.gpus)}
-    reason = say("No GPU holds it alone: it is spread over {n} GPUs.", n=len(machine.gpus))
+    reason = translate("No GPU holds it alone: it is spread over {n} GPUs.", n=len(machine.gpus))
     return Placement("cuda:0", limits=limits), reason
 
 
@@ -127,7 +137,7 @@ def _few_bits(bits: int) -> "Way":
         gpu = _best_gpu(machine, HEADROOM * weights_bytes(whole, bits)) if can_quantise() else None
         if gpu is None:
             return None
-        reason = say(
+        reason = translate(
             "In bf16 it is too much for the GPU, which has {free} free, in {bits} it fits: figures are those of the "
             "{bits} model.",
             free=gigabytes(machine.gpus[gpu]),
@@ -144,7 +154,7 @@ def _offloaded(whole: Weights, machine: Machine) -> tuple[Placement, str] | None
     limits: dict[int | str, int] = {} if gpu is None else {gpu: int(machine.gpus[gpu] / HEADROOM)}
     limits["cpu"] = int(machine.ram / HEADROOM)
     free = gigabytes(machine.ram if gpu is None else machine.gpus[gpu])
-    reason = say(
+    reason = translate(
         N_("What does not fit ({free} free) stays in memory, and a scan fetches each block once.")
         if weights_bytes(whole) <= sum(limits.values())
         else N_("What does not fit ({free} free) stays in memory and on disk, and a scan fetches each block once."),
@@ -157,8 +167,8 @@ def _cpu(whole: Weights, machine: Machine) -> tuple[Placement, str] | None:
     if HEADROOM * weights_bytes(whole) > machine.ram:
         return None
     # With a GPU there is always a faster way, so this one has been asked for.
-    why = say("As asked") if machine.gpus else say("There is no GPU")
-    reason = say("{why}; memory has {free} free: the whole model runs on the CPU, slowly.",
+    why = translate("As asked") if machine.gpus else translate("There is no GPU")
+    reason = translate("{why}; memory has {free} free: the whole model runs on the CPU, slowly.",
                  why=why, free=gigabytes(machine.ram))  # fmt: skip
     return Placement("cpu"), reason
 
@@ -187,13 +197,13 @@ def _first_blocks(source: str, machine: Machine, why: str) -> Plan:
     device, free = ("cpu", machine.ram) if gpu is None else (f"cuda:{gpu}", machine.gpus[gpu])
     fits = room <= free and first.download - first.cached <= machine.disk
     if fits:
-        reason = say(
+        reason = translate(
             "{why}: only its first {n} blocks are loaded, which measure and train up to layer {n}, without answers.",
             why=why,
             n=FIRST_BLOCKS,
         )
         return Plan(Placement(device, FIRST_BLOCKS), True, first, reason)
-    reason = say("{why}, and for its first {n} blocks as well: use a machine with more, or lugha-mini.",
+    reason = translate("{why}, and for its first {n} blocks as well: use a machine with more, or lugha-mini.",
                  why=why, n=FIRST_BLOCKS)  # fmt: skip
     return Plan(Placement(device, FIRST_BLOCKS), False, first, reason)
 

@@ -12,7 +12,7 @@ import torch
 from peft import LoraConfig
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.models import architecture
 from tli_core.models.adapter_config import BaseLayout
 from tli_core.models.adapter_import import base_modules, layout_of, read_adapter
@@ -121,10 +121,10 @@ class LoadedModel:
         """
         with self._lock:
             if self._changed:
-                raise RuntimeError(f"An adapter has changed {self.name} in memory: load it again.")
+                raise RuntimeError(translate("An adapter has changed {name} in memory: load it again.", name=self.name))
             self._check_idle()
             if adapter is not None and adapter not in self._slots.keys:
-                raise KeyError(f"No adapter {adapter!r} is in memory: add it first.")
+                raise KeyError(translate("No adapter {adapter!r} is in memory: add it first.", adapter=adapter))
             own = []
             self._in_use = True
             try:
@@ -158,7 +158,7 @@ class LoadedModel:
                 text = N_(
                     "{name} replaces embeddings, head or norms, which needs {base} whole on one device: load it there."
                 )
-                raise ValueError(say(text, name=path.name, base=self.name))
+                raise ValueError(translate(text, name=path.name, base=self.name))
             try:
                 self._attach(key, found.config)
                 self._slots.fill(key, found)
@@ -227,10 +227,12 @@ class LoadedModel:
     def _attach(self, key: str, config: LoraConfig) -> None:
         if not self._slots.attach(key, config):
             self._changed = True
-            raise RuntimeError(f"Attaching an adapter has changed {self.name} in memory: load it again.")
+            raise RuntimeError(
+                translate("Attaching an adapter has changed {name} in memory: load it again.", name=self.name)
+            )
 
     def _check_idle(self) -> None:
-        """Pass unless this very thread has an adapter, or the base, on already: what the outer has would be lost."""
+        """Refuse this thread where it has an adapter, or the base, on already: what the outer has would be lost."""
         if self._in_use:
             raise RuntimeError("`using` does not nest: leave it before the model is used or changed otherwise.")
 

@@ -10,7 +10,7 @@ from huggingface_hub.hf_api import RepoFile
 from safetensors import SafetensorError, safe_open
 from tqdm import tqdm
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.models.hub import hub_answers, hub_refusal
 from tli_core.models.hub_address import hub_address
 
@@ -48,11 +48,11 @@ def header(path: Path, most: int = MAX_HEADER_BYTES) -> dict[str, StoredTensor]:
         if length > most:
             raise SafetensorError(f"its header has {length} bytes")
         with safe_open(path, framework="pt") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118: no mapping
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
             return {name: StoredTensor(tuple(s.get_shape()), s.get_dtype()) for name, s in slices.items()}
     except (SafetensorError, OSError, UnicodeDecodeError) as error:
         text = N_("{name} ({size} bytes) is cut short, damaged, or no safetensors file: delete it and fetch it again.")
-        raise ValueError(say(text, name=path.name, size=path.stat().st_size)) from error
+        raise ValueError(translate(text, name=path.name, size=path.stat().st_size)) from error
 
 
 def model_files(source: str, revision: str | None, progress: Progress) -> "LocalFiles | HubFiles":
@@ -139,7 +139,7 @@ class HubFiles:
             if self.commit and name not in self.shards():
                 return None
             text = N_("{repo} is not in the cache, and the Hub cannot be reached: go online once, and try again.")
-            raise ValueError(say(text, repo=self.source)) from error
+            raise ValueError(translate(text, repo=self.source)) from error
         except EntryNotFoundError:
             return None
         except (HfHubHTTPError, OSError, ValueError) as error:
@@ -173,7 +173,7 @@ class HubFiles:
             return {e.path: e.size for e in tree if isinstance(e, RepoFile) and e.path.endswith(".safetensors")}
         except (HfHubHTTPError, OSError) as error:
             text = N_("The Hub could not tell the size of {repo}: go online, or try again.")
-            raise ValueError(say(text, repo=self.source)) from error
+            raise ValueError(translate(text, repo=self.source)) from error
 
     def is_here(self, shard: str) -> bool:
         """Whether a shard is in the cache."""

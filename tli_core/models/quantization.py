@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
+from tli_core.i18n import N_, translate
 from tli_core.models import architecture
 
 BYTES = {8: 1.0, 4: 0.52}
@@ -29,7 +30,8 @@ def replace_matrices(model: PreTrainedModel, bits: int, dtype: torch.dtype) -> N
         ValueError: bitsandbytes is not installed.
     """
     if not can_quantise():
-        raise ValueError(f"{NAMES[bits]} needs the package bitsandbytes: install it, or load another way.")
+        text = N_("{way} needs the package bitsandbytes: install it, or load another way.")
+        raise ValueError(translate(text, way=NAMES[bits]))
     # Here, as it imports bitsandbytes.
     from transformers.integrations.bitsandbytes import replace_with_bnb_linear
 

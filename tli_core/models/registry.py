@@ -6,7 +6,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from tli_core.i18n import say
+from tli_core.i18n import N_, translate
 from tli_core.models.architecture import parameters_in_blocks
 from tli_core.models.hub_address import hub_address, is_hub_address
 
@@ -37,8 +37,6 @@ MAX_NAME = 500
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 """Where something may be put on the Hub; `hub_address` reads where it may be fetched from."""
-PROJECTIONS = ("PCA", "t-SNE", "UMAP")
-
 SMALL_MODEL_PARAMETERS = 500_000_000
 """A model whose blocks have up to so many parameters is read in float32, a larger one in bf16."""
 
@@ -89,7 +87,8 @@ def find_adapter(name: str) -> Path:
         return Path(name)
     known = dict.fromkeys((*shipped_adapters(OWN_ADAPTERS), *shipped_adapters()))
     there = ", ".join(known) or "none yet"
-    raise ValueError(f"There is no adapter {name!r}: give a folder with adapter_config.json, or one of {there}.")
+    text = N_("There is no adapter {name!r}: give a folder with adapter_config.json, or one of {there}.")
+    raise ValueError(translate(text, name=name, there=there))
 
 
 def shipped_adapters(folder: Path = ADAPTERS, base: str | None = None) -> tuple[str, ...]:
@@ -113,7 +112,7 @@ def shipped_adapters(folder: Path = ADAPTERS, base: str | None = None) -> tuple[
 
 @cache
 def _pass_over(adapter: Path) -> None:
-    _LOG.warning("%s is no whole adapter and is passed over: save it again, or remove the folder.", adapter)
+    _LOG.warning("%s is no whole adapter and is skipped: save it again, or remove the folder.", adapter)
 
 
 def named_base(folder: Path) -> str | None:
@@ -165,13 +164,11 @@ def check_adapter_name(name: str) -> str:
         ValueError: it has other characters than letters, digits, dot, dash and underscore, or is too long.
     """
     if not ADAPTER_NAME.fullmatch(name):
-        raise ValueError(
-            say(
-                "{name} cannot name an adapter: use up to 64 letters, digits, dots, dashes or underscores, beginning "
-                "with a letter or digit.",
-                name=repr(name[:70]),
-            )
+        text = N_(
+            "{name} cannot name an adapter: use up to 64 letters, digits, dots, dashes or underscores, beginning "
+            "with a letter or digit."
         )
+        raise ValueError(translate(text, name=repr(name[:70])))
     return name
 
 
@@ -185,7 +182,6 @@ def resolve(name: str) -> str:
     if Path(source).is_dir():
         return source
     if not is_hub_address(source) or (address := hub_address(source)).folder:
-        raise ValueError(
-            f"There is no model {name!r}: give {', '.join(KNOWN_MODELS)}, a Hub id such as owner/name, or a folder."
-        )
+        text = N_("There is no model {name!r}: give {choices}, a Hub id such as owner/name, or a folder.")
+        raise ValueError(translate(text, name=name, choices=", ".join(KNOWN_MODELS)))
     return str(address)

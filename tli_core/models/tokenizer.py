@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.models.model_files import model_files
 
 _KEPT_AS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
@@ -52,12 +52,12 @@ def load_tokenizer(source: str, commit: str | None, config: PretrainedConfig) ->
     kept = [name for name in _KEPT_AS if name in names]
     if not kept:
         text = N_("{source} has no tokenizer: put the tokenizer.json of the model that it was made from beside it.")
-        raise ValueError(say(text, source=source))
+        raise ValueError(translate(text, source=source))
     if _brings_code(files.get("tokenizer_config.json")):
         text = N_(
             "{source} has a tokenizer with code of its own (auto_map), which is never run here: save a tokenizer.json."
         )
-        raise ValueError(say(text, source=source))
+        raise ValueError(translate(text, source=source))
     try:
         tokenizer = AutoTokenizer.from_pretrained(files.source, revision=commit or "main", trust_remote_code=False)
     except Exception as error:  # transformers and its converters raise whatever they meet
@@ -66,10 +66,10 @@ def load_tokenizer(source: str, commit: str | None, config: PretrainedConfig) ->
                 "{source} has its tokenizer as a sentencepiece model only (tokenizer.model): pip install sentencepiece "
                 "protobuf, or put its tokenizer.json beside it."
             )
-            raise ValueError(say(text, source=source)) from error
+            raise ValueError(translate(text, source=source)) from error
         text = N_("The tokenizer of {source} cannot be read: {reason}")
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
-        raise ValueError(say(text, source=source, reason=reason)) from error
+        raise ValueError(translate(text, source=source, reason=reason)) from error
     _check_vocabulary(source, tokenizer, config)
     return tokenizer
 
@@ -85,7 +85,7 @@ def _brings_code(path: Path | None) -> bool:
 
 
 def _check_vocabulary(source: str, tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig) -> None:
-    """Pass if no word can give a token that the model has no embedding for; the model's BOS is made the tokenizer's."""
+    """Refuse a tokenizer with tokens that the model has no embedding for; the model's BOS is made the tokenizer's."""
     special = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
     last = max((id for id in tokenizer.get_vocab().values() if id not in special), default=0)
     if last >= config.vocab_size:
@@ -93,7 +93,7 @@ def _check_vocabulary(source: str, tokenizer: PreTrainedTokenizerBase, config: P
             "The tokenizer of {source} has token {token}, but the model has embeddings for {n} tokens only: they are "
             "of different models."
         )
-        raise ValueError(say(text, source=source, token=last, n=config.vocab_size))
+        raise ValueError(translate(text, source=source, token=last, n=config.vocab_size))
     for name in ("bos_token", "eos_token"):
         token = getattr(tokenizer, name)
         if token is not None and tokenizer.convert_tokens_to_ids(token) >= config.vocab_size:

@@ -8,6 +8,7 @@ from accelerate import init_empty_weights
 from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
+from tli_core.i18n import N_, translate
 from tli_core.models import architecture
 from tli_core.models.checkpoint import Checkpoint, embeddings_tensor, head_tensor, with_blocks
 from tli_core.models.placement import Placement, dispatch, home, place_parts
@@ -43,9 +44,13 @@ def read_model(checkpoint: Checkpoint, dtype: torch.dtype, placement: Placement)
     kept = {name: shard for name, (shard, own) in stored.items() if home(parts, name) != "disk" and name == own}
     for name, tensor in _tensors(kept):
         if tensor.shape != shapes[name]:
+            text = N_(
+                "{name} in {source} has shape {shape}, but the config says {expected}: the two are of different models."
+            )
             raise ValueError(
-                f"{name} in {checkpoint.source} has shape {tuple(tensor.shape)}, but the config says "
-                f"{tuple(shapes[name])}: config and weights are of different models."
+                translate(
+                    text, name=name, source=checkpoint.source, shape=tuple(tensor.shape), expected=tuple(shapes[name])
+                )
             )
         path, _, leaf = name.rpartition(".")
         module = model.get_submodule(path)
@@ -83,4 +88,5 @@ def _tensors(places: dict[str, Path]) -> Iterator[tuple[str, torch.Tensor]]:
                 with safe_open(shard, framework="pt") as opened:
                     yield name, opened.get_tensor(name)
         except SafetensorError as error:
-            raise ValueError(f"{shard.name} is damaged ({error}): delete it and fetch it again.") from error
+            text = N_("{name} is damaged ({error}): delete it and fetch it again.")
+            raise ValueError(translate(text, name=shard.name, error=error)) from error

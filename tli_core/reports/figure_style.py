@@ -5,7 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from tli_core.i18n import say
+from tli_core.i18n import translate
 from tli_core.lists.pairs import WordPair
 from tli_core.models.layers import layer_words
 from tli_core.models.loaded_model import Provenance
@@ -46,9 +46,9 @@ def layer_axis(figure: go.Figure, names: Sequence[str]) -> None:
     last = len(names) - 1
     # The last one's name is longer than a number, and has the room of two.
     ticks = [i for i in range(len(names)) if i % every == 0 and i <= last - 1.5 * every] + [last]
-    labels = [say("out") if names[i] == "output" else str(i) for i in ticks]
+    labels = [translate("out") if names[i] == "output" else str(i) for i in ticks]
     figure.update_xaxes(
-        title=say("layer (0: embeddings)"),
+        title=translate("layer (0: embeddings)"),
         tickvals=ticks,
         ticktext=labels,
         tickangle=0,

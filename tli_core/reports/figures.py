@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.projection import Projection
@@ -62,7 +62,7 @@ def alignment_figure(
         figure.add_scatter(
             x=layers,
             y=result.matched,
-            name=say("{label}: right pairs", label=label),
+            name=translate("{label}: right pairs", label=label),
             mode="lines+markers",
             line={"color": colour, "width": 3},
             marker={"size": 8, "symbol": marker},
@@ -72,14 +72,14 @@ def alignment_figure(
         figure.add_scatter(
             x=layers,
             y=mismatched,
-            name=say("{label}: wrong pairs", label=label),
+            name=translate("{label}: wrong pairs", label=label),
             mode="lines",
             line={"color": colour, "width": 2, "dash": "dot"},
             customdata=band,
             hovertemplate="{value} ({low} – {high})".format(**HOVER),
         )
     layer_axis(figure, results[0][1].names)
-    figure.update_yaxes(title=say("cosine of the two words"))
+    figure.update_yaxes(title=translate("cosine of the two words"))
     return captioned(styled(figure, HEIGHT), results[-1][1].provenance)
 
 
@@ -101,7 +101,7 @@ def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
             customdata=np.dstack([cosine, np.broadcast_to(mismatched, apart.shape)]),
             text=[[pair_words(pair)] * len(result.names) for pair in pairs],
             hovertemplate="%{text}, "
-            + say(
+            + translate(
                 "layer {layer}: {value}, wrong pairs {wrong}",
                 layer="%{x}",
                 value="%{customdata[0]:.3f}",
@@ -142,12 +142,12 @@ def differences_figure(evaluations: Sequence[Evaluation]) -> go.Figure:
             figure.add_scatter(
                 x=layers,
                 y=values,
-                name=f"{say(item.name)}: {say(name)}",
+                name=f"{translate(item.name)}: {translate(name)}",
                 mode="lines+markers",
                 line={"color": colour, "width": 2, "dash": dash},
                 marker={"size": 7, "symbol": marker},
                 customdata=np.column_stack([interval, p]),
-                hovertemplate=say(
+                hovertemplate=translate(
                     "{value}, 95 % interval {low} to {high}, p {p} after Holm",
                     value="%{y:+.3f}",
                     low="%{customdata[0]:+.3f}",
@@ -156,7 +156,7 @@ def differences_figure(evaluations: Sequence[Evaluation]) -> go.Figure:
                 ),
             )
     layer_axis(figure, evaluations[0].before.names)
-    figure.update_yaxes(title=say("change in cosine"))
+    figure.update_yaxes(title=translate("change in cosine"))
     figure.add_hline(y=0, line={"color": GREY, "width": 1})
     return captioned(styled(figure, HEIGHT), evaluations[-1].after.provenance)
 
@@ -167,8 +167,8 @@ def scatter_figure(evaluation: Evaluation) -> go.Figure:
     before, after = evaluation.before, evaluation.after
     words = [pair_words(pair) for pair in before.pairs]
     for was, now, name, (colour, marker) in (
-        (before.wrong_cosine, after.wrong_cosine, say("its wrong pairs' mean"), SERIES[1]),
-        (before.cosine, after.cosine, say("the right pair"), SERIES[0]),
+        (before.wrong_cosine, after.wrong_cosine, translate("its wrong pairs' mean"), SERIES[1]),
+        (before.cosine, after.cosine, translate("the right pair"), SERIES[0]),
     ):
         figure.add_scatter(
             x=was[:, layer],
@@ -184,23 +184,27 @@ def scatter_figure(evaluation: Evaluation) -> go.Figure:
         float(np.nanmax([before.cosine[:, layer], after.cosine[:, layer]])),
     ]
     figure.add_scatter(
-        x=ends, y=ends, mode="lines", name=say("no change"), line={"color": GREY, "width": 1, "dash": "dash"}
+        x=ends, y=ends, mode="lines", name=translate("no change"), line={"color": GREY, "width": 1, "dash": "dash"}
     )
-    figure.update_xaxes(title=say("cosine before"))
-    figure.update_yaxes(title=say("cosine after"))
+    figure.update_xaxes(title=translate("cosine before"))
+    figure.update_yaxes(title=translate("cosine after"))
     return captioned(styled(figure, HEIGHT, hovermode="closest"), after.provenance, after.names[layer])
 
 
 def distributions_figure(evaluation: Evaluation) -> go.Figure:
     """How right and wrong pairs' cosines are spread at the evaluated layer, before above after."""
     figure = make_subplots(
-        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.12, subplot_titles=(say("before"), say("after"))
-    )  # fmt: skip
+        rows=2,
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=0.12,
+        subplot_titles=(translate("before"), translate("after")),
+    )
     layer = evaluation.layer
     for row, result in enumerate((evaluation.before, evaluation.after), 1):
         for values, name, colour in (
-            (result.wrong_quantiles[layer], say("wrong pairs"), ORANGE),
-            (result.cosine[:, layer], say("right pairs"), BLUE),
+            (result.wrong_quantiles[layer], translate("wrong pairs"), ORANGE),
+            (result.cosine[:, layer], translate("right pairs"), BLUE),
         ):
             figure.add_histogram(
                 x=values,
@@ -210,15 +214,15 @@ def distributions_figure(evaluation: Evaluation) -> go.Figure:
                 opacity=0.6,
                 xbins={"size": 0.02},
                 showlegend=row == 1,
-                hovertemplate=say("{share} % between {ends}", share="%{y:.0f}", ends="%{x}")
+                hovertemplate=translate("{share} % between {ends}", share="%{y:.0f}", ends="%{x}")
                 + "<extra>"
                 + name
                 + "</extra>",
                 row=row,
                 col=1,
             )
-    figure.update_xaxes(title=say("cosine"), row=2, col=1)
-    figure.update_yaxes(title=say("% of pairs"))
+    figure.update_xaxes(title=translate("cosine"), row=2, col=1)
+    figure.update_yaxes(title=translate("% of pairs"))
     figure.update_layout(barmode="overlay")
     return captioned(
         styled(figure, HEIGHT, hovermode="closest", top=30), evaluation.after.provenance, evaluation.after.names[layer]
@@ -232,7 +236,7 @@ def shares_figure(results: Sequence[tuple[str, LayerAlignment]]) -> go.Figure:
         layers = list(range(len(result.names)))
         for share, name, dash in (
             (result.prefix_share, "BOS", "solid"),
-            (result.rogue_share, say("3 dimensions"), "dot"),
+            (result.rogue_share, translate("3 dimensions"), "dot"),
         ):
             figure.add_scatter(
                 x=layers,
@@ -244,7 +248,7 @@ def shares_figure(results: Sequence[tuple[str, LayerAlignment]]) -> go.Figure:
                 hovertemplate="%{y:.0%}",
             )
     layer_axis(figure, results[0][1].names)
-    figure.update_yaxes(title=say("share of squared length"), range=[-0.02, 1.05], tickformat=".0%")
+    figure.update_yaxes(title=translate("share of squared length"), range=[-0.02, 1.05], tickformat=".0%")
     return captioned(styled(figure, HEIGHT), results[-1][1].provenance)
 
 
@@ -271,7 +275,7 @@ def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = 
         x, y = joined.reshape(-1, 2).T
         figure.add_scatter(
             x=x, y=y, mode="lines", line={"color": GREY, "width": 1}, opacity=0.5, hoverinfo="skip",
-            name=say("partners"), showlegend=number == 1, **place,
+            name=translate("partners"), showlegend=number == 1, **place,
         )  # fmt: skip
         for side, (language, (colour, marker)) in enumerate(zip(language_pair().names, SERIES, strict=False)):
             words = [pair_words(pair) for pair in projection.pairs]
@@ -279,10 +283,10 @@ def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = 
                 x=points[:, side, 0],
                 y=points[:, side, 1],
                 mode="markers",
-                name=say(language),
+                name=translate(language),
                 marker={"color": colour, "size": 8, "symbol": marker, "opacity": 0.85},
                 text=words,
-                hovertemplate=f"%{{text}}<extra>{say(language)}</extra>",
+                hovertemplate=f"%{{text}}<extra>{translate(language)}</extra>",
                 showlegend=number == 1,
                 **place,
             )
@@ -320,7 +324,7 @@ def training_figure(runs: Sequence[DrawnRun]) -> go.Figure:
         figure.add_scatter(
             x=[step.step for step in seen],
             y=[step.loss for step in seen],
-            name=what + say("{kind} loss", kind=run.loss),
+            name=what + translate("{kind} loss", kind=run.loss),
             line={"color": GREY, "width": width},
             row=1,
             col=1,
@@ -330,7 +334,7 @@ def training_figure(runs: Sequence[DrawnRun]) -> go.Figure:
             figure.add_scatter(
                 x=[step.step for step in checked],
                 y=[getattr(step.check, field) for step in checked],
-                name=what + say("held out: {measure}", measure=say(name)),
+                name=what + translate("held out: {measure}", measure=translate(name)),
                 mode="lines+markers",
                 line={"color": colour, "width": width, "dash": dash},
                 marker={"size": 5, "symbol": symbol},
@@ -340,9 +344,9 @@ def training_figure(runs: Sequence[DrawnRun]) -> go.Figure:
     longest = max((run.steps[-1].steps for run in runs if run.steps), default=None)
     if longest:
         figure.update_xaxes(range=[0, longest])
-    figure.update_xaxes(title=say("step"), row=2, col=1)
-    figure.update_yaxes(title=say("loss"), rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(title=say("cosine, share"), row=2, col=1)
+    figure.update_xaxes(title=translate("step"), row=2, col=1)
+    figure.update_yaxes(title=translate("loss"), rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(title=translate("cosine, share"), row=2, col=1)
     return styled(figure, HEIGHT)
 
 

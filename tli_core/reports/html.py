@@ -21,7 +21,7 @@ from tli_core.reports.figures import (
 from tli_core.reports.json_csv import evaluation_json, layers_csv, pairs_csv, write_json
 from tli_core.reports.messages import change_sentence
 from tli_core.reports.model_card import write_card
-from tli_core.reports.tables import evaluation_rows, mover_rows, output_rows
+from tli_core.reports.tables import COMPARED_MEASURES, evaluation_rows, legend, mover_rows, output_rows
 
 TEMPLATE = "report.html.j2"
 
@@ -102,6 +102,7 @@ def report_html(report: EvaluationReport) -> str:
         report=report,
         sentences=[change_sentence(item) for item in report.evaluations],
         table=evaluation_rows(report.evaluations),
+        legend=legend(COMPARED_MEASURES),
         figures=[
             (title, note, _div(figure, f"figure-{i}"), provenance_line(provenance))
             for i, (title, note, figure, provenance) in enumerate(figures)

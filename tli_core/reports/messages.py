@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tli_core.i18n import N_, say, say_n
+from tli_core.i18n import N_, translate, translate_plural
 from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.pilot import Pilot
@@ -50,12 +50,12 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
     best, output = best_layer(result), len(result.names) - 1
     mismatched, band = result.mismatched, result.mismatched_band
     place = {
-        "layer": layer_words(result.names[best]) if best == output else say("layer {number}", number=best),
+        "layer": layer_words(result.names[best]) if best == output else translate("layer {number}", number=best),
         "rank": int(np.median(result.reference_rank[best])),
         "size": result.reference_size,
-        "target_language": say(language_pair().target.name),
+        "target_language": translate(language_pair().target.name),
     }
-    figures = say(
+    figures = translate(
         "cosine {matched:.2f} for yours, {mismatched:.2f} for wrong ones (nine in ten between {low:.2f} and "
         "{high:.2f})",
         matched=result.matched[best],
@@ -63,7 +63,7 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
         low=band[best, 0],
         high=band[best, 1],
     )
-    ranked = say_n(
+    ranked = translate_plural(
         "This pair ranks best at {layer}, where your {target_language} word is number {rank} among {size} common "
         "words: {figures}.",
         "These {n} pairs rank best at {layer}, where your {target_language} word is typically number {rank} among "
@@ -81,7 +81,7 @@ def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) 
     output = len(before.names) - 1
     ranks = [int(np.median(result.reference_rank[output])) for result in (before, after)]
     said = change(before, after, output).verdict
-    moved = say(
+    moved = translate(
         "at {layer}: your pairs {matched[0]:.2f} → {matched[1]:.2f}, wrong pairs {mismatched[0]:.2f} → "
         "{mismatched[1]:.2f}, typical rank {ranks[0]} → {ranks[1]} of {size}.",
         layer=layer_words(before.names[-1]),
@@ -90,14 +90,14 @@ def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) 
         ranks=ranks,
         size=before.reference_size,
     )
-    return f"**{label}**, {moved} {say(CHANGES[said])}."
+    return f"**{label}**, {moved} {translate(CHANGES[said])}."
 
 
 def _few(result: LayerAlignment) -> str:
     """A word of caution on short lists; empty for long ones."""
     if not result.few:
         return ""
-    return say_n(
+    return translate_plural(
         "A single pair is a hint at most: its best layer is picked for it alone.",
         "From {n} pairs this is a hint at most: the layer is picked for them.",
         len(result.pairs),
@@ -111,12 +111,12 @@ def _saturation(result: LayerAlignment) -> str:
         return ""
     scores = result.mismatched[layers]
     if len(layers) == 1:
-        return say(
+        return translate(
             "Not so at layer {layer}: there even wrong pairs score {score:.2f}, and a high cosine means nothing.",
             layer=layers[0],
             score=scores[0],
         )
-    return say(
+    return translate(
         "Not so at layers {first} to {last}: there even wrong pairs score {lowest:.2f} to {highest:.2f}, and a high "
         "cosine means nothing.",
         first=layers[0],
@@ -130,7 +130,7 @@ def _reading(result: LayerAlignment, layer: int) -> str:
     mismatched, band = result.mismatched, result.mismatched_band
     matched = result.matched[layer]
     if matched - mismatched[layer] < ALIKE:
-        return say(
+        return translate(
             "Right and wrong pairs look alike here, so the cosine of {matched:.2f} says nothing about translation, "
             "however high it is.",
             matched=matched,
@@ -138,21 +138,21 @@ def _reading(result: LayerAlignment, layer: int) -> str:
     if not result.few:
         said = verdict(result, layer)
         if said == "aligned":
-            return say("Right pairs stand clear of wrong ones: the model does bring their words together.")
-        return say("Right pairs are a little closer than wrong ones, but too little to find the translation by.")
+            return translate("Right pairs stand clear of wrong ones: the model does bring their words together.")
+        return translate("Right pairs are a little closer than wrong ones, but too little to find the translation by.")
     if matched > band[layer, 1]:
-        return say("That is above the band of wrong pairs: the model does bring the words of a pair together.")
-    return say("That lies within the band of wrong pairs: close, but so are words that mean something else.")
+        return translate("That is above the band of wrong pairs: the model does bring the words of a pair together.")
+    return translate("That lies within the band of wrong pairs: close, but so are words that mean something else.")
 
 
 def change_sentence(evaluation: Evaluation) -> str:
     """What an adapter changed at one layer, with the controls beside it."""
     moved, index = evaluation.change, evaluation.layer
-    figures = say(
+    figures = translate(
         "{layer}, {list}: matched {matched:+.3f}, mismatched {mismatched:+.3f}, P@1 {before:.2f} → {after:.2f} of "
         "{size}, chance {chance:.3f}",
         layer=layer_words(evaluation.before.names[index]),
-        list=say(evaluation.name),
+        list=translate(evaluation.name),
         matched=moved.matched,
         mismatched=moved.mismatched,
         before=evaluation.before.retrieval["to_target"].p_at_1[index],
@@ -160,17 +160,17 @@ def change_sentence(evaluation: Evaluation) -> str:
         size=evaluation.before.pool_size,
         chance=evaluation.before.chance,
     )
-    told = f"{say(CHANGES[moved.verdict])} ({figures})."
+    told = f"{translate(CHANGES[moved.verdict])} ({figures})."
     if not evaluation.before.few:
         return told
-    hint = say("From {n} pairs this is a hint at most, whatever the verdict.", n=len(evaluation.before.pairs))
+    hint = translate("From {n} pairs this is a hint at most, whatever the verdict.", n=len(evaluation.before.pairs))
     return f"{hint} {told}"
 
 
 def pilot_sentence(pilot: Pilot) -> str:
     """What the published pilot picks, and what it does not show."""
     at, bos, words = pilot.layer, pilot.with_bos, pilot.words
-    return say(
+    return translate(
         "The pilot picks layer {layer}: with BOS averaged in, right pairs score {matched:.4f} there. Wrong pairs score "
         "{mismatched:.4f}, and BOS carries {share:.0f} % of every vector, so the figure says nothing about "
         "translation. With words only it is {matched_words:.3f} for right and {mismatched_words:.3f} for wrong pairs; "
@@ -192,20 +192,20 @@ STALLED = 0.01
 def dry_run_sentence(tried: DryRun, loss: str) -> str:
     """Whether the run has anything to learn from, in words."""
     if loss == "triplet" and tried.active == 0:
-        return say("No triplet has a gradient: every right pair already beats every wrong one by the margin.")
+        return translate("No triplet has a gradient: every right pair already beats every wrong one by the margin.")
     if abs(tried.first_loss - tried.idle_loss) <= STALLED * max(1.0, tried.idle_loss):
-        return say(
+        return translate(
             "The loss starts where it would for a model that tells nothing apart ({idle:.3f}): to it, right and wrong "
             "pairs look alike, so there is almost no signal to learn from. Check the pooling: BOS drowns words.",
             idle=tried.idle_loss,
         )
     if tried.hardest_gap < 0:
-        return say(
+        return translate(
             "There is something to learn: on average the right pair lies {apart:.3f} below its hardest wrong one, and "
             "the loss tells the two apart.",
             apart=-tried.hardest_gap,
         )
-    return say(
+    return translate(
         "There is something to learn: on average the right pair lies {apart:.3f} above its hardest wrong one, and the "
         "loss tells the two apart.",
         apart=tried.hardest_gap,
@@ -217,12 +217,12 @@ def outputs_sentence(before: OutputCheck, after: OutputCheck) -> str:
 
     def moved(change: float) -> str:
         worse, better = change <= -TRANSLATED, change >= TRANSLATED
-        return say("got worse") if worse else say("got better") if better else say("hardly changed")
+        return translate("got worse") if worse else translate("got better") if better else translate("hardly changed")
 
     ways = [
-        say(
+        translate(
             "translations to {language} {moved} ({before:.2f} → {after:.2f} right)",
-            language=say(name),
+            language=translate(name),
             moved=moved(now - was),
             before=was,
             after=now,
@@ -237,11 +237,11 @@ def outputs_sentence(before: OutputCheck, after: OutputCheck) -> str:
         for name, side in zip(language_pair().names, ("source", "target"), strict=True)
     ]
     harmed = any(not now < HARM * was for _, was, now in reads)  # nor is nan unharmed
-    harm = say(
+    harm = translate(
         N_("plain sentences surprise it more than before (perplexity {figures}).")
         if harmed
         else N_("its plain sentences are unharmed (perplexity {figures})."),
-        figures=", ".join(f"{say(name)} {was:,.0f} → {now:,.0f}" for name, was, now in reads),
+        figures=", ".join(f"{translate(name)} {was:,.0f} → {now:,.0f}" for name, was, now in reads),
     )
     text = "; ".join([*ways, harm])
     return text[0].upper() + text[1:]
@@ -249,17 +249,17 @@ def outputs_sentence(before: OutputCheck, after: OutputCheck) -> str:
 
 def projection_sentence(projection: Projection, labels: Sequence[str]) -> str:
     """What the full space says, beside a picture that cannot."""
-    return say(
+    return translate(
         "At {layer}, of {n} {source_language} words these have their own partner as the nearest {target_language} word "
         "of the list: "
         "{shares} (chance {chance:.1f} %). That is counted in the full space. A {method} picture keeps only a shadow "
         "of it: short lines may be an accident.",
         layer=layer_words(projection.layer_name),
         n=len(projection.pairs),
-        source_language=say(language_pair().source.name),
-        target_language=say(language_pair().target.name),
+        source_language=translate(language_pair().source.name),
+        target_language=translate(language_pair().target.name),
         shares=", ".join(
-            say("{share:.0f} % under {label}", share=100 * share, label=label)
+            translate("{share:.0f} % under {label}", share=100 * share, label=label)
             for share, label in zip(projection.partners_nearest, labels, strict=True)
         ),
         chance=100 / len(projection.pairs),
@@ -271,9 +271,9 @@ def neighbours_sentence(word: str, label: str, nearby: Neighbourhood) -> str:
     """Where the right translation of a word stands under one model."""
     word = plain_text(word)
     if nearby.right_rank is None:
-        told = say("the lexicon does not know *{word}*, so no neighbour is marked as right.", word=word)
+        told = translate("the lexicon does not know *{word}*, so no neighbour is marked as right.", word=word)
     else:
-        told = say(
+        told = translate(
             "the right word is number {rank} of {candidates} for *{word}*.",
             rank=nearby.right_rank,
             candidates=nearby.candidates,

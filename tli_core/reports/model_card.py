@@ -8,7 +8,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from safetensors.torch import save_file
 
 from tli_core.atomic_files import new_folder, write_text
-from tli_core.i18n import ENGLISH, N_, in_language
+from tli_core.i18n import ENGLISH, N_, in_language, translate
 from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation
 from tli_core.models.adapter_sources import RECORD, WEIGHTS
@@ -55,7 +55,8 @@ def save_adapter(trained: TrainedAdapter, folder: Path, name: str, evaluations: 
                 (part / NOTICE).write_text(f"{LLAMA_NOTICE}\n", encoding="utf-8")
             write_card(part, trained.record, evaluations, name)
     except FileExistsError as error:
-        raise ValueError(f"{target} is already there: choose another name, or remove it first.") from error
+        text = N_("{target} is already there: choose another name, or remove it first.")
+        raise ValueError(translate(text, target=target)) from error
     return target
 
 
@@ -88,7 +89,7 @@ def write_card(
         "",
         f"The {config['loss']} loss reads {layer}, pooling `{config['pooling']}`; LoRA of rank {config['rank']} on "
         f"{', '.join(config['targets'])} of the first {record['blocks_trained']} blocks; {record['steps']} steps, "
-        f"seed {config['seed']}. `tli.json` has every knob and the curves.",
+        f"seed {config['seed']}. `tli.json` has every setting and the curves.",
         "",
     ]
     if evaluations:

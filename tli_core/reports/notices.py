@@ -1,6 +1,6 @@
 """Notices of results in words: the only place that has them."""
 
-from tli_core.i18n import N_, say, say_n
+from tli_core.i18n import N_, translate, translate_plural
 from tli_core.models.layers import layer_words
 from tli_core.notices import Notice
 
@@ -75,15 +75,15 @@ def worded(notice: Notice | str) -> str:
     values = dict(notice.values)
     if "first" in values:
         values["where"] = _where(str(values.pop("first")), int(str(values.pop("layers"))))
-    return say(TEXTS[notice.code], **{name: _value(name, value) for name, value in values.items()})
+    return translate(TEXTS[notice.code], **{name: _value(name, value) for name, value in values.items()})
 
 
 def _value(name: str, value: object) -> object:
     if isinstance(value, Notice):
         return worded(value)
-    return say(str(value)) if name in _NAMES else value
+    return translate(str(value)) if name in _NAMES else value
 
 
 def _where(first: str, layers: int) -> str:
     """A layer, or several from one on."""
-    return say_n("{first}", "{n} layers from {first} on", layers, first=layer_words(first))
+    return translate_plural("{first}", "{n} layers from {first} on", layers, first=layer_words(first))

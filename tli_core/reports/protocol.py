@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.measures.before_after import Evaluation, compare
 from tli_core.measures.pilot import Pilot
 from tli_core.models.layers import layer_words
@@ -29,7 +29,7 @@ class Protocol:
 
 def protocol_rows(done: Protocol) -> list[tuple[str, ...]]:
     """One row a step that has been done, a heading row first."""
-    rows: list[tuple[str, ...]] = [tuple(map(say, HEAD))]
+    rows: list[tuple[str, ...]] = [tuple(map(translate, HEAD))]
     if done.pilot:
         rows.append(_pilot_row(done.pilot))
     if done.tried:
@@ -42,7 +42,7 @@ def protocol_rows(done: Protocol) -> list[tuple[str, ...]]:
         rows += [_evaluation_row(N_("3 · Result"), _at(done.control, place)) for place in places]
     if done.shuffled:
         row = _evaluation_row(N_("4 · Shuffled control"), done.shuffled)
-        taught = say("Nothing true was taught. Whatever rose here is no evidence of learning.")
+        taught = translate("Nothing true was taught. Whatever rose here is no evidence of learning.")
         rows.append((*row[:2], f"{taught} {row[2]}"))
     return rows
 
@@ -54,9 +54,11 @@ def _at(item: Evaluation, layer: int) -> Evaluation:
 def _pilot_row(pilot: Pilot) -> tuple[str, str, str]:
     at, bos = pilot.layer, pilot.with_bos
     return (
-        say("1 · Pilot"),
-        say("Layer {layer}: with BOS averaged in, right pairs score {matched:.4f}.", layer=at, matched=bos.matched[at]),
-        say(
+        translate("1 · Pilot"),
+        translate(
+            "Layer {layer}: with BOS averaged in, right pairs score {matched:.4f}.", layer=at, matched=bos.matched[at]
+        ),
+        translate(
             "That translations are close: wrong pairs score {mismatched:.4f}, and BOS carries {share:.0f} % of every "
             "vector.",
             mismatched=bos.mismatched[at],
@@ -67,17 +69,17 @@ def _pilot_row(pilot: Pilot) -> tuple[str, str, str]:
 
 def _dry_run_row(tried: DryRun, config: TrainingConfig) -> tuple[str, str, str]:
     return (
-        say("2 · Dry run"),
-        say(
+        translate("2 · Dry run"),
+        translate(
             "First loss {first:.3f} against {what}, {idle:.3f}; {active:.0f} % of the examples have some gradient; its "
             "norm is {norm:.2g}.",
             first=tried.first_loss,
-            what=say("the margin") if config.loss == "triplet" else "ln(batch)",
+            what=translate("the margin") if config.loss == "triplet" else "ln(batch)",
             idle=tried.idle_loss,
             active=100 * tried.active,
             norm=tried.gradient,
         ),
-        say(
+        translate(
             "That the gradient is worth much: right pair less hardest wrong one is {apart:+.4f} in cosine.",
             apart=tried.hardest_gap,
         ),
@@ -87,8 +89,8 @@ def _dry_run_row(tried: DryRun, config: TrainingConfig) -> tuple[str, str, str]:
 def _training_row(record: Mapping[str, Any]) -> tuple[str, str, str]:
     losses = record["losses"]
     return (
-        say("3 · Fine-tune"),
-        say(
+        translate("3 · Fine-tune"),
+        translate(
             "Loss {first:.3f} → {last:.3f} in {steps} steps; LoRA on the first {blocks} blocks, the only ones that "
             "this loss can reach.",
             first=losses[0],
@@ -96,7 +98,7 @@ def _training_row(record: Mapping[str, Any]) -> tuple[str, str, str]:
             steps=record["steps"],
             blocks=record["blocks_trained"],
         ),
-        say("That a word finds its translation: the loss falls on shuffled translations too."),
+        translate("That a word finds its translation: the loss falls on shuffled translations too."),
     )
 
 
@@ -104,18 +106,18 @@ def _evaluation_row(step: str, item: Evaluation) -> tuple[str, str, str]:
     moved, test = item.change, item.test
     rank = item.before.retrieval["to_target"].p_at_1[item.layer], item.after.retrieval["to_target"].p_at_1[item.layer]
     return (
-        say("{step} at {layer}", step=say(step), layer=layer_words(item.before.names[item.layer])),
-        say(
+        translate("{step} at {layer}", step=translate(step), layer=layer_words(item.before.names[item.layer])),
+        translate(
             "Right pairs {before:.3f} → {after:.3f} on {n} unseen pairs.",
             before=test.before,
             after=test.after,
             n=test.n,
         ),
-        say(
+        translate(
             "Beside it: wrong pairs {before:.3f} → {after:.3f}, P@1 {ranks[0]:.3f} → {ranks[1]:.3f}. {verdict}.",
             before=item.before.mismatched[item.layer],
             after=item.after.mismatched[item.layer],
             ranks=rank,
-            verdict=say(moved.verdict).capitalize(),
+            verdict=translate(moved.verdict).capitalize(),
         ),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.models.adapter_sources import CONFIG
 from tli_core.models.registry import HUB_ID
 from tli_core.reports.model_card import NOTICE, needs_llama_name
@@ -22,12 +22,12 @@ def check_repo_name(folder: Path, repo: str) -> str:
     """
     repo = repo.strip()
     if not HUB_ID.fullmatch(repo):
-        raise ValueError(say("{repo!r} is no Hub id: write it as your-name/adapter-name.", repo=repo[:80]))
+        raise ValueError(translate("{repo!r} is no Hub id: write it as your-name/adapter-name.", repo=repo[:80]))
     base = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["base_model_name_or_path"]
     if needs_llama_name(base) and not repo.partition("/")[2].startswith("Llama"):
         owner, _, name = repo.partition("/")
         raise ValueError(
-            say(
+            translate(
                 "The Llama 3.1 licence asks that a model made with it has Llama at the beginning of its name: call it "
                 "{name}.",
                 name=f"{owner}/Llama-{name}",
@@ -51,5 +51,5 @@ def publish_adapter(folder: Path, repo: str, token: str, private: bool = True) -
         )
     except (HfHubHTTPError, OSError) as error:
         text = N_("The Hub did not take {repo}: {error}")
-        raise ValueError(say(text, repo=repo, error=str(error).splitlines()[0])) from error
+        raise ValueError(translate(text, repo=repo, error=str(error).splitlines()[0])) from error
     return f"{hub.endpoint}/{repo}"

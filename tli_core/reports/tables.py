@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation, EvaluationReport, Mover, movers
 from tli_core.measures.registry import MEASURES, Measure
@@ -17,6 +17,9 @@ from tli_core.models.loaded_model import Provenance
 from tli_core.training.dry_run import DryRun
 from tli_core.training.seeds import Spread
 
+LAYER_MEASURES = tuple(measure for measure in MEASURES if measure.in_table)
+COMPARED_MEASURES = tuple(measure for measure in MEASURES if measure.in_evaluation)
+
 
 def alignment_table(result: LayerAlignment) -> str:
     """A measurement as a plain table, one line a layer."""
@@ -25,19 +28,32 @@ def alignment_table(result: LayerAlignment) -> str:
 
 def alignment_rows(result: LayerAlignment) -> list[tuple[str, ...]]:
     """A measurement, one row a layer: a heading row first. Every figure is a field of the result."""
-    columns = [(measure, way) for measure in MEASURES if measure.in_table for way in measure.ways]
+    columns = [(measure, way) for measure in LAYER_MEASURES for way in measure.ways]
     rows = [
         (
-            say("layer"),
-            *(f"{say(m.label)} →{language_pair().answers[way].code}" if way else say(m.label) for m, way in columns),
-            say("verdict"),
+            translate("layer"),
+            *(
+                f"{translate(m.label)} →{language_pair().answers[way].code}" if way else translate(m.label)
+                for m, way in columns
+            ),
+            translate("verdict"),
         )
     ]
     values = [measure.values(result, way) for measure, way in columns]
     for i, name in enumerate(result.names):
         cells = (_cell(column[i], measure.form) for column, (measure, _) in zip(values, columns, strict=True))
-        rows.append((str(i) if name == f"block {i}" else f"{i} {say(name)}", *cells, say(verdict(result, i))))
+        rows.append(
+            (str(i) if name == f"block {i}" else f"{i} {translate(name)}", *cells, translate(verdict(result, i)))
+        )
     return rows
+
+
+def legend(measures: Iterable[Measure]) -> list[tuple[str, str]]:
+    """What each measure is, and which way is better, beside its label in tables."""
+    better = {True: N_("Higher is better."), False: N_("Lower is better."), None: ""}
+    return [
+        (translate(m.label), f"{translate(m.help)} {translate(better[m.higher_is_better])}".strip()) for m in measures
+    ]
 
 
 def _cell(value: np.ndarray, form: str) -> str:
@@ -49,7 +65,7 @@ def compared_rows(results: Sequence[tuple[str, LayerAlignment]]) -> list[tuple[s
     """Measurements that stand side by side, one row a model and layer: a heading row first."""
     heading, *_ = alignment_rows(results[0][1])
     return [
-        (say("model"), *heading),
+        (translate("model"), *heading),
         *((label, *row) for label, result in results for row in alignment_rows(result)[1:]),
     ]
 
@@ -57,7 +73,7 @@ def compared_rows(results: Sequence[tuple[str, LayerAlignment]]) -> list[tuple[s
 def caption(provenance: Provenance) -> str:
     """What a figure is of, in a few words: model, adapter, readout and number of pairs."""
     who = provenance.model if provenance.adapter is None else f"{provenance.model} + {provenance.adapter}"
-    return say("{who} · pooling {pooling} · {n} pairs", who=who, pooling=provenance.pooling, n=provenance.n)
+    return translate("{who} · pooling {pooling} · {n} pairs", who=who, pooling=provenance.pooling, n=provenance.n)
 
 
 def evaluation_table(evaluations: Sequence[Evaluation]) -> str:
@@ -68,19 +84,21 @@ def evaluation_table(evaluations: Sequence[Evaluation]) -> str:
 def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
     """The paper's table and the controls that it lacks: a heading row, then one row a measure, one column a list."""
     lists = (
-        say("{adapter}, {list} ({n} pairs)", adapter=i.after.provenance.adapter, list=say(i.name), n=i.test.n)
+        translate(
+            "{adapter}, {list} ({n} pairs)", adapter=i.after.provenance.adapter, list=translate(i.name), n=i.test.n
+        )
         for i in evaluations
     )
-    rows: list[tuple[str, ...]] = [(say("measure"), *lists)]
+    rows: list[tuple[str, ...]] = [(translate("measure"), *lists)]
 
     def add(label: str, values: Sequence[str]) -> None:
-        rows.append((say(label), *values))
+        rows.append((translate(label), *values))
 
     tests, moves = [item.test for item in evaluations], [item.change for item in evaluations]
     add("model", [item.after.provenance.model for item in evaluations])
     add("layer", [layer_words(item.after.names[item.layer]) for item in evaluations])
     add("pooling", [item.after.provenance.pooling for item in evaluations])
-    add(N_("wrong pairs from"), [say(item.after.wrong_from) for item in evaluations])
+    add(N_("wrong pairs from"), [translate(item.after.wrong_from) for item in evaluations])
     add(N_("matched before"), [f"{t.before:.4f}" for t in tests])
     add(N_("matched after"), [f"{t.after:.4f}" for t in tests])
     add("difference", [f"{t.difference:+.4f}" for t in tests])
@@ -90,17 +108,16 @@ def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
     add(N_("permutation p"), [f"{t.p_permutation:.2g}" for t in tests])
     add("Cohen's d_z", [f"{t.d_z:.2f}" for t in tests])
     answers = [(way, language.name) for way, language in language_pair().answers.items()]
-    compared = [measure for measure in MEASURES if measure.in_evaluation]
-    for measure in (measure for measure in compared if not measure.both_ways):
-        label = say("{measure} before → after", measure=say(measure.label))
+    for measure in (measure for measure in COMPARED_MEASURES if not measure.both_ways):
+        label = translate("{measure} before → after", measure=translate(measure.label))
         rows.append((label, *(_moved(measure, item, None, ".4f") for item in evaluations)))
     add(N_("  change of the gap, 95 %"), [_interval(*m.gap_ci95) for m in moves])
-    for measure in (measure for measure in compared if measure.both_ways):
+    for measure in (measure for measure in COMPARED_MEASURES if measure.both_ways):
         for way, to in answers:
-            label = f"{say(measure.label)} → {say(to)}"
+            label = f"{translate(measure.label)} → {translate(to)}"
             rows.append((label, *(_moved(measure, item, way, ".3f") for item in evaluations)))
     add(N_("pool, chance"), [f"{i.before.pool_size}, {i.before.chance:.4f}" for i in evaluations])
-    add("verdict", [say(m.verdict) for m in moves])
+    add("verdict", [translate(m.verdict) for m in moves])
     return rows
 
 
@@ -114,10 +131,10 @@ def output_rows(before: OutputCheck, after: OutputCheck) -> list[tuple[str, ...]
     """What the model writes, base beside adapter: a heading row, then one row a measure."""
     ways = [(way, language.name) for way, language in language_pair().answers.items()]
     both, ranked = (before, after), before.ranking["to_target"]
-    rows: list[tuple[str, ...]] = [tuple(map(say, (N_("what the model writes"), N_("base"), N_("adapter"))))]
+    rows: list[tuple[str, ...]] = [tuple(map(translate, (N_("what the model writes"), N_("base"), N_("adapter"))))]
 
     def add(label: str, to: str, values: Iterable[str]) -> None:
-        rows.append((say(label, language=say(to)), *values))
+        rows.append((translate(label, language=translate(to)), *values))
 
     for way, to in ways:
         add(N_("greedy translation to {language}, right"), to, (f"{getattr(c.greedy, way):.3f}" for c in both))
@@ -126,10 +143,10 @@ def output_rows(before: OutputCheck, after: OutputCheck) -> list[tuple[str, ...]
         add(N_("right gloss likeliest, to {language}"), to, (f"{r.p_at_1:.3f}" for r in pair))
         add(N_("  its mean reciprocal rank, to {language}"), to, (f"{r.mrr:.3f}" for r in pair))
         add(N_("  its mean log-probability, to {language}"), to, (f"{r.log_probability.mean():.2f}" for r in pair))
-    rows.append((say("  candidates, chance"), *[f"{ranked.candidates}, {ranked.chance:.4f}"] * 2))
+    rows.append((translate("  candidates, chance"), *[f"{ranked.candidates}, {ranked.chance:.4f}"] * 2))
     for language, side in zip(language_pair().names, ("source", "target"), strict=True):
-        label = say("perplexity on plain {language} (guessing: {uniform:,})",
-                    language=say(language), uniform=before.health.uniform)  # fmt: skip
+        label = translate("perplexity on plain {language} (guessing: {uniform:,})",
+                    language=translate(language), uniform=before.health.uniform)  # fmt: skip
         rows.append((label, *(f"{getattr(c.health, side):,.1f}" for c in both)))
     return rows
 
@@ -138,7 +155,7 @@ def mover_rows(report: EvaluationReport, item: Evaluation, count: int = 10) -> l
     """The pairs that gained and lost most over their wrong partners, with their subwords: a heading row first."""
     head = tuple(
         map(
-            say,
+            translate,
             (N_("moved"), *language_pair().names, N_("pieces"), N_("right pair"), N_("its wrong pairs"), N_("gained")),
         )
     )
@@ -146,7 +163,7 @@ def mover_rows(report: EvaluationReport, item: Evaluation, count: int = 10) -> l
     def row(kind: str, mover: Mover) -> tuple[str, ...]:
         pieces = " | ".join("·".join(p.strip() for p in report.subwords.get(word, ())) for word in mover.pair[:2])
         return (
-            say(kind),
+            translate(kind),
             mover.pair.source,
             mover.pair.target,
             pieces,
@@ -161,19 +178,25 @@ def mover_rows(report: EvaluationReport, item: Evaluation, count: int = 10) -> l
 
 def dry_run_rows(tried: DryRun, loss: str) -> list[tuple[str, ...]]:
     """What is known of a run before it begins: a heading row, then what, the figure, and what to hold it against."""
-    idle = say("the margin") if loss == "triplet" else "ln(batch)"
-    apart = say("{loss:.3f} ({what}): a model that tells nothing apart", loss=tried.idle_loss, what=idle)
+    idle = translate("the margin") if loss == "triplet" else "ln(batch)"
+    apart = translate("{loss:.3f} ({what}): a model that tells nothing apart", loss=tried.idle_loss, what=idle)
     rows = [
-        tuple(map(say, (N_("before the first step"), N_("figure"), N_("beside")))),
-        (say("loss"), f"{tried.first_loss:.3f}", apart),
-        (say("right pair less hardest wrong pair"), f"{tried.hardest_gap:+.4f}", say("0: the two look alike")),
+        tuple(map(translate, (N_("before the first step"), N_("figure"), N_("beside")))),
+        (translate("loss"), f"{tried.first_loss:.3f}", apart),
+        (
+            translate("right pair less hardest wrong pair"),
+            f"{tried.hardest_gap:+.4f}",
+            translate("0: the two look alike"),
+        ),
     ]
     if loss == "triplet":
-        rows.append((say("triplets with any gradient"), f"{100 * tried.active:.0f} %", say("0 %: nothing to learn")))
-    rows.append((say("norm of the first gradient"), f"{tried.gradient:.2g}", say("0: nothing to learn")))
-    rows.append((say("steps, expected time on this machine"), f"{tried.steps}", duration(tried.seconds)))
-    weights = say("{size} of blocks that run", size=gigabytes(tried.weights_bytes))
-    rows.append((say("memory"), weights, say("+ {size} to train", size=gigabytes(tried.training_bytes))))
+        rows.append(
+            (translate("triplets with any gradient"), f"{100 * tried.active:.0f} %", translate("0 %: nothing to learn"))
+        )
+    rows.append((translate("norm of the first gradient"), f"{tried.gradient:.2g}", translate("0: nothing to learn")))
+    rows.append((translate("steps, expected time on this machine"), f"{tried.steps}", duration(tried.seconds)))
+    weights = translate("{size} of blocks that run", size=gigabytes(tried.weights_bytes))
+    rows.append((translate("memory"), weights, translate("+ {size} to train", size=gigabytes(tried.training_bytes))))
     return rows
 
 
@@ -196,8 +219,8 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 def duration(seconds: float) -> str:
     """Seconds as people read them."""
     if seconds >= 90:
-        return say("about {minutes:.0f} min", minutes=seconds / 60)
-    return say("about {seconds:.0f} s", seconds=max(1, seconds))
+        return translate("about {minutes:.0f} min", minutes=seconds / 60)
+    return translate("about {seconds:.0f} s", seconds=max(1, seconds))
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:
@@ -211,7 +234,7 @@ def format_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _interval(low: float, high: float) -> str:
-    return say("{low:+.4f} to {high:+.4f}", low=low, high=high)
+    return translate("{low:+.4f} to {high:+.4f}", low=low, high=high)
 
 
 def _p_value(p: float) -> str:

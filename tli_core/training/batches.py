@@ -15,6 +15,7 @@ from tli_core.encoding.packing import MULTIPLE, Pack, copy_to_device, pack_batch
 from tli_core.encoding.pooled_states import pack_states
 from tli_core.encoding.pooling import EncodedWord, all_weights
 from tli_core.encoding.tokens import encode
+from tli_core.i18n import N_, translate
 from tli_core.lists.pairs import WordPair, listed_translations, normalise
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.placement import input_device
@@ -35,7 +36,7 @@ def shuffled_translations(pairs: Sequence[WordPair], seed: int) -> tuple[WordPai
         ValueError: fewer than two distinct translations, so that nothing can be shuffled.
     """
     if len({pair.target for pair in pairs}) < 2:
-        raise ValueError("Shuffling needs at least two different translations: add pairs.")
+        raise ValueError(translate("Shuffling needs at least two different translations: add pairs."))
     order = list(range(len(pairs)))
     random.Random(seed).shuffle(order)
     # Each pair takes the English of the next in a random cycle, so that none keeps its own.
@@ -110,9 +111,8 @@ class TrainingPairs:
             ValueError: fewer than two pairs.
         """
         if len(pairs) < 2:
-            raise ValueError(
-                f"A fine-tune needs at least two pairs, got {len(pairs)}: negatives come from the other pairs."
-            )
+            text = N_("A fine-tune needs at least two pairs, got {n}: negatives come from the other pairs.")
+            raise ValueError(translate(text, n=len(pairs)))
         pairs = shuffled_translations(pairs, config.seed) if config.shuffled else tuple(pairs)
         numbers: dict[str, int] = {}
         target_id = tuple(numbers.setdefault(normalise(pair.target), len(numbers)) for pair in pairs)

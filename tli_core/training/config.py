@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal
 
 from tli_core.encoding.pooling import POOLINGS
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.models.architecture import MATRICES
 
 LOSSES = ("triplet", "contrastive")
@@ -30,7 +30,7 @@ _EXPECTED: dict[Kind, str] = {
 
 
 @dataclass(frozen=True)
-class Knob:
+class Setting:
     """One setting as people meet it.
 
     label names it on the page and in messages, help explains it there and in --help. least and most are the bounds of
@@ -57,7 +57,9 @@ class Knob:
         except (TypeError, ValueError, OverflowError):
             text = N_("{name} must be {kind}, got {value!r}.")
             shown = str(value)[:40]
-            raise ValueError(say(text, name=self.name, kind=say(_EXPECTED[self.kind]), value=shown)) from None
+            raise ValueError(
+                translate(text, name=self.name, kind=translate(_EXPECTED[self.kind]), value=shown)
+            ) from None
 
     def _parsed(self, value: Any) -> Any:
         if self.kind == "layer":
@@ -81,7 +83,7 @@ class Knob:
         return value
 
     def check(self, value: Any) -> None:
-        """Pass if a value of its own type is one that it may have.
+        """Refuse a value of its own type that it may not have.
 
         Raises:
             ValueError: it is not; the message says what is.
@@ -89,24 +91,26 @@ class Knob:
         if self.kind in ("choice", "choices"):
             given = (value,) if self.kind == "choice" else value
             if not given or not set(given) <= set(self.choices):
-                text = N_("{knob}: choose from {known}; got {value}.")
-                shown = ", ".join(map(str, given))[:80] or say("none")
-                raise ValueError(say(text, knob=say(self.label), known=", ".join(self.choices), value=shown))
+                text = N_("{setting}: choose from {known}; got {value}.")
+                shown = ", ".join(map(str, given))[:80] or translate("none")
+                raise ValueError(
+                    translate(text, setting=translate(self.label), known=", ".join(self.choices), value=shown)
+                )
         elif self.kind != "switch" and value != OUTPUT:
             below = self.below is None or value < self.below
             # Written so that NaN fails.
             if not (value >= self.least and below and (self.most is None or value <= self.most)):
-                raise ValueError(say("{knob} must be {bounds}, got {value}.", knob=say(self.label),
+                raise ValueError(translate("{setting} must be {bounds}, got {value}.", setting=translate(self.label),
                                      bounds=self.bounds, value=value))  # fmt: skip
 
     @property
     def bounds(self) -> str:
         """What a number may be, in words."""
         if self.below is not None:
-            return say("{least:g} to below {below:g}", least=self.least, below=self.below)
+            return translate("{least:g} to below {below:g}", least=self.least, below=self.below)
         if self.most is not None:
-            return say("{least:g} to {most:g}", least=self.least, most=self.most)
-        return say("{least:g} or more", least=self.least)
+            return translate("{least:g} to {most:g}", least=self.least, most=self.most)
+        return translate("{least:g} or more", least=self.least)
 
 
 def _whole(value: Any) -> int:
@@ -115,8 +119,8 @@ def _whole(value: Any) -> int:
     return int(value)
 
 
-def _knob(label: str, kind: Kind, help: str = "", default: Any = MISSING, **bounds: Any) -> Any:
-    """A field of TrainingConfig with what `Knob` says of it; its name is the field's own."""
+def _setting(label: str, kind: Kind, help: str = "", default: Any = MISSING, **bounds: Any) -> Any:
+    """A field of TrainingConfig with what `Setting` says of it; its name is the field's own."""
     metadata = {"label": label, "kind": kind, "help": help, **bounds}
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
@@ -132,49 +136,49 @@ class TrainingConfig:
     """
 
     preset: str
-    layer: Layer = _knob(
+    layer: Layer = _setting(
         N_("Layer the loss reads"),
         "layer",
         N_("A number, or output. Only blocks before it run and carry LoRA."),
         least=1,
     )
-    pooling: str = _knob(
+    pooling: str = _setting(
         N_("Pooling"),
         "choice",
         N_("Which of a word's tokens make its vector; all has BOS averaged in."),
         choices=POOLINGS,
     )
-    loss: str = _knob(
+    loss: str = _setting(
         N_("Loss"),
         "choice",
         N_("Triplet: the hardest wrong answer of a batch. Contrastive: all of them, in both directions."),
         choices=LOSSES,
     )
-    margin: float = _knob(N_("Margin (triplet)"), "real", most=2)
-    temperature: float = _knob(N_("Temperature (contrastive)"), "real", least=0.001, most=10)
-    batch_size: int = _knob(
+    margin: float = _setting(N_("Margin (triplet)"), "real", most=2)
+    temperature: float = _setting(N_("Temperature (contrastive)"), "real", least=0.001, most=10)
+    batch_size: int = _setting(
         N_("Batch size"),
         "whole",
         N_("Pairs in a batch, over all processes; wrong answers come from it."),
         least=2,
         most=1024,
     )
-    epochs: int = _knob(N_("Epochs"), "whole", least=1, most=1000)
-    learning_rate: float = _knob(N_("Learning rate"), "real", least=1e-9, below=1)
-    warmup_steps: int = _knob(N_("Warm-up steps"), "whole", most=100_000)
-    weight_decay: float = _knob(N_("Weight decay"), "real", below=1)
-    rank: int = _knob(N_("LoRA rank"), "whole", least=1, most=256)
-    alpha: int = _knob(N_("Alpha"), "whole", N_("LoRA's change is multiplied by alpha / rank."), least=1, most=1024)
-    dropout: float = _knob(N_("Dropout"), "real", N_("Of LoRA; 0 makes several processes equal to one."), below=1)
-    targets: tuple[str, ...] = _knob(N_("LoRA on"), "choices", choices=MATRICES)
-    seed: int = _knob(N_("Seed"), "whole", default=0, below=2**31)
-    shuffled: bool = _knob(
+    epochs: int = _setting(N_("Epochs"), "whole", least=1, most=1000)
+    learning_rate: float = _setting(N_("Learning rate"), "real", least=1e-9, below=1)
+    warmup_steps: int = _setting(N_("Warm-up steps"), "whole", most=100_000)
+    weight_decay: float = _setting(N_("Weight decay"), "real", below=1)
+    rank: int = _setting(N_("LoRA rank"), "whole", least=1, most=256)
+    alpha: int = _setting(N_("Alpha"), "whole", N_("LoRA's change is multiplied by alpha / rank."), least=1, most=1024)
+    dropout: float = _setting(N_("Dropout"), "real", N_("Of LoRA; 0 makes several processes equal to one."), below=1)
+    targets: tuple[str, ...] = _setting(N_("LoRA on"), "choices", choices=MATRICES)
+    seed: int = _setting(N_("Seed"), "whole", default=0, below=2**31)
+    shuffled: bool = _setting(
         N_("Shuffle the translations (control)"),
         "switch",
         N_("The same run on wrong pairs. If its cosine rises too, the rise means nothing."),
         default=False,
     )
-    patience: int = _knob(
+    patience: int = _setting(
         N_("Early stopping: patience"),
         "whole",
         N_("Checks of the held-out pairs without a better one before it ends; the best step is kept. 0: never."),
@@ -183,8 +187,8 @@ class TrainingConfig:
     )
 
     def __post_init__(self) -> None:
-        for knob in KNOBS.values():
-            knob.check(getattr(self, knob.name))
+        for setting in SETTINGS.values():
+            setting.check(getattr(self, setting.name))
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "TrainingConfig":
@@ -193,12 +197,12 @@ class TrainingConfig:
         Raises:
             ValueError, TypeError: it holds another.
         """
-        knobs = {name: KNOBS[name].parse(value) for name, value in record.items() if name in KNOBS}
-        return cls(preset=record["preset"], **knobs)
+        settings = {name: SETTINGS[name].parse(value) for name, value in record.items() if name in SETTINGS}
+        return cls(preset=record["preset"], **settings)
 
 
-KNOBS: dict[str, Knob] = {
-    found.name: Knob(found.name, **found.metadata) for found in fields(TrainingConfig) if found.metadata
+SETTINGS: dict[str, Setting] = {
+    found.name: Setting(found.name, **found.metadata) for found in fields(TrainingConfig) if found.metadata
 }
 """All settings by name, in the order of TrainingConfig."""
 

@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 from tli_core.encoding.pooled_states import layer_states
 from tli_core.encoding.pooling import EncodedWord
 from tli_core.encoding.tokens import encode
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.pairs import WordPair, pair_digest, translation_table
 from tli_core.measures.retrieval import best_rank
 from tli_core.models.adapter_config import block_of
@@ -51,23 +51,16 @@ def blocks_read(config: TrainingConfig, blocks: int, whole: bool = True) -> int:
         ValueError: the model has no such layer.
     """
     if config.layer == OUTPUT and not whole:
-        raise ValueError(
-            say(
-                "Only the first {blocks} blocks are loaded, so the loss cannot read the output: give a layer from 1 to "
-                "{blocks}.",
-                blocks=blocks,
-            )
+        text = N_(
+            "Only the first {blocks} blocks are loaded, so the loss cannot read the output: give a layer from 1 to "
+            "{blocks}."
         )
+        raise ValueError(translate(text, blocks=blocks))
     if config.layer == OUTPUT:
         return blocks
     if config.layer > blocks:
-        raise ValueError(
-            say(
-                "Layer {layer} is beyond this model, whose output is layer {blocks}: choose 1 to {blocks}.",
-                layer=config.layer,
-                blocks=blocks,
-            )
-        )
+        text = N_("Layer {layer} is beyond this model, whose output is layer {blocks}: choose 1 to {blocks}.")
+        raise ValueError(translate(text, layer=config.layer, blocks=blocks))
     return config.layer
 
 
@@ -124,24 +117,22 @@ def train_adapter(
     """
     layer = blocks_read(config, loaded.blocks, loaded.whole)
     if layer > loaded.resident_blocks:
-        raise ValueError(
-            say(
-                "The loss at layer {layer} reads {layer} blocks, but only the first {kept} are kept in memory: choose "
-                "a lower layer, or load the model in fewer bits.",
-                layer=layer,
-                kept=loaded.resident_blocks,
-            )
+        text = N_(
+            "The loss at layer {layer} reads {layer} blocks, but only the first {kept} are kept in memory: choose "
+            "a lower layer, or load the model in fewer bits."
         )
+        raise ValueError(translate(text, layer=layer, kept=loaded.resident_blocks))
     if config.patience and len(control) < 2:
         text = N_("Early stopping looks at held-out pairs, and there are none: set patience to 0, or give some.")
-        raise ValueError(say(text))
+        raise ValueError(translate(text))
     data = TrainingPairs.of(loaded, pairs, config)
     steps = total_steps(config, len(pairs))
     if steps > MAX_STEPS:
         text = N_("{n} steps are more than {most}: use fewer epochs or larger batches.")
-        raise ValueError(say(text, n=steps, most=MAX_STEPS))
+        raise ValueError(translate(text, n=steps, most=MAX_STEPS))
     if resume and resume.history[-1].steps != steps:
-        raise ValueError(f"The saved state is of a run of {resume.history[-1].steps} steps, but this one has {steps}.")
+        text = N_("The saved state is of a run of {saved} steps, but this one has {steps}.")
+        raise ValueError(translate(text, saved=resume.history[-1].steps, steps=steps))
 
     # The order of batches, LoRA's first values and its dropout follow from the seed alone.
     torch.manual_seed(config.seed)
@@ -174,7 +165,7 @@ def train_adapter(
                         "The loss is no number at step {step}: the run has gone astray. Try a lower learning rate or a "
                         "higher temperature."
                     )
-                    raise ValueError(say(text, step=number))
+                    raise ValueError(translate(text, step=number))
                 history.append(TrainingStep(number, steps, epoch, found, run.rates[number - 1], seconds, last))
                 yield history[-1]
 
@@ -238,7 +229,7 @@ def _record(
     history: Sequence[TrainingStep],
     best_kept: bool,
 ) -> dict[str, Any]:
-    """What tli.json says: the base, the knobs, the data's size, the step that was kept, and the curves."""
+    """What tli.json says: the base, the settings, the data's size, the step that was kept, and the curves."""
     checks = [(step.step, step.check) for step in history if step.check]
     best = best_step(history) if best_kept else None
     return {

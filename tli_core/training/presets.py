@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from tli_core.i18n import N_, say
-from tli_core.training.config import KNOBS, OUTPUT, TrainingConfig
+from tli_core.i18n import N_, translate
+from tli_core.training.config import OUTPUT, SETTINGS, TrainingConfig
 
 PRESETS = {
     # arXiv 2506.15415 and its code: layer 2, BOS averaged in, hardest negative of a batch of 8.
@@ -58,11 +58,12 @@ def configured(preset: str, **changes: Any) -> TrainingConfig:
         ValueError: there is no such preset, or a value is of another type or out of range.
     """
     if preset not in PRESETS:
-        raise ValueError(f"There is no preset {preset!r}: choose {' or '.join(PRESETS)}.")
-    return replace(PRESETS[preset], **{name: KNOBS[name].parse(value) for name, value in changes.items()})
+        text = N_("There is no preset {preset!r}: choose {choices}.")
+        raise ValueError(translate(text, preset=preset, choices=" or ".join(PRESETS)))
+    return replace(PRESETS[preset], **{name: SETTINGS[name].parse(value) for name, value in changes.items()})
 
 
-def changed_knobs(config: TrainingConfig) -> dict[str, Any]:
+def changed_settings(config: TrainingConfig) -> dict[str, Any]:
     """The settings in which a configuration differs from the preset that it started from."""
     start = asdict(PRESETS[config.preset])
     return {name: value for name, value in asdict(config).items() if value != start[name]}
@@ -82,25 +83,26 @@ def read_preset(path: str | Path) -> TrainingConfig:
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"There is no preset at {path}: give {', '.join(PRESETS)}, or a YAML file.")
+        text = N_("There is no preset at {path}: give {choices}, or a YAML file.")
+        raise ValueError(translate(text, path=path, choices=", ".join(PRESETS)))
     if path.stat().st_size > MAX_PRESET_BYTES:
         text = N_("{name} is larger than {most} kB, too large for a preset.")
-        raise ValueError(say(text, name=path.name, most=MAX_PRESET_BYTES // 1000))
+        raise ValueError(translate(text, name=path.name, most=MAX_PRESET_BYTES // 1000))
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        where = "" if mark is None else say(" at line {line}", line=mark.line + 1)
-        text = N_("{name} is not YAML{where}: write one knob a line, such as epochs: 8.")
-        raise ValueError(say(text, name=path.name, where=where)) from error
+        where = "" if mark is None else translate(" at line {line}", line=mark.line + 1)
+        text = N_("{name} is not YAML{where}: write one setting a line, such as epochs: 8.")
+        raise ValueError(translate(text, name=path.name, where=where)) from error
     if not isinstance(given, dict):
-        raise ValueError(say("{name} holds no knobs: write one a line, such as epochs: 8.", name=path.name))
+        raise ValueError(translate("{name} holds no settings: write one a line, such as epochs: 8.", name=path.name))
     preset = str(given.pop("preset", "corrected"))
     for name in given:
-        if name not in KNOBS:
-            text = N_("{file}: there is no knob {name!r}; there are {names}.")
-            names = ", ".join(("preset", *KNOBS))
-            raise ValueError(say(text, file=path.name, name=str(name)[:40], names=names))
+        if name not in SETTINGS:
+            text = N_("{file}: there is no setting {name!r}; there are {names}.")
+            names = ", ".join(("preset", *SETTINGS))
+            raise ValueError(translate(text, file=path.name, name=str(name)[:40], names=names))
     try:
         return configured(preset, **given)
     except ValueError as error:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tli_core.atomic_files import replacing
+from tli_core.i18n import N_, translate
 from tli_core.training.history import HeldOutCheck, TrainingStep
 
 
@@ -70,7 +71,8 @@ def read_history(path: Path) -> tuple[TrainingStep, ...]:
             for entry in entries
         )
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise ValueError(f"The state of this run cannot be read: {str(error).splitlines()[0]}") from error
+        text = N_("The state of this run cannot be read: {error}")
+        raise ValueError(translate(text, error=str(error).splitlines()[0])) from error
 
 
 def keep_history_only(path: Path) -> None:

@@ -12,17 +12,18 @@ import gradio as gr
 from gradio.events import api as offer
 
 import tli_core as core
+from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.lint import leak_notice
 from tli_core.models.registry import check_adapter_name
-from tli_core.training.config import KNOBS, Knob
+from tli_core.training.config import SETTINGS, Setting
 from tli_core.training.presets import configured
 from ui.server.job import Job
 from ui.server.jobs import Jobs
 from ui.server.sender import sender_of
-from ui.server.training_run import Order, held_out
+from ui.server.training_run import RunRequest, held_out
 from ui.server.visitors import BASE, Models, Visitor
 from ui.tabs.answers import FREE, MAX_TOKENS, answers, asked
 from ui.tabs.space import neighbourhoods
@@ -30,7 +31,7 @@ from ui.widgets.errors import explained
 from ui.widgets.evaluation_view import evaluated
 from ui.widgets.events import MODEL_QUEUE
 from ui.widgets.layer_picker import chosen_layer
-from ui.widgets.measurement import MAX_PAIRS, measured
+from ui.widgets.measurement import MAX_PAIRS, measured, too_many
 
 _INFINITY = float("inf")
 API = "programs"
@@ -55,7 +56,7 @@ def _measurement_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         """How close the pairs are at every layer, right ones beside wrong ones.
 
         Args:
-            pairs: Swahili-English pairs, one a line, such as "maji, water"; or JSON, CSV, TSV.
+            pairs: pairs of words, one a line, source first, such as "maji, water"; or JSON, CSV, TSV.
             model: one of the bases that this server offers.
             adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
             pooling: words (tokens of the word only), all (BOS averaged in, an artefact), or last.
@@ -76,7 +77,7 @@ def _measurement_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
 
         Args:
             word: a word of the language.
-            language: Swahili or English.
+            language: the name of the language that the word is of.
             model: one of the bases that this server offers.
             adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
             layer: a layer's number, or output.
@@ -111,7 +112,7 @@ def _evaluation_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         trained = visitor.trained_on(name)
         control = parse_pairs(pairs).pairs if pairs.strip() else shipped("control")
         if len(control) > MAX_PAIRS:
-            raise ValueError(f"{len(control)} pairs are more than {MAX_PAIRS}, the most this page measures: use fewer.")
+            raise ValueError(too_many(len(control)))
         found = evaluated(models, visitor, model, name, trained, control, chosen_layer(layer), _no_progress).evaluations
         leak = leak_notice(trained, control)
         answer = {
@@ -126,7 +127,7 @@ def _evaluation_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         """What the base writes after a prompt, greedily, and beside it what it writes with an adapter.
 
         Args:
-            prompt: up to 1000 characters, such as "Swahili: maji\\nEnglish:".
+            prompt: up to 1000 characters.
             model: one of the bases that this server offers.
             adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
             max_new_tokens: at most 120.
@@ -135,7 +136,8 @@ def _evaluation_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         wanted = asked(FREE, "", prompt)
         max_new_tokens = _whole("max_new_tokens", max_new_tokens)
         if not 1 <= max_new_tokens <= MAX_TOKENS:
-            raise ValueError(f"max_new_tokens must be 1 to {MAX_TOKENS}, got {max_new_tokens}.")
+            text = N_("max_new_tokens must be 1 to {max_tokens}, got {max_new_tokens}.")
+            raise ValueError(translate(text, max_tokens=MAX_TOKENS, max_new_tokens=max_new_tokens))
         *_, found = answers(models, visitor, wanted, model, name, int(max_new_tokens))
         _, base, adapted = found.done[0]
         return _json({"base": base.text, "adapted": adapted.text if adapted else None})
@@ -154,7 +156,7 @@ def _training_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         Parameter("preset", Parameter.POSITIONAL_OR_KEYWORD, default="corrected", annotation=str),
     )
     request = Parameter("request", Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=gr.Request)
-    signature = Signature((*fixed, *map(_parameter, KNOBS.values()), request), return_annotation=str)
+    signature = Signature((*fixed, *map(_parameter, SETTINGS.values()), request), return_annotation=str)
 
     @explained
     def train(*values):
@@ -162,18 +164,22 @@ def _training_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         asked.apply_defaults()
         given = asked.arguments
         models.check_ready(given["model"])
-        changes = {name: given[name] for name in KNOBS if given[name] not in (None, "", [], False)}
+        changes = {name: given[name] for name in SETTINGS if given[name] not in (None, "", [], False)}
         config = configured(str(given["preset"]), **changes)
         text = str(given["pairs"])
         pairs = parse_pairs(text).pairs if text.strip() else shipped("train")
         sender = sender_of(given["request"])
-        order = Order(check_adapter_name(str(given["name"]).strip()), given["model"], config, pairs, held_out(pairs))
-        return _json(_job_json(jobs, jobs.submit(order, f"{API} {sender}", sender)))
+        asked = RunRequest(
+            check_adapter_name(str(given["name"]).strip()), given["model"], config, pairs, held_out(pairs)
+        )
+        return _json(_job_json(jobs, jobs.submit(asked, f"{API} {sender}", sender)))
 
     # Gradio reads what an endpoint takes from its function, and the settings of a fine-tune are TrainingConfig's.
     train.__signature__ = signature
     train.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
-    train.__doc__ = _TRAIN_HELP + "".join(f"\n    {knob.name}: {_described(knob)}" for knob in KNOBS.values())
+    train.__doc__ = _TRAIN_HELP + "".join(
+        f"\n    {setting.name}: {_described(setting)}" for setting in SETTINGS.values()
+    )
 
     @explained
     def job(job: str, stop: bool = False) -> str:
@@ -185,7 +191,7 @@ def _training_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         """
         found = jobs.find(job)
         if found is None:
-            raise ValueError("There is no such job: give the id that train returned.")
+            raise ValueError(translate("There is no such job: give the id that train returned."))
         if stop:
             jobs.stop(found)
         return _json(_job_json(jobs, found))
@@ -202,17 +208,17 @@ Args:
     preset: corrected or published; settings that are left empty are the preset's."""
 
 
-def _parameter(knob: Knob) -> Parameter:
+def _parameter(setting: Setting) -> Parameter:
     """A setting as an argument of the endpoint; what is left empty is the preset's."""
     kinds: dict[str, tuple[type, Any]] = {"whole": (float, None), "real": (float, None), "switch": (bool, False)}
-    hint, empty = kinds.get(knob.kind, (list[str], []) if knob.kind == "choices" else (str, ""))
-    return Parameter(knob.name, Parameter.POSITIONAL_OR_KEYWORD, default=empty, annotation=hint)
+    hint, empty = kinds.get(setting.kind, (list[str], []) if setting.kind == "choices" else (str, ""))
+    return Parameter(setting.name, Parameter.POSITIONAL_OR_KEYWORD, default=empty, annotation=hint)
 
 
-def _described(knob: Knob) -> str:
+def _described(setting: Setting) -> str:
     """What a setting is, and what it may be, in one line."""
-    may_be = ", ".join(knob.choices) if knob.choices else "" if knob.kind == "switch" else knob.bounds
-    return " ".join(filter(None, (f"{knob.label}.", knob.help, f"May be {may_be}." if may_be else "")))
+    may_be = ", ".join(setting.choices) if setting.choices else "" if setting.kind == "switch" else setting.bounds
+    return " ".join(filter(None, (f"{setting.label}.", setting.help, f"May be {may_be}." if may_be else "")))
 
 
 def _whole(name: str, value: object) -> int:
@@ -223,7 +229,7 @@ def _whole(name: str, value: object) -> int:
         or value != value
         or value in (_INFINITY, -_INFINITY)
     ):
-        raise ValueError(f"{name} must be a whole number, got {str(value)[:40]}.")
+        raise ValueError(translate("{name} must be a whole number, got {value}.", name=name, value=str(value)[:40]))
     return int(value)
 
 
@@ -242,10 +248,10 @@ def _visitor_with_adapter(jobs: Jobs, adapter: str) -> tuple[Visitor, str]:
     if found is None:
         return Visitor(), adapter or BASE
     if not found.adapter:
-        raise ValueError(f"This job has no adapter yet: it is {found.state}.")
+        raise ValueError(translate("This job has no adapter yet: it is {state}.", state=translate(found.state)))
     visitor = Visitor(linked=[found.id])
     jobs.sync(visitor)
-    return visitor, found.order.name
+    return visitor, found.request.name
 
 
 def _job_json(jobs: Jobs, job: Job) -> dict:
@@ -257,9 +263,9 @@ def _job_json(jobs: Jobs, job: Job) -> dict:
         result = {"record": jobs.result(job).record, "lists": lists}
     return {
         "job": job.id,
-        "name": job.order.name,
+        "name": job.request.name,
         "state": job.state,
-        "progress": jobs.progress(job) if job.active else job.said,
+        "progress": jobs.progress(job) if job.active else job.message,
         "step": job.steps[-1].step if job.steps else 0,
         "held_out": checks,
         "result": result,

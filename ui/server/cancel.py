@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from ui.server.sender import session_of
 
 CANCELLED = N_("Cancelled. What was on the page before is still there.")
@@ -79,6 +79,6 @@ class CancellableProgress:
             ValueError: the visitor has cancelled.
         """
         if self.flag.is_set():
-            raise ValueError(say(CANCELLED))
-        self.progress((min(self.done, self.steps), self.steps), desc=say("Measuring {what}", what=doing))
+            raise ValueError(translate(CANCELLED))
+        self.progress((min(self.done, self.steps), self.steps), desc=translate("Measuring {what}", what=doing))
         self.done += 1

@@ -14,7 +14,7 @@ from tli_core.lists.pairs import WordPair
 from tli_core.training.config import TrainingConfig
 from ui.server.cancel import StopFlag
 from ui.server.gpu import detached
-from ui.server.training_run import STATE, STOP, Finished, Order
+from ui.server.training_run import STATE, STOP, Finished, RunRequest
 
 WAITING, RUNNING, DONE, STOPPED, FAILED, BROKEN_OFF = (
     N_("waiting"),
@@ -36,11 +36,11 @@ class Job:
 
     id: str
     owner: str
-    order: Order
+    request: RunRequest
     folder: Path
-    made: float
+    created: float
     state: str = WAITING
-    said: str = ""
+    message: str = ""
     steps: tuple[core.training.history.TrainingStep, ...] = ()
     adapter: Path | None = None
     sender: str = field(default="", repr=False)
@@ -64,9 +64,9 @@ class Job:
         unfinished = not self.adapter or not self.steps or self.steps[-1].step < self.steps[-1].steps
         return self.state in (STOPPED, FAILED, BROKEN_OFF) and unfinished and (self.folder / STATE).exists()
 
-    def end(self, state: str, said: str = "") -> None:
+    def end(self, state: str, message: str = "") -> None:
         """Set the final state; the record is written to disk first, so that any reader of the new state finds it."""
-        self.said = said
+        self.message = message
         try:
             self.write(state)
         except OSError as error:
@@ -85,10 +85,10 @@ class Job:
         adapter = self.adapter.relative_to(self.folder).as_posix() if self.adapter else None
         known = {
             "owner": self.owner,
-            "order": asdict(self.order),
-            "made": self.made,
+            "request": asdict(self.request),
+            "created": self.created,
             "state": state or self.state,
-            "said": self.said,
+            "message": self.message,
         }
         core.reports.json_csv.write_json({**known, "adapter": adapter}, self.folder / RECORD)
 
@@ -100,10 +100,10 @@ class Job:
             OSError, ValueError, KeyError, TypeError: the folder holds none, or a damaged one.
         """
         known = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        order = known["order"]
-        config = TrainingConfig.from_record(order["config"])
+        request = known["request"]
+        config = TrainingConfig.from_record(request["config"])
         lists = {
-            side: tuple(WordPair(source, target, tuple(glosses)) for source, target, glosses in order[side])
+            side: tuple(WordPair(source, target, tuple(glosses)) for source, target, glosses in request[side])
             for side in ("pairs", "control")
         }
         at_work = known["state"] in (WAITING, RUNNING)
@@ -111,11 +111,11 @@ class Job:
         return cls(
             folder.name,
             known["owner"],
-            Order(**{**order, **lists, "config": config}),
+            RunRequest(**{**request, **lists, "config": config}),
             folder,
-            float(known["made"]),
+            float(known["created"]),
             BROKEN_OFF if at_work else known["state"],
-            "" if at_work else known["said"],
+            "" if at_work else known["message"],
             history_of(state_file),
             folder / known["adapter"] if known["adapter"] else None,
         )

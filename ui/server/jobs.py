@@ -15,13 +15,13 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import tli_core as core
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from ui.server.cancel import StopFlag
 from ui.server.gpu import detached
 from ui.server.hosting import OWN_MACHINE, Hosting
 from ui.server.job import DONE, FAILED, RECORD, RUNNING, STOPPED, WAITING, Job
 from ui.server.storage_quota import StorageQuota
-from ui.server.training_run import STATE, STOP, Finished, Order, Saved, measured_run, train
+from ui.server.training_run import STATE, STOP, Finished, RunRequest, Saved, measured_run, train
 from ui.server.visitors import Models, OwnAdapter, Visitor
 
 MAX_WAITING = 8
@@ -57,8 +57,8 @@ class Jobs:
         self._line: SimpleQueue[Job] = SimpleQueue()
         self._worker: threading.Thread | None = None
 
-    def submit(self, order: Order, owner: str = "", sender: str = "") -> Job:
-        """Take an order; it runs as soon as those before it have ended.
+    def submit(self, request: RunRequest, owner: str = "", sender: str = "") -> Job:
+        """Take a request; it runs as soon as those before it have ended.
 
         Args:
             owner: who will find it again without its id; empty for nobody.
@@ -68,43 +68,40 @@ class Jobs:
             ValueError: too many are waiting, or the owner or the sender has too many runs or keeps too much.
         """
         self._clear_old()
-        self._check_fair(order, owner, sender)
+        self._check_fair(request, owner, sender)
         job_id = uuid.uuid4().hex
-        job = Job(job_id, owner, order, self._folder / job_id, time.time(), sender=sender)
+        job = Job(job_id, owner, request, self._folder / job_id, time.time(), sender=sender)
         self._put_in_line(job)
         self.storage_quota.add_folder(job.folder, sender)
         with self._lock:
             self._jobs[job_id] = job
         return job
 
-    def _check_fair(self, order: Order, owner: str, sender: str) -> None:
-        """Pass if an order is within what one visitor, and one address, may take."""
+    def _check_fair(self, request: RunRequest, owner: str, sender: str) -> None:
+        """Refuse a request beyond what one visitor, or one address, may take."""
         limits, here = self.hosting, self.of(owner)
         same_address = [job for job in list(self._jobs.values()) if limits.hosted and job.sender == sender]
         if len(same_address) >= limits.by_address * limits.runs:
             text = N_("There are {n} runs from your network already, the most it may keep here: try again tomorrow.")
-            raise ValueError(say(text, n=len(same_address)))
+            raise ValueError(translate(text, n=len(same_address)))
         if owner and len(here) >= limits.runs:
-            raise ValueError(
-                say(
-                    "There are {n} runs already, the most one may keep here: delete one under Your runs.", n=limits.runs
-                )
-            )
+            text = N_("There are {n} runs already, the most one may keep here: delete one under Your runs.")
+            raise ValueError(translate(text, n=limits.runs))
         self._check_turn(owner, sender)
-        if len(order.pairs) > limits.train_pairs:
+        if len(request.pairs) > limits.train_pairs:
             text = N_("{n} pairs are more than {most}, the most here: use fewer.")
-            raise ValueError(say(text, n=len(order.pairs), most=limits.train_pairs))
-        steps = core.training.config.total_steps(order.config, len(order.pairs))
+            raise ValueError(translate(text, n=len(request.pairs), most=limits.train_pairs))
+        steps = core.training.config.total_steps(request.config, len(request.pairs))
         if steps > limits.train_steps:
             text = N_("{n} steps are more than {most}, the most here: use fewer epochs or larger batches.")
-            raise ValueError(say(text, n=steps, most=limits.train_steps))
+            raise ValueError(translate(text, n=steps, most=limits.train_steps))
         if limits.run_bytes is not None:
-            size = core.training.loop.run_bytes(self._models.get(order.model), order.config)
+            size = core.training.loop.run_bytes(self._models.get(request.model), request.config)
             if size > limits.run_bytes:
                 text = N_(
                     "The run would take {size} MB, more than {most}, the most here: lower rank or fewer matrices."
                 )
-                raise ValueError(say(text, size=size // 1_000_000, most=limits.run_bytes // 1_000_000))
+                raise ValueError(translate(text, size=size // 1_000_000, most=limits.run_bytes // 1_000_000))
             self.storage_quota.check(sender, size)
 
     def _seconds_left(self, job: Job) -> float:
@@ -113,15 +110,15 @@ class Jobs:
         return self.hosting.train_seconds - taken
 
     def _check_turn(self, owner: str, sender: str) -> None:
-        """Pass if neither a visitor nor an address has too many runs at work."""
+        """Refuse a visitor or an address that has too many runs at work."""
         limits, all_jobs = self.hosting, list(self._jobs.values())
         from_here = sum(job.active and job.sender == sender for job in all_jobs)
         if limits.hosted and from_here >= limits.by_address * limits.at_work:
             text = N_("{n} runs from your network are at work: wait for one to end, so that others get their turn.")
-            raise ValueError(say(text, n=limits.by_address * limits.at_work))
+            raise ValueError(translate(text, n=limits.by_address * limits.at_work))
         if owner and sum(job.active and job.owner == owner for job in all_jobs) >= limits.at_work:
             raise ValueError(
-                say("Your last run is still at work: stop it or wait for it, so that others get their turn.")
+                translate("Your last run is still at work: stop it or wait for it, so that others get their turn.")
             )
 
     def find(self, job_id: str | None) -> Job | None:
@@ -139,21 +136,21 @@ class Jobs:
     def of(self, owner: str) -> list[Job]:
         """An owner's jobs, the oldest first."""
         jobs = (self.find(record.parent.name) for record in self._folder.glob(f"*/{RECORD}"))
-        return sorted((job for job in jobs if job and owner and job.owner == owner), key=lambda job: job.made)
+        return sorted((job for job in jobs if job and owner and job.owner == owner), key=lambda job: job.created)
 
     def progress(self, job: Job) -> str:
         """Where a job stands, in a sentence."""
-        if job.stopping and not job.said:
-            return say("Stopping after this step; what was learned is kept …")
+        if job.stopping and not job.message:
+            return translate("Stopping after this step; what was learned is kept …")
         if job.state == WAITING:
-            ahead = sum(1 for other in list(self._jobs.values()) if other.active and other.made < job.made)
-            return say("Waiting: {n} before it.", n=ahead) if ahead else say("Preparing …")
-        if job.said or not job.steps or not job.steps[-1].step:
-            return say(job.said or N_("Preparing …"))
+            ahead = sum(1 for other in list(self._jobs.values()) if other.active and other.created < job.created)
+            return translate("Waiting: {n} before it.", n=ahead) if ahead else translate("Preparing …")
+        if job.message or not job.steps or not job.steps[-1].step:
+            return translate(job.message or N_("Preparing …"))
         last = job.steps[-1]
         left = last.seconds / max(1, last.step) * (last.steps - last.step)
-        loss = "" if last.loss is None else f", {say('loss')} {last.loss:.3f}"
-        return say(
+        loss = "" if last.loss is None else f", {translate('loss')} {last.loss:.3f}"
+        return translate(
             "Step {step} of {steps}, epoch {epoch}{loss}, about {left:.0f} s left.",
             step=last.step,
             steps=last.steps,
@@ -177,10 +174,11 @@ class Jobs:
             ValueError: there is nothing to go on from, its time is used up, or too many are at work or waiting.
         """
         if not job.resumable:
-            raise ValueError(f"{job.order.name} has nothing to go on from: it is {job.state}.")
+            text = N_("{name} has nothing to go on from: it is {state}.")
+            raise ValueError(translate(text, name=job.request.name, state=translate(job.state)))
         if self._seconds_left(job) <= 0:
             text = N_("This run has had its {minutes} minutes: a copy of this page of your own has no such limit.")
-            raise ValueError(say(text, minutes=self.hosting.train_seconds // 60))
+            raise ValueError(translate(text, minutes=self.hosting.train_seconds // 60))
         self._check_turn(job.owner, sender)
         job.sender = sender
         self._put_in_line(job)
@@ -192,8 +190,8 @@ class Jobs:
             ValueError: it is at work.
         """
         if job.active:
-            raise ValueError(f"{job.order.name} is still at work: rename it when it has ended.")
-        job.order = replace(job.order, name=name)
+            raise ValueError(translate("{name} is still at work: rename it when it has ended.", name=job.request.name))
+        job.request = replace(job.request, name=name)
         if job.adapter:
             job.adapter = job.adapter.rename(job.adapter.with_name(name))
             job.finished = None
@@ -221,9 +219,9 @@ class Jobs:
         finished = job.finished
         if finished is None:
             if job.adapter is None:
-                raise ValueError(f"{job.order.name} has no adapter to measure.")
+                raise ValueError(translate("{name} has no adapter to measure.", name=job.request.name))
             record = json.loads((job.adapter / "tli.json").read_text(encoding="utf-8"))
-            finished = job.finished = measured_run(self._models, job.order, job.adapter, record)
+            finished = job.finished = measured_run(self._models, job.request, job.adapter, record)
         return finished
 
     def sync(self, visitor: Visitor) -> list[Job]:
@@ -231,24 +229,26 @@ class Jobs:
         linked = [job for job_id in visitor.linked if (job := self.find(job_id))]
         runs = list({job.id: job for job in [*linked, *self.of(visitor.token)]}.values())
         visitor.trained = {
-            job.order.name: OwnAdapter(job.order.model, job.adapter, job.order.pairs) for job in runs if job.adapter
+            job.request.name: OwnAdapter(job.request.model, job.adapter, job.request.pairs)
+            for job in runs
+            if job.adapter
         }
         return runs
 
     def _put_in_line(self, job: Job) -> None:
         waiting = sum(1 for other in self._jobs.values() if other.state == WAITING and other is not job)
         if waiting >= MAX_WAITING:
-            raise ValueError(say("{n} fine-tunes are waiting already: try again in a few minutes.", n=waiting))
-        before = job.state, job.said
-        job.state, job.said, job.context = WAITING, "", detached()
+            raise ValueError(translate("{n} fine-tunes are waiting already: try again in a few minutes.", n=waiting))
+        before = job.state, job.message
+        job.state, job.message, job.context = WAITING, "", detached()
         try:
             job.folder.mkdir(parents=True, exist_ok=True)
             StopFlag(job.folder / STOP).clear()
             job.write()
         except OSError as error:
-            job.state, job.said = before
+            job.state, job.message = before
             text = N_("This server cannot keep a run on its disk ({error}), so none was started.")
-            raise ValueError(say(text, error=error.strerror or error)) from error
+            raise ValueError(translate(text, error=error.strerror or error)) from error
         self._line.put(job)
         with self._lock:
             if self._worker is None:
@@ -262,14 +262,14 @@ class Jobs:
                 job.context.run(self._run, job)
             except Exception:  # an error in one run must not stop the queue
                 _LOG.exception("The run %s could not be ended", job.id)
-                job.said, job.state = OUR_ERROR, FAILED
+                job.message, job.state = OUR_ERROR, FAILED
             if job.deleted:
                 shutil.rmtree(job.folder, ignore_errors=True)
 
     def _run(self, job: Job) -> None:
         job.state, end = RUNNING, ""
         try:
-            for item in train(self._models, job.order, job.folder, self._seconds_left(job)):
+            for item in train(self._models, job.request, job.folder, self._seconds_left(job)):
                 if isinstance(item, Finished):
                     job.finished = item
                 elif isinstance(item, Saved):
@@ -278,7 +278,7 @@ class Jobs:
                     end = STOPPED if item.stopped else DONE
                     job.write(end)
                 elif isinstance(item, str):
-                    job.said = item
+                    job.message = item
                 else:
                     job.steps = item
             if end == DONE:
@@ -301,5 +301,5 @@ class Jobs:
         oldest = time.time() - 3600 * self.hosting.keep_hours
         for folder in self._folder.glob("*"):
             job = self.find(folder.name)
-            if job and not job.active and job.made < oldest:
+            if job and not job.active and job.created < oldest:
                 self.delete(job)

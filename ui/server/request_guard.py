@@ -12,7 +12,7 @@ import gradio as gr
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from ui.server.hosting import Hosting
 from ui.server.sender import sender_of
 from ui.widgets.events import MODEL_QUEUE
@@ -139,13 +139,13 @@ class RequestGuard:
         return receive
 
     def _check_line(self, request: Request, given: dict) -> None:
-        """Pass if this address has not too much waiting for the model already."""
+        """Refuse an address that has too much waiting for the model already."""
         if not self._hosted or not self._is_work_at_the_model(request.url.path, given.get("fn_index")):
             return
         line = self._demo._queue.event_queue_per_concurrency_id.get(MODEL_QUEUE["concurrency_id"])
         sender = sender_of(request)
         if sum(sender_of(event.request) == sender for event in (line.queue if line else ())) >= WAITING_EACH:
-            raise _Refused(503, json.dumps({"detail": say(TOO_MUCH_WAITING), "queue_full": True}))
+            raise _Refused(503, json.dumps({"detail": translate(TOO_MUCH_WAITING), "queue_full": True}))
 
     def _is_work_at_the_model(self, path: str, number: object) -> bool:
         if path.endswith("/queue/join"):

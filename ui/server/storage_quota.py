@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from ui.server.hosting import Hosting
 
 
@@ -27,7 +27,7 @@ class StorageQuota:
             self._senders[folder] = sender
 
     def check(self, sender: str, more: int) -> None:
-        """Pass if so many bytes more may be kept.
+        """Refuse more bytes than may be kept.
 
         Raises:
             ValueError: this sender, or all of them together, keep too much; the message says what to do.
@@ -40,9 +40,9 @@ class StorageQuota:
         own = sum(size for folder, size in sizes.items() if self._senders[folder] == sender)
         if own + more > self._own:
             text = N_("What you keep here would pass {most} MB: delete a run under Your runs, or come back tomorrow.")
-            raise ValueError(say(text, most=self._own // 1_000_000))
+            raise ValueError(translate(text, most=self._own // 1_000_000))
         if sum(sizes.values()) + more > self._all:
-            raise ValueError(say("This server's disk is full of other visitors' runs: try again in a few hours."))
+            raise ValueError(translate("This server's disk is full of other visitors' runs: try again in a few hours."))
 
 
 def _size(folder: Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import tli_core as core
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.pairs import WordPair
 
 MAX_TOKENS = 120_000
@@ -13,7 +13,7 @@ MAX_TOKENS = 120_000
 
 
 def check_tokens(loaded: core.models.loaded_model.LoadedModel, *lists: Sequence[WordPair]) -> None:
-    """Pass if lists are short enough, in the model's own tokens: an emoji may be ten of them.
+    """Refuse lists that are too long, in the model's own tokens: an emoji may be ten of them.
 
     Raises:
         ValueError: together they have more than MAX_TOKENS.
@@ -22,4 +22,4 @@ def check_tokens(loaded: core.models.loaded_model.LoadedModel, *lists: Sequence[
     found = sum(len(word.ids) for word in core.encoding.tokens.encode(loaded.tokenizer, sorted(words))) if words else 0
     if found > MAX_TOKENS:
         text = N_("The words have {n} tokens together, more than {most}, the most here: use fewer or shorter ones.")
-        raise ValueError(say(text, n=found, most=MAX_TOKENS))
+        raise ValueError(translate(text, n=found, most=MAX_TOKENS))

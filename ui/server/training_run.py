@@ -1,4 +1,4 @@
-"""A fine-tune for the page: the knobs as they arrive, and the run with its measuring, step by step."""
+"""A fine-tune for the page: the settings as they arrive, and the run with its measuring, step by step."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import tli_core as core
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs, read_pairs
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.lint import leaks
 from tli_core.lists.pairs import WordPair
-from tli_core.training.config import KNOBS, TrainingConfig
+from tli_core.training.config import SETTINGS, TrainingConfig
 from tli_core.training.presets import configured
 from ui.server.cancel import StopFlag
 from ui.server.gpu import on_gpu
@@ -42,7 +42,7 @@ class TrainingRequest:
     uploaded: str | None
     name: str | None
     preset: str
-    knobs: Mapping[str, Any]
+    settings: Mapping[str, Any]
 
     def pairs(self) -> tuple[WordPair, ...]:
         """The pairs to train on.
@@ -54,13 +54,13 @@ class TrainingRequest:
             return shipped("train")
         if self.source == UPLOADED:
             if not self.uploaded:
-                raise ValueError(say("No file has been uploaded: choose one, or train on the shipped lexicon."))
+                raise ValueError(translate("No file has been uploaded: choose one, or train on the shipped lexicon."))
             read = read_pairs(self.uploaded)
         else:
             read = parse_pairs(self.typed or "")
         if read.warnings:
             first = read.warnings[0].split(":")[0].lower()
-            remark(say("{n} entries were left out, the first at {first}.", n=len(read.warnings), first=first))
+            remark(translate("{n} entries were left out, the first at {first}.", n=len(read.warnings), first=first))
         return read.pairs
 
     def config(self) -> TrainingConfig:
@@ -69,10 +69,12 @@ class TrainingRequest:
         Raises:
             ValueError: a value is out of range or no number.
         """
-        for name, value in self.knobs.items():
+        for name, value in self.settings.items():
             if value is None:
-                raise ValueError(say("{knob} is empty: give it a value.", knob=say(KNOBS[name].label)))
-        return configured(self.preset, **self.knobs)
+                raise ValueError(
+                    translate("{setting} is empty: give it a value.", setting=translate(SETTINGS[name].label))
+                )
+        return configured(self.preset, **self.settings)
 
 
 def held_out(pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:
@@ -83,7 +85,7 @@ def held_out(pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:
 
 
 @dataclass(frozen=True)
-class Order:
+class RunRequest:
     """What was asked for: everything that a run follows from.
 
     of: the id of the run that this one is the shuffled control of, if it is one.
@@ -109,7 +111,7 @@ class Saved:
 class Finished:
     """A run that has ended, by itself or stopped: its adapter, measured on the control list and on its own pairs."""
 
-    order: Order
+    request: RunRequest
     folder: Path
     record: dict[str, Any]
     evaluations: tuple[core.measures.before_after.Evaluation, core.measures.before_after.Evaluation]
@@ -120,18 +122,18 @@ class Finished:
         if self.record["steps"] == self.record["steps_planned"]:
             return ""
         kept = self.record.get("kept_step")
-        return say(" (ended early, step {step} kept)", step=kept) if kept else say(" (stopped early)")
+        return translate(" (ended early, step {step} kept)", step=kept) if kept else translate(" (stopped early)")
 
 
-def seconds_to_train(models: Models, order: Order, folder: Path, seconds: float) -> int:
+def seconds_to_train(models: Models, request: RunRequest, folder: Path, seconds: float) -> int:
     """For how long a run asks for a GPU: what its steps may take, with loading and measuring."""
-    steps = core.training.config.total_steps(order.config, len(order.pairs))
+    steps = core.training.config.total_steps(request.config, len(request.pairs))
     return int(min(seconds, 30 + SECONDS_A_STEP * steps))
 
 
 @on_gpu(seconds_to_train)
 def train(
-    models: Models, order: Order, folder: Path, seconds: float
+    models: Models, request: RunRequest, folder: Path, seconds: float
 ) -> Iterator[tuple[core.training.history.TrainingStep, ...] | str | Saved | Finished]:
     """Train, keep and measure an adapter: the steps so far now and then, what follows them, and the end.
 
@@ -144,8 +146,8 @@ def train(
     Raises:
         ValueError: the run was stopped before its first step.
     """
-    loaded = models.get(order.model)
-    check_tokens(loaded, order.pairs, order.control)
+    loaded = models.get(request.model)
+    check_tokens(loaded, request.pairs, request.control)
     state_file, stop = folder / STATE, StopFlag(folder / STOP)
     resume = core.training.resume.RunState.load(state_file) if state_file.exists() else None
     steps: list[core.training.history.TrainingStep] = list(resume.history) if resume else []
@@ -153,9 +155,9 @@ def train(
     trained: core.training.loop.TrainedAdapter | None = None
     run = core.training.loop.train_adapter(
         loaded,
-        order.pairs,
-        order.config,
-        order.control,
+        request.pairs,
+        request.config,
+        request.control,
         stop=lambda: stop.is_set() or time.monotonic() > deadline,
         keep=lambda state: state.save(state_file),
         resume=resume,
@@ -178,27 +180,27 @@ def train(
     # A folder for every end, so that a resumed run's adapter is never taken for the earlier one.
     ended_at = folder / f"step-{trained.record['steps']}"
     shutil.rmtree(ended_at, ignore_errors=True)
-    target = core.reports.model_card.save_adapter(trained, ended_at, order.name)
+    target = core.reports.model_card.save_adapter(trained, ended_at, request.name)
     record = trained.record
     yield Saved(target, record["steps"] < record["steps_planned"] and not record.get("kept_step"))
     yield N_("Measuring base and adapter at every layer …")
-    yield measured_run(models, order, target, trained.record)
+    yield measured_run(models, request, target, trained.record)
 
 
 @on_gpu(60)
-def measured_run(models: Models, order: Order, target: Path, record: dict[str, Any]) -> Finished:
+def measured_run(models: Models, request: RunRequest, target: Path, record: dict[str, Any]) -> Finished:
     """A trained adapter measured against its base on both lists, its card written anew."""
-    loaded, key = models.get(order.model), models.adapter_key(order.model, target)
+    loaded, key = models.get(request.model), models.adapter_key(request.model, target)
     evaluations = (
         core.measures.before_after.evaluate(
-            loaded, core.measures.before_after.CONTROL, order.control, key, loaded.last_layer
+            loaded, core.measures.before_after.CONTROL, request.control, key, loaded.last_layer
         ),
         core.measures.before_after.evaluate(
-            loaded, core.measures.before_after.TRAINED, order.pairs, key, loaded.last_layer
+            loaded, core.measures.before_after.TRAINED, request.pairs, key, loaded.last_layer
         ),
     )
     core.reports.model_card.write_card(target, record, evaluations)
-    return Finished(order, target, record, evaluations)
+    return Finished(request, target, record, evaluations)
 
 
 def archive(folder: Path, into: Path) -> str:

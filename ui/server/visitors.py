@@ -11,7 +11,7 @@ from itertools import chain, count
 from pathlib import Path
 
 import tli_core as core
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
 from tli_core.models.layers import layer_names
@@ -52,15 +52,18 @@ class Models:
             return self._loaded[name]
 
     def check_ready(self, name: str) -> None:
-        """Pass if a base is offered here and can be used at once.
+        """Refuse a base that is not offered here or cannot be used at once.
 
         Raises:
             ValueError: it is not, and what to do.
         """
         if name not in self.names:
-            raise ValueError(f"This page does not offer {name!r}: choose one of {', '.join(self.names)}.")
+            text = N_("This page does not offer {name!r}: choose one of {choices}.")
+            raise ValueError(translate(text, name=name, choices=", ".join(self.names)))
         if not self.is_ready(name):
-            raise ValueError(say("{name} is not loaded yet: press Load {name} at the top of the page.", name=name))
+            raise ValueError(
+                translate("{name} is not loaded yet: press Load {name} at the top of the page.", name=name)
+            )
 
     def __reduce__(self) -> tuple:
         """Pickled by reference: a process that was forked from this one has the same models."""
@@ -200,7 +203,8 @@ class Visitor:
             return self.own[adapter].folder
         if adapter in shipped_adapters(base=model):
             return find_adapter(adapter)
-        raise ValueError(f"There is no adapter {adapter!r} for {model} in this session: choose one from the list.")
+        text = N_("There is no adapter {adapter!r} for {model} in this session: choose one from the list.")
+        raise ValueError(translate(text, adapter=adapter, model=model))
 
     def trained_on(self, adapter: str) -> tuple[WordPair, ...]:
         """The pairs that an adapter was trained on; the shipped adapters were trained on the shipped list."""
@@ -214,7 +218,9 @@ class Visitor:
         """
         name = check_adapter_name(name.strip())
         if name in self.adapters(model):
-            raise ValueError(say("There is already an adapter called {name}: give this one another name.", name=name))
+            raise ValueError(
+                translate("There is already an adapter called {name}: give this one another name.", name=name)
+            )
         return name
 
     def free_name(self, model: str, name: str) -> str:

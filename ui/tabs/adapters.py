@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.models.registry import shipped_adapters
 from ui.page_context import PageContext
 from ui.server.gpu import on_gpu
@@ -141,7 +141,7 @@ class AdaptersTab:
             # First whether this visitor has it: nothing is made or removed by a name that a browser sends.
             source = visitor.folder(model, name)
             copy = shutil.copytree(source, downloads.fresh(request) / name)
-            label = say("Download {name} (PEFT folder, zip)", name=name)
+            label = translate("Download {name} (PEFT folder, zip)", name=name)
             return gr.DownloadButton(label, value=archive(copy, copy.parent), visible=True)
 
         context.bar.follow(self._updates, self._listed)
@@ -198,7 +198,7 @@ class AdaptersTab:
         rows = [_row(self.context.models, visitor, model, name) for name in visitor.adapters(model)[1:]]
         names = [row[0] for row in rows]
         return {
-            self.table: {"headers": [say(header) for header in HEADERS], "data": rows},
+            self.table: {"headers": [translate(header) for header in HEADERS], "data": rows},
             self.chosen: gr.Dropdown(choices=names, value=just_brought or (names[0] if names else None)),
             self.download: gr.DownloadButton(visible=False),
         }
@@ -214,11 +214,11 @@ class AdaptersTab:
         @explained
         def handler(what: str | None, model: str, visitor: Visitor, same: bool, request: gr.Request):
             if not what or not str(what).strip():
-                raise ValueError(say("Nothing was named: give an adapter first."))
+                raise ValueError(translate("Nothing was named: give an adapter first."))
             quota, sender = context.jobs.storage_quota, sender_of(request)
             brought = AdapterImport(context.models, quota, visitor, model, sender, same is True)
             name, remark = brought.run(lambda into: find(str(what).strip(), into))
-            told = say("**{name}** is ready, and chosen in the other tabs. {remark}", name=name, remark=remark)
+            told = translate("**{name}** is ready, and chosen in the other tabs. {remark}", name=name, remark=remark)
             picked = context.pickers.updates(visitor, model, name)
             return {self.said: told, context.visitor: visitor, **picked, **self._updates(model, visitor, name)}
 
@@ -234,11 +234,11 @@ def _published(
         ValueError: none is chosen, nobody is logged in, or the Hub refuses it.
     """
     if not name:
-        raise ValueError(say("No adapter is chosen: choose one above."))
+        raise ValueError(translate("No adapter is chosen: choose one above."))
     if not token:
-        raise ValueError(say(NOBODY if hosting.login else NO_LOGIN if hosting.hosted else NOBODY_HERE))
+        raise ValueError(translate(NOBODY if hosting.login else NO_LOGIN if hosting.hosted else NOBODY_HERE))
     address = core.reports.publishing.publish_adapter(visitor.folder(model, name), repo, token, private)
-    return say("**{name}** is on the Hub as [{repo}]({address}).", name=name, repo=repo.strip(), address=address)
+    return translate("**{name}** is on the Hub as [{repo}]({address}).", name=name, repo=repo.strip(), address=address)
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,9 @@ class AdapterImport:
         self.models.check_ready(self.model)
         there = self.visitor.adapters(self.model)
         if len(self.visitor.imported) >= MAX_IMPORTED:
-            raise ValueError(say("{n} adapters were brought already: reload the page to begin anew.", n=MAX_IMPORTED))
+            raise ValueError(
+                translate("{n} adapters were brought already: reload the page to begin anew.", n=MAX_IMPORTED)
+            )
         into = Path(tempfile.mkdtemp(prefix="lugha-adapter-"))
         try:
             self.storage_quota.check(self.sender, 0)
@@ -314,7 +316,11 @@ def _copied(hosting: Hosting, path: str, into: Path) -> Path:
 def _row(models: Models, visitor: Visitor, model: str, name: str) -> list[str]:
     """What its files say of an adapter."""
     facts = core.models.adapter_sources.read_facts(visitor.folder(model, name))
-    where = say("shipped") if name in shipped_adapters(base=model) and name not in visitor.own else say("brought")
+    where = (
+        translate("shipped")
+        if name in shipped_adapters(base=model) and name not in visitor.own
+        else translate("brought")
+    )
     if name in visitor.trained:
-        where = say("trained here")
-    return [name, where, facts.rank, ", ".join(facts.targets), facts.blocks or say("all"), facts.sha256[:12]]
+        where = translate("trained here")
+    return [name, where, facts.rank, ", ".join(facts.targets), facts.blocks or translate("all"), facts.sha256[:12]]

@@ -9,7 +9,7 @@ import gradio as gr
 
 import tli_core as core
 from tli_core.encoding.pooling import POOLINGS
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import language_pair
 from ui.page_context import PageContext
 from ui.server.session_files import SessionFiles
@@ -19,7 +19,17 @@ from ui.widgets.adapter_pickers import adapter_choices
 from ui.widgets.deep_links import ADDRESS, MAX_LINK, asked_for, not_here, view_link
 from ui.widgets.errors import explained, remark
 from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, Handler, Parts, Updates, uncover
-from ui.widgets.measurement import CURVE, HEAT_MAP, Shown, measured, note_list, pair_table, reading_of, redrawn
+from ui.widgets.measurement import (
+    CURVE,
+    HEAT_MAP,
+    Shown,
+    legend_text,
+    measured,
+    note_list,
+    pair_table,
+    reading_of,
+    redrawn,
+)
 from ui.widgets.mobile import bring_into_sight
 from ui.widgets.pairs_input import CONTROL_EXAMPLE
 
@@ -106,6 +116,7 @@ class AlignmentTab:
         )
         with gr.Accordion(N_("The curve as a table"), open=False):
             self.layers = gr.Dataframe(interactive=False, max_height=520, elem_id="layer-table")
+            self.legend = gr.Markdown(elem_id="layer-legend", elem_classes="hint")
         self.download = gr.DownloadButton(N_("Download every number (JSON)"), visible=False, elem_id="alignment-json")
         context.pairs = self.given.text
         context.draw = Handler(self._run, self._inputs, [*self._drawn_parts, self.stale])
@@ -117,7 +128,7 @@ class AlignmentTab:
 
     @property
     def _drawn_parts(self) -> Parts:
-        return [self.plot, self.reading, self.warning, self.table, self.layers, self.download, self.shown]
+        return [self.plot, self.reading, self.warning, self.table, self.layers, self.legend, self.download, self.shown]
 
     @property
     def _linked_parts(self) -> Parts:
@@ -154,7 +165,7 @@ class AlignmentTab:
         def looked_at(shown: Shown | None, view: str, lines: bool):
             return {
                 self.plot: redrawn(shown, view, lines),
-                self.hint: say(HINTS[view]),
+                self.hint: translate(HINTS[view]),
                 self.lines: gr.Checkbox(visible=view == CURVE),
             }
 
@@ -165,7 +176,7 @@ class AlignmentTab:
             row = event.index[0]
             now = replace(shown, picked=None if shown.picked == row else row)
             figure = redrawn(now, CURVE, lines)
-            return {self.shown: now, self.plot: figure, self.view: CURVE, self.hint: say(HINTS[CURVE])}
+            return {self.shown: now, self.plot: figure, self.view: CURVE, self.hint: translate(HINTS[CURVE])}
 
         # All poolings come from the one pass, so that what pooling does is seen at once.
         self.pooling.input(pooled_otherwise, [shown, self.pooling, view, lines], self._drawn_parts, **CHECKED)
@@ -200,7 +211,11 @@ class AlignmentTab:
 
         def says_it_loads(visitor: Visitor, base: str, request: gr.Request):
             # Of a model in memory the curve itself comes as fast, and its reading would be written over.
-            return {self.reading: say(LOADING)} if models.loads_by_itself(base) and not models.is_loaded(base) else {}
+            return (
+                {self.reading: translate(LOADING)}
+                if models.loads_by_itself(base) and not models.is_loaded(base)
+                else {}
+            )
 
         opening.follow(says_it_loads, [self.reading])
         linked = opening.flag()
@@ -241,6 +256,7 @@ class AlignmentTab:
             self.warning: gr.Markdown(note_list(found.notes), visible=bool(found.notes)),
             self.table: pair_table(found),
             self.layers: gr.Dataframe(layers, label=caption),
+            self.legend: legend_text(core.reports.tables.LAYER_MEASURES),
             self.download: gr.DownloadButton(value=str(path), visible=True),
             self.shown: found,
         }
@@ -250,8 +266,8 @@ class AlignmentTab:
 
         def refused(shown: Shown | None):
             """What is shown is of earlier pairs, and says so itself, or there is nothing yet."""
-            said = say(STALE) if shown else say(NOT_MEASURED)
-            before = say("*From before:* {reading}", reading=reading_of(shown.results)) if shown else ""
+            said = translate(STALE) if shown else translate(NOT_MEASURED)
+            before = translate("*From before:* {reading}", reading=reading_of(shown.results)) if shown else ""
             return {
                 self.stale: gr.Markdown(said, visible=True),
                 self.reading: gr.Markdown(before, elem_classes="stale"),

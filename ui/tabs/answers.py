@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.pairs import WordPair
@@ -21,8 +21,9 @@ from ui.server.visitors import BASE, Models, Visitor
 from ui.widgets.adapter_pickers import adapter_choices
 from ui.widgets.deep_links import ADDRESS, asked_for, not_here, view_link
 from ui.widgets.errors import explained, remark
-from ui.widgets.events import MODEL_QUEUE, QUIET, Parts
+from ui.widgets.events import MODEL_QUEUE, QUIET, Parts, Updates
 from ui.widgets.mobile import bring_into_sight
+from ui.widgets.pairs_input import FIRST
 
 ID, LABEL = "compare", N_("Answers")
 FREE = N_("My own prompt")
@@ -73,7 +74,7 @@ class AnswersTab:
                     [FREE, *(t.name for t in TEMPLATES)], value=START.name, label=N_("What to ask"), elem_id="template"
                 )
                 self.words = gr.Textbox(
-                    "maji, water\nrafiki, friend",
+                    "\n".join(FIRST.splitlines()[:2]),
                     label=N_("Pairs to ask about, one a line"),
                     info=N_("Up to {number}.").format(number=MAX_PROMPTS),
                     lines=3,
@@ -154,7 +155,7 @@ class AnswersTab:
             return {
                 self.base_answer: _empty(),
                 self.adapted_answer: _empty(),
-                self.note: say(SETTINGS),
+                self.note: translate(SETTINGS),
                 self.right: gr.Dataframe(visible=False),
                 self.following: gr.Dataframe(visible=False),
                 self.link: "",
@@ -213,7 +214,7 @@ class AnswersTab:
         def run(template: str, words: str, prompt: str, model: str, adapter: str, tokens: float, visitor: Visitor):
             wanted = asked(template, words, prompt)
             for found in answers(self.context.models, visitor, wanted, model, adapter, int(tokens)):
-                yield dict(zip(self._answers, _shown(found, model, adapter, int(tokens)), strict=True))
+                yield self._shown(found, model, adapter, int(tokens))
 
         running = trigger(**busy, outputs=[go, stop], **QUIET).then(
             run,
@@ -228,6 +229,17 @@ class AnswersTab:
         for ended in (running.success, running.failure):
             ended(**idle, outputs=[go, stop], **QUIET)
         stop.click(**idle, outputs=[go, stop], cancels=[running], **QUIET)
+
+    def _shown(self, found: Answers, model: str, adapter: str, tokens: int) -> Updates:
+        """Updates that put the answers so far on the page; the tables come with the last."""
+        ended, adapted = found.words is not None, adapter != BASE
+        return {
+            self.base_answer: _pieces(found.done, 1, ended),
+            self.adapted_answer: _pieces(found.done, 2, ended) if adapted else _empty(),
+            self.note: _note(found.done, model, adapter, tokens) if ended else translate("Writing …"),
+            self.right: _right_table(found.words or (), adapted) if ended else gr.skip(),
+            self.following: _next_table(found.done) if ended else gr.skip(),
+        }
 
 
 def _linked_view(template: str, words: str, prompt: str, model: str, adapter: str, tokens: float) -> str:
@@ -252,13 +264,15 @@ def asked(template: str, words: str, prompt: str) -> Asked:
         prompts = tuple(known.fill(pair.source, pair.target) for pair in pairs)
         found = Asked(prompts, pairs, WAYS.get(template))
     if not prompts:
-        raise ValueError(say("The prompt is empty: write something, or choose a template."))
+        raise ValueError(translate("The prompt is empty: write something, or choose a template."))
     if len(prompts) > MAX_PROMPTS:
         text = N_("{n} prompts are more than {most}, the most at once: use fewer.")
-        raise ValueError(say(text, n=len(prompts), most=MAX_PROMPTS))
+        raise ValueError(translate(text, n=len(prompts), most=MAX_PROMPTS))
     for text in prompts:
         if len(text) > MAX_PROMPT:
-            raise ValueError(say("A prompt has {n} characters: shorten it to {most}.", n=len(text), most=MAX_PROMPT))
+            raise ValueError(
+                translate("A prompt has {n} characters: shorten it to {most}.", n=len(text), most=MAX_PROMPT)
+            )
     return found
 
 
@@ -290,20 +304,8 @@ def answers(models: Models, visitor: Visitor, asked: Asked, model: str, adapter:
     yield Answers(done, tuple(core.measures.next_tokens.right_word(loaded, key, pair, asked.way) for pair in pairs))
 
 
-def _shown(found: Answers, model: str, adapter: str, tokens: int) -> tuple:
-    """The answers, in the order of the components."""
-    ended, adapted = found.words is not None, adapter != BASE
-    return (
-        _pieces(found.done, 1, ended),
-        _pieces(found.done, 2, ended) if adapted else _empty(),
-        _note(found.done, model, adapter, tokens) if ended else say("Writing …"),
-        _right_table(found.words or (), adapted) if ended else gr.skip(),
-        _next_table(found.done) if ended else gr.skip(),
-    )
-
-
 def _empty() -> list[tuple[str, None]]:
-    return [(say(PRESS), None)]
+    return [(translate(PRESS), None)]
 
 
 def _pieces(done: Sequence[tuple], side: int, marked: bool) -> list[tuple[str, str | None]]:
@@ -311,26 +313,26 @@ def _pieces(done: Sequence[tuple], side: int, marked: bool) -> list[tuple[str, s
     pieces: list[tuple[str, str | None]] = []
     for number, entry in enumerate(done):
         prompt, answer = entry[0], entry[side]
-        pieces.append((("\n\n" if number else "") + prompt, say(PROMPT)))
+        pieces.append((("\n\n" if number else "") + prompt, translate(PROMPT)))
         if marked and entry[2]:
             parts = core.measures.next_tokens.differences(entry[1].text, entry[2].text)[side - 1]
-            pieces += [(text, say(CHANGED) if differs else None) for text, differs in parts]
+            pieces += [(text, translate(CHANGED) if differs else None) for text, differs in parts]
         elif answer:
             pieces.append((answer.text, None))
         if marked and answer and not answer.text:
-            pieces.append((say("(it ends here: not a word was written)"), None))
+            pieces.append((translate("(it ends here: not a word was written)"), None))
     return pieces
 
 
 def _note(done: Sequence[tuple], model: str, adapter: str, tokens: int) -> str:
     if adapter == BASE:
-        return say("No adapter is chosen, so there is only the base's answer.")
+        return translate("No adapter is chosen, so there is only the base's answer.")
     same = sum(base.text == adapted.text for _, base, adapted in done)
     if len(done) == 1:
-        told = say("The two answers are the same.") if same else say("The two answers differ.")
+        told = translate("The two answers are the same.") if same else translate("The two answers differ.")
     else:
-        told = say("The two answers are the same for {same} of {n} prompts.", same=same, n=len(done))
-    settings = say(
+        told = translate("The two answers are the same for {same} of {n} prompts.", same=same, n=len(done))
+    settings = translate(
         "{model} without and with {adapter}, greedy, at most {tokens} new tokens each.",
         model=model,
         adapter=adapter,
@@ -344,9 +346,9 @@ def _right_table(words: Sequence[core.measures.next_tokens.RightWord], adapted: 
     if not words:
         return gr.Dataframe(visible=False)
     size = words[0].before.candidates
-    headers = [say("pair"), say("log-probability, base"), say("rank of {size}, base", size=size)]
+    headers = [translate("pair"), translate("log-probability, base"), translate("rank of {size}, base", size=size)]
     if adapted:
-        headers += [say("log-probability, adapted"), say("rank of {size}, adapted", size=size)]
+        headers += [translate("log-probability, adapted"), translate("rank of {size}, adapted", size=size)]
     data = []
     for found in words:
         row = [f"{found.pair.source} – {found.pair.target}"]
@@ -357,8 +359,8 @@ def _right_table(words: Sequence[core.measures.next_tokens.RightWord], adapted: 
 
 
 def _next_table(done: Sequence[tuple]) -> gr.Dataframe:
-    chance = say("probability")
-    headers = [say("prompt"), say("base"), chance, say("adapted"), f"{chance} "]
+    chance = translate("probability")
+    headers = [translate("prompt"), translate("base"), chance, translate("adapted"), f"{chance} "]
     data = []
     for number, (_, base, adapted) in enumerate(done, 1):
         columns = [entry.next_tokens if entry else () for entry in (base, adapted)]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
@@ -22,7 +22,7 @@ from ui.widgets.errors import explained
 from ui.widgets.evaluation_view import VIEWS, Measured, answered, drawn, evaluated, report_file
 from ui.widgets.events import MODEL_QUEUE, QUIET, Parts, Updates
 from ui.widgets.layer_picker import OUTPUT, chosen_layer, last_layer, layer_choices
-from ui.widgets.measurement import MAX_PAIRS, note_list, too_many
+from ui.widgets.measurement import MAX_PAIRS, legend_text, note_list, too_many
 from ui.widgets.mobile import bring_into_sight
 from ui.widgets.pairs_input import LIST_LINES
 
@@ -116,6 +116,8 @@ class EvaluateTab:
                 max_height=1000,
                 elem_id="evaluate-table",
             )
+            with gr.Accordion(N_("What the measures are"), open=False):
+                self.legend = gr.Markdown(elem_id="evaluate-legend", elem_classes="hint")
             gr.Markdown(
                 N_("## Control pairs that moved most\nWhat a pair's cosine gained over that of its wrong partners.")
             )
@@ -146,7 +148,7 @@ class EvaluateTab:
     @property
     def _shown_parts(self) -> Parts:
         drawn = [self.status, self.warning, self.view, self.plot, self.view_note]
-        return [*drawn, self.found, self.table, self.moved, self.provenance, self.measured]
+        return [*drawn, self.found, self.table, self.legend, self.moved, self.provenance, self.measured]
 
     def wire_evaluation(self) -> None:
         """Measure base and adapter on both lists; the button, and the one that ends it early."""
@@ -193,7 +195,7 @@ class EvaluateTab:
         self._wire(self.go_button, run, asked, [*self._shown_parts, *cleared], self.status)
         self.cancel.click(ask_to_stop, None, self.cancel, **QUIET)
         for changed in (self.adapter.input, self.trained.input, self.control.input):
-            changed(lambda held: say(AGAIN) if held else gr.skip(), self.measured, self.status, **QUIET)
+            changed(lambda held: translate(AGAIN) if held else gr.skip(), self.measured, self.status, **QUIET)
 
     def wire_views(self) -> None:
         """What is measured, at another layer or seen otherwise: no forward pass follows."""
@@ -217,10 +219,10 @@ class EvaluateTab:
         def look(measured: Measured | None, view: str):
             if measured is None:
                 return {self.plot: gr.skip()}
-            return {self.plot: drawn(measured.report, view), self.view_note: gr.Markdown(say(VIEWS[view]))}
+            return {self.plot: drawn(measured.report, view), self.view_note: gr.Markdown(translate(VIEWS[view]))}
 
         def for_model(model: str, visitor: Visitor):
-            choices = layer_choices(context.models, model, (say(PICK_CHOICE[0]), PICK))
+            choices = layer_choices(context.models, model, (translate(PICK_CHOICE[0]), PICK))
             return {layer: gr.Dropdown(choices=choices, value=last_layer(context.models, model))}
 
         # The report to download is always of the layer on the page.
@@ -246,13 +248,13 @@ class EvaluateTab:
             progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
         ):
             if measured is None:
-                raise ValueError(say("Nothing has been evaluated yet: press Evaluate first."))
+                raise ValueError(translate("Nothing has been evaluated yet: press Evaluate first."))
             tell = CancellableProgress(self.stops.begin(request), progress, 7)
             try:
                 pairs = measured.report.evaluations[-1].before.pairs
                 if len(pairs) > MAX_ANSWERED:
                     text = N_("{n} unseen pairs are more than {most}, the most this page asks for: use fewer.")
-                    raise ValueError(say(text, n=len(pairs), most=MAX_ANSWERED))
+                    raise ValueError(translate(text, n=len(pairs), most=MAX_ANSWERED))
                 report = answered(self.context.models, visitor, measured, tell)
             finally:
                 self.stops.end(request)
@@ -275,11 +277,12 @@ class EvaluateTab:
             self.warning: gr.Markdown(note_list(report.warnings), visible=bool(report.warnings)),
             self.view: gr.Radio(visible=True),
             self.plot: gr.Plot(drawn(report, view), visible=True),
-            self.view_note: gr.Markdown(say(VIEWS[view]), visible=True),
+            self.view_note: gr.Markdown(translate(VIEWS[view]), visible=True),
             self.found: gr.Column(visible=True),
             self.table: {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in data]},
+            self.legend: legend_text(core.reports.tables.COMPARED_MEASURES),
             self.moved: {"headers": list(moved_headers), "data": [list(row) for row in moved]},
-            self.provenance: say("Measured on {what}.", what=source),
+            self.provenance: translate("Measured on {what}.", what=source),
             self.measured: held,
         }
 
@@ -289,7 +292,7 @@ class EvaluateTab:
         answers = {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in data]}
         asked = [[p.kind, p.prompt, p.base, p.adapted] for p in report.probes]
         probes = {
-            "headers": [say(head) for head in (N_("kind"), N_("prompt"), N_("base"), N_("adapter"))],
+            "headers": [translate(head) for head in (N_("kind"), N_("prompt"), N_("base"), N_("adapter"))],
             "data": asked,
         }
         return {
@@ -310,13 +313,13 @@ class EvaluateTab:
 
         def pressed(request: gr.Request):
             self.stops.expect(request)
-            return {**busy(True), place: say("Measuring …")}
+            return {**busy(True), place: translate("Measuring …")}
 
         running = button.click(pressed, None, [*buttons, place], **QUIET).then(
             function, inputs, outputs, api_visibility="private", show_progress_on=[place], **MODEL_QUEUE
         )
         running.success(lambda: busy(False), None, buttons, **QUIET)
-        running.failure(lambda: {**busy(False), place: say(UNFINISHED)}, None, [*buttons, place], **QUIET)
+        running.failure(lambda: {**busy(False), place: translate(UNFINISHED)}, None, [*buttons, place], **QUIET)
 
 
 def _typed(text: str) -> tuple[WordPair, ...]:

@@ -9,12 +9,12 @@ import gradio as gr
 from gradio.events import Dependency
 
 import tli_core as core
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.training.config import TrainingConfig
 from ui.page_context import PageContext
 from ui.server.job import Job
 from ui.server.sender import sender_of
-from ui.server.training_run import DRAW_SECONDS, TYPED, Order, dry_run_on_server, held_out, pilot_on_server
+from ui.server.training_run import DRAW_SECONDS, TYPED, RunRequest, dry_run_on_server, held_out, pilot_on_server
 from ui.server.visitors import Visitor
 from ui.widgets import preset_panel, run_view, runs_panel
 from ui.widgets.deep_links import ADDRESS
@@ -90,13 +90,13 @@ class FineTuneTab:
             config = given.config()
             found = pilot_on_server(models, given.model, given.pairs(), config.seed)
             now = replace(_still_true(data[self.protocol], config), pilot=found)
-            with_bos, words = (say("with BOS"), found.with_bos), (say("words only"), found.words)
-            follows = say("The corrected preset goes on reading the output.")
+            with_bos, words = (translate("with BOS"), found.with_bos), (translate("words only"), found.words)
+            follows = translate("The corrected preset goes on reading the output.")
             updates: Updates = {}
             if given.preset == "published":
-                text = N_("**The layer that the loss reads is now set to {layer}** (under More knobs).")
-                follows = say(text, layer=found.layer)
-                updates = {form.knobs["layer"]: str(found.layer)}
+                text = N_("**The layer that the loss reads is now set to {layer}** (under More settings).")
+                follows = translate(text, layer=found.layer)
+                updates = {form.settings["layer"]: str(found.layer)}
             return {
                 view.status: f"{core.reports.messages.pilot_sentence(found)}\n\n{follows}",
                 view.live: core.reports.figures.alignment_figure([with_bos, words]),
@@ -119,7 +119,7 @@ class FineTuneTab:
                 self.protocol: now,
             }
 
-        outputs = [view.status, view.live, view.steps, form.knobs["layer"], self.protocol]
+        outputs = [view.status, view.live, view.steps, form.settings["layer"], self.protocol]
         for button, handler in ((self.pilot, try_pilot), (self.rehearse, try_run)):
             running = button.click(
                 handler,
@@ -145,26 +145,28 @@ class FineTuneTab:
             name = who.check_new_name(given.model, given.name)
             pairs = given.pairs()
             if len(pairs) < FEW:
-                remark(say("{n} pairs teach little: a run that shows something has a hundred or more.", n=len(pairs)))
+                remark(
+                    translate("{n} pairs teach little: a run that shows something has a hundred or more.", n=len(pairs))
+                )
             sender = sender_of(request)
-            job = jobs.submit(Order(name, given.model, config, pairs, held_out(pairs)), who.token, sender)
+            job = jobs.submit(RunRequest(name, given.model, config, pairs, held_out(pairs)), who.token, sender)
             return {
                 self.shown: job.id,
                 self.protocol: _still_true(data[self.protocol], config),
                 view.result: gr.Column(visible=False),
-                view.status: say("Preparing …"),
+                view.status: translate("Preparing …"),
             }
 
         @explained
-        def order_control(request: gr.Request, visitor: Visitor, shown: str | None):
+        def start_control(request: gr.Request, visitor: Visitor, shown: str | None):
             first = jobs.find(shown)
             if first is None or not first.adapter:
-                raise ValueError(say("There is no run to control yet: fine-tune first."))
-            config = replace(first.order.config, shuffled=True)
+                raise ValueError(translate("There is no run to control yet: fine-tune first."))
+            config = replace(first.request.config, shuffled=True)
             jobs.sync(visitor)
-            wanted = f"{first.order.name[: 64 - len(SHUFFLED_ENDING)]}{SHUFFLED_ENDING}"
-            new_name = visitor.check_new_name(first.order.model, wanted)
-            control = replace(first.order, name=new_name, config=config, of=first.id)
+            wanted = f"{first.request.name[: 64 - len(SHUFFLED_ENDING)]}{SHUFFLED_ENDING}"
+            new_name = visitor.check_new_name(first.request.model, wanted)
+            control = replace(first.request, name=new_name, config=config, of=first.id)
             return jobs.submit(control, visitor.token, sender_of(request)).id
 
         def stop_it(shown: str | None):
@@ -179,7 +181,7 @@ class FineTuneTab:
             [self.shown, self.protocol, view.result, view.status],
         )
         self._redrawn(self._followed_by(self.start.click(order, asked, changed, **CHECKED)))
-        controlled = self.control.click(order_control, [visitor, self.shown], self.shown, **CHECKED)
+        controlled = self.control.click(start_control, [visitor, self.shown], self.shown, **CHECKED)
         self._redrawn(self._followed_by(controlled))
         view.stop.click(stop_it, self.shown, view.stop, **QUIET)
         self._redrawn(self._followed_by(view.go_on.click(self._resume, self.shown, self.shown, **CHECKED)))
@@ -223,8 +225,8 @@ class FineTuneTab:
 
     def _button_updates(self, job: Job | None, visitor: Visitor) -> list[gr.Button]:
         at_work = bool(job and job.active)
-        controlled = job and any(other.order.of == job.id for other in self.context.jobs.sync(visitor))
-        to_control = bool(job and not at_work and job.adapter and not job.order.config.shuffled and not controlled)
+        controlled = job and any(other.request.of == job.id for other in self.context.jobs.sync(visitor))
+        to_control = bool(job and not at_work and job.adapter and not job.request.config.shuffled and not controlled)
         return [
             gr.Button(interactive=not at_work),
             gr.Button(visible=at_work, interactive=not (job and job.stopping)),
@@ -242,10 +244,10 @@ class FineTuneTab:
         if job is None:
             yield {**no_note, **panel.listed(jobs.sync(visitor))}
             return
-        first = jobs.find(job.order.of) or job
+        first = jobs.find(job.request.of) or job
         before = state = None
         while job.active:
-            now = (job.state, job.said, len(job.steps), job.stopping)
+            now = (job.state, job.message, len(job.steps), job.stopping)
             if now != before:
                 listed = {} if job.state == state else panel.listed(jobs.sync(visitor))
                 yield {context.run_note: run_view.note(jobs, job), **view.under_way(first, job), **listed}
@@ -257,8 +259,8 @@ class FineTuneTab:
         # Measured again where an earlier server had done it, so not on the thread that serves everybody.
         drawn = await asyncio.to_thread(view.ended, first, job, protocol)
         listed = panel.listed(jobs.sync(visitor))
-        chosen = first.order.name if first.adapter else None
-        picked = context.pickers.updates(visitor, first.order.model, chosen)
+        chosen = first.request.name if first.adapter else None
+        picked = context.pickers.updates(visitor, first.request.model, chosen)
         yield {**no_note, **drawn, **listed, context.visitor: visitor, **picked}
 
     def _followed_by(self, event: Dependency) -> Dependency:
@@ -292,13 +294,13 @@ def _resumed(jobs, chosen: str | None, sender: str) -> str:
     """
     job = jobs.find(chosen)
     if job is None:
-        raise ValueError(say("This run is no longer there: choose another under Your runs."))
+        raise ValueError(translate("This run is no longer there: choose another under Your runs."))
     jobs.resume(job, sender)
     return job.id
 
 
 def _still_true(known: core.reports.protocol.Protocol | None, config: TrainingConfig) -> core.reports.protocol.Protocol:
-    """What is still true of a run: a pilot for the same preset, a dry run where the knobs are the same."""
+    """What is still true of a run: a pilot for the same preset, a dry run where the settings are the same."""
     if known is None or known.config.preset != config.preset:
         return core.reports.protocol.Protocol(config)
     return core.reports.protocol.Protocol(config, known.pilot, known.tried if known.config == config else None)
@@ -311,8 +313,8 @@ def _link(job: Job | None) -> str:
         text = N_(
             "This browser finds the run again, and so does [its link](?job={run}), with which anybody can delete it."
         )
-        return say(text, run=job.id)
-    return say(
+        return translate(text, run=job.id)
+    return translate(
         "The run goes on if you close this page; this browser finds it again, and so does [its link](?job={run}). "
         "Whoever has the link can watch, stop and delete it.",
         run=job.id,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
-from tli_core.models.registry import PROJECTIONS
+from tli_core.measures.projections import PROJECTIONS
 from ui.page_context import PageContext
 from ui.server.gpu import on_gpu
 from ui.server.token_limits import check_tokens
@@ -35,7 +35,7 @@ BEFORE = N_(
     "axes."
 )
 AGAIN = N_("Press **Draw the space** again: the picture is of the earlier choice.")
-START = "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nkula, to eat\nkunywa, to drink"
+START = language_pair().page.picture
 
 
 def build(context: PageContext) -> None:
@@ -74,7 +74,7 @@ def build(context: PageContext) -> None:
         N_("## Nearest neighbours\nType a word; its ten nearest words in the other language, right ones marked.")
     )
     with gr.Row():
-        word = gr.Textbox("maji", label=N_("Word"), min_width=160, elem_id="neighbour-word")
+        word = gr.Textbox(START.split(",")[0], label=N_("Word"), min_width=160, elem_id="neighbour-word")
         language = gr.Radio(
             list(language_pair().names),
             value=language_pair().source.name,
@@ -111,12 +111,12 @@ def build(context: PageContext) -> None:
     drawing = draw.click(
         show, inputs, [plot, reading], api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE
     )
-    drawing.failure(lambda: say(STALE), None, reading, **QUIET)
+    drawing.failure(lambda: translate(STALE), None, reading, **QUIET)
     uncover(drawing, plot)
 
     for changed in (adapter.input, layer.input, method.input, source.input):
         changed(
-            lambda text: gr.skip() if text == say(BEFORE) else say(AGAIN),
+            lambda text: gr.skip() if text == translate(BEFORE) else translate(AGAIN),
             reading,
             reading,
             queue=False,
@@ -146,7 +146,7 @@ def build(context: PageContext) -> None:
             look_up, asked, [found, table], api_visibility="private", show_progress_on=[found], **MODEL_QUEUE
         )
         looking.failure(
-            lambda: {found: say(STALE_WORDS), table: gr.Dataframe(visible=False)}, None, [found, table], **QUIET
+            lambda: {found: translate(STALE_WORDS), table: gr.Dataframe(visible=False)}, None, [found, table], **QUIET
         )
         uncover(looking, found)
 
@@ -193,7 +193,7 @@ def neighbourhoods(
 
 def neighbour_table(around: dict[str, core.measures.projection.Neighbourhood]) -> dict:
     """Neighbours by rank, one pair of columns a model; a tick marks a listed translation."""
-    headers = [say("rank"), *(f"{label}{what}" for label in around for what in ("", f" {say('cosine')}"))]
+    headers = [translate("rank"), *(f"{label}{what}" for label in around for what in ("", f" {translate('cosine')}"))]
     columns = [
         column
         for nearby in around.values()
@@ -210,5 +210,5 @@ def _pairs(source: str, typed: str) -> tuple[WordPair, ...]:
     pairs = shipped(splits[source]) if source in splits else parse_pairs(typed).pairs
     if len(pairs) > MAX_DRAWN:
         text = N_("{n} pairs are more than {most}, the most this page draws: use fewer.")
-        raise ValueError(say(text, n=len(pairs), most=MAX_DRAWN))
+        raise ValueError(translate(text, n=len(pairs), most=MAX_DRAWN))
     return pairs

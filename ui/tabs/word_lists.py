@@ -5,11 +5,11 @@ from __future__ import annotations
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.formats import PairList, format_pairs, parse_pairs, read_pairs
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.lexicon import shipped
-from tli_core.lists.lint import Finding, apply, lint
+from tli_core.lists.lint import apply, lint
 from ui.page_context import PageContext
 from ui.widgets.errors import explained
 from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, uncover
@@ -18,10 +18,7 @@ from ui.widgets.mobile import bring_into_sight, scroll_to
 from ui.widgets.pairs_input import LIST_LINES, as_lines
 
 ID, LABEL = "lists", N_("Word lists")
-EXAMPLE = (
-    "-bovu, rotten\nbilauri, glass (drinking)\nkuimba, sing\nfungua, to open\nhaki, justice\nhaki, right\n"
-    "kubwa\tbig, large\nredio, radio\nradio, radio\nmaji, water"
-)
+EXAMPLE = language_pair().page.untidy
 MAX_FINDINGS = 200
 
 
@@ -75,7 +72,16 @@ def build(context: PageContext) -> None:
         tokenizer = models.get(model).tokenizer
         pieces = {word: core.encoding.tokens.subwords(tokenizer, word) for pair in pairs for word in pair[:2]}
         findings = lint(pairs.pairs, shipped("train") if against else (), pieces.__getitem__)
-        return dict(zip(shown, _shown(pairs, findings, pieces), strict=True))
+        offered = tuple(finding for finding in findings if finding.fix)[:MAX_FINDINGS]
+        notes = [*pairs.warnings, *(f"{translate(f.kind)}: {f.message}" for f in findings if not f.fix)]
+        labels = [(f"{finding.message} → {finding.fix}", finding.message) for finding in offered]
+        return {
+            summary: _summary(pairs, len(offered), bool(notes), pieces),
+            fixes: gr.CheckboxGroup(choices=labels, value=[value for _, value in labels], visible=bool(offered)),
+            accept: gr.Button(visible=bool(offered)),
+            known: gr.Markdown(note_list(notes), visible=bool(notes)),
+            checked: (pairs, offered),
+        }
 
     bring_into_sight([check.click], "list-summary")
     checking = check.click(
@@ -117,31 +123,22 @@ def build(context: PageContext) -> None:
     )
 
 
-def _shown(pairs: PairList, findings: tuple[Finding, ...], pieces: dict[str, tuple[str, ...]]) -> tuple:
-    """The summary, the fixes to tick, and what there is only to know, in the order of the components."""
-    offered = tuple(finding for finding in findings if finding.fix)[:MAX_FINDINGS]
-    notes = [*pairs.warnings, *(f"{say(f.kind)}: {f.message}" for f in findings if not f.fix)]
-    if offered:
-        what = say("**{n} pairs**, {mend} with something to mend.", n=len(pairs), mend=len(offered))
-    elif notes:
-        what = say("**{n} pairs**.", n=len(pairs))
+def _summary(pairs: PairList, to_mend: int, noted: bool, pieces: dict[str, tuple[str, ...]]) -> str:
+    """How many pairs there are, how many want mending, and how many pieces their words have."""
+    if to_mend:
+        what = translate("**{n} pairs**, {mend} with something to mend.", n=len(pairs), mend=to_mend)
+    elif noted:
+        what = translate("**{n} pairs**.", n=len(pairs))
     else:
-        what = say("**{n} pairs**: nothing to mend.", n=len(pairs))
+        what = translate("**{n} pairs**: nothing to mend.", n=len(pairs))
     counts = [[len(pieces[word]) for word in side] for side in zip(*(pair[:2] for pair in pairs), strict=True)]
     split = ", ".join(
-        say(
+        translate(
             "{language} {mean:.1f} (at most {most})",
-            language=say(language),
+            language=translate(language),
             mean=sum(count) / len(count),
             most=max(count),
         )
         for language, count in zip(language_pair().names, counts, strict=True)
     )
-    labels = [(f"{finding.message} → {finding.fix}", finding.message) for finding in offered]
-    return (
-        say("{what} Pieces a word, for this model: {split}.", what=what, split=split),
-        gr.CheckboxGroup(choices=labels, value=[value for _, value in labels], visible=bool(offered)),
-        gr.Button(visible=bool(offered)),
-        gr.Markdown(note_list(notes), visible=bool(notes)),
-        (pairs, offered),
-    )
+    return translate("{what} Pieces a word, for this model: {split}.", what=what, split=split)

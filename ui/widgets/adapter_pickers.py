@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from ui.server.visitors import BASE, Models, Visitor
 from ui.widgets.events import Updates
 
@@ -51,4 +51,4 @@ def _names(visitor: Visitor, model: str, with_base: bool) -> list[str]:
 
 def adapter_choices(names: list[str]) -> list[tuple[str, str]]:
     """(label, name) of adapters, the base's label in the reader's language."""
-    return [(say(BASE) if name == BASE else name, name) for name in names]
+    return [(translate(BASE) if name == BASE else name, name) for name in names]

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from ui.widgets.events import CHECKED, QUIET
 
 MAX_ROWS = 1000
@@ -27,7 +27,7 @@ def beside(plot: gr.Plot, elem_id: str) -> None:
 
 def points(figure: str) -> dict:
     """The named lines and marks of a Plotly figure, given as JSON, with x and y of each of their points."""
-    headers, rows = [say(header) for header in HEADERS], []
+    headers, rows = [translate(header) for header in HEADERS], []
     for trace in json.loads(figure).get("data", []):
         name = trace.get("name")
         if not name or trace.get("hoverinfo") == "skip":

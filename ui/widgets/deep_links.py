@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
-from tli_core.i18n import say
+from tli_core.i18n import translate
 
 MAX_LINK = 1800
 """Characters: longer addresses break in mail and chat."""
@@ -23,13 +23,13 @@ def view_link(tab: str, **state: str | int) -> str:
     """A sentence with the link to a view, or one that says that there is none."""
     query = urlencode({"tab": tab, **state})
     if len(query) > MAX_LINK:
-        return say("This view is too long for a link.")
-    return say("[A link to this view](?{query}): it opens the page as it is now.", query=query)
+        return translate("This view is too long for a link.")
+    return translate("[A link to this view](?{query}): it opens the page as it is now.", query=query)
 
 
 def not_here(adapter: str) -> str:
     """What to say where a link asks for an adapter that this visitor does not have."""
-    return say("The link's adapter, {name}, is not here for you: choose another.", name=adapter[:64])
+    return translate("The link's adapter, {name}, is not here for you: choose another.", name=adapter[:64])
 
 
 def asked_for(request: gr.Request, tab: str) -> dict[str, str] | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 import tli_core as core
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.pairs import WordPair
 from ui.server.gpu import on_gpu
 from ui.server.token_limits import check_tokens
@@ -88,8 +88,8 @@ def drawn(report: core.measures.before_after.EvaluationReport, view: str) -> go.
     """The figure of a view."""
     trained, control = report.evaluations
     name = report.provenance.adapter
-    labels = {say("base"): lambda item: item.before, name: lambda item: item.after}
-    poolings = [(say("words only"), control.before), (say("BOS averaged in"), report.with_bos)]
+    labels = {translate("base"): lambda item: item.before, name: lambda item: item.after}
+    poolings = [(translate("words only"), control.before), (translate("BOS averaged in"), report.with_bos)]
     makers: dict[str, Callable[[], go.Figure]] = dict(
         zip(
             VIEWS,

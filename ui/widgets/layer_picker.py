@@ -1,6 +1,6 @@
 """The layer picker's choices, known without loading a model that is on this machine."""
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from ui.server.visitors import Models
 
 OUTPUT = "output"
@@ -16,9 +16,13 @@ def layer_choices(models: Models, model: str, *first: tuple[str, str]) -> list[t
         names = (N_("embeddings"), OUTPUT)
     last = len(names) - 1
     whole = names[-1] == OUTPUT
-    top = (say("output, after the last block"), OUTPUT) if whole else (say("layer {number}", number=last), str(last))
-    inner = [(say("layer {number}", number=i), str(i)) for i in range(last - 1, 0, -1)]
-    return [*first, top, *inner, (say("layer 0, before the first block"), "0")]
+    top = (
+        (translate("output, after the last block"), OUTPUT)
+        if whole
+        else (translate("layer {number}", number=last), str(last))
+    )
+    inner = [(translate("layer {number}", number=i), str(i)) for i in range(last - 1, 0, -1)]
+    return [*first, top, *inner, (translate("layer 0, before the first block"), "0")]
 
 
 def last_layer(models: Models, model: str) -> str:
@@ -29,5 +33,5 @@ def last_layer(models: Models, model: str) -> str:
 def chosen_layer(value: str) -> int | str:
     """What the picker's value means to the core: a number, or a word such as `output`."""
     if not value.isascii() or not (value.isdecimal() or value.isalpha()) or len(value) > 9:
-        raise ValueError(say("The layer is a number or 'output', got {value!r}.", value=value[:20]))
+        raise ValueError(translate("The layer is a number or 'output', got {value!r}.", value=value[:20]))
     return int(value) if value.isdecimal() else value

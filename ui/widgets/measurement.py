@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 import tli_core as core
 from tli_core.encoding.pooling import POOLINGS
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.lint import likely_typos, read_by_byte
@@ -90,7 +90,7 @@ def measured(
 
         def tell(done: int, blocks: int, name: str = name) -> None:
             if progress and len(read) > SOON:
-                said = say("Block {done} of {blocks}, {name}", done=done, blocks=blocks, name=name)
+                said = translate("Block {done} of {blocks}, {name}", done=done, blocks=blocks, name=name)
                 progress(done / blocks, desc=said)
 
         results.append((name, core.measures.alignment.measure_by_pooling(loaded, read.pairs, used, progress=tell)))
@@ -102,15 +102,20 @@ def measured(
 
 def too_many(count: int) -> str:
     """What to say of a list that is longer than this page measures."""
-    return say("{n} pairs are more than {most}, the most this page measures: use fewer.", n=count, most=MAX_PAIRS)
+    return translate("{n} pairs are more than {most}, the most this page measures: use fewer.", n=count, most=MAX_PAIRS)
 
 
 def note_list(notes: Sequence[str | Notice]) -> str:
     """Notes as a Markdown list in which a visitor's own text stays text: no tag, link or image comes from it."""
     shown = [core.reports.messages.plain_text(worded(note)) for note in notes[:MAX_NOTES]]
     if len(notes) > MAX_NOTES:
-        shown.append(say("and {n} more", n=len(notes) - MAX_NOTES))
+        shown.append(translate("and {n} more", n=len(notes) - MAX_NOTES))
     return "\n".join(f"- {note}" for note in shown)
+
+
+def legend_text(measures: Sequence[core.measures.registry.Measure]) -> str:
+    """What a table's measures are, as a Markdown list."""
+    return "\n".join(f"- **{label}**: {meaning}" for label, meaning in core.reports.tables.legend(measures))
 
 
 def reading_of(results: Sequence[tuple[str, core.measures.result.LayerAlignment]]) -> str:
@@ -131,7 +136,7 @@ def redrawn(shown: Shown | None, view: str, lines: bool) -> go.Figure | None:
     n, most = len(results[0][1].pairs), core.reports.figures.PAIRS_DRAWN
     if (lines or view == HEAT_MAP) and n > most:
         text = N_("The first {most} of {n} pairs are drawn one by one; the table below has every one.")
-        remark(say(text, most=most, n=n))
+        remark(translate(text, most=most, n=n))
     if view == HEAT_MAP:
         return core.reports.figures.heat_map_figure(*results[-1])
     return core.reports.figures.alignment_figure(results, lines, shown.picked)
@@ -146,10 +151,10 @@ def pair_table(shown: Shown) -> gr.Dataframe:
     (_, first), (_, last) = results[0], results[len(results) - 1]
     layer = len(first.names) - 1
     size = first.reference_size
-    columns = (say("cosine"), say("all wrong pairs"), say("rank of {size}", size=size))
+    columns = (translate("cosine"), translate("all wrong pairs"), translate("rank of {size}", size=size))
     if len(results) > 1:
-        columns = (say("cosine"), say("wrong"), say("rank/{size}", size=size))
-        columns = tuple(f"{what} ({who})" for who in (say("base"), say("new")) for what in columns)
+        columns = (translate("cosine"), translate("wrong"), translate("rank/{size}", size=size))
+        columns = tuple(f"{what} ({who})" for who in (translate("base"), translate("new")) for what in columns)
     data = []
     for i, pair in enumerate(first.pairs):
         row = [pair.source, pair.target]
@@ -157,8 +162,8 @@ def pair_table(shown: Shown) -> gr.Dataframe:
             cosine, wrong, rank = result.cosine[i, layer], result.mismatched[layer], result.reference_rank[layer, i]
             row += [f"{cosine:.3f}", f"{wrong:.3f}", str(int(rank))]
         data.append([*row, " | ".join("·".join(p.strip() for p in shown.pieces[word]) for word in pair[:2])])
-    headers = [*map(say, language_pair().names), *columns, say("pieces")]
-    label = say(
+    headers = [*map(translate, language_pair().names), *columns, translate("pieces")]
+    label = translate(
         "Each pair at {layer} ({caption})",
         layer=core.models.layers.layer_words(first.names[layer]),
         caption=core.reports.tables.caption(last.provenance),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from ui.server.cancel import StopRequests
 from ui.server.visitors import Models, Visitor
 from ui.widgets.deep_links import asked_for
@@ -105,7 +105,7 @@ class ModelBar:
         except ValueError as error:
             return {
                 self._panel: gr.Column(visible=True),
-                self._about: say("**{model}** cannot be loaded now. {reason}", model=model, reason=error),
+                self._about: translate("**{model}** cannot be loaded now. {reason}", model=model, reason=error),
                 self._load: hidden,
                 self._stop: hidden,
                 self._again: gr.Button(visible=True),
@@ -113,8 +113,8 @@ class ModelBar:
         takes = f"{plan.sentence[0].upper()}{plan.sentence[1:]}"
         return {
             self._panel: gr.Column(visible=True),
-            self._about: say("**{model}** is not loaded. {takes}", model=model, takes=takes),
-            self._load: gr.Button(say("Load {model}", model=model), interactive=plan.fits, visible=True),
+            self._about: translate("**{model}** is not loaded. {takes}", model=model, takes=takes),
+            self._load: gr.Button(translate("Load {model}", model=model), interactive=plan.fits, visible=True),
             self._stop: stop,
             self._again: hidden,
         }
@@ -150,12 +150,16 @@ def _fetched(models: Models, stops: StopRequests, model: str, request: gr.Reques
     try:
         loaded = models.load(model, plan, progress_or_stop)
     except core.models.model_files.DownloadStopped as stopped:
-        raise ValueError(say(STOPPED)) from stopped
+        raise ValueError(translate(STOPPED)) from stopped
     finally:
         stops.end(request)
     found = core.measures.perplexity.health_of(loaded)
-    health = core.reports.notices.worded(found.notice) if found else say("Without its output head it gives no answers.")
-    return say("**{model}** is loaded. {reason} {health}", model=model, reason=plan.reason, health=health)
+    health = (
+        core.reports.notices.worded(found.notice)
+        if found
+        else translate("Without its output head it gives no answers.")
+    )
+    return translate("**{model}** is loaded. {reason} {health}", model=model, reason=plan.reason, health=health)
 
 
 def _download_progress(plan: core.models.load_plan.Plan, progress: gr.Progress) -> Callable[[int], None]:
@@ -169,7 +173,7 @@ def _download_progress(plan: core.models.load_plan.Plan, progress: gr.Progress) 
             finished += latest
         latest = done
         share = min(1.0, (finished + done) / total)
-        fetched = say("Fetched {done:.2f} of {total:.2f} GB", done=(finished + done) / 1e9, total=total / 1e9)
+        fetched = translate("Fetched {done:.2f} of {total:.2f} GB", done=(finished + done) / 1e9, total=total / 1e9)
         progress(share, desc=fetched)
 
     return tell

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from tli_core.lists.formats import PairList, format_pairs, parse_pairs, read_pairs
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.lexicon import lexicon, shipped
@@ -18,15 +18,8 @@ MAX_TABLE = 200
 LIST_LINES = 9
 """The height of a box for a list. A box that grows measures itself at every key: minutes for a thousand lines."""
 
-EXAMPLES = {
-    N_("Everyday words"): "maji, water\nmbwa, dog\nshule, school\nkusoma, to read\nrafiki, friend",
-    N_("Food"): "mkate, bread\nchai, tea\nasali, honey\nndizi, banana\nchumvi, salt",
-    N_("Verbs"): "kuimba, to sing\nkucheka, to laugh\nkuogelea, to swim\nkuandika, to write",
-    N_(
-        "Phrases"
-    ): "haraka haraka haina baraka, haste makes waste\nsafari njema, safe journey\nhakuna matata, no worries",
-    N_("Wrong on purpose"): "maji, school\nmbwa, bread\nrafiki, mountain\nasali, train",
-}
+EXAMPLES = language_pair().page.examples
+FIRST = next(iter(EXAMPLES.values()))
 CONTROL_EXAMPLE = N_("All {number} control pairs").format(number=len(shipped("control")))
 RESERVED_EXAMPLE = N_("{number} words no training saw").format(number=len(shipped("reserved")))
 ALL_EXAMPLES = (*EXAMPLES, CONTROL_EXAMPLE, RESERVED_EXAMPLE)
@@ -52,8 +45,8 @@ def build() -> PairsInput:
     with gr.Tabs():
         with gr.Tab(N_("Text")):
             text = gr.Textbox(
-                EXAMPLES["Everyday words"],
-                label=N_("Swahili, English: one pair a line"),
+                FIRST,
+                label=language_pair().page.pairs_label,
                 info=N_("Separate with a comma, a tab, a colon, = or a dash. Paste from a spreadsheet if you like."),
                 lines=LIST_LINES,
                 max_lines=LIST_LINES,
@@ -93,9 +86,9 @@ def build() -> PairsInput:
         pairs = parse_pairs(text).pairs if text.strip() else ()
         if len(pairs) > MAX_TABLE:
             text = N_("The table shows up to {most} pairs, and there are {n}: edit them as text.")
-            raise ValueError(say(text, most=MAX_TABLE, n=len(pairs)))
+            raise ValueError(translate(text, most=MAX_TABLE, n=len(pairs)))
         rows = [[pair.source, "; ".join(pair.accepted)] for pair in pairs] or [["", ""]]
-        return {"headers": list(map(say, language_pair().names)), "data": rows}
+        return {"headers": list(map(translate, language_pair().names)), "data": rows}
 
     as_table.select(as_rows, text, table, **CHECKED)
     table.input(_as_text, table, text, show_progress="hidden", **QUIET)
@@ -109,7 +102,7 @@ def build() -> PairsInput:
     def of_topic(topic: str | None):
         entries = [entry for entry in lexicon() if entry.topic == topic]
         choices = [
-            (f"{entry.pair.source} – {entry.pair.target} ({say(SPLIT_NOTES[entry.split])})", entry.pair.source)
+            (f"{entry.pair.source} – {entry.pair.target} ({translate(SPLIT_NOTES[entry.split])})", entry.pair.source)
             for entry in entries
         ]
         return gr.CheckboxGroup(choices=choices, value=[], visible=bool(choices)), gr.Button(visible=bool(choices))
@@ -119,8 +112,8 @@ def build() -> PairsInput:
     def put(chosen: list[str], topic: str | None):
         pairs = [entry.pair for entry in lexicon() if entry.topic == topic and entry.pair.source in set(chosen)]
         if not pairs:
-            return gr.skip(), say("Tick some pairs first."), gr.skip()
-        return format_pairs(pairs), say("Pairs in the list: {n}. Press **Show the curve**.", n=len(pairs)), None
+            return gr.skip(), translate("Tick some pairs first."), gr.skip()
+        return format_pairs(pairs), translate("Pairs in the list: {n}. Press **Show the curve**.", n=len(pairs)), None
 
     take.click(put, [picked, topic], [text, taken, example], **QUIET)
     text.input(lambda: None, None, example, **QUIET)
@@ -137,7 +130,7 @@ def as_lines(read: PairList) -> str:
     """A list from a file as lines to edit; what could not be read stands at their end and is said."""
     if read.warnings:
         more = len(read.warnings) - 1
-        remark(say("{first} And {n} more.", first=read.warnings[0], n=more) if more else read.warnings[0])
+        remark(translate("{first} And {n} more.", first=read.warnings[0], n=more) if more else read.warnings[0])
     return format_pairs(read.pairs, read.unread)
 
 

@@ -54,4 +54,4 @@ def build(form: TrainingForm) -> None:
     def loaded(path: str):
         return form.filled(read_preset(path))
 
-    upload.upload(loaded, upload, [form.preset, form.note, *form.knobs.values()], **CHECKED)
+    upload.upload(loaded, upload, [form.preset, form.note, *form.settings.values()], **CHECKED)

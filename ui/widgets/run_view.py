@@ -7,7 +7,7 @@ from dataclasses import replace
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from ui.server.job import BROKEN_OFF, STOPPED, Job
 from ui.server.jobs import Jobs
 from ui.server.training_run import Finished, archive
@@ -62,12 +62,12 @@ class RunView:
             first: the run that `job` is the shuffled control of; `job` itself where it is none.
         """
         now = self._jobs.progress(job)
-        told = now if job is first else say("Shuffled control: {progress}", progress=now)
+        told = now if job is first else translate("Shuffled control: {progress}", progress=now)
         return {self.status: f"{_heading(job)}\n\n{told}", self.live: _chart(first, job)}
 
     def deleted(self) -> Updates:
         """A run that was deleted while it was on the page."""
-        return {self.status: say("The run was deleted."), self.steps: "", self.result: gr.Column(visible=False)}
+        return {self.status: translate("The run was deleted."), self.steps: "", self.result: gr.Column(visible=False)}
 
     def ended(self, first: Job, job: Job, protocol: core.reports.protocol.Protocol | None) -> Updates:
         """Everything that follows from a run that has ended.
@@ -77,30 +77,30 @@ class RunView:
         """
         nothing = {self.live: _chart(first, job), self.steps: "", self.result: gr.Column(visible=False)}
         if not job.adapter or not first.adapter:
-            headings = {BROKEN_OFF: say("**The run was broken off.**"), STOPPED: ""}
-            words = headings.get(job.state, say("**The run failed.**"))
-            told = f"{_heading(job)}\n\n{words} {say(job.said) if job.said else ''}".strip()
+            headings = {BROKEN_OFF: translate("**The run was broken off.**"), STOPPED: ""}
+            words = headings.get(job.state, translate("**The run failed.**"))
+            told = f"{_heading(job)}\n\n{words} {translate(job.message) if job.message else ''}".strip()
             return {self.status: told, **nothing}
         try:
             result = self._jobs.result(first)
             control = self._jobs.result(job) if job is not first else None
         except (ValueError, OSError) as error:
-            words = say("**The adapter is kept, but could not be measured.** {reason}", reason=error)
+            words = translate("**The adapter is kept, but could not be measured.** {reason}", reason=error)
             return {self.status: f"{_heading(job)}\n\n{words}", **nothing}
         last = control or result
         told = [*result.evaluations, *(control.evaluations if control else ())]
         before, after = result.evaluations[0].before, result.evaluations[0].after
-        curves = [(first.order.model, before), (first.order.name, after)]
+        curves = [(first.request.model, before), (first.request.name, after)]
         if control:
-            curves.append((job.order.name, control.evaluations[0].after))
+            curves.append((job.request.name, control.evaluations[0].after))
         headers, *rows = core.reports.tables.evaluation_rows(told)
-        done = say(
+        done = translate(
             "{done}{early}: {steps} steps in {seconds:.0f} s. **{name}** is now chosen in the other tabs.",
-            done=say("Control done") if control else say("Done"),
+            done=translate("Control done") if control else translate("Done"),
             early=last.early,
             steps=last.record["steps"],
             seconds=last.record["seconds"],
-            name=first.order.name,
+            name=first.request.name,
         )
         return {
             self.status: f"{_heading(job)}\n\n{done}",
@@ -117,37 +117,41 @@ class RunView:
 def note(jobs: Jobs, job: Job) -> gr.Markdown:
     """A note for the other tabs that a run is in progress."""
     text = N_("**{name}** is being fine-tuned (tab Fine-tune). {progress}")
-    return gr.Markdown(say(text, name=job.order.name, progress=jobs.progress(job)), visible=True)
+    return gr.Markdown(translate(text, name=job.request.name, progress=jobs.progress(job)), visible=True)
 
 
 def _heading(job: Job) -> str:
-    """Whose run this is: its name, its base, its preset, and the knobs that differ from it."""
-    config = job.order.config
-    knobs = {knob: value for knob, value in core.training.presets.changed_knobs(config).items() if knob != "shuffled"}
-    shuffled = say("shuffled")
-    told = [job.order.model, f"{config.preset}, {shuffled}" if config.shuffled else config.preset]
-    told += [f"{knob.replace('_', ' ')} {_format_value(value)}" for knob, value in knobs.items()]
-    told.append(say("{n} pairs", n=len(job.order.pairs)))
-    return f"**{job.order.name}** · {' · '.join(told)}"
+    """Whose run this is: its name, its base, its preset, and the settings that differ from it."""
+    config = job.request.config
+    settings = {
+        setting: value
+        for setting, value in core.training.presets.changed_settings(config).items()
+        if setting != "shuffled"
+    }
+    shuffled = translate("shuffled")
+    told = [job.request.model, f"{config.preset}, {shuffled}" if config.shuffled else config.preset]
+    told += [f"{setting.replace('_', ' ')} {_format_value(value)}" for setting, value in settings.items()]
+    told.append(translate("{n} pairs", n=len(job.request.pairs)))
+    return f"**{job.request.name}** · {' · '.join(told)}"
 
 
 def _format_value(value: object) -> str:
     if isinstance(value, (tuple, list)):
         return ", ".join(map(str, value))
-    return say("output") if value == "output" else str(value)
+    return translate("output") if value == "output" else str(value)
 
 
 def steps_text(protocol: core.reports.protocol.Protocol) -> str:
     """The steps of the protocol that have been done, as text."""
     table = core.reports.tables.markdown_table(core.reports.protocol.protocol_rows(protocol))
-    title = say("Step by step")
+    title = translate("Step by step")
     return f"## {title}\n{table}"
 
 
 def _protocol(
     known: core.reports.protocol.Protocol | None, result: Finished, control: Finished | None
 ) -> core.reports.protocol.Protocol:
-    config = result.order.config
+    config = result.request.config
     start = known if known and known.config == config else core.reports.protocol.Protocol(config)
     shuffled = control.evaluations[0] if control else None
     return replace(start, record=result.record, control=result.evaluations[0], shuffled=shuffled)
@@ -155,10 +159,10 @@ def _protocol(
 
 def _chart(first: Job, job: Job):
     runs = [first] if job is first else [first, job]
-    labels = ("", say("shuffled"))
+    labels = ("", translate("shuffled"))
     return core.reports.figures.training_figure(
         [
-            core.reports.figures.DrawnRun(label, run.order.config.loss, run.steps)
+            core.reports.figures.DrawnRun(label, run.request.config.loss, run.steps)
             for label, run in zip(labels, runs, strict=False)
         ]
     )
@@ -168,20 +172,20 @@ def _verdict(result: Finished, control: Finished | None) -> str:
     lines = [f"- {core.reports.messages.change_sentence(item)}" for item in result.evaluations]
     if control:
         gained = control.evaluations[0].change.matched >= core.measures.verdicts.LEAST_CHANGE
-        ending = say("What it gained, it gained without learning a single translation.") if gained else ""
+        ending = translate("What it gained, it gained without learning a single translation.") if gained else ""
         told = core.reports.messages.change_sentence(control.evaluations[0])
-        line = say("The control, trained on wrong translations: {told} {ending}", told=told, ending=ending)
+        line = translate("The control, trained on wrong translations: {told} {ending}", told=told, ending=ending)
         lines.append(f"- {line.strip()}")
-    if result.order.config.shuffled:
-        line = say("This was the control: whatever it gained, it gained from wrong translations.")
+    if result.request.config.shuffled:
+        line = translate("This was the control: whatever it gained, it gained from wrong translations.")
         lines.append(f"- {line}")
     if "kept_step" in result.record:
-        line = say(
+        line = translate(
             "Step {step} was kept because the held-out pairs were best there, so their figures flatter it a little; "
             "the words that no training saw (under Evaluate) had no say in it.",
             step=result.record["kept_step"],
         )
         lines.append(f"- {line}")
     first = result.evaluations[0]
-    title = say("What it did, at {layer}", layer=core.models.layers.layer_words(first.before.names[first.layer]))
+    title = translate("What it did, at {layer}", layer=core.models.layers.layer_words(first.before.names[first.layer]))
     return "\n".join([f"## {title}", *lines])

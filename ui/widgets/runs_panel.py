@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import N_, say
+from tli_core.i18n import N_, translate
 from ui.server.job import Job
 from ui.server.jobs import Jobs
 from ui.server.visitors import Visitor
@@ -61,11 +61,11 @@ class RunsPanel:
     def listed(self, runs: Sequence[Job]) -> Updates:
         """Updates of the parts for these runs, the newest first."""
         runs = list(reversed(runs))
-        choices = [(run.order.name, run.id) for run in runs]
-        rows = {"headers": [say(header) for header in HEADERS], "data": [_cells(run) for run in runs]}
+        choices = [(run.request.name, run.id) for run in runs]
+        rows = {"headers": [translate(header) for header in HEADERS], "data": [_cells(run) for run in runs]}
         second = choices[min(1, len(choices) - 1)][1] if choices else None
         return {
-            self.note: gr.Markdown(say(NONE_YET), visible=not runs),
+            self.note: gr.Markdown(translate(NONE_YET), visible=not runs),
             self.table: gr.Dataframe(rows, visible=bool(runs)),
             self.row: gr.Column(visible=bool(runs)),
             self.chosen: gr.Dropdown(choices=choices, value=choices[0][1] if choices else None),
@@ -89,21 +89,21 @@ class RunsPanel:
             for job in jobs.sync(visitor):
                 if job.id == chosen:
                     return job
-            raise ValueError(say("This run is no longer there: choose another under Your runs."))
+            raise ValueError(translate("This run is no longer there: choose another under Your runs."))
 
         @explained
         def rename(visitor: Visitor, chosen: str | None, name: str):
             job = own(visitor, chosen)
-            jobs.rename(job, visitor.check_new_name(job.order.model, name))
+            jobs.rename(job, visitor.check_new_name(job.request.model, name))
             runs = jobs.sync(visitor)
-            return self.listed(runs) | {own_state: visitor} | pickers.updates(visitor, job.order.model)
+            return self.listed(runs) | {own_state: visitor} | pickers.updates(visitor, job.request.model)
 
         @explained
         def delete(visitor: Visitor, chosen: str | None):
             job = own(visitor, chosen)
             jobs.delete(job)
             runs = jobs.sync(visitor)
-            return self.listed(runs) | {own_state: visitor} | pickers.updates(visitor, job.order.model)
+            return self.listed(runs) | {own_state: visitor} | pickers.updates(visitor, job.request.model)
 
         own_state = visitor
         changed = [*self.outputs, visitor, *pickers.outputs]
@@ -118,7 +118,9 @@ class RunsPanel:
         @explained
         def overlay(visitor: Visitor, chosen: str | None, other: str | None):
             runs = [own(visitor, chosen), own(visitor, other)]
-            drawn = [core.reports.figures.DrawnRun(run.order.name, run.order.config.loss, run.steps) for run in runs]
+            drawn = [
+                core.reports.figures.DrawnRun(run.request.name, run.request.config.loss, run.steps) for run in runs
+            ]
             return gr.Plot(core.reports.figures.training_figure(drawn), visible=True)
 
         self.overlay.click(overlay, [visitor, self.chosen, self.other], self.plot, **CHECKED)
@@ -166,13 +168,13 @@ def _asking(sure: bool) -> list[gr.Button]:
 
 
 def _cells(run: Job) -> list[str]:
-    config = run.order.config
+    config = run.request.config
     checks = [step.check for step in run.steps if step.check]
     found = f"{checks[0].p_at_1:.3f} → {checks[-1].p_at_1:.3f}" if checks else ""
     gaps = [check.matched - check.mismatched for check in checks]
     apart = f"{gaps[0]:.3f} → {gaps[-1]:.3f}" if gaps else ""
     taken = f"{run.steps[-1].step} / {run.steps[-1].steps}" if run.steps else ""
-    begun = time.strftime("%Y-%m-%d %H:%M", time.gmtime(run.made))
-    preset = f"{config.preset}, {say('shuffled')}" if config.shuffled else config.preset
-    layer = say(str(config.layer))
-    return [run.order.name, say(run.state), run.order.model, preset, layer, taken, found, apart, begun]
+    begun = time.strftime("%Y-%m-%d %H:%M", time.gmtime(run.created))
+    preset = f"{config.preset}, {translate('shuffled')}" if config.shuffled else config.preset
+    layer = translate(str(config.layer))
+    return [run.request.name, translate(run.state), run.request.model, preset, layer, taken, found, apart, begun]

@@ -8,8 +8,9 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from tli_core.i18n import N_, say
-from tli_core.training.config import KNOBS, Knob, TrainingConfig
+from tli_core.i18n import N_, translate
+from tli_core.lists.language_pair import language_pair
+from tli_core.training.config import SETTINGS, Setting, TrainingConfig
 from tli_core.training.presets import PRESETS
 from ui.server.training_run import SHIPPED, TYPED, UPLOADED, TrainingRequest
 from ui.widgets.events import QUIET, Updates
@@ -36,21 +37,21 @@ MORE_KNOBS = (
     ("warmup_steps", "weight_decay"),
     ("patience",),
 )
-"""The settings behind "More knobs", a row each."""
+"""The settings behind "More settings", a row each."""
 
 
-def knob_widget(knob: Knob, value: Any) -> Component:
+def setting_widget(setting: Setting, value: Any) -> Component:
     """The widget of one setting; bounds are checked by TrainingConfig, whose sentences name the setting."""
-    known: dict[str, Any] = {"label": knob.label, "info": knob.help or None, "elem_id": f"knob-{knob.name}"}
-    if knob.kind == "switch":
+    known: dict[str, Any] = {"label": setting.label, "info": setting.help or None, "elem_id": f"setting-{setting.name}"}
+    if setting.kind == "switch":
         return gr.Checkbox(value, **known)
-    if knob.kind == "choice":
-        return gr.Radio(list(knob.choices), value=value, **known)
-    if knob.kind == "choices":
-        return gr.CheckboxGroup(list(knob.choices), value=list(value), **known)
-    if knob.kind == "layer":
+    if setting.kind == "choice":
+        return gr.Radio(list(setting.choices), value=value, **known)
+    if setting.kind == "choices":
+        return gr.CheckboxGroup(list(setting.choices), value=list(value), **known)
+    if setting.kind == "layer":
         return gr.Textbox(str(value), min_width=90, **known)
-    return gr.Number(value, precision=0 if knob.kind == "whole" else None, min_width=90, **known)
+    return gr.Number(value, precision=0 if setting.kind == "whole" else None, min_width=90, **known)
 
 
 class TrainingForm:
@@ -64,7 +65,7 @@ class TrainingForm:
             lines=LIST_LINES,
             max_lines=LIST_LINES,
             visible=False,
-            placeholder="maji, water\nmoto, fire",
+            placeholder=language_pair().example,
             elem_id="train-pairs",
         )
         self.uploaded = gr.File(
@@ -76,12 +77,12 @@ class TrainingForm:
         )
         self.preset = gr.Radio(list(PRESET_NOTES), value=START, label=N_("Preset"), elem_id="preset")
         self.note = gr.Markdown(PRESET_NOTES[START], elem_classes="hint")
-        self.knobs: dict[str, Component] = {}
+        self.settings: dict[str, Component] = {}
         self._add("shuffled")
         with gr.Row():
             self.name = gr.Textbox("my-adapter", label=N_("Name"), min_width=120, elem_id="adapter-name")
             self._add("epochs")
-        with gr.Accordion(N_("More knobs"), open=False):
+        with gr.Accordion(N_("More settings"), open=False):
             for names in MORE_KNOBS:
                 with gr.Row():
                     for name in names:
@@ -95,13 +96,13 @@ class TrainingForm:
             [self.typed, self.uploaded],
             **QUIET,
         )
-        kept = [self.note, *(self.knobs[name] for name in self._of_preset())]
+        kept = [self.note, *(self.settings[name] for name in self._of_preset())]
         self.preset.input(self._start_from, self.preset, kept, **QUIET)
 
     @property
     def inputs(self) -> set[Any]:
         """What a handler takes to `read` it."""
-        return {self.model, self.source, self.typed, self.uploaded, self.name, self.preset, *self.knobs.values()}
+        return {self.model, self.source, self.typed, self.uploaded, self.name, self.preset, *self.settings.values()}
 
     def read(self, data: Mapping[Any, Any]) -> TrainingRequest:
         """What was asked for, from a handler's data."""
@@ -112,30 +113,30 @@ class TrainingForm:
             data[self.uploaded],
             data[self.name],
             data[self.preset],
-            {name: data[widget] for name, widget in self.knobs.items()},
+            {name: data[widget] for name, widget in self.settings.items()},
         )
 
     def filled(self, config: TrainingConfig) -> Updates:
         """Updates that put a configuration into the form."""
-        return {self.preset: config.preset, self.note: say(PRESET_NOTES[config.preset]), **self._values(config)}
+        return {self.preset: config.preset, self.note: translate(PRESET_NOTES[config.preset]), **self._values(config)}
 
     def _add(self, name: str) -> None:
-        self.knobs[name] = knob_widget(KNOBS[name], getattr(PRESETS[START], name))
+        self.settings[name] = setting_widget(SETTINGS[name], getattr(PRESETS[START], name))
 
     def _of_preset(self) -> list[str]:
         """The settings that a preset decides: seed and shuffling are the visitor's own."""
-        return [name for name in self.knobs if name not in ("seed", "shuffled")]
+        return [name for name in self.settings if name not in ("seed", "shuffled")]
 
     def _start_from(self, preset: str) -> Updates:
         values = self._values(PRESETS[preset])
         return {
-            self.note: say(PRESET_NOTES[preset]),
-            **{self.knobs[n]: values[self.knobs[n]] for n in self._of_preset()},
+            self.note: translate(PRESET_NOTES[preset]),
+            **{self.settings[n]: values[self.settings[n]] for n in self._of_preset()},
         }
 
     def _values(self, config: TrainingConfig) -> Updates:
-        given = {name: getattr(config, name) for name in self.knobs}
+        given = {name: getattr(config, name) for name in self.settings}
         return {
-            self.knobs[name]: list(value) if isinstance(value, tuple) else str(value) if name == "layer" else value
+            self.settings[name]: list(value) if isinstance(value, tuple) else str(value) if name == "layer" else value
             for name, value in given.items()
         }
