@@ -10,6 +10,7 @@ from tests.conftest import character_tokenizer, tiny_llama
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
 from tli_core.measures.before_after import compare, compare_lists, evaluate, evaluate_lists, movers, pick_layer
+from tli_core.measures.result import DIRECTIONS
 from tli_core.measures.significance import holm
 from tli_core.models.layers import PICK
 from tli_core.models.loaded_model import LoadedModel
@@ -46,7 +47,7 @@ def test_the_curve_of_differences_agrees_with_the_test_at_its_layer(measured):
 
 def test_a_picked_layer_is_chosen_on_trained_pairs_and_flattering_there_only(measured):
     trained, control = compare_lists(*measured, layer=PICK)
-    grown = measured[1].gap - measured[0].gap
+    grown = sum(measured[1].retrieval[way].mrr - measured[0].retrieval[way].mrr for way in DIRECTIONS)
     assert trained.layer == control.layer == pick_layer(*measured[:2]) and grown[trained.layer] == grown[1:].max()
     assert trained.picked_on == control.picked_on == "trained"
     assert "picked on these same 20 pairs" in worded(trained.warnings[0]) and control.warnings == ()
@@ -99,8 +100,7 @@ def test_where_nothing_can_be_told_nothing_is(tiny, pairs):
     lost = compare("x", measure(tiny, pairs), measure(other, pairs), "output")
     assert lost.change.verdict == "no numbers" and "vectors are no numbers" in change_sentence(lost)
     assert np.isnan(lost.test.p_t) and np.isnan(lost.differences.matched_p[3]) and lost.differences.matched_p[2] <= 1
-    same = [WordPair("maji", "water")] * 6
-    alike = compare("x", measure(tiny, same), measure(tiny, same), "output")
+    alike = compare("x", measure(tiny, pairs[:6]), measure(tiny, pairs[:6]), "output")
     assert np.isnan(alike.test.p_t) and (alike.differences.matched_p == 1).all()
 
 

@@ -7,8 +7,9 @@ import torch
 from tli_core.lists.lexicon import lexicon, shipped
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.projection import nearest_words, project, translations
-from tli_core.measures.projections import PROJECTIONS, find_adapter
+from tli_core.measures.projections import PROJECTIONS
 from tli_core.models.loaded_model import load_model
+from tli_core.models.registry import find_adapter
 
 
 @pytest.fixture(scope="module")

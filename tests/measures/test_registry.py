@@ -29,4 +29,4 @@ def test_a_measure_has_a_value_at_every_layer_and_stands_in_the_json(entry, tiny
 def test_the_table_has_a_column_for_every_measure_that_asks_for_one(tiny, pairs):
     heading, first, *_ = alignment_rows(measure(tiny, pairs))
     columns = sum(len(entry.ways) for entry in MEASURES if entry.in_table)
-    assert len(heading) == len(first) == columns + 2 and set(COMPUTED) == {"auc", "centred", "mexa"}
+    assert len(heading) == len(first) == columns + 2 and COMPUTED.keys() >= {"auc", "centred", "mexa"}

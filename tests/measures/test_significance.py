@@ -1,4 +1,4 @@
-"""Bootstrap and paired tests against cases whose answer is known."""
+"""Intervals and paired tests against cases whose answer is known, and against scipy."""
 
 import math
 
@@ -6,29 +6,48 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tli_core.measures.significance import above_chance, bootstrap_weights, interval95, paired_test
+from tli_core.measures.significance import flipped_p_values, mean_interval, paired_test, share_interval
+
+ALONE = np.arange(60)
+"""Every pair a group of its own."""
 
 
-def test_bootstrap_weights_draw_n_of_n_and_follow_the_seed():
-    weights = bootstrap_weights(7, seed=3, resamples=50)
-    assert weights.shape == (50, 7)
-    assert (weights.sum(axis=1) == 7).all()
-    assert (weights == bootstrap_weights(7, seed=3, resamples=50)).all()
-    assert (weights != bootstrap_weights(7, seed=4, resamples=50)).any()
+def test_without_groups_intervals_are_students_and_wilsons():
+    values = np.random.default_rng(0).normal(size=(2, 60))
+    theirs = stats.t.interval(0.95, 59, values.mean(axis=1), stats.sem(values, axis=1))
+    assert mean_interval(values, ALONE) == pytest.approx(np.stack(theirs, axis=1))
+    hits = np.arange(60)[None] < np.array([[20], [0]])
+    (low, high), (none, some) = share_interval(hits, ALONE)
+    wilson = stats.binomtest(20, 60).proportion_ci(0.95, "wilson")
+    assert (low, high) == pytest.approx((wilson.low, wilson.high), abs=0.01)
+    assert none == pytest.approx(0, abs=1e-9) and 0.03 < some < 0.1
 
 
-def test_bootstrap_interval_agrees_with_scipy():
-    values = np.random.default_rng(0).normal(size=80)
-    low, high = interval95(bootstrap_weights(80, seed=1, resamples=8000) @ values / 80)
-    theirs = stats.bootstrap((values,), np.mean, n_resamples=8000, method="percentile", rng=1).confidence_interval
-    assert abs(low - theirs.low) < 0.02 and abs(high - theirs.high) < 0.02
+def test_pairs_that_are_the_same_ones_over_again_make_no_interval_narrower():
+    values = np.random.default_rng(1).normal(size=(1, 20))
+    once, thrice = mean_interval(values, np.arange(20)), mean_interval(np.tile(values, 3), np.tile(np.arange(20), 3))
+    assert thrice == pytest.approx(once)
+    assert share_interval(np.tile(values > 0, 3), np.tile(np.arange(20), 3)) == pytest.approx(
+        share_interval(values > 0, np.arange(20)), abs=1e-9
+    )
+
+
+def test_sign_flips_by_hand_and_against_scipy():
+    moved = np.array([[1.0, 2.0, 3.0, 4.0]])
+    # Of sixteen ways that signs can fall, two are as far from 0 as all alike.
+    assert flipped_p_values(moved, np.arange(4), 0) == pytest.approx([2 / 16])
+    # Two groups: four ways, of which two.
+    assert flipped_p_values(moved, np.array([0, 0, 1, 1]), 0) == pytest.approx([2 / 4])
+    values = np.random.default_rng(2).normal(0.3, 1, size=60)
+    theirs = stats.permutation_test((values,), np.mean, permutation_type="samples", n_resamples=20_000, rng=1).pvalue
+    assert flipped_p_values(values[None], ALONE, 0)[0] == pytest.approx(theirs, abs=0.01)
 
 
 def test_paired_test_on_a_steady_gain():
     rng = np.random.default_rng(0)
     before = rng.normal(0.3, 0.1, 60)
     after = before + rng.normal(0.05, 0.02, 60)
-    result = paired_test(before, after, seed=0)
+    result = paired_test(before, after, ALONE, seed=0)
     assert result.n == 60 and math.isclose(result.difference, (after - before).mean())
     assert result.difference_ci95[0] < 0.05 < result.difference_ci95[1]
     assert result.p_t < 1e-10 and result.p_permutation < 0.001
@@ -38,19 +57,15 @@ def test_paired_test_on_a_steady_gain():
 def test_paired_test_finds_nothing_in_noise():
     rng = np.random.default_rng(1)
     before = rng.normal(size=60)
-    result = paired_test(before, rng.permutation(before), seed=0)
+    result = paired_test(before, rng.permutation(before), ALONE, seed=0)
     assert result.p_permutation > 0.05 and result.difference_ci95[0] < 0 < result.difference_ci95[1]
 
 
 def test_a_constant_shift_has_no_t_but_an_interval():
-    result = paired_test([0.0, 0.5, 0.25], [0.5, 1.0, 0.75], seed=0)
+    result = paired_test([0.0, 0.5, 0.25] * 2, [0.5, 1.0, 0.75] * 2, np.arange(6), seed=0)
     assert math.isnan(result.t) and result.difference_ci95 == (0.5, 0.5)
 
 
 def test_lists_that_do_not_pair_are_refused():
     with pytest.raises(ValueError, match="at least two values"):
-        paired_test([0.1, 0.2], [0.1], seed=0)
-
-
-def test_above_chance_counts_hits():
-    assert above_chance(20, 100, 0.01) and not above_chance(1, 100, 0.01) and not above_chance(0, 0, 0.5)
+        paired_test([0.1, 0.2], [0.1], np.arange(2), seed=0)

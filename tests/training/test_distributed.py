@@ -48,7 +48,7 @@ long = measure(load_model(model, Placement("cpu")), read_pairs(pairs).pairs)
 if is_main():
     heavy = {"babel", "gradio", "plotly", "umap"}
     Path(folder, "imported.json").write_text(json.dumps(sorted(heavy & set(sys.modules))))
-    kept = [len(long.pairs), long.matched.tolist(), long.scores["mexa"].tolist()]
+    kept = [len(long.pairs), long.matched.tolist(), long.scores["mexa"].mean(axis=1).tolist()]
     Path(folder, "long.json").write_text(json.dumps(kept))
 """
 
@@ -127,4 +127,4 @@ def test_two_processes_share_the_parts_of_a_long_list(tiny_folder, lists, two, m
     count, matched, mexa = json.loads((two / "long.json").read_text())
     assert count == len(alone.pairs) == 21
     assert matched == pytest.approx(alone.matched.tolist(), abs=1e-6)
-    assert mexa == pytest.approx(alone.scores["mexa"].tolist(), abs=1e-6)
+    assert mexa == pytest.approx(alone.scores["mexa"].mean(axis=1).tolist(), abs=1e-6)

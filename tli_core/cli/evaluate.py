@@ -46,6 +46,8 @@ def run(arguments: argparse.Namespace) -> None:
     print(core.reports.tables.evaluation_table(evaluations))
     for item in evaluations:
         print(core.reports.messages.change_sentence(item))
+    if told := core.reports.messages.linear_sentence(report):
+        print(told)
     if report.outputs:
         print(core.reports.tables.format_table(core.reports.tables.output_rows(*report.outputs)))
     for warning in report.warnings:

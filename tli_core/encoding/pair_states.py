@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tli_core.distributed import gather_tensor, own_part, processes
 from tli_core.encoding.pooled_states import states_by_pooling
+from tli_core.encoding.tokens import encode
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
 from tli_core.models.loaded_model import LoadedModel
@@ -18,7 +19,8 @@ class PairStates:
     """The pooled vectors of a list of pairs, each distinct word once.
 
     source is (layers, a, d) and target (layers, b, d) for a and b distinct strings; pair i is row source_index[i] of
-    the one and target_index[i] of the other. prefix_share (layers,) is the mean over words of
+    the one and target_index[i] of the other. target_pieces (b,) counts each target word's tokens.
+    prefix_share (layers,) is the mean over words of
     `pooled_states.PooledStates.prefix_share`; first_piece (layers,) is the ratio of the same name there.
     """
 
@@ -27,6 +29,7 @@ class PairStates:
     target: Tensor
     source_index: np.ndarray
     target_index: np.ndarray
+    target_pieces: np.ndarray
     names: tuple[str, ...]
     prefix_share: np.ndarray
     first_piece: np.ndarray
@@ -79,6 +82,7 @@ def embed_by_pooling(
     place_sw, place_en = {w: i for i, w in enumerate(source)}, {w: i for i, w in enumerate(target)}
     source_index = np.array([place_sw[pair.source] for pair in pairs])
     target_index = np.array([place_en[pair.target] for pair in pairs])
+    pieces = np.array([len(word.ids) - sum(word.special) for word in encode(loaded.tokenizer, target)])
     found = {}
     for pooling, pooled in by_pooling.items():
         states, shares = pooled.vectors, pooled.prefix_share  # (layers, a + b, d) and (layers, a + b)
@@ -90,6 +94,7 @@ def embed_by_pooling(
             states[:, len(source) :],
             source_index,
             target_index,
+            pieces,
             loaded.layer_names[: states.shape[0]],
             shares.numpy().mean(axis=1, dtype=np.float64),
             pooled.first_piece.numpy(),

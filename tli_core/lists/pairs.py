@@ -26,6 +26,17 @@ def normalise(word: str) -> str:
     return " ".join(unicodedata.normalize("NFC", word).casefold().split())
 
 
+def counted_once(pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:
+    """The pairs without those that were there before: the same two words in normal form, whose glosses are joined."""
+    first: dict[tuple[str, str], WordPair] = {}
+    for pair in pairs:
+        words = normalise(pair.source), normalise(pair.target)
+        earlier = first.get(words)
+        glosses = (*(earlier.glosses if earlier else ()), *pair.glosses)
+        first[words] = (earlier or pair)._replace(glosses=tuple(dict.fromkeys(glosses)))
+    return tuple(first.values())
+
+
 def pair_digest(pair: WordPair) -> str:
     """Twelve letters that stand for a pair in its normal form, so that a record tells of a list without its words."""
     return sha256("\0".join(map(normalise, pair[:2])).encode()).hexdigest()[:12]

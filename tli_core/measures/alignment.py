@@ -17,7 +17,7 @@ from tli_core.distributed import gather_objects, own_part
 from tli_core.encoding.pair_states import PairStates, embed_by_pooling, reference_states
 from tli_core.encoding.pooling import POOLINGS
 from tli_core.i18n import translate
-from tli_core.lists.pairs import WordPair
+from tli_core.lists.pairs import WordPair, counted_once
 from tli_core.measures.artefacts import (
     attention_sinks,
     dominance_notices,
@@ -28,11 +28,12 @@ from tli_core.measures.artefacts import (
 )
 from tli_core.measures.long_lists import merge_parts
 from tli_core.measures.perplexity import health_of
+from tli_core.measures.rank_tests import corrected_p_values, reciprocal_ranks, shuffles, statistics, word_groups
 from tli_core.measures.registry import COMPUTED, LayerView
-from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, FEWEST, LayerAlignment
-from tli_core.measures.retrieval import best_rank, csls, retrieval_of
-from tli_core.measures.significance import interval_of_mean
-from tli_core.measures.wrong_pairs import Candidates, percentiles
+from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, LayerAlignment, Retrieval
+from tli_core.measures.retrieval import best_rank, csls
+from tli_core.measures.spelling import look_alikes, spelling_alone
+from tli_core.measures.wrong_pairs import Candidates, matched_partners, percentiles
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.provenance import Provenance
 from tli_core.notices import Notice
@@ -66,6 +67,8 @@ def measure_by_pooling(
 ) -> "ByPooling":
     """Every measure of a list of pairs at every layer, for all poolings, with the named adapter on (None: the base).
 
+    A pair that is there several times counts once.
+
     One pass gives the vectors of all poolings; those of a short list are kept, and its measures under a pooling are
     worked out when that pooling is first looked at.
 
@@ -80,6 +83,7 @@ def measure_by_pooling(
     """
     if not pairs:
         raise ValueError(translate("There are no pairs to measure: add at least one."))
+    pairs = counted_once(pairs)
     references = reference_states(loaded, adapter, poolings)
     # Parts of one size, so that none is too short to have wrong pairs of its own.
     size = -(-len(pairs) // -(-len(pairs) // PART))
@@ -143,15 +147,28 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
     n, layers = len(pairs), states.source.shape[0]
     candidates = Candidates.of(states, reference)
     source, target = _unit(states.source), _unit(states.target)
-    reference_target = _unit(reference.target)
+    reference_source, reference_target = _unit(reference.source), _unit(reference.target)
+    groups = word_groups(states.source_index, states.target_index)
+    look_alike = look_alikes(pairs)
+    lengths = tuple(len(pair.target) for pair in pairs)
+    pieces = tuple(states.target_pieces[states.target_index].tolist())
+    matched = matched_partners(candidates, states, reference)
+    draws = shuffles(tuple(groups.tolist()), tuple(look_alike.tolist()), lengths, pieces, seed)
 
     def at_layer(layer: int) -> dict[str, np.ndarray | float]:
         cosines = (source[layer] @ target[layer].T).numpy()  # (a, b)
         own = cosines[states.source_index][:, states.target_index]  # (n, n)
         against = (source[layer] @ reference_target[layer].T).numpy()[states.source_index]  # (n, m)
         table, wrong = candidates.wrong_among(own, against)
-        view = LayerView(own, np.sort(table[wrong]), states, reference, layer)
+        alike, as_long = (np.take_along_axis(table, columns, axis=1) for columns in (matched.alike, matched.as_long))
+        view = LayerView(own, candidates.wrong, np.sort(table[wrong]), alike, as_long, states, reference, layer)
         corrected, right = csls(cosines), candidates.right
+        if n < FEW_PAIRS:
+            against_source = (target[layer] @ reference_source[layer].T).numpy()[states.target_index]  # (n, l)
+            found = candidates.reciprocal_ranks_in_pool(own, against, against_source, draws.tested)
+        else:
+            tested = own[np.ix_(draws.tested, draws.tested)]  # (m, m)
+            found = reciprocal_ranks(tested), np.ascontiguousarray(reciprocal_ranks(np.ascontiguousarray(tested.T)).T)
         return {
             "diagonal": own.diagonal().astype(np.float64),
             "wrong_sum": np.where(wrong, table, 0).sum(axis=1, dtype=np.float64),
@@ -161,6 +178,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
             "to_source": best_rank(cosines.T, right.T)[states.target_index],
             "to_target csls": best_rank(corrected, right)[states.source_index],
             "to_source csls": best_rank(corrected.T, right.T)[states.target_index],
+            "statistics": statistics(found, draws),
             **{key: compute(view) for key, compute in COMPUTED.items()},
         }
 
@@ -181,20 +199,22 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         pairs=pairs,
         names=states.names,
         matched=diagonal.mean(axis=1),
-        matched_ci95=interval_of_mean(diagonal, seed, FEWEST),
         mismatched=mismatched,
         wrong_quantiles=stacked["wrong_quantiles"],
         gap=diagonal.mean(axis=1) - mismatched,
-        gap_ci95=interval_of_mean(diagonal - wrong_mean, seed, FEWEST),
         scores={key: stacked[key] for key in COMPUTED},
-        retrieval={way: retrieval_of(stacked[way], (stacked[f"{way} csls"] == 1).mean(axis=1)) for way in DIRECTIONS},
+        retrieval={way: Retrieval(stacked[way], stacked[f"{way} csls"]) for way in DIRECTIONS},
         cosine=diagonal.T,
         wrong_cosine=wrong_mean.T,
+        groups=groups,
+        look_alike=look_alike,
+        p_values=corrected_p_values(stacked["statistics"]),
         prefix_share=states.prefix_share,
         rogue_share=rogue_share,
         wrong_from=candidates.wrong_from,
         reference_rank=stacked["reference_rank"],
         pool_size=candidates.right.shape[1],
+        spelling_alone=spelling_alone(pairs, candidates.right, candidates.words),
         chance=float(candidates.right[states.source_index].mean()),
         reference_size=candidates.reference_wrong.shape[1],
         provenance=provenance,

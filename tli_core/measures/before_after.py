@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from tli_core.encoding.tokens import subwords
 from tli_core.i18n import N_, translate
 from tli_core.lists.lint import leak_notice
 from tli_core.lists.pairs import WordPair, pair_digest
 from tli_core.measures.alignment import measure
-from tli_core.measures.result import LayerAlignment
-from tli_core.measures.significance import PairedTest, bootstrap_weights, highest, holm, interval95, paired_test, varies
+from tli_core.measures.linear_map import LinearMap, map_base
+from tli_core.measures.result import DIRECTIONS, LayerAlignment
+from tli_core.measures.significance import PairedTest, grouped_t_test, highest, holm, mean_interval, paired_test
 from tli_core.measures.translation import OutputCheck, ProbeAnswer, check_outputs, probe
 from tli_core.measures.verdicts import Change, change
 from tli_core.models.layers import PICK, layer_index
@@ -26,8 +26,8 @@ TRAINED, CONTROL = N_("trained"), N_("control")
 class LayerDifferences:
     """After minus before at every layer: means (layers,), 95 % intervals (layers, 2), and p values (layers,).
 
-    The p values are of a paired t-test, adjusted for the number of layers (Holm); the gap is each pair's cosine less
-    the mean of its wrong partners'.
+    The p values are of a paired t-test with pairs that share words as one, adjusted for the number of layers (Holm).
+    The gap is each pair's cosine less the mean of its wrong partners'.
     """
 
     matched: np.ndarray
@@ -74,13 +74,15 @@ class EvaluationReport:
     """Everything that one evaluation found.
 
     subwords are the tokenizer's pieces of every word in its lists. with_bos is the last list under the base with BOS
-    averaged in, as the published pilot has it. outputs are the base's and the adapter's, or None where there is no
-    output head or nobody asked.
+    averaged in, as the published pilot has it. linear is where a linear map on the base, fitted on the first list, puts
+    the words of the last one; None where there is one list, or that is too short. outputs are the base's and the
+    adapter's, or None where there is no output head or nobody asked.
     """
 
     evaluations: tuple[Evaluation, ...]
     subwords: Mapping[str, tuple[str, ...]]
     with_bos: LayerAlignment
+    linear: LinearMap | None = None
     outputs: tuple[OutputCheck, OutputCheck] | None = None
     probes: tuple[ProbeAnswer, ...] = ()
 
@@ -163,12 +165,13 @@ def _chosen_on(loaded: LoadedModel, adapter: str, pairs: Sequence[WordPair]) -> 
 
 
 def report_of(loaded: LoadedModel, evaluations: Sequence[Evaluation]) -> EvaluationReport:
-    """The evaluations with their words' pieces, and the last list with BOS averaged in."""
+    """The evaluations with their words' pieces, and the last list with BOS averaged in and under a linear map."""
     words = dict.fromkeys(word for item in evaluations for pair in item.before.pairs for word in pair[:2])
     pieces = {word: subwords(loaded.tokenizer, word) for word in words}
-    last = evaluations[-1].before
+    first, last = evaluations[0].before, evaluations[-1].before
     with_bos = measure(loaded, last.pairs, None, "all", last.provenance.seed)
-    return EvaluationReport(tuple(evaluations), pieces, with_bos)
+    linear = map_base(loaded, first.pairs, last.pairs, evaluations[-1].layer) if len(evaluations) > 1 else None
+    return EvaluationReport(tuple(evaluations), pieces, with_bos, linear)
 
 
 def with_answers(
@@ -208,8 +211,10 @@ def compare_lists(
 
 
 def pick_layer(before: LayerAlignment, after: LayerAlignment) -> int:
-    """The layer, after the embeddings, where the gap grew most."""
-    return highest((after.gap - before.gap)[1:]) + 1
+    """The layer, after the embeddings, where the mean reciprocal rank of both directions grew most."""
+    grown = [after.retrieval[way].mrr - before.retrieval[way].mrr for way in DIRECTIONS]
+    finite = np.isfinite(after.matched - before.matched)
+    return highest(np.where(finite, sum(grown), np.nan)[1:]) + 1
 
 
 def compare(
@@ -237,17 +242,16 @@ def compare(
         index,
         before,
         after,
-        paired_test(before.cosine[:, index], after.cosine[:, index], seed),
-        change(before, after, index, seed),
-        differences(before, after, seed),
+        paired_test(before.cosine[:, index], after.cosine[:, index], before.groups, seed),
+        change(before, after, index, seed, picked=picked_on == name),
+        differences(before, after),
         picked_on,
         warnings,
     )
 
 
-def differences(before: LayerAlignment, after: LayerAlignment, seed: int = 0) -> LayerDifferences:
+def differences(before: LayerAlignment, after: LayerAlignment) -> LayerDifferences:
     """How matched and gap moved at every layer of two measurements of the same pairs."""
-    weights = bootstrap_weights(len(before.pairs), seed) / len(before.pairs)  # (resamples, n)
     # A layer that nothing changed has differences of zero and no t; its p is 1.
     with np.errstate(invalid="ignore", divide="ignore"):
         columns = []
@@ -255,10 +259,10 @@ def differences(before: LayerAlignment, after: LayerAlignment, seed: int = 0) ->
             (before.cosine, after.cosine),
             (before.cosine - before.wrong_cosine, after.cosine - after.wrong_cosine),
         ):
-            moved = now - was  # (n, layers)
-            p = np.where(varies(moved), stats.ttest_rel(now, was, axis=0).pvalue, np.nan)
-            p = np.where((moved == 0).all(axis=0), 1.0, p)  # nothing moved: that needs no test
-            columns += [moved.mean(axis=0), interval95(weights @ moved), holm(p)]
+            moved = (now - was).T  # (layers, n)
+            p = grouped_t_test(moved, before.groups)
+            p = np.where((moved == 0).all(axis=1), 1.0, p)  # nothing moved: that needs no test
+            columns += [moved.mean(axis=1), mean_interval(moved, before.groups), holm(p)]
     return LayerDifferences(*columns)
 
 

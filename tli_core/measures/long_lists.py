@@ -7,15 +7,13 @@ from typing import Any
 import numpy as np
 
 from tli_core.measures.result import DIRECTIONS, LayerAlignment, Retrieval
-from tli_core.measures.retrieval import retrieval_of
 from tli_core.notices import Notice, notice
 
 
 def merge_parts(parts: Sequence[LayerAlignment]) -> LayerAlignment:
     """One result of the parts of a long list: wrong pairs and ranks are those within a part.
 
-    Means are over pairs, shares and percentiles over parts by their size, and intervals of the list's size rest on its
-    own scatter (normal, rather than a bootstrap of so many pairs).
+    Means are over pairs, percentiles over parts by their size, and words that are in two parts count as two.
     """
     sizes = np.array([len(part.pairs) for part in parts]) / sum(len(part.pairs) for part in parts)
     return LayerAlignment(**{field.name: _JOINED[field.name](parts, sizes) for field in fields(LayerAlignment)})
@@ -36,8 +34,9 @@ def _joined_retrieval(parts: Sequence[LayerAlignment], sizes: np.ndarray) -> dic
     found = {}
     for way in DIRECTIONS:
         of = [part.retrieval[way] for part in parts]
-        by_csls = np.tensordot(sizes, np.stack([one.csls_p_at_1 for one in of]), axes=1)
-        found[way] = retrieval_of(np.concatenate([one.rank for one in of], axis=1), by_csls)
+        found[way] = Retrieval(
+            np.concatenate([one.rank for one in of], axis=1), np.concatenate([one.csls_rank for one in of], axis=1)
+        )
     return found
 
 
@@ -57,22 +56,30 @@ _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
     **{name: _ALL_PAIRS(name) for name in ("cosine", "wrong_cosine")},
     "pairs": lambda parts, sizes: tuple(pair for part in parts for pair in part.pairs),
     "matched": lambda parts, sizes: _whole(parts, "cosine").mean(axis=0),
-    "matched_ci95": lambda parts, sizes: _normal95(_whole(parts, "cosine")),
     "gap": lambda parts, sizes: _MEAN("matched")(parts, sizes) - _MEAN("mismatched")(parts, sizes),
-    "gap_ci95": lambda parts, sizes: _normal95(_whole(parts, "cosine") - _whole(parts, "wrong_cosine")),
-    "scores": lambda parts, sizes: {
-        key: np.tensordot(sizes, np.stack([part.scores[key] for part in parts]), axes=1) for key in parts[0].scores
+    "scores": lambda parts, sizes: {k: _score([part.scores[k] for part in parts], sizes) for k in parts[0].scores},
+    "groups": lambda parts, sizes: _groups([part.groups for part in parts]),
+    "look_alike": lambda parts, sizes: _whole(parts, "look_alike"),
+    # Twice the mean of p values is one, whatever their dependence (Rüschendorf 1982).
+    "p_values": lambda parts, sizes: {
+        key: np.minimum(1, 2 * np.mean([part.p_values[key] for part in parts], axis=0)) for key in parts[0].p_values
     },
     "retrieval": _joined_retrieval,
     "reference_rank": _ALL_RANKS("reference_rank"),
     "pool_size": lambda parts, sizes: max(part.pool_size for part in parts),
+    "spelling_alone": lambda parts, sizes: tuple(sizes @ np.array([part.spelling_alone for part in parts])),
     "chance": lambda parts, sizes: float(sizes @ [part.chance for part in parts]),
     "warnings": _joined_warnings,
 }
 """How each field of a whole list comes from its parts; a field that is not here cannot be left at part one's value."""
 
 
-def _normal95(values: np.ndarray) -> np.ndarray:
-    """The mean's 95 % interval over many pairs: (n, layers) -> (layers, 2)."""
-    error = 1.96 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
-    return np.stack([values.mean(axis=0) - error, values.mean(axis=0) + error], axis=1)
+def _score(values: Sequence[np.ndarray], sizes: np.ndarray) -> np.ndarray:
+    """A computed measure of the whole: of each pair where it has such values, else the parts' mean by their size."""
+    return np.concatenate(values, axis=1) if values[0].ndim == 2 else np.tensordot(sizes, np.stack(values), axes=1)
+
+
+def _groups(groups: Sequence[np.ndarray]) -> np.ndarray:
+    """The numbers of each part's groups, those of a later part after those of the earlier."""
+    starts = np.cumsum([0, *(part.max() + 1 for part in groups[:-1])])
+    return np.concatenate([part + start for part, start in zip(groups, starts, strict=True)])

@@ -13,19 +13,24 @@ from tli_core.encoding.pair_states import PairStates
 from tli_core.i18n import N_
 from tli_core.measures.result import DIRECTIONS, LayerAlignment
 from tli_core.measures.retrieval import auc, mexa
+from tli_core.measures.significance import mean_interval, share_interval
 
 
 @dataclass(frozen=True)
 class LayerView:
     """What a measure sees of one layer.
 
-    own is (n, n), the cosines of the list's source words with its target words, right pairs on the diagonal; wrong
-    (w,) those of all wrong pairs in ascending order. The vectors themselves are states.source[layer] and
-    states.target[layer], and those of the reference pool are in `reference`.
+    own is (n, n), the cosines of the list's source words with its target words, right pairs on the diagonal; is_wrong
+    (n, n) marks its wrong pairs. wrong (w,) are the cosines of all wrong pairs in ascending order; alike and as_long
+    those of the wrong pairs that `wrong_pairs.matched_partners` picked. The vectors themselves are states.source[layer]
+    and states.target[layer], and those of the reference pool are in `reference`.
     """
 
     own: np.ndarray
+    is_wrong: np.ndarray
     wrong: np.ndarray
+    alike: np.ndarray
+    as_long: np.ndarray
     states: PairStates
     reference: PairStates
     layer: int
@@ -36,7 +41,11 @@ class Measure:
     """One measure: how it is called, computed or read, and shown.
 
     key names it in JSON and CSV, label in tables; help says what it is in one sentence. Of compute and read exactly one
-    is there: compute gives its value at one layer, read takes it from a result. form is how a table writes a value.
+    is there: compute gives its value at one layer, or a value for each pair of which it is the mean; read takes it, or
+    the values of all pairs (layers, n), from a result. share: the values lie between 0 and 1, as hits and misses do,
+    for its interval.
+    bounds: reads an interval, (layers, 2), that the values of pairs do not give; bounds_key ends its name in files.
+    form is how a table writes a value.
     in_table, in_evaluation: whether the table of layers, and that of before and after, show it.
     both_ways: it is of one direction of retrieval, and read is given which.
     """
@@ -44,8 +53,11 @@ class Measure:
     key: str
     label: str
     help: str
-    compute: Callable[[LayerView], float] | None = None
+    compute: Callable[[LayerView], float | np.ndarray] | None = None
     read: Callable[..., np.ndarray] | None = None
+    share: bool = False
+    bounds: Callable[[LayerAlignment], np.ndarray] | None = None
+    bounds_key: str = "ci95"
     form: str = ".3f"
     higher_is_better: bool | None = True
     in_table: bool = True
@@ -57,19 +69,45 @@ class Measure:
         """The directions that it is of; None stands for both at once."""
         return DIRECTIONS if self.both_ways else (None,)
 
-    def values(self, result: LayerAlignment, way: str | None = None) -> np.ndarray:
-        """Its values at every layer of a result: (layers,), or (layers, 2) for an interval or a band."""
+    def of_pairs(self, result: LayerAlignment, way: str | None = None) -> np.ndarray:
+        """Its values of each pair, (layers, n), or of each layer alone, (layers,)."""
         if self.read is None:
             return result.scores[self.key]
         return self.read(result, way) if self.both_ways else self.read(result)
+
+    def values(self, result: LayerAlignment, way: str | None = None) -> np.ndarray:
+        """Its values at every layer of a result: (layers,)."""
+        values = self.of_pairs(result, way)
+        return values.mean(axis=1) if values.ndim == 2 else values
+
+    def interval(self, result: LayerAlignment, way: str | None = None) -> np.ndarray | None:
+        """Its 95 % interval, or its band, at every layer: (layers, 2); None where it has neither."""
+        if self.bounds is not None:
+            return self.bounds(result)
+        values = self.of_pairs(result, way)
+        if values.ndim == 1:
+            return None
+        return (share_interval if self.share else mean_interval)(values, result.groups)
 
 
 def _auc(view: LayerView) -> float:
     return auc(view.own.diagonal(), view.wrong)
 
 
-def _mexa(view: LayerView) -> float:
-    return mexa(view.own)
+def _alike(view: LayerView) -> float:
+    return _mean(view.alike)
+
+
+def _as_long(view: LayerView) -> float:
+    return _mean(view.as_long)
+
+
+def _mean(cosines: np.ndarray) -> float:
+    return float(cosines.mean()) if cosines.size else float("nan")
+
+
+def _mexa(view: LayerView) -> np.ndarray:
+    return mexa(view.own, view.is_wrong)
 
 
 def _centred(view: LayerView) -> float:
@@ -83,45 +121,57 @@ def _centred(view: LayerView) -> float:
     return float(pairwise.mean())
 
 
+def _gap_interval(result: LayerAlignment) -> np.ndarray:
+    """The gap's 95 % interval, from each pair's own gap: (layers, 2)."""
+    of_pairs = (result.cosine - result.wrong_cosine).T  # (layers, n)
+    # Where source words have more wrong partners than others, their mean is not quite the gap.
+    return mean_interval(of_pairs, result.groups) + (result.gap - of_pairs.mean(axis=1))[:, None]
+
+
+def _beyond_spelling(result: LayerAlignment, way: str) -> np.ndarray:
+    """P@1 over the pairs whose words do not look alike: (layers,)."""
+    hit = result.retrieval[way].hit[:, ~result.look_alike]
+    return hit.mean(axis=1) if hit.shape[1] else np.full(len(result.names), np.nan)
+
+
 MEASURES = (
-    Measure("matched", N_("matched"), N_("Mean cosine of right pairs."), read=lambda result: result.matched),
-    Measure(
-        "matched_ci95",
-        N_("95 %"),
-        N_("Bootstrap interval of the matched cosine."),
-        read=lambda result: result.matched_ci95,
-        higher_is_better=None,
-    ),
+    Measure("matched", N_("matched"), N_("Mean cosine of right pairs."), read=lambda result: result.cosine.T),
     Measure(
         "mismatched",
         N_("mismatched"),
-        N_("Mean cosine of wrong pairs, the control."),
+        N_("Mean cosine of wrong pairs, the control, and between which values nine in ten of them lie."),
         read=lambda result: result.mismatched,
+        bounds=lambda result: result.mismatched_band,
+        bounds_key="band",
         higher_is_better=False,
         in_evaluation=True,
     ),
     Measure(
-        "mismatched_band",
-        N_("band"),
-        N_("The 5th and 95th percentiles of wrong pairs' cosines."),
-        read=lambda result: result.mismatched_band,
-        higher_is_better=None,
+        "look_alike_wrong",
+        N_("wrong, look-alike"),
+        N_("Mean cosine of each source word with the five wrong target words that look most like it."),
+        compute=_alike,
+        higher_is_better=False,
+        in_table=False,
+        in_evaluation=True,
+    ),
+    Measure(
+        "as_long_wrong",
+        N_("wrong, as long"),
+        N_("Mean cosine of each source word with the five wrong target words most like its own in pieces and length."),
+        compute=_as_long,
+        higher_is_better=False,
+        in_table=False,
+        in_evaluation=True,
     ),
     Measure(
         "gap",
         N_("gap"),
         N_("Matched less mismatched."),
         read=lambda result: result.gap,
+        bounds=_gap_interval,
         form="+.3f",
         in_evaluation=True,
-    ),
-    Measure(
-        "gap_ci95",
-        N_("gap's 95 %"),
-        N_("Bootstrap interval of the gap."),
-        read=lambda result: result.gap_ci95,
-        higher_is_better=None,
-        in_table=False,
     ),
     Measure(
         "auc",
@@ -136,12 +186,24 @@ MEASURES = (
         N_("centred"),
         N_("Matched cosine after each language's mean over the reference pool is taken away."),
         compute=_centred,
+        in_table=False,
     ),
     Measure(
         "p_at_1",
         N_("P@1"),
         N_("Share of words whose nearest candidate is a right translation."),
-        read=lambda result, way: result.retrieval[way].p_at_1,
+        read=lambda result, way: result.retrieval[way].hit,
+        share=True,
+        form=".2f",
+        both_ways=True,
+        in_evaluation=True,
+    ),
+    Measure(
+        "p_at_1_beyond_spelling",
+        N_("P@1 beyond spelling"),
+        N_("P@1 of the pairs whose two words do not look alike."),
+        read=_beyond_spelling,
+        form=".2f",
         both_ways=True,
         in_evaluation=True,
     ),
@@ -149,7 +211,8 @@ MEASURES = (
         "p_at_5",
         N_("P@5"),
         N_("Share of words with a right translation among the five nearest candidates."),
-        read=lambda result, way: result.retrieval[way].p_at_5,
+        read=lambda result, way: result.retrieval[way].rank <= 5,
+        share=True,
         both_ways=True,
         in_table=False,
     ),
@@ -157,7 +220,8 @@ MEASURES = (
         "mrr",
         N_("MRR"),
         N_("Mean of 1 / rank of the best right translation."),
-        read=lambda result, way: result.retrieval[way].mrr,
+        read=lambda result, way: 1 / result.retrieval[way].rank,
+        share=True,
         both_ways=True,
         in_table=False,
         in_evaluation=True,
@@ -166,7 +230,8 @@ MEASURES = (
         "csls_p_at_1",
         N_("CSLS P@1"),
         N_("P@1 after hubs are corrected for (Conneau et al. 2018)."),
-        read=lambda result, way: result.retrieval[way].csls_p_at_1,
+        read=lambda result, way: result.retrieval[way].csls_rank == 1,
+        share=True,
         both_ways=True,
         in_table=False,
         in_evaluation=True,
@@ -174,8 +239,10 @@ MEASURES = (
     Measure(
         "mexa",
         N_("MEXA"),
-        N_("Share of pairs whose own cosine beats every other in its row and column (Kargaran et al. 2024)."),
+        N_("Share of pairs whose own cosine beats that of every wrong pair of its words (Kargaran et al. 2024)."),
         compute=_mexa,
+        share=True,
+        in_table=False,
         in_evaluation=True,
     ),
     Measure(
@@ -195,5 +262,6 @@ MEASURES = (
         in_table=False,
     ),
 )
+MATCHED = MEASURES[0]
 COMPUTED = {measure.key: measure.compute for measure in MEASURES if measure.compute is not None}
 """The functions of those that are worked out from a layer's cosines or vectors, in `alignment.align`."""

@@ -17,33 +17,44 @@ BAND = [5, 95]
 FEW_PAIRS = 20
 """Below this many pairs their own wrong partners are too few, and the reference pool's serve in their place."""
 
-FEWEST = 5
-"""Below this many pairs nothing is judged, and no interval is drawn: a bootstrap of two knows two values."""
-
 OWN_PAIRS, REFERENCE_POOL = N_("list"), N_("reference pool")
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Ranks of a right translation, per layer: each array is (layers,), and rank is (layers, n), counted from 1."""
+    """Where each pair's right translation ranks, from 1, by cosine and by CSLS: (layers, n) each."""
 
     rank: np.ndarray
-    p_at_1: np.ndarray
-    p_at_5: np.ndarray
-    mrr: np.ndarray
-    csls_p_at_1: np.ndarray
+    csls_rank: np.ndarray
+
+    @property
+    def hit(self) -> np.ndarray:
+        """Whether a right translation comes first: (layers, n)."""
+        return self.rank == 1
+
+    @property
+    def p_at_1(self) -> np.ndarray:
+        """Share of words with a right translation first: (layers,)."""
+        return self.hit.mean(axis=1)
+
+    @property
+    def mrr(self) -> np.ndarray:
+        """Mean reciprocal rank: (layers,)."""
+        return (1 / self.rank).mean(axis=1)
 
 
 @dataclass(frozen=True)
 class LayerAlignment:
     """What one list of pairs gives at every layer of one model with one adapter; arrays are indexed by layer.
 
-    matched, mismatched and gap are (layers,), as is every array of `scores`, which holds the computed measures of
-    `registry` by their keys; intervals and bands are (layers, 2);
-    wrong_quantiles (layers, 101) the percentiles of the wrong pairs' cosines. cosine is
-    (n, layers), and wrong_cosine (n, layers) the mean of each Swahili word with its wrong English partners.
-    Wrong partners are the list's own, or of a list too short for that, the reference pool's: wrong_from says which, and
-    every figure about wrong pairs is of those. Intervals are nan below FEWEST pairs.
+    matched, mismatched and gap are (layers,). `scores` holds the computed measures of `registry` by their keys:
+    (layers,) or, where they have a value for each pair, (layers, n). wrong_quantiles (layers, 101) are the percentiles
+    of the wrong pairs' cosines. cosine is (n, layers), and wrong_cosine (n, layers) the mean of each source word with
+    its wrong target words. Wrong partners are the list's own, or of a list too short for that, the reference pool's:
+    wrong_from says which, and every figure about wrong pairs is of those.
+    spelling_alone is the P@1 of a system that only sees letters, in both DIRECTIONS.
+    groups (n,) numbers the pairs that share words, look_alike (n,) marks those whose words look alike, and p_values are
+    those of each of `rank_tests.CONTROLS`, (layers, 2) for the two DIRECTIONS, corrected for all layers.
     prefix_share and rogue_share (layers,) tell how much of the vectors' squared norm comes from BOS, and from each
     vector's three largest dimensions.
     """
@@ -51,20 +62,22 @@ class LayerAlignment:
     pairs: tuple[WordPair, ...]
     names: tuple[str, ...]
     matched: np.ndarray
-    matched_ci95: np.ndarray
     mismatched: np.ndarray
     wrong_quantiles: np.ndarray
     gap: np.ndarray
-    gap_ci95: np.ndarray
     scores: Mapping[str, np.ndarray]
     retrieval: dict[str, Retrieval]
     cosine: np.ndarray
     wrong_cosine: np.ndarray
+    groups: np.ndarray
+    look_alike: np.ndarray
+    p_values: Mapping[str, np.ndarray]
     prefix_share: np.ndarray
     rogue_share: np.ndarray
     wrong_from: str
     reference_rank: np.ndarray
     pool_size: int
+    spelling_alone: tuple[float, float]
     chance: float
     reference_size: int
     provenance: Provenance
@@ -76,11 +89,11 @@ class LayerAlignment:
             if getattr(self, field).shape != (layers,):
                 raise ValueError(f"{field} is {getattr(self, field).shape}, expected ({layers},).")
         for key, values in self.scores.items():
-            if values.shape != (layers,):
-                raise ValueError(f"{key} is {values.shape}, expected ({layers},).")
-        for field in ("matched_ci95", "gap_ci95"):
-            if getattr(self, field).shape != (layers, 2):
-                raise ValueError(f"{field} is {getattr(self, field).shape}, expected ({layers}, 2).")
+            if values.shape not in ((layers,), (layers, len(self.pairs))):
+                raise ValueError(f"{key} is {values.shape}, expected ({layers},) or ({layers}, {len(self.pairs)}).")
+        for key, values in self.p_values.items():
+            if values.shape != (layers, 2):
+                raise ValueError(f"The p values of {key} are {values.shape}, expected ({layers}, 2).")
         for field in ("cosine", "wrong_cosine"):
             if getattr(self, field).shape != (len(self.pairs), layers):
                 raise ValueError(f"{field} is {getattr(self, field).shape}, expected ({len(self.pairs)}, {layers}).")
@@ -89,6 +102,11 @@ class LayerAlignment:
     def mismatched_band(self) -> np.ndarray:
         """The 5th and 95th percentiles of the wrong pairs: (layers, 2)."""
         return self.wrong_quantiles[:, BAND]
+
+    @property
+    def independent(self) -> int:
+        """How many groups of pairs there are that share no word with another: what tests and intervals count."""
+        return len(np.unique(self.groups))
 
     @property
     def few(self) -> bool:

@@ -6,8 +6,6 @@ Every function takes the cosines of one layer, c_ij = cos(S_i, E_j) for n source
 import numpy as np
 import torch
 
-from tli_core.measures.result import Retrieval
-
 CSLS_NEIGHBOURS = 10
 
 
@@ -26,12 +24,15 @@ def auc(right: np.ndarray, wrong: np.ndarray) -> float:
     return float((below + upto).mean() / 2 / wrong.size)
 
 
-def mexa(cosines: np.ndarray) -> float:
-    """Share of pairs whose own cosine beats every other in its row and column of (n, n) (Kargaran et al. 2024)."""
-    others = cosines.copy()
-    np.fill_diagonal(others, -np.inf)
+def mexa(cosines: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+    """Whether a pair's own cosine beats every wrong pair's in its row and column: (n,) (Kargaran et al. 2024).
+
+    Args:
+        cosines, wrong: (n, n), right pairs on the diagonal; where there is a wrong pair.
+    """
+    others = np.where(wrong, cosines, -np.inf)
     diagonal = cosines.diagonal()
-    return float(((diagonal > others.max(axis=1)) & (diagonal > others.max(axis=0))).mean())
+    return (diagonal > others.max(axis=1)) & (diagonal > others.max(axis=0))
 
 
 def best_rank(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -53,14 +54,3 @@ def _mean_of_best(scores: np.ndarray, k: int) -> np.ndarray:
     """The mean of each row's k highest values (all of them, where there are fewer): (q, c) -> (q,)."""
     rows = torch.from_numpy(np.ascontiguousarray(scores))
     return rows.topk(min(k, scores.shape[1]), dim=1).values.mean(dim=1).numpy()
-
-
-def retrieval_of(rank: np.ndarray, by_csls: np.ndarray) -> Retrieval:
-    """Shares and means of ranks by cosine (layers, n), beside the P@1 by CSLS (layers,)."""
-    return Retrieval(
-        rank=rank,
-        p_at_1=(rank == 1).mean(axis=1),
-        p_at_5=(rank <= 5).mean(axis=1),
-        mrr=(1 / rank).mean(axis=1),
-        csls_p_at_1=by_csls,
-    )

@@ -1,4 +1,4 @@
-"""Bootstrap intervals and paired tests. scipy does the tests; the bootstrap is one matrix product for all layers."""
+"""Intervals and paired tests of values over pairs that come in groups, as pairs that share a word do."""
 
 from dataclasses import dataclass
 
@@ -6,39 +6,61 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-RESAMPLES = 2000
+FLIPS = 4999
+"""Sign flips of a test, where there are too many to try all."""
+
+FEWEST = 5
+"""Below this many pairs nothing is judged, and no interval is drawn."""
 
 
-def bootstrap_weights(n: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """How often each of n pairs is drawn in each resample: (resamples, n), rows sum to n.
+def mean_interval(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """The 95 % interval of means over pairs that come in groups, (layers, n) -> (layers, 2).
 
-    A statistic that is a sum over pairs is then `weights @ values`, for every layer at once.
-    """
-    draws = np.random.default_rng(seed).integers(0, n, size=(resamples, n))
-    flat = draws + n * np.arange(resamples)[:, None]
-    return np.bincount(flat.ravel(), minlength=resamples * n).reshape(resamples, n).astype(np.float64)
-
-
-def interval_of_mean(values: np.ndarray, seed: int, fewest: int) -> np.ndarray:
-    """The 95 % bootstrap interval of the mean over pairs, (layers, n) -> (layers, 2).
+    Student's t with a variance between groups, of as many degrees of freedom as there are groups less one.
 
     Args:
-        fewest: nan where there are fewer pairs than this.
+        groups: (n,), the group of each pair; nan where there are fewer than FEWEST.
     """
-    layers, n = values.shape
-    if n < fewest:
-        return np.full((layers, 2), np.nan)
-    return interval95(bootstrap_weights(n, seed) @ values.T / n)
+    error, count = _standard_error(values, groups)
+    if count < FEWEST:
+        return np.full((len(values), 2), np.nan)
+    half = stats.t.ppf(0.975, count - 1) * error
+    return np.stack([values.mean(axis=1) - half, values.mean(axis=1) + half], axis=1)
+
+
+def share_interval(hits: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """The 95 % interval of means of values from 0 to 1, such as hits, over pairs in groups: (layers, n) -> (layers, 2).
+
+    Wilson's, for as many pairs as would scatter like these if they were independent.
+
+    Args:
+        groups: as in `mean_interval`.
+    """
+    error, count = _standard_error(hits.astype(np.float64), groups)
+    if count < FEWEST:
+        return np.full((len(hits), 2), np.nan)
+    share = hits.mean(axis=1)
+    spread = share * (1 - share)
+    # Where all or none are hits, nothing scatters: then groups count.
+    n = np.divide(spread, error**2, out=np.full(len(hits), float(count)), where=error > 0)
+    z2 = stats.t.ppf(0.975, count - 1) ** 2
+    centre, half = (share + z2 / (2 * n)) / (1 + z2 / n), np.sqrt(z2 * (spread / n + z2 / (4 * n**2))) / (1 + z2 / n)
+    return np.stack([centre - half, centre + half], axis=1)
+
+
+def _standard_error(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, int]:
+    """The standard error of means over pairs in groups, (layers,), and the number of groups."""
+    numbered, index = np.unique(groups, return_inverse=True)
+    member = np.zeros((len(groups), len(numbered)))
+    member[np.arange(len(groups)), index] = 1
+    sums = (values - values.mean(axis=1, keepdims=True)) @ member  # (layers, groups)
+    correction = len(numbered) / max(len(numbered) - 1, 1)
+    return np.sqrt(correction * (sums**2).sum(axis=1)) / len(groups), len(numbered)
 
 
 def highest(values: np.ndarray) -> int:
     """The index of the highest of the values; NaN is never chosen."""
     return int(np.where(np.isfinite(values), values, -np.inf).argmax())
-
-
-def interval95(samples: np.ndarray) -> np.ndarray:
-    """The central 95 % of resampled values: (resamples, …) -> (…, 2)."""
-    return np.moveaxis(np.percentile(samples, [2.5, 97.5], axis=0), 0, -1)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
@@ -55,11 +77,33 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def above_chance(hits: int, n: int, chance: float, alpha: float = 0.05) -> bool:
-    """Whether hits of n is more than chance alone gives (one-sided binomial test)."""
-    if n == 0 or chance >= 1:
-        return False
-    return bool(stats.binomtest(hits, n, chance, alternative="greater").pvalue < alpha)
+def flipped_p_values(moved: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
+    """Two-sided p values of paired changes, corrected for being several: (tests, n) -> (tests,).
+
+    Had nothing changed, before and after might be exchanged: so the signs of all changes of a group are flipped
+    together, the same in every test, and the largest of the standardised sums is compared (Westfall & Young 1993).
+
+    Args:
+        groups: (n,), the group of each pair; pairs of one group share words.
+    """
+    numbered, index = np.unique(groups, return_inverse=True)
+    if not len(numbered):
+        return np.ones(len(moved))
+    sums = np.zeros((len(moved), len(numbered)))
+    np.add.at(sums.T, index, moved.T)  # (tests, groups)
+    scale = np.sqrt((sums**2).sum(axis=1, keepdims=True))
+    sums = np.divide(sums, scale, out=np.zeros_like(sums), where=scale > 0)
+    count = len(numbered)
+    if count <= 12:  # every way that signs can fall
+        signs = 1.0 - 2.0 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
+        drawn = 0
+    else:
+        signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(FLIPS, count))
+        drawn = 1
+    most = np.sort(np.abs(signs @ sums.T).max(axis=1))  # (flips,)
+    seen = np.abs(sums.sum(axis=1))
+    as_far = len(most) - np.searchsorted(most, seen - 1e-9, side="left")
+    return (drawn + as_far) / (drawn + len(most))
 
 
 def varies(values: np.ndarray) -> np.ndarray:
@@ -83,8 +127,9 @@ class PairedTest:
     d_z: float
 
 
-def paired_test(before: ArrayLike, after: ArrayLike, seed: int) -> PairedTest:
-    """Compare two values of every pair: paired t, sign-flip permutation, Cohen's d_z and a bootstrap interval.
+def paired_test(before: ArrayLike, after: ArrayLike, groups: np.ndarray, seed: int) -> PairedTest:
+    """Compare two values of every pair: paired t (as published, which takes pairs for independent), Cohen's d_z, and
+    with the pairs in their groups a sign-flip permutation test and an interval.
 
     Raises:
         ValueError: fewer than two pairs, or lists of different lengths.
@@ -100,16 +145,7 @@ def paired_test(before: ArrayLike, after: ArrayLike, seed: int) -> PairedTest:
                           nothing, nothing, nothing, nothing, nothing)  # fmt: skip
     # A difference that never varies has no t; every other figure still stands.
     t, p_t = stats.ttest_rel(now, was) if varies(difference) else (float("nan"), float("nan"))
-    permuted = stats.permutation_test(
-        (now, was),
-        lambda x, y, axis: np.mean(x - y, axis=axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=9999,
-        batch=1000,
-        rng=np.random.default_rng(seed),
-    )
-    low, high = interval95(bootstrap_weights(len(difference), seed) @ difference / len(difference))
+    low, high = mean_interval(difference[None], groups)[0]
     mean = float(difference.mean())
     return PairedTest(
         n=len(difference),
@@ -120,6 +156,14 @@ def paired_test(before: ArrayLike, after: ArrayLike, seed: int) -> PairedTest:
         percent=100 * mean / float(was.mean()) if was.mean() else float("nan"),
         t=float(t),
         p_t=float(p_t),
-        p_permutation=float(permuted.pvalue),
+        p_permutation=float(flipped_p_values(difference[None], groups, seed)[0]),
         d_z=mean / spread if spread > 0 else float("nan"),
     )
+
+
+def grouped_t_test(moved: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Two-sided p values that means over pairs in groups are 0, (layers, n) -> (layers,); nan where nothing varies."""
+    error, count = _standard_error(moved, groups)
+    sure = (count > 1) & varies(moved.T) & (error > 0)
+    t = np.divide(moved.mean(axis=1), error, out=np.full(len(moved), np.nan), where=sure)
+    return 2 * stats.t.sf(np.abs(t), max(count - 1, 1))

@@ -1,52 +1,111 @@
-"""The criteria for the verdicts (aligned, improved, worse, collapsed). `reports.messages` puts them into sentences."""
+"""The criteria for the verdicts, on ranks; cosines only describe. `reports.messages` puts them into sentences.
 
+Each verdict names the test that carries it: `rank_tests` for one measurement, `changed_ranks` for two.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from tli_core.i18n import N_
-from tli_core.measures.result import FEWEST, LayerAlignment
-from tli_core.measures.significance import above_chance, interval_of_mean
+from tli_core.measures.rank_tests import ALL, LENGTH, PIECES, SPELLING
+from tli_core.measures.result import DIRECTIONS, LayerAlignment, Retrieval
+from tli_core.measures.significance import FEWEST, flipped_p_values, mean_interval
 
-LEAST_CHANGE = 0.01
-"""A gap or change in cosine below this is too small to count, even if it is statistically significant."""
+LEVEL = 0.025
+"""Of what is not so, this share is called so at most: half the usual, as a verdict stands on two tests or three."""
+
+LEAST_FOUND = 0.2
+"""P@1 above chance by less than this finds too few words to speak of alignment: topics of ten words give a tenth."""
+
+LEAST_CHANGE = 0.02
+"""A change of the mean reciprocal rank by less than this does not matter."""
+
+GEOMETRY = 0.01
+"""A change of the mean cosine by less than this is none."""
 
 
 def verdict(result: LayerAlignment, layer: int) -> str:
-    """`aligned`, `not discriminative` or `too few pairs` at a layer.
+    """What a layer does with the pairs of a measurement.
 
-    Aligned: the gap's interval lies above 0, the gap is no smaller than LEAST_CHANGE, and P@1 beats chance. Words
-    dominated by BOS can have a significant gap of 0.001 that means nothing: such a layer is not discriminative.
-    Too few pairs: fewer than FEWEST, or even if every word were found, it might be chance.
+    A direction is found where the right words rank better than under the permutations of `rank_tests`, at LEVEL for
+    all layers and both directions together, and well found where P@1 of the words that do not look alike also beats
+    chance by LEAST_FOUND.
+
+    `aligned`: both directions are well found. `one way`: one is. `weak`: something is found, but nothing well.
+    `above chance`: something is found, in a list too short for more to be said.
+    `spelling`: nothing is found but what words that look alike explain. `length`: nor but what the target words'
+    length, or their number of pieces, explains. `not discriminative`: nothing is found. `too few pairs`: fewer than
+    FEWEST that share no word. `no numbers`: vectors are not finite.
     """
-    n = len(result.pairs)
-    if n < FEWEST or not above_chance(n, n, result.chance):
+    if not np.isfinite(result.cosine[:, layer]).all():
+        return N_("no numbers")
+    if result.independent < FEWEST:
         return N_("too few pairs")
-    hits = round(float(result.retrieval["to_target"].p_at_1[layer]) * n)
-    clear = bool(result.gap_ci95[layer, 0] > 0 and result.gap[layer] >= LEAST_CHANGE)
-    return N_("aligned") if clear and above_chance(hits, n, result.chance) else N_("not discriminative")
+    below = {name: values[layer] <= LEVEL for name, values in result.p_values.items()}  # (2,) each
+    if not below[ALL].any():
+        return N_("not discriminative")
+    if not (below[ALL] & below[SPELLING]).any():
+        return N_("spelling")
+    if result.few:  # hardly two target words are of one length, and a share of them says little
+        return N_("above chance")
+    found = below[ALL] & below[SPELLING] & below[LENGTH] & below[PIECES]
+    if not found.any():
+        return N_("length")
+    plain = ~result.look_alike
+    share = np.array([result.retrieval[way].hit[layer, plain].mean() for way in DIRECTIONS])
+    well = found & (share - result.chance >= LEAST_FOUND)
+    return N_("aligned") if well.all() else N_("one way") if well.any() else N_("weak")
+
+
+@dataclass(frozen=True)
+class RankChange:
+    """How ranks moved in one direction: after less before of the mean reciprocal rank and of P@1.
+
+    p is of the sign-flip test of the reciprocal ranks, corrected for both directions (and for all layers where the
+    layer was picked by them); p_beyond_spelling of the same test on the pairs that do not look alike.
+    """
+
+    mrr: float
+    mrr_ci95: tuple[float, float]
+    p: float
+    p_at_1: float
+    p_at_1_ci95: tuple[float, float]
+    mrr_beyond_spelling: float
+    p_beyond_spelling: float
 
 
 @dataclass(frozen=True)
 class Change:
-    """How one layer's measures moved from base to adapter on the same pairs, and the verdict on it."""
+    """How one layer's measures moved from base to adapter on the same pairs, and the verdict on it.
+
+    needed is how many pairs like these show a change of LEAST_CHANGE four times in five; nan where none moved.
+    """
 
     layer: int
     matched: float
     mismatched: float
     gap: float
     gap_ci95: tuple[float, float]
-    p_at_1: float
+    ranks: Mapping[str, RankChange]
+    needed: float
     verdict: str
 
 
-def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int = 0) -> Change:
-    """Compare two measurements of the same pairs at a layer.
+def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int = 0, picked: bool = False) -> Change:
+    """Compare two measurements of the same pairs at a layer, by the ranks of their right words.
 
-    `collapsed`: matched rose, and mismatched as much or more (the gap did not grow). `improved`: the gap grew beyond
-    chance and by at least LEAST_CHANGE, and P@1 did not fall. `worse`: the gap or P@1 fell by as much. Else `no clear
-    change`. Of a short list (`few`) the typical rank in the reference pool decides beside the gap; below FEWEST pairs
-    it is `too few pairs`, and where vectors are none, `no numbers`.
+    A direction is better, or worse, where the sign-flip test says so at LEVEL for both directions together, and its
+    mean reciprocal rank moved by LEAST_CHANGE.
+
+    `improved`: both directions are better. `improved one way`: one is, and the other not worse. `spelling`: better,
+    but not so the pairs that do not look alike. `worse`: one direction is worse and none better; `collapsed`: so, while
+    cosines of right and wrong pairs rose. `mixed`: one is better and one worse. `no clear change`: none of these; the
+    cosines may have moved all the same. `too few pairs`: so few that no change at all could be told from chance.
+
+    Args:
+        picked: whether the layer was picked on these pairs.
 
     Raises:
         ValueError: the two were measured on different pairs.
@@ -56,23 +115,86 @@ def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int 
     matched = float(after.matched[layer] - before.matched[layer])
     mismatched = float(after.mismatched[layer] - before.mismatched[layer])
     per_pair = (after.cosine - after.wrong_cosine)[:, layer] - (before.cosine - before.wrong_cosine)[:, layer]  # (n,)
-    gap_low, gap_high = map(float, interval_of_mean(per_pair[None], seed, FEWEST)[0])
-    p_at_1 = float(after.retrieval["to_target"].p_at_1[layer] - before.retrieval["to_target"].p_at_1[layer])
-    gap = matched - mismatched
-    # On a handful of pairs a gap moves by chance and their own P@1 is coarse: the rank in the pool must move as well.
-    ranks = [float(np.median(result.reference_rank[layer])) for result in (before, after)]
-    found_better = ranks[1] < ranks[0] if before.few else gap_low > 0 and p_at_1 >= 0
-    found_worse = gap <= -LEAST_CHANGE and (ranks[1] > ranks[0] if before.few else gap_high < 0)
-    if not np.isfinite([matched, mismatched]).all():
-        said = N_("no numbers")
-    elif len(per_pair) < FEWEST:
-        said = N_("too few pairs")
-    elif matched >= LEAST_CHANGE and mismatched > 0 and gap <= 0:
-        said = N_("collapsed")
-    elif gap >= LEAST_CHANGE and found_better:
-        said = N_("improved")
-    elif found_worse or (not before.few and gap <= 0 and p_at_1 <= -LEAST_CHANGE):
-        said = N_("worse")
-    else:
-        said = N_("no clear change")
-    return Change(layer, matched, mismatched, gap, (gap_low, gap_high), p_at_1, said)
+    ranks, needed = _rank_changes(before, after, layer, seed, picked)
+    said = _said(before, after, layer, ranks, matched, mismatched)
+    low, high = mean_interval(per_pair[None], before.groups)[0]
+    return Change(layer, matched, mismatched, matched - mismatched, (float(low), float(high)), ranks, needed, said)
+
+
+def beyond_map(
+    linear: Mapping[str, Retrieval], after: LayerAlignment, layer: int, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """What an adapter finds more than a linear map on the base: change of the mean reciprocal rank, and its p.
+
+    The test is that of `change`, on the map's ranks and the adapter's.
+
+    Args:
+        linear: the map's ranks by direction, (1, n) each.
+    """
+    moved = np.stack([1 / after.retrieval[way].rank[layer] - 1 / linear[way].rank[0] for way in DIRECTIONS])  # (2, n)
+    p = flipped_p_values(moved, after.groups, seed)
+    return {way: (float(moved[i].mean()), float(p[i])) for i, way in enumerate(DIRECTIONS)}
+
+
+def _said(
+    before: LayerAlignment,
+    after: LayerAlignment,
+    layer: int,
+    ranks: Mapping[str, RankChange],
+    matched: float,
+    mismatched: float,
+) -> str:
+    if not (np.isfinite(before.cosine[:, layer]).all() and np.isfinite(after.cosine[:, layer]).all()):
+        return N_("no numbers")
+    # With so few, even if all moved the same way, signs fall so by chance too often.
+    if 2.0 ** (1 - before.independent) > LEVEL:
+        return N_("too few pairs")
+    better = [r.p <= LEVEL and r.mrr >= LEAST_CHANGE for r in ranks.values()]
+    worse = [r.p <= LEVEL and r.mrr <= -LEAST_CHANGE for r in ranks.values()]
+    if any(better) and any(worse):
+        return N_("mixed")
+    if any(worse):
+        return N_("collapsed") if matched >= GEOMETRY and mismatched >= GEOMETRY else N_("worse")
+    if not any(better):
+        return N_("no clear change")
+    beyond = [r.p_beyond_spelling <= LEVEL and r.mrr_beyond_spelling >= LEAST_CHANGE for r in ranks.values()]
+    if not any(up and also for up, also in zip(better, beyond, strict=True)):
+        return N_("spelling")
+    return N_("improved") if all(better) else N_("improved one way")
+
+
+def _rank_changes(
+    before: LayerAlignment, after: LayerAlignment, layer: int, seed: int, picked: bool
+) -> tuple[dict[str, RankChange], float]:
+    """How ranks moved in each direction, and how many pairs the least change would need."""
+    moved = np.stack([_reciprocal(after, way) - _reciprocal(before, way) for way in DIRECTIONS])  # (2, layers, n)
+    hits = np.stack(
+        [after.retrieval[way].hit.astype(float) - before.retrieval[way].hit for way in DIRECTIONS]
+    )  # (2, layers, n)
+    plain = ~before.look_alike
+    layers = slice(None) if picked else slice(layer, layer + 1)
+    at = layer if picked else 0
+    tested = moved[:, layers].reshape(-1, len(before.pairs))  # (2 · layers, n)
+    p = flipped_p_values(tested, before.groups, seed).reshape(2, -1)[:, at]
+    p_plain = flipped_p_values(tested[:, plain], before.groups[plain], seed).reshape(2, -1)[:, at]
+    intervals = mean_interval(moved[:, layer], before.groups), mean_interval(hits[:, layer], before.groups)
+    found = {
+        way: RankChange(
+            float(moved[i, layer].mean()),
+            (float(intervals[0][i, 0]), float(intervals[0][i, 1])),
+            float(p[i]),
+            float(hits[i, layer].mean()),
+            (float(intervals[1][i, 0]), float(intervals[1][i, 1])),
+            float(moved[i, layer, plain].mean()) if plain.any() else float("nan"),
+            float(p_plain[i]),
+        )
+        for i, way in enumerate(DIRECTIONS)
+    }
+    # Normal approximation: (1.96 + 0.84)² variances over the squared change.
+    spread = moved[:, layer].std(axis=1).max()
+    return found, float(np.ceil((2.8 * spread / LEAST_CHANGE) ** 2)) if spread > 0 else float("nan")
+
+
+def _reciprocal(result: LayerAlignment, way: str) -> np.ndarray:
+    """1 / rank of each pair's right word: (layers, n). To target, of short lists, among the reference pool's words."""
+    return 1 / (result.reference_rank if result.few and way == "to_target" else result.retrieval[way].rank)

@@ -11,6 +11,7 @@ from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.projection import Projection
+from tli_core.measures.registry import MATCHED
 from tli_core.measures.result import LayerAlignment
 from tli_core.reports.figure_style import (
     BLUE,
@@ -45,7 +46,7 @@ def alignment_figure(
         layers = list(range(len(result.names)))
         mismatched, band = result.mismatched, result.mismatched_band
         draw_band(figure, layers, band, colour, 0.10)
-        draw_band(figure, layers, result.matched_ci95, colour, 0.28)
+        draw_band(figure, layers, MATCHED.interval(result), colour, 0.28)
         if pair_lines:
             _pair_lines(figure, result, colour, label)
         if picked is not None:
@@ -66,7 +67,7 @@ def alignment_figure(
             mode="lines+markers",
             line={"color": colour, "width": 3},
             marker={"size": 8, "symbol": marker},
-            customdata=result.matched_ci95,
+            customdata=MATCHED.interval(result),
             hovertemplate="{value} ({low} – {high})".format(**HOVER),
         )
         figure.add_scatter(
@@ -77,6 +78,14 @@ def alignment_figure(
             line={"color": colour, "width": 2, "dash": "dot"},
             customdata=band,
             hovertemplate="{value} ({low} – {high})".format(**HOVER),
+        )
+        figure.add_scatter(
+            x=layers,
+            y=result.scores["look_alike_wrong"],
+            name=translate("{label}: wrong pairs that look alike", label=label),
+            mode="lines",
+            line={"color": colour, "width": 1, "dash": "dashdot"},
+            hovertemplate="%{y:.3f}",
         )
     layer_axis(figure, results[0][1].names)
     figure.update_yaxes(title=translate("cosine of the two words"))

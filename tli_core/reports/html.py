@@ -19,7 +19,7 @@ from tli_core.reports.figures import (
     shares_figure,
 )
 from tli_core.reports.json_csv import evaluation_json, layers_csv, pairs_csv, write_json
-from tli_core.reports.messages import change_sentence
+from tli_core.reports.messages import change_sentence, linear_sentence
 from tli_core.reports.model_card import write_card
 from tli_core.reports.tables import COMPARED_MEASURES, evaluation_rows, legend, mover_rows, output_rows
 
@@ -100,7 +100,7 @@ def report_html(report: EvaluationReport) -> str:
     ]
     return environment.get_template(TEMPLATE).render(
         report=report,
-        sentences=[change_sentence(item) for item in report.evaluations],
+        sentences=[*(change_sentence(item) for item in report.evaluations), *filter(None, [linear_sentence(report)])],
         table=evaluation_rows(report.evaluations),
         legend=legend(COMPARED_MEASURES),
         figures=[

@@ -20,7 +20,7 @@ from tli_core.measures.translation import OutputCheck
 from tli_core.measures.verdicts import verdict
 from tli_core.models.loaded_model import Provenance
 from tli_core.notices import Notice
-from tli_core.reports.messages import change_sentence
+from tli_core.reports.messages import change_sentence, linear_sentence
 from tli_core.reports.notices import worded
 
 SCHEMA = 2
@@ -37,10 +37,10 @@ def alignment_json(result: LayerAlignment) -> dict[str, Any]:
         "n_pairs": len(result.pairs),
         "layers": [_layer_json(result, layer) for layer in range(len(result.names))],
         "pairs": [
-            {"source": pair.source, "target": pair.target, "cosine": _plain(cosines)}
-            for pair, cosines in zip(result.pairs, result.cosine, strict=True)
+            {"source": pair.source, "target": pair.target, "look_alike": bool(alike), "cosine": _plain(cosines)}
+            for pair, alike, cosines in zip(result.pairs, result.look_alike, result.cosine, strict=True)
         ],
-        "pool": {"size": result.pool_size, "chance": _plain(result.chance)},
+        "pool": _pool(result),
         "wrong_pairs_from": result.wrong_from,
         "reference_pool": {"size": result.reference_size},
         "provenance": result.provenance.as_dict(),
@@ -90,6 +90,14 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
             }
             for item in evaluations
         ],
+        "linear_map": None if report.linear is None else {
+            "layer": report.linear.layer,
+            "fitted_on": report.linear.fitted_on,
+            "shrinkage": report.linear.shrinkage,
+            "p_at_1": {way: _plain(found.p_at_1[0]) for way, found in report.linear.retrieval.items()},
+            "mrr": {way: _plain(found.mrr[0]) for way, found in report.linear.retrieval.items()},
+            "sentence": linear_sentence(report),
+        },
         "outputs": None if report.outputs is None else dict(
             zip(("before", "after"), map(_output_json, report.outputs), strict=True)
         ),
@@ -120,7 +128,7 @@ def evaluation_summary(item: Evaluation) -> dict[str, Any]:
         "sentence": change_sentence(item),
         "before": _layer_json(item.before, item.layer),
         "after": _layer_json(item.after, item.layer),
-        "pool": {"size": item.before.pool_size, "chance": _plain(item.before.chance)},
+        "pool": _pool(item.before),
     }
 
 
@@ -130,6 +138,7 @@ def _pair_json(item: Evaluation, i: int, subwords: Mapping[str, tuple[str, ...]]
         "source": pair.source,
         "target": pair.target,
         "glosses": list(pair.glosses),
+        "look_alike": bool(item.before.look_alike[i]),
         "source_subwords": list(subwords.get(pair.source, ())),
         "target_subwords": list(subwords.get(pair.target, ())),
         "cosine": {"before": _plain(item.before.cosine[i]), "after": _plain(item.after.cosine[i])},
@@ -183,7 +192,8 @@ def pairs_csv(report: EvaluationReport, path: Path) -> None:
     rows = []
     for item in report.evaluations:
         for i, pair in enumerate(item.before.pairs):
-            row = {"list": item.name, "source": pair.source, "target": pair.target}
+            alike = bool(item.before.look_alike[i])
+            row = {"list": item.name, "source": pair.source, "target": pair.target, "look_alike": alike}
             for side, word in (("source", pair.source), ("target", pair.target)):
                 row[f"{side}_subwords"] = "·".join(report.subwords.get(word, ()))
             for when, result in (("before", item.before), ("after", item.after)):
@@ -222,12 +232,26 @@ def _sources(provenance: Provenance) -> dict[str, Any]:
 def _layer_json(result: LayerAlignment, layer: int) -> dict[str, Any]:
     row: dict[str, Any] = {"layer": layer, "name": result.names[layer]}
     for measure in MEASURES:
-        if measure.both_ways:
-            row[measure.key] = {way: _plain(measure.values(result, way)[layer]) for way in DIRECTIONS}
-        else:
-            row[measure.key] = _plain(measure.values(result)[layer])
+        values = {way: measure.values(result, way)[layer] for way in measure.ways}
+        row[measure.key] = _by_way(values)
+        within = {way: found[layer] for way in measure.ways if (found := measure.interval(result, way)) is not None}
+        if within:
+            row[f"{measure.key}_{measure.bounds_key}"] = _by_way(within)
+    for name, values in result.p_values.items():
+        row[f"p_{name}"] = _by_way(dict(zip(DIRECTIONS, values[layer], strict=True)))
     row["verdict"] = verdict(result, layer)
     return row
+
+
+def _pool(result: LayerAlignment) -> dict[str, Any]:
+    """Among how many a word is looked for, and the P@1 that guessing, and spelling alone, would earn."""
+    alone = dict(zip(DIRECTIONS, result.spelling_alone, strict=True))
+    return {"size": result.pool_size, "chance": _plain(result.chance), "spelling_alone": _plain(alone)}
+
+
+def _by_way(values: Mapping[str | None, Any]) -> Any:
+    """A measure's values by direction, or its only one."""
+    return _plain(values.get(None, values))
 
 
 @in_language(ENGLISH)
@@ -238,6 +262,8 @@ def _in_english(notices: Sequence[str | Notice]) -> list[str]:
 
 def _plain(value: Any) -> Any:
     """The value as JSON has it: Python numbers, lists for arrays, None for what is not a number."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (np.ndarray, list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, (float, np.floating)):

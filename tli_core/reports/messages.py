@@ -7,17 +7,14 @@ import numpy as np
 
 from tli_core.i18n import N_, translate, translate_plural
 from tli_core.lists.language_pair import language_pair
-from tli_core.measures.before_after import Evaluation
+from tli_core.measures.before_after import Evaluation, EvaluationReport
 from tli_core.measures.pilot import Pilot
 from tli_core.measures.projection import Neighbourhood, Projection
 from tli_core.measures.result import LayerAlignment
 from tli_core.measures.translation import OutputCheck
-from tli_core.measures.verdicts import change, verdict
+from tli_core.measures.verdicts import GEOMETRY, LEAST_CHANGE, LEVEL, beyond_map, change, verdict
 from tli_core.models.layers import layer_words
 from tli_core.training.dry_run import DryRun
-
-ALIKE = 0.05
-"""Below this gap in cosine, right and wrong pairs look the same to a reader of the curve."""
 
 SATURATED = 0.9
 """Where even wrong pairs score above this, a high cosine is an artefact."""
@@ -29,14 +26,38 @@ HARM = 1.1
 """Perplexity that grows by this factor is harm."""
 
 CHANGES = {
-    "improved": N_("Improved: right pairs stand out from wrong ones more than before"),
-    "collapsed": N_("Collapsed: wrong pairs came closer as much as right ones or more, so the rise says nothing"),
-    "worse": N_("Worse: right pairs are harder to tell from wrong ones than before"),
+    "improved": N_("Improved: right words rank better than before, in both directions"),
+    N_("improved one way"): N_(
+        "Improved one way: right words rank better than before in one direction, and no worse in the other"
+    ),
+    "collapsed": N_("Collapsed: right words are harder to find than before, while all cosines rose"),
+    "worse": N_("Worse: right words are harder to find than before"),
+    N_("mixed"): N_("Mixed: right words rank better than before in one direction and worse in the other"),
+    "spelling": N_("No better beyond spelling: only words that look alike rank better than before"),
     N_("too few pairs"): N_("Too few pairs to tell a change from chance"),
     N_("no numbers"): N_("Nothing can be told, as vectors are no numbers here"),
     N_("no clear change"): N_(
-        "No clear change between right and wrong pairs: less than 0.01, or no more than chance gives"
+        "No clear change in where right words rank: less than 0.02 of the mean reciprocal rank, or no more than chance "
+        "gives"
     ),
+}
+
+VERDICTS = {
+    N_("aligned"): N_(
+        "Right words are found in both directions, by more than chance, spelling or length give: the model does bring "
+        "their words together."
+    ),
+    N_("one way"): N_("Right words are found in one direction only."),
+    N_("above chance"): N_(
+        "Right words are found more often than by chance or spelling; a longer list would tell whether that is more "
+        "than the length of the words gives, and both ways."
+    ),
+    N_("weak"): N_("More right words are found than by chance, but too few to find the translation by."),
+    N_("spelling"): N_("What is found are words that look alike; the others are found no more than by chance."),
+    N_("length"): N_("What is found is no more than the length of the words gives."),
+    N_("not discriminative"): N_("Right words are found no more than by chance, whatever their cosine."),
+    N_("too few pairs"): N_("These are too few pairs to tell from chance."),
+    N_("no numbers"): N_("Nothing can be told, as vectors are no numbers here."),
 }
 
 
@@ -127,44 +148,93 @@ def _saturation(result: LayerAlignment) -> str:
 
 
 def _reading(result: LayerAlignment, layer: int) -> str:
-    mismatched, band = result.mismatched, result.mismatched_band
-    matched = result.matched[layer]
-    if matched - mismatched[layer] < ALIKE:
-        return translate(
-            "Right and wrong pairs look alike here, so the cosine of {matched:.2f} says nothing about translation, "
-            "however high it is.",
-            matched=matched,
-        )
-    if not result.few:
-        said = verdict(result, layer)
-        if said == "aligned":
-            return translate("Right pairs stand clear of wrong ones: the model does bring their words together.")
-        return translate("Right pairs are a little closer than wrong ones, but too little to find the translation by.")
-    if matched > band[layer, 1]:
-        return translate("That is above the band of wrong pairs: the model does bring the words of a pair together.")
-    return translate("That lies within the band of wrong pairs: close, but so are words that mean something else.")
+    """The verdict on a layer in words, and the test that it stands on."""
+    said = verdict(result, layer)
+    told = translate(VERDICTS[said])
+    if said in ("too few pairs", "no numbers"):
+        return told
+    p = result.p_values["spelling" if said in ("aligned", "one way", "weak", "above chance") else "all"][layer]
+    alike = int(result.look_alike.sum())
+    tested = translate(
+        "(Permutation test of ranks, corrected for all layers: p {p[0]:.2g} to {target_language}, {p[1]:.2g} to "
+        "{source_language}; {alike} of {n} pairs look alike.)",
+        p=p,
+        target_language=translate(language_pair().target.name),
+        source_language=translate(language_pair().source.name),
+        alike=alike,
+        n=len(result.pairs),
+    )
+    return f"{told} {tested}"
 
 
 def change_sentence(evaluation: Evaluation) -> str:
-    """What an adapter changed at one layer, with the controls beside it."""
+    """What an adapter changed at one layer: the verdict, the test that carries it, and the controls beside it."""
     moved, index = evaluation.change, evaluation.layer
+    ways = "; ".join(
+        translate(
+            "to {language} {mrr:+.3f} [{low:+.3f}, {high:+.3f}], p {p:.2g}, P@1 {before:.2f} → {after:.2f}",
+            language=translate(language.name),
+            mrr=moved.ranks[way].mrr,
+            low=moved.ranks[way].mrr_ci95[0],
+            high=moved.ranks[way].mrr_ci95[1],
+            p=moved.ranks[way].p,
+            before=evaluation.before.retrieval[way].p_at_1[index],
+            after=evaluation.after.retrieval[way].p_at_1[index],
+        )
+        for way, language in language_pair().answers.items()
+    )
     figures = translate(
-        "{layer}, {list}: matched {matched:+.3f}, mismatched {mismatched:+.3f}, P@1 {before:.2f} → {after:.2f} of "
-        "{size}, chance {chance:.3f}",
+        "{layer}, {list}: mean reciprocal rank {ways}, of {size}, chance {chance:.3f}, by a sign-flip test for both "
+        "directions; cosines: matched {matched:+.3f}, mismatched {mismatched:+.3f}",
         layer=layer_words(evaluation.before.names[index]),
         list=translate(evaluation.name),
-        matched=moved.matched,
-        mismatched=moved.mismatched,
-        before=evaluation.before.retrieval["to_target"].p_at_1[index],
-        after=evaluation.after.retrieval["to_target"].p_at_1[index],
+        ways=ways,
         size=evaluation.before.pool_size,
         chance=evaluation.before.chance,
+        matched=moved.matched,
+        mismatched=moved.mismatched,
     )
-    told = f"{translate(CHANGES[moved.verdict])} ({figures})."
-    if not evaluation.before.few:
-        return told
-    hint = translate("From {n} pairs this is a hint at most, whatever the verdict.", n=len(evaluation.before.pairs))
-    return f"{hint} {told}"
+    told = [f"{translate(CHANGES[moved.verdict])} ({figures})."]
+    if evaluation.before.few:
+        hint = translate("From {n} pairs this is a hint at most, whatever the verdict.", n=len(evaluation.before.pairs))
+        told.insert(0, hint)
+    if moved.verdict == "no clear change" and abs(moved.matched) >= GEOMETRY:
+        told.append(translate("Cosines moved, ranks did not: that is geometry, not translation."))
+    if moved.verdict in ("no clear change", "too few pairs") and moved.needed > len(evaluation.before.pairs):
+        told.append(
+            translate("A change of 0.02 would take about {n:,.0f} pairs like these to be seen.", n=moved.needed)
+        )
+    return " ".join(told)
+
+
+def linear_sentence(report: EvaluationReport) -> str:
+    """What changing the model gave beyond a linear map on the untouched base; empty where no map was fitted here."""
+    last, linear = report.evaluations[-1], report.linear
+    if linear is None or linear.layer != last.layer:
+        return ""
+    more = beyond_map(linear.retrieval, last.after, last.layer)
+    ways = "; ".join(
+        translate(
+            "to {language} P@1 {linear:.2f} by the map and {adapter:.2f} with the adapter, mean reciprocal rank "
+            "{more:+.3f}, p {p:.2g}",
+            language=translate(language.name),
+            linear=linear.retrieval[way].p_at_1[0],
+            adapter=last.after.retrieval[way].p_at_1[last.layer],
+            more=more[way][0],
+            p=more[way][1],
+        )
+        for way, language in language_pair().answers.items()
+    )
+    gave = [p <= LEVEL and change >= LEAST_CHANGE for change, p in more.values()]
+    told = N_(
+        "Changing the model gave more than a linear map on the untouched base, fitted on the same {n} pairs: {ways}."
+    )
+    if not any(gave):
+        told = N_(
+            "A linear map on the untouched base, fitted on the same {n} pairs, finds the {list} list as well as the "
+            "adapter: {ways}."
+        )
+    return translate(told, n=linear.fitted_on, list=translate(last.name), ways=ways)
 
 
 def pilot_sentence(pilot: Pilot) -> str:

@@ -39,9 +39,12 @@ def alignment_rows(result: LayerAlignment) -> list[tuple[str, ...]]:
             translate("verdict"),
         )
     ]
-    values = [measure.values(result, way) for measure, way in columns]
+    values = [(measure.values(result, way), measure.interval(result, way)) for measure, way in columns]
     for i, name in enumerate(result.names):
-        cells = (_cell(column[i], measure.form) for column, (measure, _) in zip(values, columns, strict=True))
+        cells = (
+            _cell(value[i], None if within is None else within[i], measure.form)
+            for (value, within), (measure, _) in zip(values, columns, strict=True)
+        )
         rows.append(
             (str(i) if name == f"block {i}" else f"{i} {translate(name)}", *cells, translate(verdict(result, i)))
         )
@@ -56,9 +59,10 @@ def legend(measures: Iterable[Measure]) -> list[tuple[str, str]]:
     ]
 
 
-def _cell(value: np.ndarray, form: str) -> str:
-    """A value as it stands in a table; of an interval or a band both ends."""
-    return "–".join(format(number, form) for number in np.atleast_1d(value))
+def _cell(value: float, within: np.ndarray | None, form: str) -> str:
+    """A value as it stands in a table, with its interval or band behind it."""
+    shown = format(value, form)
+    return shown if within is None else f"{shown} [{within[0]:{form}}, {within[1]:{form}}]"
 
 
 def compared_rows(results: Sequence[tuple[str, LayerAlignment]]) -> list[tuple[str, ...]]:
@@ -94,6 +98,9 @@ def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
     def add(label: str, values: Sequence[str]) -> None:
         rows.append((translate(label), *values))
 
+    def row(label: str, language: str, values: Sequence[str]) -> None:
+        rows.append((translate(label, language=translate(language)), *values))
+
     tests, moves = [item.test for item in evaluations], [item.change for item in evaluations]
     add("model", [item.after.provenance.model for item in evaluations])
     add("layer", [layer_words(item.after.names[item.layer]) for item in evaluations])
@@ -116,6 +123,15 @@ def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
         for way, to in answers:
             label = f"{translate(measure.label)} → {translate(to)}"
             rows.append((label, *(_moved(measure, item, way, ".3f") for item in evaluations)))
+    for way, to in answers:
+        moved = [item.change.ranks[way] for item in evaluations]
+        row(N_("  change of MRR → {language}, 95 %"), to, [_interval(*r.mrr_ci95) for r in moved])
+        row(N_("  sign-flip p, MRR → {language}"), to, [_p_value(r.p) for r in moved])
+        row(N_("  the same beyond spelling"), to, [_p_value(r.p_beyond_spelling) for r in moved])
+        row(N_("  change of P@1 → {language}, 95 %"), to, [_interval(*r.p_at_1_ci95) for r in moved])
+    add(N_("look alike"), [f"{item.before.look_alike.sum()} / {item.test.n}" for item in evaluations])
+    alone = [i.before.spelling_alone for i in evaluations]
+    add(N_("P@1 by spelling alone, both ways"), [f"{there:.3f}, {back:.3f}" for there, back in alone])
     add(N_("pool, chance"), [f"{i.before.pool_size}, {i.before.chance:.4f}" for i in evaluations])
     add("verdict", [translate(m.verdict) for m in moves])
     return rows

@@ -108,7 +108,7 @@ class AlignmentTab:
                 self.hint = gr.Markdown(HINTS[CURVE], elem_classes="hint")
                 self.link = gr.Markdown(elem_classes="hint", elem_id="alignment-link")
         self.table = gr.Dataframe(
-            headers=[*language_pair().names, "cosine", N_("all wrong pairs"), "rank", "pieces"],
+            headers=[*language_pair().names, "cosine", N_("all wrong pairs"), "rank", "pieces", N_("look alike")],
             label=N_("Each pair at the output"),
             interactive=False,
             max_height=420,

@@ -268,7 +268,8 @@ class EvaluateTab:
     def _updates(self, held: Measured, view: str) -> Updates:
         """Updates that put an evaluation on the page."""
         report = held.report
-        lines = [f"- {core.reports.messages.change_sentence(item)}" for item in report.evaluations]
+        told = [*map(core.reports.messages.change_sentence, report.evaluations)]
+        lines = [f"- {text}" for text in (*told, core.reports.messages.linear_sentence(report)) if text]
         headers, *data = core.reports.tables.evaluation_rows(report.evaluations)
         moved_headers, *moved = core.reports.tables.mover_rows(report, report.evaluations[-1])
         source = core.reports.html.provenance_line(report.provenance)

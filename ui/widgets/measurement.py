@@ -161,8 +161,9 @@ def pair_table(shown: Shown) -> gr.Dataframe:
         for _, result in results:
             cosine, wrong, rank = result.cosine[i, layer], result.mismatched[layer], result.reference_rank[layer, i]
             row += [f"{cosine:.3f}", f"{wrong:.3f}", str(int(rank))]
-        data.append([*row, " | ".join("·".join(p.strip() for p in shown.pieces[word]) for word in pair[:2])])
-    headers = [*map(translate, language_pair().names), *columns, translate("pieces")]
+        pieces = " | ".join("·".join(p.strip() for p in shown.pieces[word]) for word in pair[:2])
+        data.append([*row, pieces, "≈" if first.look_alike[i] else ""])
+    headers = [*map(translate, language_pair().names), *columns, translate("pieces"), translate("look alike")]
     label = translate(
         "Each pair at {layer} ({caption})",
         layer=core.models.layers.layer_words(first.names[layer]),

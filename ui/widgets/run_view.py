@@ -171,7 +171,7 @@ def _chart(first: Job, job: Job):
 def _verdict(result: Finished, control: Finished | None) -> str:
     lines = [f"- {core.reports.messages.change_sentence(item)}" for item in result.evaluations]
     if control:
-        gained = control.evaluations[0].change.matched >= core.measures.verdicts.LEAST_CHANGE
+        gained = control.evaluations[0].change.matched >= core.measures.verdicts.GEOMETRY
         ending = translate("What it gained, it gained without learning a single translation.") if gained else ""
         told = core.reports.messages.change_sentence(control.evaluations[0])
         line = translate("The control, trained on wrong translations: {told} {ending}", told=told, ending=ending)

@@ -1,0 +1,56 @@
+"""Which words look alike, what letters alone find, and what a verdict makes of both."""
+
+import numpy as np
+import pytest
+
+from tli_core.lists.lexicon import shipped
+from tli_core.lists.pairs import WordPair
+from tli_core.measures.alignment import measure
+from tli_core.measures.spelling import look_alikes, similarity, spelling_alone
+from tli_core.measures.verdicts import verdict
+from tli_core.models.loaded_model import load_model
+from tli_core.models.placement import Placement
+
+
+def test_similarity_by_hand():
+    # ^a, a, ab, ab$, b, b$, ^ab of both; the second has c, bc … beside them.
+    assert similarity(("ab",), ("AB", "áb", "xy")).tolist()[0] == pytest.approx([1, 1, 0])
+    assert similarity(("ab",), ("to ab",))[0, 0] == pytest.approx(1)
+    assert similarity(("a1",), ("b1",))[0, 0] == similarity(("12",), ("12",))[0, 0] == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "alike"),
+    [
+        ("volkano", "volcano", True), ("juisi", "juice", True), ("simba", "silk", True), ("2024", "2024", True),
+        ("maji", "water", False), ("kitabu", "book", False), ("mbwa", "dog", False),
+    ],
+)  # fmt: skip
+def test_what_looks_alike(source, target, alike):
+    assert look_alikes((WordPair(source, target),)).tolist() == [alike]
+
+
+def test_letters_alone_find_loans_and_no_more():
+    pairs = tuple(map(WordPair, ("volkano", "maji", "juisi"), ("volcano", "water", "juice")))
+    sides = tuple(zip(*(pair[:2] for pair in pairs), strict=True))
+    assert spelling_alone(pairs, np.eye(3, dtype=bool), sides) == (2 / 3, 1)
+
+
+LURES = (
+    "simba", "silk", "samaki", "sample", "maji", "major", "kitabu", "kite", "mti", "mist", "paka", "pack",
+    "ndege", "ending", "nyumba", "number",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return load_model("lugha-mini", Placement("cpu"))
+
+
+def test_what_spelling_alone_would_earn_is_not_called_aligned(mini):
+    """Words that no training saw are found by their spelling, and pairs that only look alike are as well."""
+    reserved = measure(mini, shipped("reserved"))
+    assert {verdict(reserved, layer) for layer in range(len(reserved.names))} == {"spelling"}
+    lures = tuple(map(WordPair, LURES[::2], LURES[1::2]))
+    lured = measure(mini, lures)
+    assert {verdict(lured, layer) for layer in range(len(lured.names))} == {"spelling"}

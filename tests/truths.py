@@ -1,0 +1,285 @@
+"""Lists whose truth is known, as vectors: what a verdict must say of them, and how often it does.
+
+    python -m tests.truths [DRAWS]
+
+prints the table of docs/measures.md. Words are of made-up syllables, so that nothing looks alike unless it is meant to.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import torch
+
+from tli_core.encoding.pair_states import PairStates
+from tli_core.lists.pairs import WordPair
+from tli_core.measures.alignment import align
+from tli_core.measures.result import LayerAlignment
+from tli_core.measures.verdicts import change, verdict
+from tli_core.models.loaded_model import Provenance
+
+WIDTH = 64
+SOURCE = Provenance("planted", None, "float32", None, None, "words", "<s>", False, 0, 0)
+Vectors = tuple[np.ndarray, np.ndarray]
+
+
+@cache
+def words(n: int, seed: int, letters: str) -> tuple[str, ...]:
+    """Distinct words of two to four syllables over some letters."""
+    drawn = np.random.default_rng(seed)
+    vowels, found = letters[:3], {}
+    while len(found) < n:
+        syllables = (drawn.choice(list(letters[3:])) + drawn.choice(list(vowels)) for _ in range(drawn.integers(2, 5)))
+        found["".join(syllables)] = None
+    return tuple(found)
+
+
+@cache
+def unlike_pairs(n: int) -> tuple[WordPair, ...]:
+    """Pairs whose two words share no letter."""
+    return tuple(map(WordPair, words(n, 1, "aiubdgmnw"), words(n, 2, "eoyfhkpst")))
+
+
+@cache
+def pool() -> PairStates:
+    """A reference pool of noise."""
+    drawn = np.random.default_rng(0)
+    pairs = tuple(map(WordPair, words(200, 3, "aiubdgmnw"), words(200, 4, "eoyfhkpst")))
+    return states(pairs, (drawn.normal(size=(1, 200, WIDTH)), drawn.normal(size=(1, 200, WIDTH))))
+
+
+def states(pairs: tuple[WordPair, ...], vectors: Vectors) -> PairStates:
+    """Pairs with vectors of (layers, n, d) on each side, words that come several times with their first vector."""
+    sides, indices = [], []
+    for words_of, given in zip(zip(*(pair[:2] for pair in pairs), strict=True), vectors, strict=True):
+        places = {word: i for i, word in reversed(list(enumerate(words_of)))}
+        rows = dict.fromkeys(words_of)
+        number = {word: k for k, word in enumerate(rows)}
+        sides.append(torch.tensor(given[:, [places[word] for word in rows]], dtype=torch.float32))
+        indices.append(np.array([number[word] for word in words_of]))
+    layers = vectors[0].shape[0]
+    pieces = np.array([len(word) // 2 for word in dict.fromkeys(pair.target for pair in pairs)])
+    names = ("embeddings", *(f"block {i}" for i in range(1, layers)))
+    return PairStates(pairs, *sides, *indices, pieces, names, np.zeros(layers), np.ones(layers))
+
+
+def measured(pairs: tuple[WordPair, ...], vectors: Vectors) -> LayerAlignment:
+    """What is measured of planted vectors."""
+    return align(states(pairs, vectors), widened(vectors[0].shape[0]), SOURCE)
+
+
+@cache
+def widened(layers: int) -> PairStates:
+    """The reference pool with as many layers."""
+    narrow = pool()
+    repeated = [side.repeat(layers, 1, 1) for side in (narrow.source, narrow.target)]
+    return PairStates(
+        narrow.pairs, *repeated, narrow.source_index, narrow.target_index, narrow.target_pieces,
+        tuple(map(str, range(layers))), np.zeros(layers), np.ones(layers),
+    )  # fmt: skip
+
+
+def shared(drawn: np.random.Generator, n: int, layers: int, strength: float) -> Vectors:
+    """Noise, and in both words of a pair the same vector of so many times its length."""
+    both = strength * drawn.normal(size=(layers, n, WIDTH))
+    return tuple(both + drawn.normal(size=(layers, n, WIDTH)) for _ in range(2))  # type: ignore[return-value]
+
+
+# One list: a drawn one, its pairs and vectors, by what must be said of it.
+
+List = Callable[[np.random.Generator, int, int], tuple[tuple[WordPair, ...], Vectors]]
+
+
+def noise(drawn, n, layers):
+    return unlike_pairs(n), shared(drawn, n, layers, 0)
+
+
+def hubs(drawn, n, layers):
+    """One target word is near every source word, and one source word near every target word."""
+    source, target = shared(drawn, n, layers, 0)
+    common = drawn.normal(size=(layers, 1, WIDTH))
+    source, target = source + 0.5 * common, target + 0.5 * common
+    source[:, :1], target[:, :1] = 3 * common, 3 * common
+    return unlike_pairs(n), (source, target)
+
+
+def aligned(drawn, n, layers):
+    return unlike_pairs(n), shared(drawn, n, layers, 1.2)
+
+
+def one_way(drawn, n, layers):
+    """Target words are found; back again, a few source words are nearest to all."""
+    source, target = shared(drawn, n, layers, 1.2)
+    common = drawn.normal(size=(layers, 1, WIDTH))
+    target = target + 2 * common
+    source[:, : max(3, n // 10)] = source[:, : max(3, n // 10)] * 0.1 + 6 * common
+    return unlike_pairs(n), (source, target)
+
+
+def topics(drawn, n, layers):
+    """Words of a topic are alike in both languages, and nothing more."""
+    return unlike_pairs(n), _classes(drawn, layers, np.arange(n) % 10)
+
+
+def lengths(drawn, n, layers):
+    """Words of a length are alike, and the lists are in an order in which right pairs are equally long."""
+    source = sorted(words(n, 1, "aiubdgmnw"), key=len)
+    target = sorted(words(n, 2, "eoyfhkpst"), key=len)
+    pairs = tuple(map(WordPair, source, target))
+    return pairs, _classes(drawn, layers, np.array([len(pair.target) for pair in pairs]))
+
+
+def _classes(drawn, layers, classes) -> Vectors:
+    n, known = len(classes), 1.5 * drawn.normal(size=(layers, classes.max() + 1, WIDTH))
+    return tuple(known[:, classes] + drawn.normal(size=(layers, n, WIDTH)) for _ in range(2))
+
+
+def loans(drawn, n, layers):
+    """One pair in six is of words that look alike and are alike; the others are noise."""
+    pairs = tuple(
+        pair._replace(target=f"{pair.source[:-1]}o") if i % 6 == 0 else pair for i, pair in enumerate(unlike_pairs(n))
+    )
+    strength = np.where(np.arange(n) % 6 == 0, 2.0, 0.0)[None, :, None]
+    both = strength * drawn.normal(size=(layers, n, WIDTH))
+    return pairs, tuple(both + drawn.normal(size=(layers, n, WIDTH)) for _ in range(2))
+
+
+def tiny_effect(drawn, n, layers):
+    return unlike_pairs(n), shared(drawn, n, layers, 0.42)
+
+
+def repeated(drawn, n, layers):
+    """A tenth of the source words with ten translations each, all noise."""
+    source = words(max(n // 10, 1), 1, "aiubdgmnw")
+    pairs = tuple(WordPair(source[i % len(source)], target) for i, target in enumerate(words(n, 2, "eoyfhkpst")))
+    return pairs, shared(drawn, n, layers, 0)
+
+
+def synonyms(drawn, n, layers):
+    """One source word with all the target words as its translations."""
+    pairs = tuple(WordPair("maji", target) for target in words(n, 2, "eoyfhkpst"))
+    return pairs, shared(drawn, n, layers, 1.2)
+
+
+LISTS: dict[str, tuple[List, str]] = {
+    "noise": (noise, "not discriminative"),
+    "hubs": (hubs, "not discriminative"),
+    "aligned": (aligned, "aligned"),
+    "one way": (one_way, "one way"),
+    "topics": (topics, "weak"),
+    "lengths": (lengths, "length"),
+    "loans": (loans, "spelling"),
+    "tiny effect": (tiny_effect, "weak"),
+    "repeated words": (repeated, "not discriminative"),
+    "synonyms": (synonyms, "too few pairs"),
+}
+
+
+# Two measurements of the same pairs.
+
+Twice = Callable[[np.random.Generator, int], tuple[Vectors, Vectors]]
+
+
+def nothing_changed(drawn, n):
+    """The same model measured with other noise, as two equally good models are."""
+    both = 1.0 * drawn.normal(size=(1, n, WIDTH))
+    return tuple(tuple(both + drawn.normal(size=(1, n, WIDTH)) for _ in range(2)) for _ in range(2))
+
+
+def improves(drawn, n):
+    both, one, other = (drawn.normal(size=(1, n, WIDTH)) for _ in range(3))
+    return (0.6 * both + one, 0.6 * both + other), (1.0 * both + one, 1.0 * both + other)
+
+
+def worsens(drawn, n):
+    before, after = improves(drawn, n)
+    return after, before
+
+
+def crash_with_rising_cosine(drawn, n):
+    before, after = improves(drawn, n)
+    common = 4 * drawn.normal(size=(1, 1, WIDTH))
+    return after, (before[0] + common, before[1] + common)
+
+
+def offset_added(drawn, n):
+    """A direction that all words of both languages share: cosines rise, ranks stay as they were."""
+    _, after = improves(drawn, n)
+    plain = tuple(np.where(np.arange(WIDTH) == 0, 0, side) for side in after)
+    even = tuple(side / np.linalg.norm(side, axis=2, keepdims=True) for side in plain)
+    return even, tuple(np.where(np.arange(WIDTH) == 0, 2, side) for side in even)
+
+
+def offset_taken_away(drawn, n):
+    before, after = offset_added(drawn, n)
+    return after, before
+
+
+def better_there_worse_back(drawn, n):
+    """Target words are found more often; back again, a few source words are nearest to all."""
+    before, after = improves(drawn, n)
+    common = drawn.normal(size=(1, 1, WIDTH))
+    source, target = 2 * after[0], 2 * after[1] - after[1] + common
+    source[:, : max(3, n // 10)] = 6 * common
+    return before, (source, target)
+
+
+CHANGES: dict[str, tuple[Twice, str]] = {
+    "nothing changed": (nothing_changed, "no clear change"),
+    "improved": (improves, "improved"),
+    "worse": (worsens, "worse"),
+    "better there, worse back": (better_there_worse_back, "mixed"),
+    "crash, cosine up": (crash_with_rising_cosine, "collapsed"),
+    "offset added": (offset_added, "no clear change"),
+    "offset taken away": (offset_taken_away, "no clear change"),
+}
+
+
+def said_of_lists(name: str, n: int, layers: int, draws: int, seed: int = 0) -> list[list[str]]:
+    """The verdicts on every layer of so many lists of a truth."""
+    make, _ = LISTS[name]
+    drawn = np.random.default_rng([seed, n, layers])
+    found = []
+    for _ in range(draws):
+        result = measured(*make(drawn, n, layers))
+        found.append([verdict(result, layer) for layer in range(layers)])
+    return found
+
+
+def said_of_changes(name: str, n: int, draws: int, seed: int = 0) -> list[str]:
+    """The verdicts on so many changes of a truth."""
+    make, _ = CHANGES[name]
+    drawn, pairs = np.random.default_rng([seed, n]), unlike_pairs(n)
+    found = []
+    for draw in range(draws):
+        before, after = (measured(pairs, vectors) for vectors in make(drawn, n))
+        found.append(change(before, after, 0, seed=draw).verdict)
+    return found
+
+
+def main(draws: int) -> None:
+    """Print how often each truth is called what."""
+    print("| truth | pairs | layers | called |\n|---|---|---|---|")
+    for n, layers in ((3, 33), (5, 1), (10, 1), (20, 1), (20, 33), (60, 1), (150, 1)):
+        for name in LISTS:
+            if layers > 1 and name != "noise":
+                continue
+            said = said_of_lists(name, n, layers, draws)
+            counted = Counter(words[0] for words in said) if layers == 1 else Counter(
+                next((word for word in words if word not in ("not discriminative", "too few pairs")), words[0])
+                for words in said
+            )  # fmt: skip
+            print(f"| {name} | {n} | {layers} | {_shares(counted, draws)} |", flush=True)
+    for n in (10, 20, 60, 150):
+        for name in CHANGES:
+            print(f"| {name} | {n} | 1 | {_shares(Counter(said_of_changes(name, n, draws)), draws)} |", flush=True)
+
+
+def _shares(counted: Counter, draws: int) -> str:
+    return ", ".join(f"{word} {100 * count / draws:.1f} %" for word, count in counted.most_common())
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 400)

@@ -1,0 +1,119 @@
+"""Are right words found more often than chance finds them? Permutation tests of reciprocal ranks.
+
+Target words change places among the pairs, and the right pairs' mean reciprocal rank is counted again. If the model
+does not know which word translates which, the list as it is looks like any of these. A permutation within groups asks
+more: target words of one length change places among themselves only, so what length alone finds is found again.
+
+Words that several pairs share would count several times, so of each group of pairs that share words one pair is tested.
+All layers and both directions see the same permutations, and a p value is corrected for all of them (the maximum of
+the standardised statistics, Westfall & Young 1993): whichever layer is looked at, a list of noise is called found in
+5 % of cases at most.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+PERMUTATIONS = 999
+DEEPEST = 50
+"""Ranks beyond this one count as never found: 1/50 is little, and the others need no sorting."""
+
+ALL, SPELLING, LENGTH, PIECES = "all", "spelling", "length", "pieces"
+CONTROLS = (ALL, SPELLING, LENGTH, PIECES)
+"""Every test: of all pairs; of those that do not look alike; of these within target words of one length, and within
+target words of as many pieces."""
+
+
+@dataclass(frozen=True)
+class Shuffles:
+    """The permutations of each test for one list.
+
+    tested (m,) are the indices of the pairs that are tested, one a group; of each control, counted (k,) are places in
+    `tested`, and partners (PERMUTATIONS, k) the places of the target words that they are given.
+    """
+
+    tested: np.ndarray
+    counted: Mapping[str, np.ndarray]
+    partners: Mapping[str, np.ndarray]
+
+
+def word_groups(source_index: np.ndarray, target_index: np.ndarray) -> np.ndarray:
+    """Pairs that share a word, directly or through other pairs, have one number: (n,) -> (n,)."""
+    a, b = source_index.max() + 1, target_index.max() + 1
+    links = coo_array((np.ones(len(source_index)), (source_index, a + target_index)), shape=(a + b, a + b))
+    return connected_components(links, directed=False)[1][source_index]
+
+
+@lru_cache(maxsize=8)
+def shuffles(
+    groups: tuple[int, ...], look_alike: tuple[bool, ...], lengths: tuple[int, ...], pieces: tuple[int, ...], seed: int
+) -> Shuffles:
+    """The permutations for a list, from each pair's group, its likeness, and its target word's length and pieces."""
+    tested = np.unique(groups, return_index=True)[1]
+    plain = np.flatnonzero(~np.array(look_alike)[tested])
+    strata = {
+        ALL: (np.arange(len(tested)), np.zeros(len(tested), dtype=int)),
+        SPELLING: (plain, np.zeros(len(plain), dtype=int)),
+        LENGTH: (plain, np.array(lengths)[tested][plain]),
+        PIECES: (plain, np.array(pieces)[tested][plain]),
+    }
+    # Each test draws anew from the seed, so that tests of the same pairs agree.
+    partners = {
+        name: counted[_within(stratum, np.random.default_rng(seed))] for name, (counted, stratum) in strata.items()
+    }
+    return Shuffles(tested, {name: counted for name, (counted, _) in strata.items()}, partners)
+
+
+def _within(strata: np.ndarray, drawn: np.random.Generator) -> np.ndarray:
+    """Permutations of k places within their strata: (k,) -> (PERMUTATIONS, k)."""
+    shuffled = np.argsort(strata + drawn.random((PERMUTATIONS, len(strata)), dtype=np.float32) * 0.999, axis=1)
+    found = np.empty_like(shuffled)
+    found[:, np.argsort(strata, kind="stable")] = shuffled
+    return found
+
+
+def reciprocal_ranks(scores: np.ndarray) -> np.ndarray:
+    """1 / rank of every column in its row, 0 beyond DEEPEST and where a score is no number: (m, m) -> (m, m)."""
+    rows = torch.from_numpy(np.nan_to_num(scores, nan=-np.inf))
+    best = rows.topk(min(DEEPEST, rows.shape[1]), dim=1)
+    values = torch.where(best.values == -np.inf, 0, 1 / torch.arange(1, best.indices.shape[1] + 1))
+    return torch.zeros_like(rows).scatter_(1, best.indices, values.float()).numpy()
+
+
+def statistics(found: Sequence[np.ndarray], draws: Shuffles) -> np.ndarray:
+    """Mean reciprocal rank, standardised, of the list and its permutations: (controls, 1 + PERMUTATIONS, directions).
+
+    Args:
+        found: for each direction the reciprocal ranks of every tested target word (column) and source word (row).
+    """
+    values = np.zeros((len(CONTROLS), 1 + PERMUTATIONS, len(found)))
+    for c, name in enumerate(CONTROLS):
+        counted, partners = draws.counted[name], draws.partners[name]
+        if not counted.size:
+            continue
+        places = np.concatenate([counted[None], partners]) + counted * len(draws.tested)  # (1 + P, k)
+        for way, ranks in enumerate(found):
+            sums = ranks.ravel().take(places).sum(axis=1, dtype=np.float64)  # (1 + P,)
+            spread = sums[1:].std()
+            values[c, :, way] = (sums - sums[1:].mean()) / spread if spread > 1e-9 else 0
+    return values
+
+
+def corrected_p_values(values: np.ndarray) -> dict[str, np.ndarray]:
+    """p values of each control, corrected for all layers and both directions, (layers, 2) each.
+
+    Args:
+        values: `statistics` of every layer, (layers, controls, 1 + PERMUTATIONS, 2).
+    """
+    found = {}
+    for c, name in enumerate(CONTROLS):
+        seen = values[:, c, 0]  # (layers, 2)
+        most = np.sort(values[:, c, 1:].max(axis=(0, 2)))  # (PERMUTATIONS,)
+        as_high = PERMUTATIONS - np.searchsorted(most, seen - 1e-9, side="left")
+        found[name] = (1 + as_high) / (1 + PERMUTATIONS)
+    return found
