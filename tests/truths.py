@@ -6,8 +6,7 @@ prints the table of docs/measures.md. Words are of made-up syllables, so that no
 """
 
 import sys
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 import numpy as np
@@ -259,26 +258,38 @@ def said_of_changes(name: str, n: int, draws: int, seed: int = 0) -> list[str]:
     return found
 
 
+NOTHING = ("noise", "hubs", "repeated words")
+SAYS_NOTHING = ("not discriminative", "too few pairs", "no clear change")
+SIZES = ((3, 33), (5, 1), (10, 1), (20, 1), (20, 33), (60, 1), (150, 1))
+
+
 def main(draws: int) -> None:
-    """Print how often each truth is called what."""
-    print("| truth | pairs | layers | called |\n|---|---|---|---|")
-    for n, layers in ((3, 33), (5, 1), (10, 1), (20, 1), (20, 33), (60, 1), (150, 1)):
-        for name in LISTS:
-            if layers > 1 and name != "noise":
-                continue
-            said = said_of_lists(name, n, layers, draws)
-            counted = Counter(words[0] for words in said) if layers == 1 else Counter(
-                next((word for word in words if word not in ("not discriminative", "too few pairs")), words[0])
-                for words in said
-            )  # fmt: skip
-            print(f"| {name} | {n} | {layers} | {_shares(counted, draws)} |", flush=True)
-    for n in (10, 20, 60, 150):
-        for name in CHANGES:
-            print(f"| {name} | {n} | 1 | {_shares(Counter(said_of_changes(name, n, draws)), draws)} |", flush=True)
+    """Print how often nothing is called something, and how often what is there gets its name."""
+    sizes = [f"{n} pairs" if layers == 1 else f"{n} pairs, any of {layers} layers" for n, layers in SIZES]
+    print(_row("nothing is there", *sizes), _row(*["---"] * (len(SIZES) + 1)), sep="\n")
+    for name in NOTHING:
+        said = [said_of_lists(name, n, layers, draws) for n, layers in SIZES]
+        print(
+            _row(name, *(_percent(any(w not in SAYS_NOTHING for w in words) for words in of_size) for of_size in said))
+        )
+    said = [said_of_changes("nothing changed", n, draws) if layers == 1 else [] for n, layers in SIZES]
+    print(_row("nothing changed", *(_percent(word not in SAYS_NOTHING for word in words) for words in said)))
+
+    print("", _row("truth, 150 pairs", "must be called", "is"), _row("---", "---", "---"), sep="\n")
+    for name, (_, must) in LISTS.items():
+        print(_row(name, must, _percent(words == [must] for words in said_of_lists(name, 150, 1, draws))))
+    for name, (_, must) in CHANGES.items():
+        print(_row(name, must, _percent(word == must for word in said_of_changes(name, 150, draws))))
 
 
-def _shares(counted: Counter, draws: int) -> str:
-    return ", ".join(f"{word} {100 * count / draws:.1f} %" for word, count in counted.most_common())
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _percent(found: Iterable[bool]) -> str:
+    """A share of draws; a dash where there are none."""
+    counted = list(found)
+    return f"{100 * sum(counted) / len(counted):.1f} %" if counted else "–"
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def test_a_first_visit_finds_a_curve_with_its_control_a_guide_examples_and_adapt
     expect(page.locator("#reading")).to_contain_text("lugha-mini")
     legend = page.locator("#curve .legendtext")
     expect(legend.filter(has_text="right pairs")).to_have_count(1)
-    expect(legend.filter(has_text="wrong pairs")).to_have_count(1)
+    expect(legend.filter(has_text="wrong pairs")).to_have_count(2)
 
     page.get_by_text("How to read this, in two minutes").click()
     guide = page.locator("#guide")
@@ -50,7 +50,7 @@ def test_typing_pairs_and_laying_an_adapter_over_them(shared_page: Page):
     expect(page.locator("#alignment-warning")).to_contain_text("A slip of the hand? mjai, water. → write maji, water")
     expect(page.locator("#alignment-warning")).to_contain_text("The two sides look swapped: lion, simba.")
     choose(page, "#adapter", "mini-corrected")
-    expect(page.locator("#curve .legendtext").filter(has_text="mini-corrected")).to_have_count(2)
+    expect(page.locator("#curve .legendtext").filter(has_text="mini-corrected")).to_have_count(3)
     expect(page.locator("#reading")).to_contain_text("mini-corrected")
     # The file holds both, each by its name, and is named after them.
     with page.expect_download() as download:
@@ -250,4 +250,4 @@ def test_an_adapter_is_brought_from_a_file_used_and_downloaded(page: Page, tmp_p
     expect(page.locator("#adapter input")).to_have_value("other")
     choose(page, "#adapter", "Mine")
     page.click("#measure")
-    expect(page.locator("#curve .legendtext").filter(has_text="Mine")).to_have_count(2)
+    expect(page.locator("#curve .legendtext").filter(has_text="Mine")).to_have_count(3)

@@ -4,8 +4,9 @@ import pytest
 
 from tli_core.encoding.tokens import subwords
 from tli_core.lists.formats import format_pairs, parse_pairs
+from tli_core.lists.leaks import leak_notice
 from tli_core.lists.lexicon import SPLITS, lexicon, shipped
-from tli_core.lists.lint import apply, leak_notice, likely_typos, lint, read_by_byte
+from tli_core.lists.lint import apply, likely_typos, lint, read_by_byte
 from tli_core.lists.pairs import WordPair
 from tli_core.reports.notices import worded
 

@@ -8,7 +8,7 @@ from typing import Any
 import tli_core as core
 from tli_core.cli.common import add_model, layer_argument, load, print_progress, print_result, read_list
 from tli_core.lists.formats import PairList
-from tli_core.lists.lint import leak_notice
+from tli_core.lists.leaks import leak_notice
 from tli_core.models.registry import OWN_ADAPTERS, check_adapter_name
 from tli_core.reports.notices import worded
 from tli_core.training.config import SETTINGS, Setting

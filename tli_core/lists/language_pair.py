@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -22,6 +23,19 @@ class Language:
 
     code: str
     name: str
+
+
+@dataclass(frozen=True)
+class Inflection:
+    """How forms of one word differ, as far as is needed to see that two are of one word.
+
+    infinitives: beginnings of verbs. classes: beginnings that stand for each other, as of singular and plural. plurals:
+    endings, each with what stands in the singular instead.
+    """
+
+    infinitives: tuple[str, ...]
+    classes: tuple[tuple[str, ...], ...] = ()
+    plurals: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,7 @@ class LanguagePair:
     """Two languages and what measuring and showing them needs.
 
     translations: the prompts that ask for a translation, to_target first. probes: the published kinds of question.
-    source_infinitives and target_infinitives: how infinitives begin. source_sentences and target_sentences: plain
+    source_inflection and target_inflection: how forms of a word differ. source_sentences and target_sentences: plain
     sentences for perplexity. lexicon: the file of its word list.
     """
 
@@ -53,8 +67,8 @@ class LanguagePair:
     target: Language
     translations: tuple[Template, Template]
     probes: tuple[Template, ...]
-    source_infinitives: tuple[str, ...]
-    target_infinitives: tuple[str, ...]
+    source_inflection: Inflection
+    target_inflection: Inflection
     source_sentences: tuple[str, ...]
     target_sentences: tuple[str, ...]
     lexicon: Path
@@ -103,10 +117,15 @@ def language_pair(key: str = DEFAULT) -> LanguagePair:
             Template(f"Translate to {source.name}", read["prompts"]["to_source"], shows),
         ),
         probes=tuple(Template(**probe) for probe in read["probes"]),
-        source_infinitives=tuple(read["infinitives"]["source"]),
-        target_infinitives=tuple(read["infinitives"]["target"]),
+        source_inflection=_inflection(read["inflection"]["source"]),
+        target_inflection=_inflection(read["inflection"]["target"]),
         source_sentences=tuple(read["sentences"]["source"]),
         target_sentences=tuple(read["sentences"]["target"]),
         lexicon=folder / "lexicon.csv",
         page=PageTexts(**read["page"]),
     )
+
+
+def _inflection(read: Mapping[str, Any]) -> Inflection:
+    classes = tuple(tuple(prefixes) for prefixes in read.get("classes", ()))
+    return Inflection(tuple(read["infinitives"]), classes, tuple(read.get("plurals", {}).items()))

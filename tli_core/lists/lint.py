@@ -8,14 +8,12 @@ from functools import lru_cache
 
 from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import language_pair
+from tli_core.lists.leaks import HYPHENS, leaks_of
 from tli_core.lists.lexicon import lexicon
 from tli_core.lists.pairs import WordPair, normalise
-from tli_core.notices import Notice, notice
 
 MANY_SUBWORDS = 6
 """A word in more pieces than this is a mean over fragments more than a word."""
-
-HYPHENS = ("-", "–", "‑")
 
 TYPO_SIMILARITY = 0.75
 """Words that share at least this part of their letters, in order, count as two spellings of one word: two swapped
@@ -47,7 +45,7 @@ def lint(
     found = [
         *_wording(pairs),
         *_repeats(pairs),
-        *leaks(trained, pairs),
+        *_leaks(trained, pairs),
         *(_fragments(pairs, subwords) if subwords else ()),
     ]
     return tuple(sorted(found, key=lambda finding: finding.index))
@@ -75,38 +73,15 @@ def apply(pairs: Sequence[WordPair], findings: Iterable[Finding]) -> tuple[WordP
     return tuple(row for row in rows if row is not None)
 
 
-def shared_words(trained: Sequence[WordPair], control: Sequence[WordPair]) -> tuple[set[str], set[str]]:
-    """The Swahili and the English words of a control list that are also in the trained list."""
-    source = {normalise(pair.source) for pair in trained} & {normalise(pair.source) for pair in control}
-    taught = {normalise(target) for pair in trained for target in pair.accepted}
-    return source, taught & {normalise(pair.target) for pair in control}
-
-
-def leaks(trained: Sequence[WordPair], control: Sequence[WordPair]) -> Iterator[Finding]:
+def _leaks(trained: Sequence[WordPair], control: Sequence[WordPair]) -> Iterator[Finding]:
     """Control pairs that hold a word of the trained list; accepting takes them out of the control list."""
-    source, target = shared_words(trained, control)
-    for index, pair in enumerate(control):
-        both = [word for word, seen in ((pair.source, source), (pair.target, target)) if normalise(word) in seen]
-        if both:
-            text = translate("{words} is also trained on, so this pair does not test unseen words.",
-                       words=", ".join(map(repr, both)))  # fmt: skip
-            yield Finding(N_("leak"), index, text, translate("leave it out"))
-
-
-def leak_notice(trained: Sequence[WordPair], control: Sequence[WordPair]) -> Notice | None:
-    """What to say of words that both lists hold; None where there are none."""
-    source, target = shared_words(trained, control)
-    if not source and not target:
-        return None
-    source_language, target_language = language_pair().names
-    return notice(
-        "leak",
-        source=len(source),
-        target=len(target),
-        source_language=source_language,
-        target_language=target_language,
-        named=", ".join(sorted(source | target)[:5]),
-    )
+    for index, met in leaks_of(trained, control):
+        words = ", ".join(
+            repr(word) if normalise(word) == normalise(known) else f"{word!r} ({known!r})"
+            for word, known in met.items()
+        )
+        text = translate("{words} is also trained on, so this pair does not test unseen words.", words=words)
+        yield Finding(N_("leak"), index, text, translate("leave it out"))
 
 
 def _wording(pairs: Sequence[WordPair]) -> Iterator[Finding]:
@@ -257,7 +232,7 @@ def _one_gloss(pair: WordPair) -> WordPair | None:
     source, target = ([part for part in map(str.strip, re.split(r"[,;/]", word)) if part] for word in pair[:2])
     if (len(source) < 2 and len(target) < 2) or not source or not target:
         return None
-    to, *_ = language_pair().target_infinitives
+    to, *_ = language_pair().target_inflection.infinitives
     more = [f"{to}{word}" if target[0].startswith(to) and not word.startswith(to) else word for word in target]
     return WordPair(source[0], target[0], tuple(dict.fromkeys((*pair.glosses, *more[1:]))))
 
@@ -273,9 +248,9 @@ def _both_infinitives(pair: WordPair) -> WordPair | None:
     Not every word with ku- is a verb (kuku is a hen, kura a vote), so `to` is added only where the lexicon knows the
     English verb and does not know the Swahili word as anything else.
     """
-    ku, *_ = language_pair().source_infinitives
-    to, *_ = language_pair().target_infinitives
-    verb = pair.source.startswith(language_pair().source_infinitives)
+    ku, *_ = language_pair().source_inflection.infinitives
+    to, *_ = language_pair().target_inflection.infinitives
+    verb = pair.source.startswith(language_pair().source_inflection.infinitives)
     verbs, others = _lexicon_verbs()
     known = normalise(f"{to}{pair.target}") in verbs and normalise(pair.source) not in others
     if verb and known and not pair.target.startswith(to):
@@ -289,7 +264,7 @@ def _both_infinitives(pair: WordPair) -> WordPair | None:
 def _lexicon_verbs() -> tuple[frozenset[str], frozenset[str]]:
     """The lexicon's English infinitives, and its Swahili words that are no verbs."""
     target = (normalise(word) for entry in lexicon() for word in entry.pair.accepted)
-    verbs = frozenset(word for word in target if word.startswith(language_pair().target_infinitives))
+    verbs = frozenset(word for word in target if word.startswith(language_pair().target_inflection.infinitives))
     return verbs, frozenset(normalise(entry.pair.source) for entry in lexicon() if entry.pos != "verb")
 
 

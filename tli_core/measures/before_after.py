@@ -7,7 +7,7 @@ import numpy as np
 
 from tli_core.encoding.tokens import subwords
 from tli_core.i18n import N_, translate
-from tli_core.lists.lint import leak_notice
+from tli_core.lists.leaks import leak_notice
 from tli_core.lists.pairs import WordPair, pair_digest
 from tli_core.measures.alignment import measure
 from tli_core.measures.linear_map import LinearMap, map_base

@@ -167,7 +167,7 @@ def _takes(kind: str, pair: WordPair) -> bool:
     """Whether a prompt that takes this kind of word has a place for the pair; the lexicon knows its nouns."""
     if kind == "noun":
         return pair.source in _nouns()
-    return kind == "any" or pair.target.startswith(language_pair().target_infinitives)
+    return kind == "any" or pair.target.startswith(language_pair().target_inflection.infinitives)
 
 
 @lru_cache(maxsize=1)

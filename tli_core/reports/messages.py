@@ -225,16 +225,24 @@ def linear_sentence(report: EvaluationReport) -> str:
         )
         for way, language in language_pair().answers.items()
     )
-    gave = [p <= LEVEL and change >= LEAST_CHANGE for change, p in more.values()]
-    told = N_(
-        "Changing the model gave more than a linear map on the untouched base, fitted on the same {n} pairs: {ways}."
-    )
-    if not any(gave):
+    better = any(p <= LEVEL and moved >= LEAST_CHANGE for moved, p in more.values())
+    worse = any(p <= LEVEL and moved <= -LEAST_CHANGE for moved, p in more.values())
+    if better and not worse:
         told = N_(
-            "A linear map on the untouched base, fitted on the same {n} pairs, finds the {list} list as well as the "
+            "On the {list} list, changing the model gave more than a linear map on the untouched base, fitted on the "
+            "same {n} pairs: {ways}."
+        )
+    elif worse and not better:
+        told = N_(
+            "On the {list} list, a linear map on the untouched base, fitted on the same {n} pairs, finds more than the "
             "adapter: {ways}."
         )
-    return translate(told, n=linear.fitted_on, list=translate(last.name), ways=ways)
+    else:
+        told = N_(
+            "On the {list} list, a linear map on the untouched base, fitted on the same {n} pairs, stands beside the "
+            "adapter: {ways}."
+        )
+    return translate(told, n=f"{linear.fitted_on:,}", list=translate(last.name), ways=ways)
 
 
 def pilot_sentence(pilot: Pilot) -> str:

@@ -15,8 +15,8 @@ import tli_core as core
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs
 from tli_core.lists.language_pair import language_pair
+from tli_core.lists.leaks import leak_notice
 from tli_core.lists.lexicon import shipped
-from tli_core.lists.lint import leak_notice
 from tli_core.models.registry import check_adapter_name
 from tli_core.training.config import SETTINGS, Setting
 from tli_core.training.presets import configured

@@ -13,8 +13,8 @@ from typing import Any
 import tli_core as core
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs, read_pairs
+from tli_core.lists.leaks import leaks_of
 from tli_core.lists.lexicon import shipped
-from tli_core.lists.lint import leaks
 from tli_core.lists.pairs import WordPair
 from tli_core.training.config import SETTINGS, TrainingConfig
 from tli_core.training.presets import configured
@@ -80,7 +80,7 @@ class TrainingRequest:
 def held_out(pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:
     """The shipped control pairs that share no word with the pairs to train on."""
     control = shipped("control")
-    leaking = {finding.index for finding in leaks(pairs, control)}
+    leaking = {index for index, _ in leaks_of(pairs, control)}
     return tuple(pair for i, pair in enumerate(control) if i not in leaking)
 
 
