@@ -37,7 +37,8 @@ def verdict(result: LayerAlignment, layer: int) -> str:
     `above chance`: something is found, in a list too short for more to be said.
     `spelling`: nothing is found but what words that look alike explain. `length`: nor but what the target words'
     length, or their number of pieces, explains. `not discriminative`: nothing is found. `too few pairs`: fewer than
-    FEWEST that share no word. `no numbers`: vectors are not finite.
+    FEWEST that share no word, or, where not most look alike, that do not look alike. `no numbers`: vectors are
+    not finite.
     """
     if not np.isfinite(result.cosine[:, layer]).all():
         return N_("no numbers")
@@ -47,7 +48,9 @@ def verdict(result: LayerAlignment, layer: int) -> str:
     if not below[ALL].any():
         return N_("not discriminative")
     if not (below[ALL] & below[SPELLING]).any():
-        return N_("spelling")
+        unlike = len(np.unique(result.groups[~result.look_alike]))
+        mostly_alike = result.look_alike.mean() >= 0.5
+        return N_("spelling") if mostly_alike or unlike >= FEWEST else N_("too few pairs")
     if result.few:  # hardly two target words are of one length, and a share of them says little
         return N_("above chance")
     found = below[ALL] & below[SPELLING] & below[LENGTH] & below[PIECES]

@@ -113,7 +113,7 @@ class EvaluateTab:
                 interactive=False,
                 wrap=True,
                 column_widths=["34%", "33%", "33%"],
-                max_height=1000,
+                max_height=1500,
                 elem_id="evaluate-table",
             )
             with gr.Accordion(N_("What the measures are"), open=False):
