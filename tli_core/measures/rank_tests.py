@@ -49,7 +49,7 @@ def word_groups(source_index: np.ndarray, target_index: np.ndarray) -> np.ndarra
     return connected_components(links, directed=False)[1][source_index]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)  # the trained list's and the control list's; 32 MB each for 2,000 pairs
 def shuffles(
     groups: tuple[int, ...], look_alike: tuple[bool, ...], lengths: tuple[int, ...], pieces: tuple[int, ...], seed: int
 ) -> Shuffles:
@@ -64,7 +64,8 @@ def shuffles(
     }
     # Each test draws anew from the seed, so that tests of the same pairs agree.
     partners = {
-        name: counted[_within(stratum, np.random.default_rng(seed))] for name, (counted, stratum) in strata.items()
+        name: counted.astype(np.int32)[_within(stratum, np.random.default_rng(seed))]
+        for name, (counted, stratum) in strata.items()
     }
     return Shuffles(tested, {name: counted for name, (counted, _) in strata.items()}, partners)
 
