@@ -129,6 +129,17 @@ def test_centring_removes_what_a_language_has_in_common():
     pooled = states(pool + shift, pool, tuple(WordPair(f"r{i}", f"q{i}") for i in range(40)))
     result = align(own, pooled, SOURCE)
     assert result.scores["centred"][0] == pytest.approx(1.0, abs=1e-5) and result.matched[0] < 0.5
+    assert result.scores["p_at_1_centred"][0].all() and result.scores["p_at_1_standardised"][0].all()
+
+
+def test_standardising_takes_a_rogue_dimension_away():
+    words, pool = noise(30, 16, 1), noise(40, 16, 2)
+    loud = torch.tensor([15.0] + [1.0] * 15)
+    sides = words * loud, (words + torch.cat([3 * noise(30, 1, 3), torch.zeros(30, 15)], dim=1)) * loud
+    pooled = states(pool * loud, pool * loud, tuple(WordPair(f"r{i}", f"q{i}") for i in range(40)))
+    result = align(states(*sides), pooled, SOURCE)
+    plain, even = result.retrieval["to_target"].p_at_1[0], result.scores["p_at_1_standardised"][0].mean()
+    assert plain < 0.75 and even > 0.9
 
 
 def test_one_pair_gets_its_band_and_rank_from_the_reference_pool():

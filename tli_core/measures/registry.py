@@ -112,13 +112,37 @@ def _mexa(view: LayerView) -> np.ndarray:
 
 def _centred(view: LayerView) -> float:
     """Matched cosine after each language's mean over the reference pool is taken away."""
+    return float(_rescaled_cosines(view, standardise=False).diagonal().mean())
+
+
+def _p_at_1_centred(view: LayerView) -> np.ndarray:
+    return _found(view, _rescaled_cosines(view, standardise=False))
+
+
+def _p_at_1_standardised(view: LayerView) -> np.ndarray:
+    return _found(view, _rescaled_cosines(view, standardise=True))
+
+
+def _rescaled_cosines(view: LayerView, standardise: bool) -> np.ndarray:
+    """Cosines (n, n) of the pairs' words after each language's mean over the reference pool is taken away.
+
+    Args:
+        standardise: whether every dimension is also divided by its spread there (Timkey & van Schijndel 2021).
+    """
     states, reference, layer = view.states, view.reference, view.layer
-    source = states.source[layer] - reference.source[layer].mean(dim=0)  # (a, d)
-    target = states.target[layer] - reference.target[layer].mean(dim=0)  # (b, d)
-    pairwise = torch.nn.functional.cosine_similarity(
-        source[states.source_index], target[states.target_index], dim=-1
-    )  # (n,)
-    return float(pairwise.mean())
+    sides = []
+    for own, pool in ((states.source, reference.source), (states.target, reference.target)):
+        rows = own[layer] - pool[layer].mean(dim=0)  # (a, d)
+        spread = pool[layer].std(dim=0) if standardise else torch.ones(rows.shape[1])
+        sides.append(torch.nn.functional.normalize(rows / spread.clamp(min=1e-12), dim=-1))
+    cosines = (sides[0] @ sides[1].T).numpy()  # (a, b)
+    return cosines[states.source_index][:, states.target_index]
+
+
+def _found(view: LayerView, cosines: np.ndarray) -> np.ndarray:
+    """Whether each pair's words find each other, by the mean of both directions: (n, n) -> (n,), 0, 0.5 or 1."""
+    others, diagonal = np.where(view.is_wrong, cosines, -np.inf), cosines.diagonal()
+    return ((diagonal > others.max(axis=1)) * 1.0 + (diagonal > others.max(axis=0))) / 2
 
 
 def _gap_interval(result: LayerAlignment) -> np.ndarray:
@@ -233,6 +257,24 @@ MEASURES = (
         read=lambda result, way: result.retrieval[way].csls_rank == 1,
         share=True,
         both_ways=True,
+        in_table=False,
+        in_evaluation=True,
+    ),
+    Measure(
+        "p_at_1_centred",
+        N_("P@1 centred"),
+        N_("P@1 of both directions after each language's mean over the reference pool is taken away."),
+        compute=_p_at_1_centred,
+        share=True,
+        in_table=False,
+        in_evaluation=True,
+    ),
+    Measure(
+        "p_at_1_standardised",
+        N_("P@1 standardised"),
+        N_("The same with every dimension divided by its spread, so that none outweighs the rest (arXiv 2109.04404)."),
+        compute=_p_at_1_standardised,
+        share=True,
         in_table=False,
         in_evaluation=True,
     ),
