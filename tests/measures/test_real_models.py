@@ -12,6 +12,7 @@ from tli_core.encoding.pooled_states import pooled_states
 from tli_core.lists.lexicon import shipped
 from tli_core.measures.alignment import measure
 from tli_core.measures.artefacts import SINK_RATIO
+from tli_core.measures.verdicts import verdict
 from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement
 from tli_core.models.tokenizer import PrefixToken
@@ -45,3 +46,10 @@ def test_a_prefix_keeps_the_words_of_smollm2_from_being_its_attention_sink(smoll
     bare = measure(smollm2, pairs)
     assert any("attention sink" in worded(warning) for warning in bare.warnings)
     assert bare.mismatched[12:29].min() > 0.99
+
+
+def test_what_smollm2_finds_of_swahili_is_spelling_at_most(smollm2):
+    """It was trained on English: whatever it finds looks alike, and is as much as letters alone find."""
+    result = measure(smollm2, shipped("control"))
+    assert {verdict(result, layer) for layer in range(len(result.names))} == {"not discriminative", "spelling"}
+    assert max(result.retrieval["to_target"].p_at_1) <= 1.5 * max(result.spelling_alone)
