@@ -162,6 +162,21 @@ def synonyms(drawn, n, layers):
     return pairs, shared(drawn, n, layers, 1.2)
 
 
+def of_all_lengths(drawn, n, layers):
+    """Right words are found, but no two target words are of one length: nothing tells it from length."""
+    long = tuple("eoyfhkpst"[i % 9] * 3 + "tsph"[i % 4] * i for i in range(n))
+    return tuple(map(WordPair, words(n, 1, "aiubdgmnw"), long)), shared(drawn, n, layers, 1.2)
+
+
+def many_to_one(drawn, n, layers):
+    """Right words are found, but there are six of them for all source words."""
+    targets = words(6, 2, "eoyfhkpst")
+    source, target = shared(drawn, 6, layers, 1.2)
+    pairs = tuple(WordPair(word, targets[i % 6]) for i, word in enumerate(words(n, 1, "aiubdgmnw")))
+    own = np.arange(n) % 6
+    return pairs, (source[:, own] + 0.3 * drawn.normal(size=(layers, n, WIDTH)), target[:, own])
+
+
 LISTS: dict[str, tuple[List, str]] = {
     "noise": (noise, "not discriminative"),
     "hubs": (hubs, "not discriminative"),
@@ -172,6 +187,8 @@ LISTS: dict[str, tuple[List, str]] = {
     "loans": (loans, "spelling"),
     "tiny effect": (tiny_effect, "weak"),
     "repeated words": (repeated, "not discriminative"),
+    "of all lengths": (of_all_lengths, "above chance"),
+    "many to one": (many_to_one, "above chance"),
     "synonyms": (synonyms, "too few pairs"),
 }
 
@@ -216,6 +233,17 @@ def offset_taken_away(drawn, n):
     return after, before
 
 
+def all_alike_then_noise(drawn, n):
+    """Vectors that are all the same rank every word last; noise ranks them by chance, and knows no more."""
+    alike = np.ones((1, n, WIDTH))
+    return (alike, alike), shared(drawn, n, 1, 0)
+
+
+def noise_then_all_alike(drawn, n):
+    before, after = all_alike_then_noise(drawn, n)
+    return after, before
+
+
 def better_there_worse_back(drawn, n):
     """Target words are found more often; back again, a few source words are nearest to all."""
     before, after = improves(drawn, n)
@@ -229,6 +257,8 @@ CHANGES: dict[str, tuple[Twice, str]] = {
     "nothing changed": (nothing_changed, "no clear change"),
     "improved": (improves, "improved"),
     "worse": (worsens, "worse"),
+    "all alike, then noise": (all_alike_then_noise, "no clear change"),
+    "noise, then all alike": (noise_then_all_alike, "no clear change"),
     "better there, worse back": (better_there_worse_back, "mixed"),
     "crash, cosine up": (crash_with_rising_cosine, "collapsed"),
     "offset added": (offset_added, "no clear change"),

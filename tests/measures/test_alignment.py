@@ -14,7 +14,7 @@ from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import align, measure, measure_by_pooling
 from tli_core.measures.registry import MATCHED
 from tli_core.measures.result import LayerAlignment
-from tli_core.measures.retrieval import auc, best_rank, csls, mexa
+from tli_core.measures.retrieval import auc, beats_wrong, best_rank, csls
 from tli_core.measures.verdicts import change, verdict
 from tli_core.models.loaded_model import Provenance
 from tli_core.reports.notices import worded
@@ -92,7 +92,8 @@ def test_auc_counts_ties_half():
 
 
 def test_mexa_needs_row_and_column():
-    assert mexa(np.array([[0.9, 0.1], [0.95, 0.96]]), ~np.eye(2, dtype=bool)).tolist() == [False, True]
+    row, column = beats_wrong(np.array([[0.9, 0.1], [0.95, 0.96]]), ~np.eye(2, dtype=bool))
+    assert (row & column).tolist() == [False, True]
 
 
 def test_csls_lowers_a_hub():
@@ -283,7 +284,7 @@ def test_what_is_no_number_finds_nothing():
     one = np.array([[0.9, 0.1, 0.1], [np.nan, 0.8, 0.1], [0.1, 0.1, np.nan]])
     assert best_rank(one, right).tolist() == [1, 2, 3]
     assert np.isnan(auc(np.array([np.nan]), np.array([0.1]))) and np.isnan(auc(np.array([0.1]), np.array([np.nan])))
-    assert not mexa(nothing, ~right).any()
+    assert not np.any(beats_wrong(nothing, ~right))
 
 
 def test_a_model_whose_vectors_are_no_numbers_is_named_and_never_aligned(tiny, pairs):

@@ -208,6 +208,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         wrong_cosine=wrong_mean.T,
         groups=groups,
         look_alike=look_alike,
+        movable=draws.movable,
         p_values=corrected_p_values(stacked["statistics"]),
         prefix_share=states.prefix_share,
         rogue_share=rogue_share,

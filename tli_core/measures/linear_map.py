@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tli_core.encoding.pair_states import embed_pairs
+from tli_core.encoding.pooled_states import layer_states
+from tli_core.encoding.tokens import encode
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.result import Retrieval
 from tli_core.measures.retrieval import best_rank, csls
@@ -50,9 +51,9 @@ def map_base(
     """
     if len(trained) < FEWEST_TO_FIT:
         return None
-    known, asked = (embed_pairs(loaded, pairs, None, "words") for pairs in (trained, held_out))
-    source = known.source[layer][known.source_index]  # (n, d)
-    target = known.target[layer][known.target_index]  # (n, d)
+    vectors = _at_layer(loaded, (*trained, *held_out), layer)
+    source = torch.stack([vectors[pair.source] for pair in trained])  # (n, d)
+    target = torch.stack([vectors[pair.target] for pair in trained])  # (n, d)
     if not (source.isfinite().all() and target.isfinite().all()):
         return None
     back = torch.arange(len(trained)) % HELD_BACK == 0
@@ -61,14 +62,32 @@ def map_base(
         for shrinkage, fitted in _fit(source[~back], target[~back], SHRINKAGE).items()
     }
     best = max(SHRINKAGE, key=tried.__getitem__)
-    cosines = _cosines(_fit(source, target, (best,))[best], asked.source[layer], asked.target[layer])  # (a, b)
-    right, corrected = right_table(asked), csls(cosines)
+    (source_words, source_index), (target_words, target_index) = (
+        _numbered([getattr(pair, side) for pair in held_out]) for side in ("source", "target")
+    )
+    asked = (torch.stack([vectors[word] for word in words]) for words in (source_words, target_words))
+    cosines = _cosines(_fit(source, target, (best,))[best], *asked)  # (a, b)
+    right, corrected = right_table(held_out, source_index, target_words), csls(cosines)
     ranks = {
-        "to_target": (best_rank(cosines, right), best_rank(corrected, right), asked.source_index),
-        "to_source": (best_rank(cosines.T, right.T), best_rank(corrected.T, right.T), asked.target_index),
+        "to_target": (best_rank(cosines, right), best_rank(corrected, right), source_index),
+        "to_source": (best_rank(cosines.T, right.T), best_rank(corrected.T, right.T), target_index),
     }
     retrieval = {way: Retrieval(rank[None, of], hubless[None, of]) for way, (rank, hubless, of) in ranks.items()}
     return LinearMap(layer, retrieval, len(trained), best)
+
+
+@torch.inference_mode()
+def _at_layer(loaded: LoadedModel, pairs: Sequence[WordPair], layer: int) -> dict[str, Tensor]:
+    """The base's vector of every word of the pairs at one layer, (d,) each; all layers might fill gigabytes."""
+    words = list(dict.fromkeys(word for pair in pairs for word in pair[:2]))
+    with loaded.using(None) as model:
+        return dict(zip(words, layer_states(model, encode(loaded.tokenizer, words), layer, "words").cpu(), strict=True))
+
+
+def _numbered(words: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Distinct words, and for each given word the number of its own."""
+    numbers = {word: i for i, word in enumerate(dict.fromkeys(words))}
+    return list(numbers), np.array([numbers[word] for word in words])
 
 
 @dataclass(frozen=True)

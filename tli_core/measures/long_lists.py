@@ -60,6 +60,7 @@ _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
     "scores": lambda parts, sizes: {k: _score([part.scores[k] for part in parts], sizes) for k in parts[0].scores},
     "groups": lambda parts, sizes: _groups([part.groups for part in parts]),
     "look_alike": lambda parts, sizes: _whole(parts, "look_alike"),
+    "movable": lambda parts, sizes: {key: sum(part.movable[key] for part in parts) for key in parts[0].movable},
     # Twice the mean of p values is one, whatever their dependence (Rüschendorf 1982).
     "p_values": lambda parts, sizes: {
         key: np.minimum(1, 2 * np.mean([part.p_values[key] for part in parts], axis=0)) for key in parts[0].p_values

@@ -41,6 +41,11 @@ class Shuffles:
     counted: Mapping[str, np.ndarray]
     partners: Mapping[str, np.ndarray]
 
+    @property
+    def movable(self) -> dict[str, int]:
+        """How many pairs of each control have another to change places with."""
+        return {name: int((moved != self.counted[name]).any(axis=0).sum()) for name, moved in self.partners.items()}
+
 
 def word_groups(source_index: np.ndarray, target_index: np.ndarray) -> np.ndarray:
     """Pairs that share a word, directly or through other pairs, have one number: (n,) -> (n,)."""

@@ -5,6 +5,7 @@ To add one, write a function of a `LayerView` and an entry in MEASURES. Whatever
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ import torch
 from tli_core.encoding.pair_states import PairStates
 from tli_core.i18n import N_
 from tli_core.measures.result import DIRECTIONS, LayerAlignment
-from tli_core.measures.retrieval import auc, mexa
+from tli_core.measures.retrieval import auc, beats_wrong
 from tli_core.measures.significance import mean_interval, share_interval
 
 
@@ -34,6 +35,11 @@ class LayerView:
     states: PairStates
     reference: PairStates
     layer: int
+
+    @cached_property
+    def centred(self) -> np.ndarray:
+        """Cosines (n, n) after each language's mean over the reference pool is taken away."""
+        return _rescaled_cosines(self, standardise=False)
 
 
 @dataclass(frozen=True)
@@ -107,20 +113,21 @@ def _mean(cosines: np.ndarray) -> float:
 
 
 def _mexa(view: LayerView) -> np.ndarray:
-    return mexa(view.own, view.is_wrong)
+    there, back = beats_wrong(view.own, view.is_wrong)
+    return there & back
 
 
 def _centred(view: LayerView) -> float:
     """Matched cosine after each language's mean over the reference pool is taken away."""
-    return float(_rescaled_cosines(view, standardise=False).diagonal().mean())
+    return float(view.centred.diagonal().mean())
 
 
 def _p_at_1_centred(view: LayerView) -> np.ndarray:
-    return _found(view, _rescaled_cosines(view, standardise=False))
+    return _found(view.centred, view.is_wrong)
 
 
 def _p_at_1_standardised(view: LayerView) -> np.ndarray:
-    return _found(view, _rescaled_cosines(view, standardise=True))
+    return _found(_rescaled_cosines(view, standardise=True), view.is_wrong)
 
 
 def _rescaled_cosines(view: LayerView, standardise: bool) -> np.ndarray:
@@ -139,10 +146,9 @@ def _rescaled_cosines(view: LayerView, standardise: bool) -> np.ndarray:
     return cosines[states.source_index][:, states.target_index]
 
 
-def _found(view: LayerView, cosines: np.ndarray) -> np.ndarray:
+def _found(cosines: np.ndarray, wrong: np.ndarray) -> np.ndarray:
     """Whether each pair's words find each other, by the mean of both directions: (n, n) -> (n,), 0, 0.5 or 1."""
-    others, diagonal = np.where(view.is_wrong, cosines, -np.inf), cosines.diagonal()
-    return ((diagonal > others.max(axis=1)) * 1.0 + (diagonal > others.max(axis=0))) / 2
+    return np.mean(beats_wrong(cosines, wrong), axis=0)
 
 
 def _gap_interval(result: LayerAlignment) -> np.ndarray:

@@ -54,7 +54,8 @@ class LayerAlignment:
     wrong_from says which, and every figure about wrong pairs is of those.
     spelling_alone is the P@1 of a system that only sees letters, in both DIRECTIONS.
     groups (n,) numbers the pairs that share words, look_alike (n,) marks those whose words look alike, and p_values are
-    those of each of `rank_tests.CONTROLS`, (layers, 2) for the two DIRECTIONS, corrected for all layers.
+    those of each of `rank_tests.CONTROLS`, (layers, 2) for the two DIRECTIONS, corrected for all layers; movable is how
+    many pairs each of them can move.
     prefix_share and rogue_share (layers,) tell how much of the vectors' squared norm comes from BOS, and from each
     vector's three largest dimensions.
     """
@@ -71,6 +72,7 @@ class LayerAlignment:
     wrong_cosine: np.ndarray
     groups: np.ndarray
     look_alike: np.ndarray
+    movable: Mapping[str, int]
     p_values: Mapping[str, np.ndarray]
     prefix_share: np.ndarray
     rogue_share: np.ndarray

@@ -24,15 +24,17 @@ def auc(right: np.ndarray, wrong: np.ndarray) -> float:
     return float((below + upto).mean() / 2 / wrong.size)
 
 
-def mexa(cosines: np.ndarray, wrong: np.ndarray) -> np.ndarray:
-    """Whether a pair's own cosine beats every wrong pair's in its row and column: (n,) (Kargaran et al. 2024).
+def beats_wrong(cosines: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whether a pair's own cosine beats every wrong pair's in its row, and in its column: (n,) each.
+
+    Where both are so, MEXA counts the pair (Kargaran et al. 2024).
 
     Args:
         cosines, wrong: (n, n), right pairs on the diagonal; where there is a wrong pair.
     """
     others = np.where(wrong, cosines, -np.inf)
     diagonal = cosines.diagonal()
-    return (diagonal > others.max(axis=1)) & (diagonal > others.max(axis=0))
+    return diagonal > others.max(axis=1), diagonal > others.max(axis=0)
 
 
 def best_rank(scores: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tli_core.i18n import N_
 from tli_core.measures.rank_tests import ALL, LENGTH, PIECES, SPELLING
-from tli_core.measures.result import DIRECTIONS, LayerAlignment, Retrieval
+from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, LayerAlignment, Retrieval
 from tli_core.measures.significance import FEWEST, flipped_p_values, mean_interval
 
 LEVEL = 0.025
@@ -18,6 +18,9 @@ LEVEL = 0.025
 
 LEAST_FOUND = 0.2
 """P@1 above chance by less than this finds too few words to speak of alignment: topics of ten words give a tenth."""
+
+FEWEST_TO_MOVE = 10
+"""Words of one length, or of as many pieces, that must be there for a permutation of them to tell anything."""
 
 LEAST_CHANGE = 0.02
 """A change of the mean reciprocal rank by less than this does not matter."""
@@ -34,7 +37,8 @@ def verdict(result: LayerAlignment, layer: int) -> str:
     chance by LEAST_FOUND.
 
     `aligned`: both directions are well found. `one way`: one is. `weak`: something is found, but nothing well.
-    `above chance`: something is found, in a list too short for more to be said.
+    `above chance`: something is found, in a list of fewer than FEW_PAIRS groups, or with fewer than FEWEST_TO_MOVE
+    target words that have another of their length: too short for more to be said.
     `spelling`: nothing is found but what words that look alike explain. `length`: nor but what the target words'
     length, or their number of pieces, explains. `not discriminative`: nothing is found. `too few pairs`: fewer than
     FEWEST that share no word, or, where not most look alike, that do not look alike. `no numbers`: vectors are
@@ -51,7 +55,7 @@ def verdict(result: LayerAlignment, layer: int) -> str:
         unlike = len(np.unique(result.groups[~result.look_alike]))
         mostly_alike = result.look_alike.mean() >= 0.5
         return N_("spelling") if mostly_alike or unlike >= FEWEST else N_("too few pairs")
-    if result.few:  # hardly two target words are of one length, and a share of them says little
+    if result.independent < FEW_PAIRS or min(result.movable[LENGTH], result.movable[PIECES]) < FEWEST_TO_MOVE:
         return N_("above chance")
     found = below[ALL] & below[SPELLING] & below[LENGTH] & below[PIECES]
     if not found.any():
@@ -99,8 +103,8 @@ class Change:
 def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int = 0, picked: bool = False) -> Change:
     """Compare two measurements of the same pairs at a layer, by the ranks of their right words.
 
-    A direction is better, or worse, where the sign-flip test says so at LEVEL for both directions together, and its
-    mean reciprocal rank moved by LEAST_CHANGE.
+    A direction is better, or worse, where the sign-flip test says so at LEVEL for both directions together, its mean
+    reciprocal rank moved by LEAST_CHANGE, and right words are found above chance after, or before, by `rank_tests`.
 
     `improved`: both directions are better. `improved one way`: one is, and the other not worse. `spelling`: better,
     but not so the pairs that do not look alike. `worse`: one direction is worse and none better; `collapsed`: so, while
@@ -152,8 +156,12 @@ def _said(
     # With so few, even if all moved the same way, signs fall so by chance too often.
     if 2.0 ** (1 - before.independent) > LEVEL:
         return N_("too few pairs")
-    better = [r.p <= LEVEL and r.mrr >= LEAST_CHANGE for r in ranks.values()]
-    worse = [r.p <= LEVEL and r.mrr <= -LEAST_CHANGE for r in ranks.values()]
+    # Ties rank last, so that vectors that are all alike "rank" worse than noise: what is no better than chance is not
+    # found better, and what was no better than chance is not found worse.
+    was, now = (result.p_values[ALL][layer] <= LEVEL for result in (before, after))  # (2,) each
+    moved = list(ranks.values())
+    better = [r.p <= LEVEL and r.mrr >= LEAST_CHANGE and bool(found) for r, found in zip(moved, now, strict=True)]
+    worse = [r.p <= LEVEL and r.mrr <= -LEAST_CHANGE and bool(found) for r, found in zip(moved, was, strict=True)]
     if any(better) and any(worse):
         return N_("mixed")
     if any(worse):

@@ -35,7 +35,8 @@ class Candidates:
     def of(cls, states: PairStates, reference: PairStates) -> "Candidates":
         """Those of a list beside the reference pool."""
         pairs = states.pairs
-        target_words, right = _distinct(pairs, states.target_index, "target"), right_table(states)
+        target_words = _distinct(pairs, states.target_index, "target")
+        right = right_table(pairs, states.source_index, target_words)
         wrong = ~right[states.source_index][:, states.target_index]  # (n, n)
         np.fill_diagonal(wrong, False)
         reference_words = _distinct(reference.pairs, reference.target_index, "target")
@@ -100,11 +101,10 @@ class Candidates:
         return 1 + (~(against < own.diagonal()[:, None]) & self.reference_wrong).sum(axis=1)
 
 
-def right_table(states: PairStates) -> np.ndarray:
-    """Which of a list's b distinct target words are right for each of its a distinct source words: (a, b)."""
-    target_words = _distinct(states.pairs, states.target_index, "target")
-    right = np.zeros((states.source.shape[1], len(target_words)), dtype=bool)
-    right[states.source_index] = translation_table(states.pairs, target_words)
+def right_table(pairs: Sequence[WordPair], source_index: np.ndarray, target_words: Sequence[str]) -> np.ndarray:
+    """Which target words are right for each of a list's distinct source words, by its pairs' rows: (a, b)."""
+    right = np.zeros((source_index.max() + 1, len(target_words)), dtype=bool)
+    right[source_index] = translation_table(pairs, target_words)
     return right
 
 

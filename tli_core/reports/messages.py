@@ -12,7 +12,7 @@ from tli_core.measures.pilot import Pilot
 from tli_core.measures.projection import Neighbourhood, Projection
 from tli_core.measures.result import LayerAlignment
 from tli_core.measures.translation import OutputCheck
-from tli_core.measures.verdicts import GEOMETRY, LEAST_CHANGE, LEVEL, beyond_map, change, verdict
+from tli_core.measures.verdicts import GEOMETRY, LEAST_CHANGE, LEVEL, Change, beyond_map, change, verdict
 from tli_core.models.layers import layer_words
 from tli_core.training.dry_run import DryRun
 
@@ -93,6 +93,8 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
         figures=figures,
         **place,
     )
+    if verdict(result, best) == "no numbers":
+        return f"**{label}.** {translate(VERDICTS['no numbers'])}"
     told = (f"**{label}.**", _few(result), ranked, _reading(result, best), _saturation(result))
     return " ".join(filter(None, told))
 
@@ -101,7 +103,7 @@ def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) 
     """What an adapter changed at the output for the pairs on the page, wrong pairs and ranks beside it."""
     output = len(before.names) - 1
     ranks = [int(np.median(result.reference_rank[output])) for result in (before, after)]
-    said = change(before, after, output).verdict
+    found = change(before, after, output)
     moved = translate(
         "at {layer}: your pairs {matched[0]:.2f} → {matched[1]:.2f}, wrong pairs {mismatched[0]:.2f} → "
         "{mismatched[1]:.2f}, typical rank {ranks[0]} → {ranks[1]} of {size}.",
@@ -111,7 +113,11 @@ def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) 
         ranks=ranks,
         size=before.reference_size,
     )
-    return f"**{label}**, {moved} {translate(CHANGES[said])}."
+    if found.verdict == "no numbers":
+        return f"**{label}**: {translate(CHANGES[found.verdict])}."
+    text = N_("(Mean reciprocal rank {ways}, by a sign-flip test for both directions.)")
+    tested = translate(text, ways=_rank_changes(found, before, after))
+    return f"**{label}**, {moved} {translate(CHANGES[found.verdict])}. {tested}"
 
 
 def _few(result: LayerAlignment) -> str:
@@ -170,25 +176,12 @@ def _reading(result: LayerAlignment, layer: int) -> str:
 def change_sentence(evaluation: Evaluation) -> str:
     """What an adapter changed at one layer: the verdict, the test that carries it, and the controls beside it."""
     moved, index = evaluation.change, evaluation.layer
-    ways = "; ".join(
-        translate(
-            "to {language} {mrr:+.3f} [{low:+.3f}, {high:+.3f}], p {p:.2g}, P@1 {before:.2f} → {after:.2f}",
-            language=translate(language.name),
-            mrr=moved.ranks[way].mrr,
-            low=moved.ranks[way].mrr_ci95[0],
-            high=moved.ranks[way].mrr_ci95[1],
-            p=moved.ranks[way].p,
-            before=evaluation.before.retrieval[way].p_at_1[index],
-            after=evaluation.after.retrieval[way].p_at_1[index],
-        )
-        for way, language in language_pair().answers.items()
-    )
     figures = translate(
         "{layer}, {list}: mean reciprocal rank {ways}, of {size}, chance {chance:.3f}, by a sign-flip test for both "
         "directions; cosines: matched {matched:+.3f}, mismatched {mismatched:+.3f}",
         layer=layer_words(evaluation.before.names[index]),
         list=translate(evaluation.name),
-        ways=ways,
+        ways=_rank_changes(moved, evaluation.before, evaluation.after),
         size=evaluation.before.pool_size,
         chance=evaluation.before.chance,
         matched=moved.matched,
@@ -205,6 +198,27 @@ def change_sentence(evaluation: Evaluation) -> str:
             translate("A change of 0.02 would take about {n:,.0f} pairs like these to be seen.", n=moved.needed)
         )
     return " ".join(told)
+
+
+def _rank_changes(moved: Change, before: LayerAlignment, after: LayerAlignment) -> str:
+    """How far ranks moved in each direction, with the test that says so."""
+    return "; ".join(
+        translate(
+            "to {language} {mrr:+.3f}{within}, p {p:.2g}, P@1 {before:.2f} → {after:.2f}",
+            language=translate(language.name),
+            mrr=moved.ranks[way].mrr,
+            within=_bounds(*moved.ranks[way].mrr_ci95),
+            p=moved.ranks[way].p,
+            before=before.retrieval[way].p_at_1[moved.layer],
+            after=after.retrieval[way].p_at_1[moved.layer],
+        )
+        for way, language in language_pair().answers.items()
+    )
+
+
+def _bounds(low: float, high: float) -> str:
+    """An interval behind its figure; nothing where there is none."""
+    return f" [{low:+.3f}, {high:+.3f}]" if np.isfinite([low, high]).all() else ""
 
 
 def linear_sentence(report: EvaluationReport) -> str:
