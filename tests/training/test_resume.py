@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from tests.conftest import character_tokenizer, tiny_llama
+from tests.truths import unlike_pairs
+from tli_core.lists.pairs import WordPair, pair_digest
 from tli_core.models.loaded_model import LoadedModel
-from tli_core.training.history import HeldOutCheck, TrainingStep, best_step
+from tli_core.training.early_stopping import best_step, parted
+from tli_core.training.history import HeldOutCheck, TrainingStep
 from tli_core.training.loop import TrainedAdapter, train_adapter
 from tli_core.training.presets import configured
 from tli_core.training.resume import RunState
@@ -58,19 +61,43 @@ def test_early_stopping_ends_the_run_and_keeps_the_best_step(pairs):
     """A rate this high soon makes every word alike: held-out words are lost again after a good start."""
     config = replace(RUN, learning_rate=0.3, epochs=20, patience=3)
     states: list[RunState] = []
-    *steps, adapter = train_adapter(fresh(), pairs[:20], config, pairs[20:], keep=states.append)
+    *steps, adapter = train_adapter(fresh(), unlike_pairs(64), config, pairs, keep=states.append)
     assert isinstance(adapter, TrainedAdapter)
     best = best_step(steps)
     assert adapter.record["kept_step"] == best.step < steps[-1].step < steps[-1].steps
-    assert sum(1 for step in steps if step.check and step.step > best.step) == 3
+    assert sum(1 for step in steps if step.choosing and step.step > best.step) == 3
     kept = next(state for state in states if state.step == best.step)
     assert all(torch.equal(tensor, kept.lora[name.removeprefix("base_model.model.")])
                for name, tensor in adapter.state.items())  # fmt: skip
-    with pytest.raises(ValueError, match="Early stopping looks at held-out pairs"):
+
+
+def test_the_step_is_chosen_by_training_pairs_that_are_not_trained_on():
+    config = replace(RUN, patience=1)
+    pairs = (*unlike_pairs(64), WordPair("paka", "cat", ("feline",)), WordPair("nyau", "feline"))
+    training, choosing = parted(pairs, config)
+    assert sorted(training + choosing) == sorted(pairs) and len(choosing) == 8
+    assert not {word for pair in choosing for word in pair[:2]} & {word for pair in training for word in pair[:2]}
+    assert parted(pairs, RUN) == (pairs, ())
+    # The held-out pairs have no say: whatever they are, the same step is kept.
+    kept = set()
+    for held_out in ((), unlike_pairs(80)[64:]):
+        *_, adapter = train_adapter(fresh(), pairs, config, held_out)
+        kept.add(adapter.record["kept_step"])
+        assert adapter.record["step_chosen_on"] == [pair_digest(pair) for pair in choosing]
+        assert adapter.record["pairs"] == len(training)
+    assert len(kept) == 1
+
+
+def test_a_list_too_short_or_too_entangled_to_choose_by_is_refused(pairs):
+    config = replace(RUN, patience=1)
+    with pytest.raises(ValueError, match="that is 4 here, and it takes 5"):
         next(train_adapter(fresh(), pairs, config))
+    one_word = [WordPair("maji", pair.target) for pair in unlike_pairs(64)]
+    with pytest.raises(ValueError, match="that is 0 here"):
+        next(train_adapter(fresh(), one_word, config))
 
 
 def test_the_best_check_has_most_words_found_and_then_the_widest_gap():
     checks = [(0.9, 0.9, 0.1), (0.5, 0.2, 0.3), (0.6, 0.2, 0.3), (0.99, 0.98, 0.2)]
-    steps = [TrainingStep(i, 4, 1, 0.0, 0.0, 0.0, HeldOutCheck(*check)) for i, check in enumerate(checks, 1)]
+    steps = [TrainingStep(i, 4, 1, 0.0, 0.0, 0.0, choosing=HeldOutCheck(*check)) for i, check in enumerate(checks, 1)]
     assert best_step(steps).step == 3

@@ -45,8 +45,8 @@ TEXTS = {
         "Layer {layer} was picked on these same {n} pairs, so its figures flatter: believe the other list."
     ),
     "step_chosen_here": N_(
-        "Step {step} was kept because held-out pairs were best there, and {n} of these are among them: their figures "
-        "flatter. Believe pairs that had no say in it."
+        "Step {step} was kept because pairs set aside for the choice were best there, and {n} of these are among "
+        "them: their figures flatter. Believe pairs that had no say in it."
     ),
     "step_chosen_unknown": N_(
         "Step {step} was kept because held-out pairs were best there, and the record does not tell which: these may be "

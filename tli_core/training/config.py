@@ -181,7 +181,10 @@ class TrainingConfig:
     patience: int = _setting(
         N_("Early stopping: patience"),
         "whole",
-        N_("Checks of the held-out pairs without a better one before it ends; the best step is kept. 0: never."),
+        N_(
+            "Checks without a better one before it ends; the best step is kept. One training pair in eight is set "
+            "aside to choose it by. 0: never."
+        ),
         default=0,
         most=100,
     )

@@ -15,6 +15,7 @@ from tli_core.models import architecture
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import TrainingPairs, batches
 from tli_core.training.config import TrainingConfig, total_steps
+from tli_core.training.early_stopping import parted
 from tli_core.training.loop import blocks_read, lora_config
 from tli_core.training.losses import hinges
 
@@ -55,7 +56,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
         ValueError: too few pairs, or a layer that the model does not have.
     """
     layer = blocks_read(config, loaded.blocks, loaded.whole)
-    data = TrainingPairs.of(loaded, pairs, config)
+    data = TrainingPairs.of(loaded, parted(pairs, config)[0], config)
     first = islice(batches(len(data), config), SAMPLED_BATCHES)
     sampled = [batch for _, batch in data.ready(first, config.pooling, loaded.device)]
     torch.manual_seed(config.seed)

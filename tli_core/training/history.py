@@ -1,13 +1,12 @@
 """The log of a fine-tune: one record per step. Imports no PyTorch."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class HeldOutCheck:
-    """How the held-out pairs stand at the trained layer, words pooled: the curve that tells learning from collapse."""
+    """How pairs that are not trained on stand at the trained layer, words pooled: does the run learn, or collapse?"""
 
     matched: float
     mismatched: float
@@ -22,7 +21,11 @@ class HeldOutCheck:
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """One optimiser step; `check` is there at the start (step 0, no loss yet), now and then, and at the end."""
+    """One optimiser step.
+
+    check, of the held-out pairs, is there at the start (step 0, no loss yet), now and then, and at the end; choosing,
+    of the pairs that early stopping set aside, beside it.
+    """
 
     step: int
     steps: int
@@ -31,9 +34,4 @@ class TrainingStep:
     learning_rate: float
     seconds: float
     check: HeldOutCheck | None = None
-
-
-def best_step(history: Sequence[TrainingStep]) -> TrainingStep | None:
-    """The first of the best checks after training began; None where there is none."""
-    checked = [(step.check.score, step) for step in history if step.check and step.step]
-    return max(checked, key=lambda found: found[0], default=(0.0, None))[1]
+    choosing: HeldOutCheck | None = None

@@ -23,7 +23,8 @@ from tli_core.models.adapter_config import block_of
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import TrainingPairs, batches
 from tli_core.training.config import OUTPUT, TrainingConfig, total_steps
-from tli_core.training.history import HeldOutCheck, TrainingStep, best_step
+from tli_core.training.early_stopping import best_step, checks_since_best, parted
+from tli_core.training.history import HeldOutCheck, TrainingStep
 from tli_core.training.optimizer_step import PendingLoss, Steps
 from tli_core.training.resume import RunState, random_states, restore_random
 
@@ -112,8 +113,8 @@ def train_adapter(
         resume: a saved state of the same run to continue from; its earlier steps are not yielded again.
 
     Raises:
-        ValueError: too few pairs, too many steps, a layer that the model does not have, a state of another run, early
-            stopping without held-out pairs, or a loss that is NaN.
+        ValueError: too few pairs, too many steps, a layer that the model does not have, a state of another run, too
+            few pairs for early stopping, or a loss that is NaN.
     """
     layer = blocks_read(config, loaded.blocks, loaded.whole)
     if layer > loaded.resident_blocks:
@@ -122,9 +123,7 @@ def train_adapter(
             "a lower layer, or load the model in fewer bits."
         )
         raise ValueError(translate(text, layer=layer, kept=loaded.resident_blocks))
-    if config.patience and len(control) < 2:
-        text = N_("Early stopping looks at held-out pairs, and there are none: set patience to 0, or give some.")
-        raise ValueError(translate(text))
+    pairs, choosing = parted(pairs, config)
     data = TrainingPairs.of(loaded, pairs, config)
     steps = total_steps(config, len(pairs))
     if steps > MAX_STEPS:
@@ -148,16 +147,17 @@ def train_adapter(
             run.restore(resume.lora, resume.optimizer)
             restore_random(resume.random, loaded.device)
         else:
-            history.append(TrainingStep(0, steps, 0, None, 0.0, 0.0, _held_out(loaded, key, control, layer)))
+            checks = (_held_out(loaded, key, of, layer) for of in (control, choosing))
+            history.append(TrainingStep(0, steps, 0, None, 0.0, 0.0, *checks))
             yield history[0]
         began = time.perf_counter() - history[-1].seconds
         check_every = max(1, steps // CHECKS)
         launched: deque[tuple[int, int, PendingLoss]] = deque()
 
-        def finished_steps(pending: int, check: HeldOutCheck | None = None) -> Iterator[TrainingStep]:
+        def finished_steps(pending: int, *checks: HeldOutCheck | None) -> Iterator[TrainingStep]:
             while len(launched) > pending:
                 number, epoch, loss = launched.popleft()
-                last = check if not launched else None
+                last = checks if not launched else ()
                 seconds = time.perf_counter() - began
                 found = loss.wait()
                 if not math.isfinite(found):
@@ -166,7 +166,7 @@ def train_adapter(
                         "higher temperature."
                     )
                     raise ValueError(translate(text, step=number))
-                history.append(TrainingStep(number, steps, epoch, found, run.rates[number - 1], seconds, last))
+                history.append(TrainingStep(number, steps, epoch, found, run.rates[number - 1], seconds, *last))
                 yield history[-1]
 
         def state() -> RunState:
@@ -180,12 +180,12 @@ def train_adapter(
                 break
             launched.append((number, epoch, run.take(batch)))
             if number % check_every == 0 or number == steps:
-                yield from finished_steps(0, _held_out(loaded, key, control, layer))
+                yield from finished_steps(0, *(_held_out(loaded, key, of, layer) for of in (control, choosing)))
                 if config.patience and best_step(history) is history[-1]:
                     best = run.lora()
                 if keep:
                     keep(state())
-                if config.patience and _checks_since_best(history) >= config.patience:
+                if config.patience and checks_since_best(history) >= config.patience:
                     break
             else:
                 yield from finished_steps(run.ahead)
@@ -194,19 +194,14 @@ def train_adapter(
             keep(state())
         weights = best or run.lora()
         named = {f"base_model.model.{name}": tensor for name, tensor in weights.items()}
-        yield TrainedAdapter(lora, named, _record(loaded, config, pairs, control, history, bool(best)))
+        yield TrainedAdapter(lora, named, _record(loaded, config, pairs, control, choosing, history))
     finally:
         loaded.drop(key)
 
 
-def _checks_since_best(history: Sequence[TrainingStep]) -> int:
-    best = best_step(history)
-    return sum(1 for step in history if step.check and step.step > best.step) if best else 0
-
-
 @torch.inference_mode()
 def _held_out(loaded: LoadedModel, key: str, control: Sequence[WordPair], layer: int) -> HeldOutCheck | None:
-    """The held-out pairs at the trained layer: matched, mismatched and P@1 from Swahili to English."""
+    """Pairs that are not trained on, at the trained layer; None of fewer than two. P@1 is from source to target."""
     if len(control) < 2:
         return None
     words: list[EncodedWord] = encode(loaded.tokenizer, [p.source for p in control] + [p.target for p in control])
@@ -226,12 +221,12 @@ def _record(
     config: TrainingConfig,
     pairs: Sequence[WordPair],
     control: Sequence[WordPair],
+    choosing: Sequence[WordPair],
     history: Sequence[TrainingStep],
-    best_kept: bool,
 ) -> dict[str, Any]:
     """What tli.json says: the base, the settings, the data's size, the step that was kept, and the curves."""
     checks = [(step.step, step.check) for step in history if step.check]
-    best = best_step(history) if best_kept else None
+    best = best_step(history)
     return {
         "schema": 1,
         "base": loaded.provenance(None, config.pooling, len(pairs), config.seed).as_dict(),
@@ -241,7 +236,7 @@ def _record(
         "control_pairs": len(control),
         "steps": history[-1].step,
         "steps_planned": history[-1].steps,
-        **({"kept_step": best.step, "step_chosen_on": [pair_digest(pair) for pair in control]} if best else {}),
+        **({"kept_step": best.step, "step_chosen_on": [pair_digest(pair) for pair in choosing]} if best else {}),
         "seconds": round(history[-1].seconds, 2),
         "losses": [round(step.loss, 5) for step in history if step.loss is not None],
         "held_out": [{"step": step, **{k: round(v, 5) for k, v in asdict(check).items()}} for step, check in checks],

@@ -67,12 +67,16 @@ def read_history(path: Path) -> tuple[TrainingStep, ...]:
         with safe_open(path, "pt") as file:
             entries = json.loads(file.metadata()["history"])
         return tuple(
-            TrainingStep(**{**entry, "check": HeldOutCheck(**entry["check"]) if entry["check"] else None})
+            TrainingStep(**{**entry, **{name: _check(entry.get(name)) for name in ("check", "choosing")}})
             for entry in entries
         )
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         text = N_("The state of this run cannot be read: {error}")
         raise ValueError(translate(text, error=str(error).splitlines()[0])) from error
+
+
+def _check(entry: Mapping[str, float] | None) -> HeldOutCheck | None:
+    return HeldOutCheck(**entry) if entry else None
 
 
 def keep_history_only(path: Path) -> None:

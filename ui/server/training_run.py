@@ -127,7 +127,8 @@ class Finished:
 
 def seconds_to_train(models: Models, request: RunRequest, folder: Path, seconds: float) -> int:
     """For how long a run asks for a GPU: what its steps may take, with loading and measuring."""
-    steps = core.training.config.total_steps(request.config, len(request.pairs))
+    training, _ = core.training.early_stopping.parted(request.pairs, request.config)
+    steps = core.training.config.total_steps(request.config, len(training))
     return int(min(seconds, 30 + SECONDS_A_STEP * steps))
 
 

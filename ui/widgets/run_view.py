@@ -181,9 +181,10 @@ def _verdict(result: Finished, control: Finished | None) -> str:
         lines.append(f"- {line}")
     if "kept_step" in result.record:
         line = translate(
-            "Step {step} was kept because the held-out pairs were best there, so their figures flatter it a little; "
-            "the words that no training saw (under Evaluate) had no say in it.",
+            "Step {step} was kept because {n} pairs of the training list, set aside for the choice, were found best "
+            "there; the control list had no say in it.",
             step=result.record["kept_step"],
+            n=len(result.record["step_chosen_on"]),
         )
         lines.append(f"- {line}")
     first = result.evaluations[0]

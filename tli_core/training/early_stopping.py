@@ -1,0 +1,55 @@
+"""Early stopping: which training pairs choose the step that a run keeps, and which step that is. Imports no PyTorch.
+
+Whoever chooses must not be judged by the choice. So the pairs that choose are taken out of the training list: the run
+does not train on them, and the held-out pairs, by which the adapter is judged, have no say.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from tli_core.i18n import N_, translate
+from tli_core.lists.pairs import WordPair, normalise
+from tli_core.training.config import TrainingConfig
+from tli_core.training.history import TrainingStep
+
+ONE_IN = 8
+"""Of so many training pairs one is set aside to choose the step."""
+
+FEWEST = 5
+"""With fewer pairs to choose by, the choice would be luck."""
+
+
+def parted(pairs: Sequence[WordPair], config: TrainingConfig) -> tuple[tuple[WordPair, ...], tuple[WordPair, ...]]:
+    """The pairs that a run trains on, and those that choose its step: none without early stopping.
+
+    Only a pair whose words no other pair has, not even as a gloss, may choose: a trained word would vote for itself.
+
+    Raises:
+        ValueError: fewer than FEWEST pairs can choose.
+    """
+    if not config.patience:
+        return tuple(pairs), ()
+    words = [{("source", normalise(pair.source)), *(("target", normalise(t)) for t in pair.accepted)} for pair in pairs]
+    times = Counter(word for of_pair in words for word in of_pair)
+    alone = [i for i, of_pair in enumerate(words) if all(times[word] == 1 for word in of_pair)]
+    choosing = set(alone[::ONE_IN])
+    if len(choosing) < FEWEST:
+        text = N_(
+            "Early stopping sets one in {one_in} training pairs aside to choose the step by, of those that share no "
+            "word with another: that is {n} here, and it takes {least}. Give more pairs, or set patience to 0."
+        )
+        raise ValueError(translate(text, one_in=ONE_IN, n=len(choosing), least=FEWEST))
+    training = tuple(pair for i, pair in enumerate(pairs) if i not in choosing)
+    return training, tuple(pairs[i] for i in sorted(choosing))
+
+
+def best_step(history: Sequence[TrainingStep]) -> TrainingStep | None:
+    """The first of the best checks of the choosing pairs after training began; None where there is none."""
+    checked = [(step.choosing.score, step) for step in history if step.choosing and step.step]
+    return max(checked, key=lambda found: found[0], default=(0.0, None))[1]
+
+
+def checks_since_best(history: Sequence[TrainingStep]) -> int:
+    """How many checks in a row were no better than an earlier one."""
+    best = best_step(history)
+    return sum(1 for step in history if step.choosing and step.step > best.step) if best else 0
