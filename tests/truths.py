@@ -2,9 +2,11 @@
 
     python -m tests.truths [DRAWS]
 
-prints the table of docs/measures.md. Words are of made-up syllables, so that nothing looks alike unless it is meant to.
+prints the tables of docs/measures.md. Words are of made-up syllables, so that nothing looks alike unless it is
+meant to.
 """
 
+import itertools
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -15,7 +17,10 @@ import torch
 from tli_core.encoding.pair_states import PairStates
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import align
+from tli_core.measures.before_after import compare_lists
+from tli_core.measures.registry import MEASURES
 from tli_core.measures.result import LayerAlignment
+from tli_core.measures.significance import mean_interval
 from tli_core.measures.verdicts import change, verdict
 from tli_core.models.loaded_model import Provenance
 
@@ -130,6 +135,23 @@ def lengths(drawn, n, layers):
     return pairs, _classes(drawn, layers, np.array([len(pair.target) for pair in pairs]))
 
 
+def topics_named(drawn, n, layers):
+    """The same, and the list says which pair is of which topic."""
+    pairs, vectors = topics(drawn, n, layers)
+    return _with_topics(pairs), vectors
+
+
+def aligned_with_topics(drawn, n, layers):
+    """Right words are found within their topics, too."""
+    pairs, (source, target) = topics_named(drawn, n, layers)
+    both = 1.5 * drawn.normal(size=source.shape)
+    return pairs, (source + both, target + both)
+
+
+def _with_topics(pairs):
+    return tuple(pair._replace(topic=f"topic {i % 10}") for i, pair in enumerate(pairs))
+
+
 def _classes(drawn, layers, classes) -> Vectors:
     n, known = len(classes), 1.5 * drawn.normal(size=(layers, classes.max() + 1, WIDTH))
     return tuple(known[:, classes] + drawn.normal(size=(layers, n, WIDTH)) for _ in range(2))
@@ -183,6 +205,8 @@ LISTS: dict[str, tuple[List, str]] = {
     "aligned": (aligned, "aligned"),
     "one way": (one_way, "one way"),
     "topics": (topics, "weak"),
+    "topics, named": (topics_named, "topic"),
+    "aligned, topics named": (aligned_with_topics, "aligned"),
     "lengths": (lengths, "length"),
     "loans": (loans, "spelling"),
     "tiny effect": (tiny_effect, "weak"),
@@ -191,6 +215,59 @@ LISTS: dict[str, tuple[List, str]] = {
     "many to one": (many_to_one, "above chance"),
     "synonyms": (synonyms, "too few pairs"),
 }
+
+
+# Lists whose intervals must hold what is measured of all such lists: plain, and with pairs that are not independent.
+
+
+def plain(drawn, n, layers):
+    return unlike_pairs(n), shared(drawn, n, layers, 0.7)
+
+
+def glosses(drawn, n, layers):
+    """A third as many source words, with three translations each, which mean nearly the same."""
+    word = np.arange(n) // 3
+    pairs = tuple(
+        WordPair(words(n, 1, "aiubdgmnw")[i], target) for i, target in zip(word, words(n, 2, "eoyfhkpst"), strict=True)
+    )
+    source, target = shared(drawn, word.max() + 1, layers, 0.7)
+    return pairs, (source[:, word], target[:, word] + 0.7 * drawn.normal(size=(layers, n, WIDTH)))
+
+
+def topics_known_by_half(drawn, n, layers):
+    """Twenty topics, named, of which each is known more or less."""
+    topic = np.arange(n) % 20
+    known = np.where(drawn.random((layers, 20)) < 0.5, 0.9, 0.5)[:, topic, None]
+    both = known * drawn.normal(size=(layers, n, WIDTH))
+    pairs = tuple(pair._replace(topic=str(t)) for pair, t in zip(unlike_pairs(n), topic, strict=True))
+    return pairs, tuple(both + drawn.normal(size=(layers, n, WIDTH)) for _ in range(2))
+
+
+INTERVALS: dict[str, List] = {"plain": plain, "three glosses a word": glosses, "topics": topics_known_by_half}
+INTERVAL_SIZES = (20, 60, 150)
+
+
+def coverage(name: str, n: int, draws: int, seed: int = 0) -> dict[str, float]:
+    """How often the 95 % interval of each measure holds its mean over so many lists; of changes, over as many twice.
+
+    Lists are drawn as layers of one measurement, as an interval is of one layer.
+    """
+    drawn = np.random.default_rng([seed, n])
+    first, second = (measured(*INTERVALS[name](drawn, n, draws)) for _ in range(2))
+    found = {}
+    for measure in MEASURES:
+        for way in measure.ways[:1]:
+            interval = measure.interval(first, way)
+            if interval is not None and measure.bounds_key == "ci95":
+                found[measure.key] = _share_within(interval, measure.values(first, way))
+    moved = 1 / second.retrieval["to_target"].rank - 1 / first.retrieval["to_target"].rank  # (draws, n)
+    found["change of mrr"] = _share_within(mean_interval(moved, first.clusters), moved.mean(axis=1))
+    return found
+
+
+def _share_within(interval: np.ndarray, values: np.ndarray) -> float:
+    truth = values.mean()
+    return float(((interval[:, 0] <= truth) & (truth <= interval[:, 1])).mean())
 
 
 # Two measurements of the same pairs.
@@ -202,6 +279,15 @@ def nothing_changed(drawn, n):
     """The same model measured with other noise, as two equally good models are."""
     both = 1.0 * drawn.normal(size=(1, n, WIDTH))
     return tuple(tuple(both + drawn.normal(size=(1, n, WIDTH)) for _ in range(2)) for _ in range(2))
+
+
+def topics_moved_at_random(drawn, n):
+    """Twenty topics, each as often better known before as after: a topic moves as one, and the list does not."""
+    topic = np.arange(n) % 20
+    coin = (drawn.random(20) < 0.5)[topic][None, :, None]
+    both = drawn.normal(size=(1, n, WIDTH))
+    strengths = np.where(coin, 0.4, 1.0), np.where(coin, 1.0, 0.4)
+    return tuple(tuple(s * both + drawn.normal(size=(1, n, WIDTH)) for _ in range(2)) for s in strengths)
 
 
 def improves(drawn, n):
@@ -255,6 +341,7 @@ def better_there_worse_back(drawn, n):
 
 CHANGES: dict[str, tuple[Twice, str]] = {
     "nothing changed": (nothing_changed, "no clear change"),
+    "topics moved at random": (topics_moved_at_random, "no clear change"),
     "improved": (improves, "improved"),
     "worse": (worsens, "worse"),
     "all alike, then noise": (all_alike_then_noise, "no clear change"),
@@ -264,6 +351,61 @@ CHANGES: dict[str, tuple[Twice, str]] = {
     "offset added": (offset_added, "no clear change"),
     "offset taken away": (offset_taken_away, "no clear change"),
 }
+
+
+# What must be noticed beside a verdict.
+
+
+def memorised(drawn, n):
+    """The trained words are found better than before, and the held-out ones as they were."""
+    lists = words(2 * n, 1, "aiubdgmnw"), words(2 * n, 2, "eoyfhkpst")
+    return [tuple(map(WordPair, *(side[part] for side in lists))) for part in (slice(n), slice(n, None))], (
+        improves(drawn, n),
+        nothing_changed(drawn, n),
+    )
+
+
+def learnt(drawn, n):
+    """Both lists are found better than before."""
+    lists, _ = memorised(drawn, n)
+    return lists, (improves(drawn, n), improves(drawn, n))
+
+
+def leak(drawn, n):
+    """One held-out pair in ten has a word that was trained on, in another form or as a gloss."""
+    (trained, held_out), changes = learnt(drawn, n)
+    forms = itertools.cycle(
+        (
+            lambda pair: pair._replace(source=trained[0].source.upper()),
+            lambda pair: pair._replace(target=f"{trained[1].target}s"),
+            lambda pair: pair._replace(glosses=(trained[2].target,)),
+        )
+    )
+    held_out = tuple(next(forms)(pair) if i % 10 == 0 else pair for i, pair in enumerate(held_out))
+    return [trained, held_out], changes
+
+
+BOTH_LISTS = {"memorised": (memorised, {"memorised"}), "learnt": (learnt, set()), "leak": (leak, {"leak"})}
+
+
+def noticed_of_lists(name: str, n: int, draws: int, seed: int = 0) -> list[set[str]]:
+    """What is noticed of held-out lists beside trained ones."""
+    make, _ = BOTH_LISTS[name]
+    drawn = np.random.default_rng([seed, n])
+    found = []
+    for draw in range(draws):
+        lists, changes = make(drawn, n)
+        results = [measured(pairs, vectors) for pairs, change in zip(lists, changes, strict=True) for vectors in change]
+        _, held_out = compare_lists(*results, layer=0, seed=draw)
+        found.append({warning.code for warning in held_out.warnings})
+    return found
+
+
+def hubs_noticed(name: str, n: int, draws: int, seed: int = 0) -> list[bool]:
+    """Whether a hub is noticed in lists of a truth."""
+    make, _ = LISTS[name]
+    drawn = np.random.default_rng([seed, n])
+    return [any(warning.code == "hub" for warning in measured(*make(drawn, n, 1)).warnings) for _ in range(draws)]
 
 
 def said_of_lists(name: str, n: int, layers: int, draws: int, seed: int = 0) -> list[list[str]]:
@@ -281,6 +423,8 @@ def said_of_changes(name: str, n: int, draws: int, seed: int = 0) -> list[str]:
     """The verdicts on so many changes of a truth."""
     make, _ = CHANGES[name]
     drawn, pairs = np.random.default_rng([seed, n]), unlike_pairs(n)
+    if make is topics_moved_at_random:
+        pairs = tuple(pair._replace(topic=str(i % 20)) for i, pair in enumerate(pairs))
     found = []
     for draw in range(draws):
         before, after = (measured(pairs, vectors) for vectors in make(drawn, n))
@@ -302,8 +446,23 @@ def main(draws: int) -> None:
         print(
             _row(name, *(_percent(any(w not in SAYS_NOTHING for w in words) for words in of_size) for of_size in said))
         )
-    said = [said_of_changes("nothing changed", n, draws) if layers == 1 else [] for n, layers in SIZES]
-    print(_row("nothing changed", *(_percent(word not in SAYS_NOTHING for word in words) for words in said)))
+    for name in ("nothing changed", "topics moved at random"):
+        said = [said_of_changes(name, n, draws) if layers == 1 else [] for n, layers in SIZES]
+        print(_row(name, *(_percent(word not in SAYS_NOTHING for word in words) for words in said)))
+
+    measures = coverage("plain", INTERVAL_SIZES[0], 5)
+    print("", _row("95 % intervals", *measures), _row(*["---"] * (len(measures) + 1)), sep="\n")
+    for name in INTERVALS:
+        for n in INTERVAL_SIZES:
+            print(_row(f"{name}, {n} pairs", *(f"{100 * share:.1f}" for share in coverage(name, n, draws).values())))
+
+    print("", _row("150 pairs each", "must be noticed", "is"), _row("---", "---", "---"), sep="\n")
+    for name, (_, must) in BOTH_LISTS.items():
+        is_so = _percent(codes == must for codes in noticed_of_lists(name, 150, draws))
+        print(_row(name, ", ".join(must) or "nothing", is_so))
+    for name, must in (("hubs", True), ("noise", False), ("aligned", False)):
+        is_so = _percent(found == must for found in hubs_noticed(name, 150, draws))
+        print(_row(name, "hub" if must else "no hub", is_so))
 
     print("", _row("truth, 150 pairs", "must be called", "is"), _row("---", "---", "---"), sep="\n")
     for name, (_, must) in LISTS.items():

@@ -21,7 +21,7 @@ def test_a_first_visit_finds_a_curve_with_its_control_a_guide_examples_and_adapt
     expect(page.locator("#reading")).to_contain_text("lugha-mini")
     legend = page.locator("#curve .legendtext")
     expect(legend.filter(has_text="right pairs")).to_have_count(1)
-    expect(legend.filter(has_text="wrong pairs")).to_have_count(2)
+    expect(legend.filter(has_text="wrong pairs")).to_have_count(3)
 
     page.get_by_text("How to read this, in two minutes").click()
     guide = page.locator("#guide")

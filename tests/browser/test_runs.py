@@ -207,7 +207,7 @@ def test_the_answers_show_harm_that_cosines_hide(shared_page: Page):
     choose(page, "#evaluate-adapter", "mini-shuffled")
     type_trained_pairs(page)
     page.locator("#evaluate-control").get_by_label("pairs I type").check()
-    page.locator("#evaluate-control-pairs textarea").fill(f"{TRAINED_PAIRS[0]}\nmoto, fire\nsimba, lion\nkula, to eat")
+    page.locator("#evaluate-control-pairs textarea").fill(f"{TRAINED_PAIRS[-1]}\nmoto, fire\nsimba, lion\nkula, to eat")
     page.click("#evaluate")
     expect(page.locator("#evaluate-warning")).to_contain_text("also in the trained list", timeout=60_000)
     page.click("#ask")

@@ -135,7 +135,7 @@ def test_the_lexicon_is_large_enough_and_whole():
     assert (
         sizes["train"] >= 623 and sizes["control"] >= 120 and sizes["reserved"] >= 100 and 180 <= sizes["pool"] <= 220
     )
-    assert all(entry.pos and entry.topic for entry in lexicon())
+    assert all(entry.pos and entry.pair.topic for entry in lexicon())
     assert all(e.pair.source.startswith("ku") or e.pair.source == "kwenda" for e in lexicon() if e.pos == "verb")
     assert all(entry.pair.target.startswith("to ") for entry in lexicon() if entry.pos == "verb")
 
@@ -158,3 +158,22 @@ def test_translation_table_knows_every_row_of_a_word():
     rows = [WordPair("haki", "justice", ("right",)), WordPair("haki", "fairness"), WordPair("maji", "water")]
     table = translation_table(rows, ["justice", "Right", "fairness", "water"])
     assert table.tolist() == [[True, True, True, False], [True, True, True, False], [False, False, False, True]]
+
+
+def test_topics_come_from_headings_columns_and_keys_and_none_is_lost():
+    lines = parse_pairs("ndiyo, yes\n# topic: food\nmkate, bread\n# a remark\nsamaki, fish; fishes\n#Topic:\njua, sun")
+    assert [pair.topic for pair in lines] == ["", "food", "food", ""]
+    assert parse_pairs(format_pairs(lines.pairs)).pairs == lines.pairs
+    columns = parse_pairs("source,topic,target\nmkate,food,bread\njua,,sun")
+    entries = parse_pairs(
+        '[{"source": "mkate", "target": "bread", "topic": "food"}, {"source": "jua", "target": "sun"}]'
+    )
+    assert columns.pairs == entries.pairs == (WordPair("mkate", "bread", topic="food"), WordPair("jua", "sun"))
+    assert parse_pairs(format_pairs(shipped("control"))).pairs == shipped("control")
+
+
+def test_a_topic_is_cleaned_and_one_too_long_is_named():
+    long = "x" * 200
+    read = parse_pairs(f"source,target,topic\nmkate,bread,\x1bfo\u202eod\njua,sun,{long}")
+    assert read.pairs == (WordPair("mkate", "bread", topic="fo od"),)
+    assert read.warnings == ("Line 3: the topic has 200 characters; shorten it to 120.",)

@@ -33,6 +33,23 @@ def test_every_truth_of_150_pairs_gets_its_name(name):
     assert said.count(truths.LISTS[name][1]) >= 56, said
 
 
+@pytest.mark.parametrize("name", truths.INTERVALS)
+def test_intervals_hold_what_they_should_however_pairs_depend_on_each_other(name):
+    covered = truths.coverage(name, 60, draws=400)
+    assert all(0.92 <= share <= 0.99 for share in covered.values()), covered
+
+
+@pytest.mark.parametrize("name", truths.BOTH_LISTS)
+def test_of_two_lists_what_must_be_noticed_is(name):
+    noticed = truths.noticed_of_lists(name, 150, draws=20)
+    assert noticed.count(truths.BOTH_LISTS[name][1]) >= 19, noticed
+
+
+@pytest.mark.parametrize(("name", "hub"), [("hubs", True), ("noise", False), ("aligned", False)])
+def test_hubs_are_named_where_they_are(name, hub):
+    assert all(found == hub for n in (20, 60, 150) for found in truths.hubs_noticed(name, n, draws=40))
+
+
 @pytest.mark.parametrize("name", truths.CHANGES)
 def test_every_change_of_150_pairs_gets_its_name(name):
     said = truths.said_of_changes(name, 150, draws=30)

@@ -10,6 +10,7 @@ from tli_core.measures.projection import nearest_words, project, translations
 from tli_core.measures.projections import PROJECTIONS
 from tli_core.models.loaded_model import load_model
 from tli_core.models.registry import find_adapter
+from tli_core.reports.figures import space_figure
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def test_every_method_places_both_models_in_one_plane(method, mini):
     again = project(mini, pairs, [None, corrected], method=method)
     assert result.points.shape == (2, len(pairs), 2, 2) and np.isfinite(result.points).all()
     assert result.points == pytest.approx(again.points)
-    assert result.layer_name == "output" and result.partners_nearest[1] > result.partners_nearest[0]
+    assert result.layer_name == "output" and (result.partners_nearest[1] > result.partners_nearest[0]).all()
 
 
 def test_the_same_model_twice_gives_the_same_points(tiny, pairs):
@@ -46,6 +47,18 @@ def test_neighbours_of_a_known_word_are_marked(mini):
     assert cosines == sorted(cosines, reverse=True)
     marked = [rank for rank, neighbour in enumerate(found.nearest, 1) if neighbour.right]
     assert found.right_rank is not None and (marked[:1] == [found.right_rank] or found.right_rank > 10)
+
+
+def test_look_alikes_are_marked_in_the_picture_and_among_neighbours(mini):
+    pairs = tuple(map(WordPair, ("volkano", "maji", "moto", "mti"), ("volcano", "water", "fire", "tree")))
+    drawn = project(mini, pairs, [None])
+    assert drawn.look_alike.tolist() == [True, False, False, False]
+    alone = project(mini, pairs[:1] * 3, [None])
+    assert np.isnan(alone.partners_nearest[0, 1])
+    symbols = [trace.marker.symbol for trace in space_figure(drawn, ["base"]).data if trace.mode == "markers"]
+    assert symbols == [(f"{kind}-open", kind, kind, kind) for kind in ("circle", "diamond")]
+    nearest = nearest_words(mini, "volkano", "Swahili", None).nearest
+    assert next(n for n in nearest if n.word == "volcano").look_alike and not all(n.look_alike for n in nearest)
 
 
 def test_neighbours_are_embedded_once_and_let_go_with_their_adapter(tiny, monkeypatch):

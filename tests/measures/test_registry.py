@@ -23,7 +23,7 @@ def test_a_measure_has_a_value_at_every_layer_and_stands_in_the_json(entry, tiny
         values = entry.values(result, way)
         assert len(values) == len(result.names)
         told = layer[entry.key][way] if way else layer[entry.key]
-        assert np.allclose(np.array(told, dtype=float), values[-1])
+        assert np.allclose(np.array(told, dtype=float), values[-1], equal_nan=True)
 
 
 def test_the_table_has_a_column_for_every_measure_that_asks_for_one(tiny, pairs):

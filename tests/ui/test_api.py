@@ -47,7 +47,7 @@ def test_pairs_are_measured_with_their_control_under_base_and_adapter(client: Cl
 def test_neighbours_are_words_with_their_cosines(client: Client):
     found = ask(client, "water", language="English", api_name="/neighbours")
     assert len(found["nearest"]) == 10 and found["candidates"] > 1000
-    assert found["right_rank"] >= 1 and set(found["nearest"][0]) == {"word", "cosine", "right"}
+    assert found["right_rank"] >= 1 and set(found["nearest"][0]) == {"word", "cosine", "right", "look_alike"}
 
 
 def test_a_fine_tune_is_started_followed_evaluated_and_asked(client: Client):

@@ -50,6 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(told)
     if report.outputs:
         print(core.reports.tables.format_table(core.reports.tables.output_rows(*report.outputs)))
+        print(core.reports.messages.knowledge_sentence(report))
     for warning in report.warnings:
         print_progress(f"Note: {worded(warning)}")
     if arguments.out:

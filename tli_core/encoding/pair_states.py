@@ -10,7 +10,7 @@ from tli_core.distributed import gather_tensor, own_part, processes
 from tli_core.encoding.pooled_states import states_by_pooling
 from tli_core.encoding.tokens import encode
 from tli_core.lists.lexicon import shipped
-from tli_core.lists.pairs import WordPair
+from tli_core.lists.pairs import WordPair, numbered
 from tli_core.models.loaded_model import LoadedModel
 
 
@@ -73,15 +73,12 @@ def embed_by_pooling(
         progress: called with (blocks done, total blocks).
         alone: whether this process embeds all of them; otherwise several processes share the words out.
     """
-    source = list(dict.fromkeys(pair.source for pair in pairs))
-    target = list(dict.fromkeys(pair.target for pair in pairs))
+    source, source_index = numbered(pair.source for pair in pairs)
+    target, target_index = numbered(pair.target for pair in pairs)
     words = source + target
     with loaded.using(adapter) as model:
         own = words if alone else own_part(words)
         by_pooling = states_by_pooling(model, loaded.tokenizer, own, poolings, progress=progress)
-    place_sw, place_en = {w: i for i, w in enumerate(source)}, {w: i for i, w in enumerate(target)}
-    source_index = np.array([place_sw[pair.source] for pair in pairs])
-    target_index = np.array([place_en[pair.target] for pair in pairs])
     pieces = np.array([len(word.ids) - sum(word.special) for word in encode(loaded.tokenizer, target)])
     found = {}
     for pooling, pooled in by_pooling.items():

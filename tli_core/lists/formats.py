@@ -5,8 +5,8 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tli_core.i18n import N_, translate
@@ -18,6 +18,9 @@ MAX_WORD_LENGTH = 120
 
 MAX_LINE_LENGTH = 10_000
 """Characters: room for a pair with any number of glosses, and far below what the csv module refuses to read."""
+
+TOPIC = "topic"
+"""The column, the key, and the heading (`# topic: food`, for the lines below it) that say what pairs are about."""
 
 MAX_SIZE = 4_000_000
 """Bytes of a file, characters of a text."""
@@ -65,8 +68,8 @@ def parse_pairs(text: str) -> PairList:
     """Read pairs from text: the published JSON array, CSV or TSV with or without a header, or one pair a line.
 
     A line's two sides are separated by a tab, a comma, `;`, `=`, `: `, `->` or ` - `, whichever comes first (a tab
-    always wins); further glosses follow the English after `;`. Blank lines and
-    lines that start with `#` are ignored.
+    always wins); further glosses follow the English after `;`. Blank lines and lines that start with `#` are ignored,
+    but for `# topic: food`, which says what the pairs below it are about; in CSV, TSV and JSON `topic` is a name.
     Bad lines are reported in `warnings` with their number and the remedy, and the rest is kept.
 
     Raises:
@@ -106,11 +109,16 @@ def parse_pairs(text: str) -> PairList:
 def format_pairs(pairs: Iterable[WordPair], unread: Iterable[str] = ()) -> str:
     """The pairs as lines that `parse_pairs` reads back as they are; a tab where a side holds a separator.
 
+    A heading stands above pairs of another topic than those before them.
+
     Args:
         unread: lines of a `PairList` that could not be read, to follow as they came, for people to mend.
     """
-    lines = []
+    lines, topic = [], ""
     for pair in pairs:
+        if pair.topic != topic:
+            topic = pair.topic
+            lines.append(f"# {TOPIC}: {topic}".strip())
         separator = "\t" if re.search(r'[,=":;→–—]| - |->', pair.source + pair.target) else ", "
         lines.append(f"{pair.source}{separator}{'; '.join(pair.accepted)}")
     return "\n".join((*lines, *unread))
@@ -123,6 +131,7 @@ class _Row:
     source: str = ""
     target: str = ""
     glosses: str = ""
+    topic: str = ""
     problem: str = ""
 
 
@@ -148,12 +157,13 @@ def _json_rows(text: str) -> Iterable[tuple[str, str, _Row]]:
         glosses = entry.get("glosses", "")
         if isinstance(glosses, list):
             glosses = ";".join(str(gloss) for gloss in glosses)
-        yield _entry(number), came, _Row(str(sides[0]), str(sides[1]), str(glosses))
+        yield _entry(number), came, _Row(str(sides[0]), str(sides[1]), str(glosses), str(entry.get(TOPIC, "")))
 
 
 def _line_rows(text: str) -> Iterable[tuple[str, str, _Row]]:
     """Each line's place, the line, and what it holds."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    topics = dict(_headings(lines))
     lines = [(number, line) for number, line in lines if not line.lstrip().startswith("#")]
     long = {number: line for number, line in lines if len(line) > MAX_LINE_LENGTH}
     for number, line in long.items():
@@ -171,11 +181,23 @@ def _line_rows(text: str) -> Iterable[tuple[str, str, _Row]]:
                 problem = translate("expected {n} columns as in the header, got {found!r}.", n=width, found=line[:60])
                 yield _line(number), line, _Row(problem=problem)
                 continue
-            glosses = fields[columns["glosses"]] if columns.get("glosses", len(fields)) < len(fields) else ""
-            yield _line(number), line, _Row(fields[columns["source"]], fields[columns["target"]], glosses)
+            glosses, topic = (
+                fields[columns[name]] if columns.get(name, len(fields)) < len(fields) else ""
+                for name in ("glosses", TOPIC)
+            )
+            yield _line(number), line, _Row(fields[columns["source"]], fields[columns["target"]], glosses, topic)
         return
     for number, line in lines:
-        yield _line(number), line, _split_line(line)
+        yield _line(number), line, replace(_split_line(line), topic=topics[number])
+
+
+def _headings(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The topic of every line, as the last heading above it says; empty above the first."""
+    topic = ""
+    for number, line in lines:
+        if found := re.match(rf"\s*#\s*{TOPIC}:(.*)", line[:MAX_LINE_LENGTH], re.IGNORECASE):
+            topic = found.group(1)
+        yield number, topic
 
 
 def _line(number: int) -> str:
@@ -234,7 +256,11 @@ def _checked(row: _Row) -> tuple[WordPair | None, str]:
     """The pair a row holds, or None and the sentence that says why not."""
     if row.problem:
         return None, row.problem
-    source, target = _clean(row.source), _clean(row.target)
+    source, target, topic = _clean(row.source), _clean(row.target), _clean(row.topic)
+    if len(topic) > MAX_WORD_LENGTH:
+        return None, translate(
+            "the topic has {n} characters; shorten it to {most}.", n=len(topic), most=MAX_WORD_LENGTH
+        )
     for side, word in zip(language_pair().names, (source, target), strict=True):
         if not word:
             return None, translate(
@@ -248,7 +274,7 @@ def _checked(row: _Row) -> tuple[WordPair | None, str]:
                 most=MAX_WORD_LENGTH,
             )
     glosses = tuple(g for g in map(_clean, row.glosses.split(";")) if g and len(g) <= MAX_WORD_LENGTH)
-    return WordPair(source, target, glosses), ""
+    return WordPair(source, target, glosses, topic), ""
 
 
 def single_word(text: str) -> str:

@@ -12,11 +12,10 @@ SPLITS = ("train", "control", "pool", "reserved")
 
 
 class LexiconEntry(NamedTuple):
-    """A row of the shipped lexicon: a pair with its part of speech, topic and split."""
+    """A row of the shipped lexicon: a pair with its part of speech and split."""
 
     pair: WordPair
     pos: str
-    topic: str
     split: str
 
 
@@ -26,9 +25,8 @@ def lexicon(pair: str = DEFAULT) -> tuple[LexiconEntry, ...]:
     with language_pair(pair).lexicon.open(encoding="utf-8", newline="") as file:
         return tuple(
             LexiconEntry(
-                WordPair(row["source"], row["target"], tuple(g for g in row["glosses"].split("; ") if g)),
+                WordPair(row["source"], row["target"], tuple(g for g in row["glosses"].split("; ") if g), row["topic"]),
                 row["pos"],
-                row["topic"],
                 row["split"],
             )
             for row in csv.DictReader(file)

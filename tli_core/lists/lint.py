@@ -185,7 +185,7 @@ def _right_way_round(pair: WordPair) -> WordPair | None:
     source, target = _translations()
     left, right = normalise(pair.source), normalise(pair.target)
     swapped = left in target and right in source and left not in source and right not in target
-    return WordPair(pair.target, pair.source) if swapped else None
+    return pair._replace(source=pair.target, target=pair.source, glosses=()) if swapped else None
 
 
 def _respelt(pair: WordPair) -> WordPair | None:
@@ -225,7 +225,7 @@ def _translations() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
 def _without_notes(pair: WordPair) -> WordPair | None:
     source, target = (re.sub(r"\s*[(\[][^)\]]*[)\]]\s*", " ", word).strip() for word in pair[:2])
     changed = (source, target) != pair[:2] and source and target
-    return WordPair(source, target, pair.glosses) if changed else None
+    return pair._replace(source=source, target=target) if changed else None
 
 
 def _one_gloss(pair: WordPair) -> WordPair | None:
@@ -234,7 +234,8 @@ def _one_gloss(pair: WordPair) -> WordPair | None:
         return None
     to, *_ = language_pair().target_inflection.infinitives
     more = [f"{to}{word}" if target[0].startswith(to) and not word.startswith(to) else word for word in target]
-    return WordPair(source[0], target[0], tuple(dict.fromkeys((*pair.glosses, *more[1:]))))
+    glosses = tuple(dict.fromkeys((*pair.glosses, *more[1:])))
+    return pair._replace(source=source[0], target=target[0], glosses=glosses)
 
 
 def _without_hyphen(pair: WordPair) -> WordPair | None:

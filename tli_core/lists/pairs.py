@@ -9,11 +9,12 @@ import numpy as np
 
 
 class WordPair(NamedTuple):
-    """A Swahili word or phrase, its English translation, and further English glosses that are also right."""
+    """A source word or phrase, its translation, further translations that are also right, and what it is about."""
 
     source: str
     target: str
     glosses: tuple[str, ...] = ()
+    topic: str = ""
 
     @property
     def accepted(self) -> tuple[str, ...]:
@@ -27,19 +28,30 @@ def normalise(word: str) -> str:
 
 
 def counted_once(pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:
-    """The pairs without those that were there before: the same two words in normal form, whose glosses are joined."""
+    """The pairs without those that were there before: the same two words in normal form, whose glosses are joined.
+
+    The first topic that is named for them holds.
+    """
     first: dict[tuple[str, str], WordPair] = {}
     for pair in pairs:
         words = normalise(pair.source), normalise(pair.target)
         earlier = first.get(words)
         glosses = (*(earlier.glosses if earlier else ()), *pair.glosses)
-        first[words] = (earlier or pair)._replace(glosses=tuple(dict.fromkeys(glosses)))
+        topic = (earlier.topic if earlier else "") or pair.topic
+        first[words] = (earlier or pair)._replace(glosses=tuple(dict.fromkeys(glosses)), topic=topic)
     return tuple(first.values())
 
 
 def pair_digest(pair: WordPair) -> str:
     """Twelve letters that stand for a pair in its normal form, so that a record tells of a list without its words."""
     return sha256("\0".join(map(normalise, pair[:2])).encode()).hexdigest()[:12]
+
+
+def numbered(words: Iterable[str]) -> tuple[tuple[str, ...], np.ndarray]:
+    """The distinct words in their order, (a,), and for each given word the number of its own: (n,)."""
+    words = tuple(words)
+    numbers = {word: i for i, word in enumerate(dict.fromkeys(words))}
+    return tuple(numbers), np.array([numbers[word] for word in words], dtype=np.int64)
 
 
 def listed_translations(pairs: Iterable[WordPair]) -> dict[str, set[str]]:

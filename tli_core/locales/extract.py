@@ -44,5 +44,5 @@ def texts_of_data() -> Iterator[tuple[str, str]]:
         prompts = (text for template in pair.templates for text in (template.name, template.shows))
         for text in (*pair.names, *prompts, pair.page.question, pair.page.pairs_label, *pair.page.examples):
             yield text, place
-        for topic in sorted({entry.topic for entry in lexicon(path.parent.name)}):
+        for topic in sorted({entry.pair.topic for entry in lexicon(path.parent.name)}):
             yield topic, pair.lexicon.relative_to(ROOT).as_posix()

@@ -17,10 +17,11 @@ from tli_core.distributed import gather_objects, own_part
 from tli_core.encoding.pair_states import PairStates, embed_by_pooling, reference_states
 from tli_core.encoding.pooling import POOLINGS
 from tli_core.i18n import translate
-from tli_core.lists.pairs import WordPair, counted_once
+from tli_core.lists.pairs import WordPair, counted_once, normalise
 from tli_core.measures.artefacts import (
     attention_sinks,
     dominance_notices,
+    hub_notice,
     list_warnings,
     not_numbers,
     prefix_note,
@@ -28,12 +29,19 @@ from tli_core.measures.artefacts import (
 )
 from tli_core.measures.long_lists import merge_parts
 from tli_core.measures.perplexity import health_of
-from tli_core.measures.rank_tests import corrected_p_values, reciprocal_ranks, shuffles, statistics, word_groups
+from tli_core.measures.rank_tests import (
+    corrected_p_values,
+    reciprocal_ranks,
+    shuffles,
+    statistics,
+    topic_clusters,
+    word_groups,
+)
 from tli_core.measures.registry import COMPUTED, LayerView
 from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, LayerAlignment, Retrieval
-from tli_core.measures.retrieval import best_rank, csls
+from tli_core.measures.retrieval import best_rank, csls, largest_hub
 from tli_core.measures.spelling import look_alikes, spelling_alone
-from tli_core.measures.wrong_pairs import Candidates, matched_partners, percentiles
+from tli_core.measures.wrong_pairs import candidates_of, matched_partners, percentiles
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.provenance import Provenance
 from tli_core.notices import Notice
@@ -145,15 +153,16 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
     """The measures of embedded pairs, with the reference pool's vectors for centring, bands and ranks."""
     pairs = states.pairs
     n, layers = len(pairs), states.source.shape[0]
-    candidates = Candidates.of(states, reference)
+    candidates = candidates_of(pairs, reference.pairs)
     source, target = _unit(states.source), _unit(states.target)
     reference_source, reference_target = _unit(reference.source), _unit(reference.target)
     groups = word_groups(states.source_index, states.target_index)
     look_alike = look_alikes(pairs)
     lengths = tuple(len(pair.target) for pair in pairs)
     pieces = tuple(states.target_pieces[states.target_index].tolist())
-    matched = matched_partners(candidates, states, reference)
-    draws = shuffles(tuple(groups.tolist()), tuple(look_alike.tolist()), lengths, pieces, seed)
+    topics = tuple(normalise(pair.topic) for pair in pairs)
+    matched = matched_partners(candidates, tuple(states.target_pieces), tuple(reference.target_pieces))
+    draws = shuffles(tuple(groups.tolist()), tuple(look_alike.tolist()), lengths, pieces, topics, seed)
 
     def at_layer(layer: int) -> dict[str, np.ndarray | float]:
         cosines = (source[layer] @ target[layer].T).numpy()  # (a, b)
@@ -161,7 +170,10 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         against = (source[layer] @ reference_target[layer].T).numpy()[states.source_index]  # (n, m)
         table, wrong = candidates.wrong_among(own, against)
         alike, as_long = (np.take_along_axis(table, columns, axis=1) for columns in (matched.alike, matched.as_long))
-        view = LayerView(own, candidates.wrong, np.sort(table[wrong]), alike, as_long, states, reference, layer)
+        of_topic, wrong_in_order = table[matched.of_topic], np.sort(table[wrong])
+        view = LayerView(
+            cosines, own, candidates.wrong, wrong_in_order, alike, as_long, of_topic, states, reference, layer
+        )
         corrected, right = csls(cosines), candidates.right
         if n < FEW_PAIRS:
             against_source = (target[layer] @ reference_source[layer].T).numpy()[states.target_index]  # (n, l)
@@ -195,6 +207,11 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         wrong_mean = wrong_sum / counts  # (layers, n)
         mismatched = wrong_sum.sum(axis=1) / counts.sum()
     rogue_share = rogue_shares(states)
+    words = (*candidates.words[0], *candidates.words[1])
+
+    def hub_at(layer: int) -> str:
+        return words[largest_hub((source[layer] @ target[layer].T).numpy())[1]]
+
     return LayerAlignment(
         pairs=pairs,
         names=states.names,
@@ -207,6 +224,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         cosine=diagonal.T,
         wrong_cosine=wrong_mean.T,
         groups=groups,
+        clusters=topic_clusters(groups, topics),
         look_alike=look_alike,
         movable=draws.movable,
         p_values=corrected_p_values(stacked["statistics"]),
@@ -217,13 +235,14 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         pool_size=candidates.right.shape[1],
         spelling_alone=spelling_alone(pairs, candidates.right, candidates.words),
         chance=float(candidates.right[states.source_index].mean()),
-        reference_size=candidates.reference_wrong.shape[1],
+        reference_size=1 + int(candidates.reference_wrong.sum(axis=1).max()),
         provenance=provenance,
         warnings=(
             *not_numbers(states.names, diagonal),
             *list_warnings(pairs, candidates.wrong),
             *prefix_note(provenance),
             *attention_sinks(states.names, states.first_piece),
+            *hub_notice(states.names, stacked["hub_share"], min(map(len, candidates.words)), hub_at),
             *dominance_notices(states.names, states.prefix_share, rogue_share),
         ),
     )

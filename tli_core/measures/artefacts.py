@@ -1,7 +1,7 @@
 """Artefacts that make a cosine high: one token or a few dimensions that dominate it, a first subword that is an
 attention sink, NaN vectors; and warnings about the list itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -20,6 +20,10 @@ SmolLM2-135M it is below 4 behind a prefix token and above 50 without one (`test
 
 ROGUE_DIMENSIONS = 3
 
+HUB_SHARE, HUB_WORDS = 0.25, 10
+"""A word that is the nearest of so large a share, and of so many words, is a hub: among words of pure noise none is in
+400 lists of 20 to 150 (`tests/truths.py`)."""
+
 
 def rogue_shares(states: PairStates) -> np.ndarray:
     """The mean share of a word vector's squared norm that its three largest dimensions carry, per layer: (layers,)."""
@@ -34,6 +38,20 @@ def dominance_notices(names: Sequence[str], prefix_share: np.ndarray, rogue_shar
         heavy = np.flatnonzero(share >= LARGE_SHARE)
         if heavy.size:
             yield notice(code, first=names[heavy[0]], layers=heavy.size, share=100 * share[heavy].max())
+
+
+def hub_notice(names: Sequence[str], share: np.ndarray, words: int, word_at: Callable[[int], str]) -> Iterator[Notice]:
+    """A notice on layers where one word is the nearest of many.
+
+    Args:
+        share: (layers,), the largest hub's.
+        words: how many words of a language there are.
+        word_at: the largest hub at a layer.
+    """
+    heavy = np.flatnonzero((share >= HUB_SHARE) & (share * words >= HUB_WORDS))
+    if heavy.size:
+        worst = int(heavy[share[heavy].argmax()])
+        yield notice("hub", first=names[heavy[0]], layers=heavy.size, share=100 * share[worst], word=word_at(worst))
 
 
 def not_numbers(names: Sequence[str], cosine: np.ndarray) -> Iterator[Notice]:

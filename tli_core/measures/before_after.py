@@ -10,6 +10,7 @@ from tli_core.i18n import N_, translate
 from tli_core.lists.leaks import leak_notice
 from tli_core.lists.pairs import WordPair, pair_digest
 from tli_core.measures.alignment import measure
+from tli_core.measures.effects import PartEffect, effects_by_knowledge, memorised
 from tli_core.measures.linear_map import LinearMap, map_base
 from tli_core.measures.result import DIRECTIONS, LayerAlignment
 from tli_core.measures.significance import PairedTest, grouped_t_test, highest, holm, mean_interval, paired_test
@@ -90,6 +91,14 @@ class EvaluationReport:
     def provenance(self) -> Provenance:
         """Of the last list's measurement with the adapter: the control list's."""
         return self.evaluations[-1].after.provenance
+
+    @property
+    def by_knowledge(self) -> tuple[PartEffect, ...]:
+        """The last list's effects on words that the base translates rightly and on others; empty without outputs."""
+        if self.outputs is None:
+            return ()
+        last = self.evaluations[-1]
+        return effects_by_knowledge(last.before, last.after, last.layer, self.outputs[0].greedy.right)
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
@@ -204,10 +213,10 @@ def compare_lists(
     if layer == PICK:
         picked_on, layer = TRAINED, pick_layer(trained_before, trained_after)
     leak = leak_notice(trained_before.pairs, control_before.pairs)
-    return (
-        compare(TRAINED, trained_before, trained_after, layer, seed, picked_on),
-        compare(CONTROL, control_before, control_after, layer, seed, picked_on, (leak,) if leak else ()),
-    )
+    trained = compare(TRAINED, trained_before, trained_after, layer, seed, picked_on)
+    control = compare(CONTROL, control_before, control_after, layer, seed, picked_on)
+    learnt = memorised(*((item.before, item.after, item.change) for item in (trained, control)))
+    return trained, replace(control, warnings=(*control.warnings, *filter(None, (leak, learnt))))
 
 
 def pick_layer(before: LayerAlignment, after: LayerAlignment) -> int:
@@ -242,7 +251,7 @@ def compare(
         index,
         before,
         after,
-        paired_test(before.cosine[:, index], after.cosine[:, index], before.groups, seed),
+        paired_test(before.cosine[:, index], after.cosine[:, index], before.clusters, seed),
         change(before, after, index, seed, picked=picked_on == name),
         differences(before, after),
         picked_on,
@@ -260,9 +269,9 @@ def differences(before: LayerAlignment, after: LayerAlignment) -> LayerDifferenc
             (before.cosine - before.wrong_cosine, after.cosine - after.wrong_cosine),
         ):
             moved = (now - was).T  # (layers, n)
-            p = grouped_t_test(moved, before.groups)
+            p = grouped_t_test(moved, before.clusters)
             p = np.where((moved == 0).all(axis=1), 1.0, p)  # nothing moved: that needs no test
-            columns += [moved.mean(axis=1), mean_interval(moved, before.groups), holm(p)]
+            columns += [moved.mean(axis=1), mean_interval(moved, before.clusters), holm(p)]
     return LayerDifferences(*columns)
 
 

@@ -1,10 +1,11 @@
 """Greedy continuations, and word translation as the model does it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import takewhile
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -19,12 +20,21 @@ from tli_core.models.placement import input_device
 
 @dataclass(frozen=True)
 class TranslationAccuracy:
-    """Share of words whose greedy translation is a listed one, and each answer beside its pair."""
+    """Of each pair, whether its greedy translation is a listed one, (n,) of bool by direction, and the answer."""
 
-    to_target: float
-    to_source: float
+    right: Mapping[str, np.ndarray]
     answers_target: tuple[str, ...]
     answers_source: tuple[str, ...]
+
+    @property
+    def to_target(self) -> float:
+        """Share of source words that are translated rightly."""
+        return float(self.right["to_target"].mean())
+
+    @property
+    def to_source(self) -> float:
+        """Share of target words that are translated rightly."""
+        return float(self.right["to_source"].mean())
 
     @property
     def mean(self) -> float:
@@ -102,9 +112,8 @@ def word_translation(
         normalise(answer) in {normalise(q.source) for q in pairs if p.target in q.accepted}
         for answer, p in zip(source, pairs, strict=True)
     ]
-    return TranslationAccuracy(
-        sum(right_target) / len(pairs), sum(right_source) / len(pairs), tuple(target), tuple(source)
-    )
+    right = {"to_target": np.array(right_target), "to_source": np.array(right_source)}
+    return TranslationAccuracy(right, tuple(target), tuple(source))
 
 
 def _first_lines(answers: Sequence[str]) -> list[str]:

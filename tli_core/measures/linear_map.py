@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tli_core.encoding.pooled_states import layer_states
 from tli_core.encoding.tokens import encode
-from tli_core.lists.pairs import WordPair
+from tli_core.lists.pairs import WordPair, numbered
 from tli_core.measures.result import Retrieval
 from tli_core.measures.retrieval import best_rank, csls
 from tli_core.measures.wrong_pairs import right_table
@@ -62,9 +62,8 @@ def map_base(
         for shrinkage, fitted in _fit(source[~back], target[~back], SHRINKAGE).items()
     }
     best = max(SHRINKAGE, key=tried.__getitem__)
-    (source_words, source_index), (target_words, target_index) = (
-        _numbered([getattr(pair, side) for pair in held_out]) for side in ("source", "target")
-    )
+    source_words, source_index = numbered(pair.source for pair in held_out)
+    target_words, target_index = numbered(pair.target for pair in held_out)
     asked = (torch.stack([vectors[word] for word in words]) for words in (source_words, target_words))
     cosines = _cosines(_fit(source, target, (best,))[best], *asked)  # (a, b)
     right, corrected = right_table(held_out, source_index, target_words), csls(cosines)
@@ -82,12 +81,6 @@ def _at_layer(loaded: LoadedModel, pairs: Sequence[WordPair], layer: int) -> dic
     words = list(dict.fromkeys(word for pair in pairs for word in pair[:2]))
     with loaded.using(None) as model:
         return dict(zip(words, layer_states(model, encode(loaded.tokenizer, words), layer, "words").cpu(), strict=True))
-
-
-def _numbered(words: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """Distinct words, and for each given word the number of its own."""
-    numbers = {word: i for i, word in enumerate(dict.fromkeys(words))}
-    return list(numbers), np.array([numbers[word] for word in words])
 
 
 @dataclass(frozen=True)

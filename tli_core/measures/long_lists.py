@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tli_core.lists.pairs import normalise
+from tli_core.measures.rank_tests import topic_clusters
 from tli_core.measures.result import DIRECTIONS, LayerAlignment, Retrieval
 from tli_core.notices import Notice, notice
 
@@ -48,7 +50,7 @@ _FIRST = _joined(lambda values, sizes: values[0])
 _MEAN = _joined(lambda values, sizes: np.tensordot(sizes, np.stack(values), axes=1))
 _ALL_PAIRS = _joined(lambda values, sizes: np.concatenate(values))
 _ALL_RANKS = _joined(lambda values, sizes: np.concatenate(values, axis=1))
-_SAME_IN_ALL = ("names", "provenance", "reference_size", "wrong_from")
+_SAME_IN_ALL = ("names", "provenance", "wrong_from")
 _AVERAGED = ("mismatched", "wrong_quantiles", "prefix_share", "rogue_share")
 _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
     **{name: _FIRST(name) for name in _SAME_IN_ALL},
@@ -59,6 +61,7 @@ _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
     "gap": lambda parts, sizes: _MEAN("matched")(parts, sizes) - _MEAN("mismatched")(parts, sizes),
     "scores": lambda parts, sizes: {k: _score([part.scores[k] for part in parts], sizes) for k in parts[0].scores},
     "groups": lambda parts, sizes: _groups([part.groups for part in parts]),
+    "clusters": lambda parts, sizes: _clusters(parts),
     "look_alike": lambda parts, sizes: _whole(parts, "look_alike"),
     "movable": lambda parts, sizes: {key: sum(part.movable[key] for part in parts) for key in parts[0].movable},
     # Twice the mean of p values is one, whatever their dependence (Rüschendorf 1982).
@@ -67,6 +70,7 @@ _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
     },
     "retrieval": _joined_retrieval,
     "reference_rank": _ALL_RANKS("reference_rank"),
+    "reference_size": lambda parts, sizes: max(part.reference_size for part in parts),
     "pool_size": lambda parts, sizes: max(part.pool_size for part in parts),
     "spelling_alone": lambda parts, sizes: tuple(sizes @ np.array([part.spelling_alone for part in parts])),
     "chance": lambda parts, sizes: float(sizes @ [part.chance for part in parts]),
@@ -78,6 +82,12 @@ _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
 def _score(values: Sequence[np.ndarray], sizes: np.ndarray) -> np.ndarray:
     """A computed measure of the whole: of each pair where it has such values, else the parts' mean by their size."""
     return np.concatenate(values, axis=1) if values[0].ndim == 2 else np.tensordot(sizes, np.stack(values), axes=1)
+
+
+def _clusters(parts: Sequence[LayerAlignment]) -> np.ndarray:
+    """The clusters of the whole: a topic is one in all parts."""
+    topics = [normalise(pair.topic) for part in parts for pair in part.pairs]
+    return topic_clusters(_groups([part.groups for part in parts]), topics)
 
 
 def _groups(groups: Sequence[np.ndarray]) -> np.ndarray:

@@ -15,6 +15,7 @@ from tli_core.lists.language_pair import language_pair
 from tli_core.lists.lexicon import lexicon
 from tli_core.lists.pairs import WordPair, normalise
 from tli_core.measures.projections import PROJECTIONS
+from tli_core.measures.spelling import LOOK_ALIKE, look_alikes, similarity
 from tli_core.models.layers import layer_index, layer_words
 from tli_core.models.loaded_model import LoadedModel
 
@@ -25,14 +26,16 @@ NEIGHBOURS = 10
 class Projection:
     """The same pairs under each model, in one plane: points is (models, n, 2, 2), [model, pair, language, x or y].
 
-    All models are projected together, so their axes are the same. partners_nearest is (models,): the share of Swahili
-    words whose nearest English word of the list, in the full space, is their own; the plane cannot show it.
+    All models are projected together, so their axes are the same. look_alike is (n,): the pairs whose words look alike.
+    partners_nearest is (models, 2): the share of source words whose nearest target word of the list, in the full space,
+    is their own, of all pairs and of those that do not look alike; the plane cannot show it.
     """
 
     method: str
     layer_name: str
     pairs: tuple[WordPair, ...]
     points: np.ndarray
+    look_alike: np.ndarray
     partners_nearest: np.ndarray
 
     def __post_init__(self) -> None:
@@ -42,11 +45,12 @@ class Projection:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A word of the other language, its cosine, and whether the lexicon lists it as a translation."""
+    """A word of the other language: its cosine, whether the lexicon lists it as right, and whether it looks alike."""
 
     word: str
     cosine: float
     right: bool
+    look_alike: bool
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,10 @@ def project(
     nearest = (vectors[:, :n] @ vectors[:, n:].transpose(1, 2)).argmax(dim=2)  # (m, n)
     flat = _reduced(vectors.flatten(0, 1).numpy(), method, seed)  # (m · 2n, 2)
     points = flat.reshape(len(adapters), 2, n, 2).transpose(0, 2, 1, 3)  # (m, n, 2, 2)
-    partners = (nearest == torch.arange(n)).double().mean(dim=1).numpy()
-    return Projection(method, loaded.layer_names[index], tuple(pairs), points, partners)
+    found, alike = (nearest == torch.arange(n)).numpy(), look_alikes(tuple(pairs))  # (m, n), (n,)
+    beyond = found[:, ~alike].mean(axis=1) if not alike.all() else np.full(len(adapters), np.nan)
+    shares = np.stack([found.mean(axis=1), beyond], axis=1)
+    return Projection(method, loaded.layer_names[index], tuple(pairs), points, alike, shares)
 
 
 def nearest_words(
@@ -125,7 +131,10 @@ def nearest_words(
         text = N_("At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there.")
         raise ValueError(translate(text, layer=layer_words(loaded.layer_names[index])))
     order = np.argsort(-cosines, kind="stable")
-    ranked = [Neighbour(candidates[i], float(cosines[i]), normalise(candidates[i]) in right) for i in order]
+    alike = similarity((word,), tuple(candidates))[0] >= LOOK_ALIKE  # (candidates,)
+    ranked = [
+        Neighbour(candidates[i], float(cosines[i]), normalise(candidates[i]) in right, bool(alike[i])) for i in order
+    ]
     ranks = [rank for rank, neighbour in enumerate(ranked, 1) if neighbour.right]
     return Neighbourhood(tuple(ranked[:count]), ranks[0] if ranks else None, len(candidates))
 

@@ -19,14 +19,19 @@ import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from tli_core.lists.pairs import numbered
+
 PERMUTATIONS = 999
 DEEPEST = 50
 """Ranks beyond this one count as never found: 1/50 is little, and the others need no sorting."""
 
-ALL, SPELLING, LENGTH, PIECES = "all", "spelling", "length", "pieces"
-CONTROLS = (ALL, SPELLING, LENGTH, PIECES)
-"""Every test: of all pairs; of those that do not look alike; of these within target words of one length, and within
-target words of as many pieces."""
+ALL, SPELLING, LENGTH, PIECES, TOPIC = "all", "spelling", "length", "pieces", "topic"
+CONTROLS = (ALL, SPELLING, LENGTH, PIECES, TOPIC)
+"""Every test: of all pairs; of those that do not look alike; of these within target words of one length, within target
+words of as many pieces, and within pairs of one topic (where the list names topics)."""
+
+FEWEST_TOPICS = 10
+"""With so many topics a list is a sample of topics, and what is said of it holds for others; with fewer, of these."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,31 @@ def word_groups(source_index: np.ndarray, target_index: np.ndarray) -> np.ndarra
     return connected_components(links, directed=False)[1][source_index]
 
 
+def topic_clusters(groups: np.ndarray, topics: Sequence[str]) -> np.ndarray:
+    """Pairs that may have moved together: those of one topic, or of one group of `word_groups`, have one number: (n,).
+
+    Topics count where the list names at least FEWEST_TOPICS. A group belongs to its first pair's topic.
+
+    Args:
+        topics: of each pair, in normal form; empty where it has none.
+    """
+    if len(set(topics) - {""}) < FEWEST_TOPICS:
+        return groups
+    first = np.unique(groups, return_index=True)[1]
+    named = {int(groups[i]): topics[int(i)] or f"\0{groups[i]}" for i in first}
+    return numbered(named[int(group)] for group in groups)[1]
+
+
 @lru_cache(maxsize=2)  # the trained list's and the control list's; 32 MB each for 2,000 pairs
 def shuffles(
-    groups: tuple[int, ...], look_alike: tuple[bool, ...], lengths: tuple[int, ...], pieces: tuple[int, ...], seed: int
+    groups: tuple[int, ...],
+    look_alike: tuple[bool, ...],
+    lengths: tuple[int, ...],
+    pieces: tuple[int, ...],
+    topics: tuple[str, ...],
+    seed: int,
 ) -> Shuffles:
-    """The permutations for a list, from each pair's group, its likeness, and its target word's length and pieces."""
+    """The permutations for a list, from each pair's group, likeness and topic, and its target word's length, pieces."""
     tested = np.unique(groups, return_index=True)[1]
     plain = np.flatnonzero(~np.array(look_alike)[tested])
     strata = {
@@ -66,6 +91,7 @@ def shuffles(
         SPELLING: (plain, np.zeros(len(plain), dtype=int)),
         LENGTH: (plain, np.array(lengths)[tested][plain]),
         PIECES: (plain, np.array(pieces)[tested][plain]),
+        TOPIC: (plain, numbered(topics)[1][tested][plain]),
     }
     # Each test draws anew from the seed, so that tests of the same pairs agree.
     partners = {

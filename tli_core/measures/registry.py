@@ -13,7 +13,7 @@ import torch
 from tli_core.encoding.pair_states import PairStates
 from tli_core.i18n import N_
 from tli_core.measures.result import DIRECTIONS, LayerAlignment
-from tli_core.measures.retrieval import auc, beats_wrong
+from tli_core.measures.retrieval import auc, beats_wrong, largest_hub
 from tli_core.measures.significance import mean_interval, share_interval
 
 
@@ -21,17 +21,20 @@ from tli_core.measures.significance import mean_interval, share_interval
 class LayerView:
     """What a measure sees of one layer.
 
-    own is (n, n), the cosines of the list's source words with its target words, right pairs on the diagonal; is_wrong
-    (n, n) marks its wrong pairs. wrong (w,) are the cosines of all wrong pairs in ascending order; alike and as_long
-    those of the wrong pairs that `wrong_pairs.matched_partners` picked. The vectors themselves are states.source[layer]
-    and states.target[layer], and those of the reference pool are in `reference`.
+    cosines is (a, b), of the list's distinct source words with its distinct target words, and own (n, n) of those of
+    each pair, right pairs on the diagonal; is_wrong (n, n) marks its wrong pairs. wrong (w,) are the cosines of all
+    wrong pairs in ascending order; alike, as_long and of_topic those of the wrong pairs that
+    `wrong_pairs.matched_partners` picked. The vectors themselves are states.source[layer] and states.target[layer], and
+    those of the reference pool are in `reference`.
     """
 
+    cosines: np.ndarray
     own: np.ndarray
     is_wrong: np.ndarray
     wrong: np.ndarray
     alike: np.ndarray
     as_long: np.ndarray
+    of_topic: np.ndarray
     states: PairStates
     reference: PairStates
     layer: int
@@ -93,7 +96,7 @@ class Measure:
         values = self.of_pairs(result, way)
         if values.ndim == 1:
             return None
-        return (share_interval if self.share else mean_interval)(values, result.groups)
+        return (share_interval if self.share else mean_interval)(values, result.clusters)
 
 
 def _auc(view: LayerView) -> float:
@@ -108,6 +111,10 @@ def _as_long(view: LayerView) -> float:
     return _mean(view.as_long)
 
 
+def _of_topic(view: LayerView) -> float:
+    return _mean(view.of_topic)
+
+
 def _mean(cosines: np.ndarray) -> float:
     return float(cosines.mean()) if cosines.size else float("nan")
 
@@ -115,6 +122,10 @@ def _mean(cosines: np.ndarray) -> float:
 def _mexa(view: LayerView) -> np.ndarray:
     there, back = beats_wrong(view.own, view.is_wrong)
     return there & back
+
+
+def _hub_share(view: LayerView) -> float:
+    return largest_hub(view.cosines)[0]
 
 
 def _centred(view: LayerView) -> float:
@@ -155,7 +166,7 @@ def _gap_interval(result: LayerAlignment) -> np.ndarray:
     """The gap's 95 % interval, from each pair's own gap: (layers, 2)."""
     of_pairs = (result.cosine - result.wrong_cosine).T  # (layers, n)
     # Where source words have more wrong partners than others, their mean is not quite the gap.
-    return mean_interval(of_pairs, result.groups) + (result.gap - of_pairs.mean(axis=1))[:, None]
+    return mean_interval(of_pairs, result.clusters) + (result.gap - of_pairs.mean(axis=1))[:, None]
 
 
 def _beyond_spelling(result: LayerAlignment, way: str) -> np.ndarray:
@@ -190,6 +201,15 @@ MEASURES = (
         N_("wrong, as long"),
         N_("Mean cosine of each source word with the five wrong target words most like its own in pieces and length."),
         compute=_as_long,
+        higher_is_better=False,
+        in_table=False,
+        in_evaluation=True,
+    ),
+    Measure(
+        "same_topic_wrong",
+        N_("wrong, same topic"),
+        N_("Mean cosine of the wrong pairs whose two words are of one topic, where the list names topics."),
+        compute=_of_topic,
         higher_is_better=False,
         in_table=False,
         in_evaluation=True,
@@ -290,6 +310,15 @@ MEASURES = (
         N_("Share of pairs whose own cosine beats that of every wrong pair of its words (Kargaran et al. 2024)."),
         compute=_mexa,
         share=True,
+        in_table=False,
+        in_evaluation=True,
+    ),
+    Measure(
+        "hub_share",
+        N_("largest hub"),
+        N_("Largest share of words, in either direction, to which one and the same word is the nearest."),
+        compute=_hub_share,
+        higher_is_better=False,
         in_table=False,
         in_evaluation=True,
     ),

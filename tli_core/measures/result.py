@@ -53,9 +53,11 @@ class LayerAlignment:
     its wrong target words. Wrong partners are the list's own, or of a list too short for that, the reference pool's:
     wrong_from says which, and every figure about wrong pairs is of those.
     spelling_alone is the P@1 of a system that only sees letters, in both DIRECTIONS.
-    groups (n,) numbers the pairs that share words, look_alike (n,) marks those whose words look alike, and p_values are
-    those of each of `rank_tests.CONTROLS`, (layers, 2) for the two DIRECTIONS, corrected for all layers; movable is how
-    many pairs each of them can move.
+    groups (n,) numbers the pairs that share words, clusters (n,) those that also share a topic, look_alike (n,) marks
+    those whose words look alike, and p_values are those of each of `rank_tests.CONTROLS`, (layers, 2) for the two
+    DIRECTIONS, corrected for all layers; movable is how many pairs each of them can move.
+    reference_rank (layers, n) is where each right target word ranks among the reference pool's, of reference_size words
+    with itself.
     prefix_share and rogue_share (layers,) tell how much of the vectors' squared norm comes from BOS, and from each
     vector's three largest dimensions.
     """
@@ -71,6 +73,7 @@ class LayerAlignment:
     cosine: np.ndarray
     wrong_cosine: np.ndarray
     groups: np.ndarray
+    clusters: np.ndarray
     look_alike: np.ndarray
     movable: Mapping[str, int]
     p_values: Mapping[str, np.ndarray]

@@ -47,6 +47,22 @@ def best_rank(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
     return 1 + (~(scores < best) & ~right).sum(axis=1)
 
 
+def largest_hub(cosines: np.ndarray) -> tuple[float, int]:
+    """The largest share of words, in either direction, to which one word of the other language is the nearest.
+
+    Args:
+        cosines: (a, b), of distinct words.
+
+    Returns:
+        The share, 0 to 1, and the word: its row, or a plus its column.
+    """
+    a, b = cosines.shape
+    to_source = np.bincount(cosines.argmax(axis=0), minlength=a) / b  # (a,)
+    to_target = np.bincount(cosines.argmax(axis=1), minlength=b) / a  # (b,)
+    shares = np.concatenate([to_source, to_target])
+    return float(shares.max()), int(shares.argmax())
+
+
 def csls(cosines: np.ndarray, k: int = CSLS_NEIGHBOURS) -> np.ndarray:
     """Cosines corrected for hubs: 2c_ij − the mean of row i's k best − the mean of column j's (Conneau et al. 2018)."""
     return 2 * cosines - _mean_of_best(cosines, k)[:, None] - _mean_of_best(cosines.T, k)

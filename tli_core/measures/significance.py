@@ -84,7 +84,7 @@ def flipped_p_values(moved: np.ndarray, groups: np.ndarray, seed: int) -> np.nda
     together, the same in every test, and the largest of the standardised sums is compared (Westfall & Young 1993).
 
     Args:
-        groups: (n,), the group of each pair; pairs of one group share words.
+        groups: (n,), the group of each pair; pairs of one group share words, or a topic.
     """
     numbered, index = np.unique(groups, return_inverse=True)
     if not len(numbered):
@@ -159,6 +159,25 @@ def paired_test(before: ArrayLike, after: ArrayLike, groups: np.ndarray, seed: i
         p_permutation=float(flipped_p_values(difference[None], groups, seed)[0]),
         d_z=mean / spread if spread > 0 else float("nan"),
     )
+
+
+def two_list_p_value(
+    first: np.ndarray, first_groups: np.ndarray, second: np.ndarray, second_groups: np.ndarray
+) -> float:
+    """Two-sided p value of the difference of two lists' means (Welch's t-test); nan where nothing varies.
+
+    Args:
+        first, second: a value of each pair, (n,) and (m,); their groups as in `mean_interval`.
+    """
+    (error, count), (other_error, other_count) = (
+        (found[0][0], found[1])
+        for found in (_standard_error(first[None], first_groups), _standard_error(second[None], second_groups))
+    )
+    variance = error**2 + other_error**2
+    if min(count, other_count) < 2 or variance == 0:
+        return float("nan")
+    freedom = variance**2 / (error**4 / (count - 1) + other_error**4 / (other_count - 1))
+    return float(2 * stats.t.sf(abs(first.mean() - second.mean()) / np.sqrt(variance), freedom))
 
 
 def grouped_t_test(moved: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tli_core.i18n import N_
-from tli_core.measures.rank_tests import ALL, LENGTH, PIECES, SPELLING
+from tli_core.measures.rank_tests import ALL, LENGTH, PIECES, SPELLING, TOPIC
 from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, LayerAlignment, Retrieval
 from tli_core.measures.significance import FEWEST, flipped_p_values, mean_interval
 
@@ -20,7 +20,7 @@ LEAST_FOUND = 0.2
 """P@1 above chance by less than this finds too few words to speak of alignment: topics of ten words give a tenth."""
 
 FEWEST_TO_MOVE = 10
-"""Words of one length, or of as many pieces, that must be there for a permutation of them to tell anything."""
+"""Words of one length, of as many pieces, or of one topic, that must be there for a permutation of them to tell."""
 
 LEAST_CHANGE = 0.02
 """A change of the mean reciprocal rank by less than this does not matter."""
@@ -38,9 +38,10 @@ def verdict(result: LayerAlignment, layer: int) -> str:
 
     `aligned`: both directions are well found. `one way`: one is. `weak`: something is found, but nothing well.
     `above chance`: something is found, in a list of fewer than FEW_PAIRS groups, or with fewer than FEWEST_TO_MOVE
-    target words that have another of their length: too short for more to be said.
+    target words that have another of their length or topic: too short for more to be said.
     `spelling`: nothing is found but what words that look alike explain. `length`: nor but what the target words'
-    length, or their number of pieces, explains. `not discriminative`: nothing is found. `too few pairs`: fewer than
+    length, or their number of pieces, explains. `topic`: nor but what the topics of the pairs explain, where the list
+    names them. `not discriminative`: nothing is found. `too few pairs`: fewer than
     FEWEST that share no word, or, where not most look alike, that do not look alike. `no numbers`: vectors are
     not finite.
     """
@@ -55,11 +56,15 @@ def verdict(result: LayerAlignment, layer: int) -> str:
         unlike = len(np.unique(result.groups[~result.look_alike]))
         mostly_alike = result.look_alike.mean() >= 0.5
         return N_("spelling") if mostly_alike or unlike >= FEWEST else N_("too few pairs")
-    if result.independent < FEW_PAIRS or min(result.movable[LENGTH], result.movable[PIECES]) < FEWEST_TO_MOVE:
+    movable = min(result.movable[name] for name in (LENGTH, PIECES, TOPIC))
+    if result.independent < FEW_PAIRS or movable < FEWEST_TO_MOVE:
         return N_("above chance")
     found = below[ALL] & below[SPELLING] & below[LENGTH] & below[PIECES]
     if not found.any():
         return N_("length")
+    found &= below[TOPIC]
+    if not found.any():
+        return N_("topic")
     plain = ~result.look_alike
     share = np.array([result.retrieval[way].hit[layer, plain].mean() for way in DIRECTIONS])
     well = found & (share - result.chance >= LEAST_FOUND)
@@ -124,7 +129,7 @@ def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int 
     per_pair = (after.cosine - after.wrong_cosine)[:, layer] - (before.cosine - before.wrong_cosine)[:, layer]  # (n,)
     ranks, needed = _rank_changes(before, after, layer, seed, picked)
     said = _said(before, after, layer, ranks, matched, mismatched)
-    low, high = mean_interval(per_pair[None], before.groups)[0]
+    low, high = mean_interval(per_pair[None], before.clusters)[0]
     return Change(layer, matched, mismatched, matched - mismatched, (float(low), float(high)), ranks, needed, said)
 
 
@@ -139,7 +144,7 @@ def beyond_map(
         linear: the map's ranks by direction, (1, n) each.
     """
     moved = np.stack([1 / after.retrieval[way].rank[layer] - 1 / linear[way].rank[0] for way in DIRECTIONS])  # (2, n)
-    p = flipped_p_values(moved, after.groups, seed)
+    p = flipped_p_values(moved, after.clusters, seed)
     return {way: (float(moved[i].mean()), float(p[i])) for i, way in enumerate(DIRECTIONS)}
 
 
@@ -154,7 +159,7 @@ def _said(
     if not (np.isfinite(before.cosine[:, layer]).all() and np.isfinite(after.cosine[:, layer]).all()):
         return N_("no numbers")
     # With so few, even if all moved the same way, signs fall so by chance too often.
-    if 2.0 ** (1 - before.independent) > LEVEL:
+    if 2.0 ** (1 - len(np.unique(before.clusters))) > LEVEL:
         return N_("too few pairs")
     # Ties rank last, so that vectors that are all alike "rank" worse than noise: what is no better than chance is not
     # found better, and what was no better than chance is not found worse.
@@ -178,7 +183,8 @@ def _rank_changes(
     before: LayerAlignment, after: LayerAlignment, layer: int, seed: int, picked: bool
 ) -> tuple[dict[str, RankChange], float]:
     """How ranks moved in each direction, and how many pairs the least change would need."""
-    moved = np.stack([_reciprocal(after, way) - _reciprocal(before, way) for way in DIRECTIONS])  # (2, layers, n)
+    was, now = (np.stack([reciprocal_ranks_of(result, way) for way in DIRECTIONS]) for result in (before, after))
+    moved = now - was  # (2, layers, n)
     hits = np.stack(
         [after.retrieval[way].hit.astype(float) - before.retrieval[way].hit for way in DIRECTIONS]
     )  # (2, layers, n)
@@ -186,9 +192,9 @@ def _rank_changes(
     layers = slice(None) if picked else slice(layer, layer + 1)
     at = layer if picked else 0
     tested = moved[:, layers].reshape(-1, len(before.pairs))  # (2 · layers, n)
-    p = flipped_p_values(tested, before.groups, seed).reshape(2, -1)[:, at]
-    p_plain = flipped_p_values(tested[:, plain], before.groups[plain], seed).reshape(2, -1)[:, at]
-    intervals = mean_interval(moved[:, layer], before.groups), mean_interval(hits[:, layer], before.groups)
+    p = flipped_p_values(tested, before.clusters, seed).reshape(2, -1)[:, at]
+    p_plain = flipped_p_values(tested[:, plain], before.clusters[plain], seed).reshape(2, -1)[:, at]
+    intervals = mean_interval(moved[:, layer], before.clusters), mean_interval(hits[:, layer], before.clusters)
     found = {
         way: RankChange(
             float(moved[i, layer].mean()),
@@ -206,6 +212,6 @@ def _rank_changes(
     return found, float(np.ceil((2.8 * spread / LEAST_CHANGE) ** 2)) if spread > 0 else float("nan")
 
 
-def _reciprocal(result: LayerAlignment, way: str) -> np.ndarray:
+def reciprocal_ranks_of(result: LayerAlignment, way: str) -> np.ndarray:
     """1 / rank of each pair's right word: (layers, n). To target, of short lists, among the reference pool's words."""
     return 1 / (result.reference_rank if result.few and way == "to_target" else result.retrieval[way].rank)

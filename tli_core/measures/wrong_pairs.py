@@ -6,50 +6,33 @@ translation. Of a list of FEW_PAIRS or more they are the list's own, of a shorte
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from tli_core.encoding.pair_states import PairStates
-from tli_core.lists.pairs import WordPair, translation_table
+from tli_core.lists.pairs import WordPair, normalise, numbered, translation_table
 from tli_core.measures.result import FEW_PAIRS, OWN_PAIRS, REFERENCE_POOL
 from tli_core.measures.spelling import similarity
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidates:
     """Which of the candidates are right for each of n pairs, and which pairs are wrong.
 
-    words are the list's distinct source and target words. right (a, b): for each distinct source word of the list, its
-    right ones among the list's b distinct target words. wrong (n, n): j's target word is no translation of i's source
-    word. reference_wrong (n, m): nor is word j of the reference pool's m target words. reference_wrong_source (n, l):
-    nor does i's target word translate word j of its l source words.
+    pairs are the list's, and pool those of the reference pool. words are the list's distinct source and target words.
+    right (a, b): for each distinct source word of the list, its right ones among the list's b distinct target words.
+    wrong (n, n): j's target word is no translation of i's source word. reference_wrong (n, m): nor is word j of the
+    reference pool's m target words. reference_wrong_source (n, l): nor does i's target word translate word j of its l
+    source words.
     """
 
+    pairs: tuple[WordPair, ...]
+    pool: tuple[WordPair, ...]
     words: tuple[tuple[str, ...], tuple[str, ...]]
     right: np.ndarray
     wrong: np.ndarray
     reference_wrong: np.ndarray
     reference_wrong_source: np.ndarray
-
-    @classmethod
-    def of(cls, states: PairStates, reference: PairStates) -> "Candidates":
-        """Those of a list beside the reference pool."""
-        pairs = states.pairs
-        target_words = _distinct(pairs, states.target_index, "target")
-        right = right_table(pairs, states.source_index, target_words)
-        wrong = ~right[states.source_index][:, states.target_index]  # (n, n)
-        np.fill_diagonal(wrong, False)
-        reference_words = _distinct(reference.pairs, reference.target_index, "target")
-        listed_reference = translation_table(pairs, reference_words)  # (n, m)
-        listed_reference |= _as_listed_in(reference, states, reference_words)
-        listed_source = np.zeros((reference.source.shape[1], len(pairs)), dtype=bool)
-        listed_source[reference.source_index] = translation_table(reference.pairs, [pair.target for pair in pairs])
-        own_words = {pair.source: row for pair, row in zip(pairs, wrong, strict=True)}
-        for row, word in enumerate(_distinct(reference.pairs, reference.source_index, "source")):
-            if word in own_words:  # what the list itself gives as its translations
-                listed_source[row] |= ~own_words[word]
-        words = tuple(_distinct(pairs, states.source_index, "source")), tuple(target_words)
-        return cls(words, right, wrong, ~listed_reference, ~listed_source.T)
 
     @property
     def own(self) -> bool:
@@ -101,6 +84,29 @@ class Candidates:
         return 1 + (~(against < own.diagonal()[:, None]) & self.reference_wrong).sum(axis=1)
 
 
+# Of a list under base and adapter, and of its reference pool: words alone decide, whatever the vectors.
+@lru_cache(maxsize=4)
+def candidates_of(pairs: tuple[WordPair, ...], pool: tuple[WordPair, ...]) -> Candidates:
+    """The candidates of a list beside a reference pool."""
+    source_words, source_index = numbered(pair.source for pair in pairs)
+    target_words, target_index = numbered(pair.target for pair in pairs)
+    right = right_table(pairs, source_index, target_words)
+    wrong = ~right[source_index][:, target_index]  # (n, n)
+    np.fill_diagonal(wrong, False)
+    pool_sources, pool_index = numbered(pair.source for pair in pool)
+    pool_targets, _ = numbered(pair.target for pair in pool)
+    listed_reference = translation_table(pairs, pool_targets)  # (n, m)
+    listed_reference |= _as_listed_in(pool, pairs, pool_targets)
+    listed_source = np.zeros((len(pool_sources), len(pairs)), dtype=bool)
+    listed_source[pool_index] = translation_table(pool, [pair.target for pair in pairs])
+    own_words = {pair.source: row for pair, row in zip(pairs, wrong, strict=True)}
+    for row, word in enumerate(pool_sources):
+        if word in own_words:  # what the list itself gives as its translations
+            listed_source[row] |= ~own_words[word]
+    words = source_words, target_words
+    return Candidates(pairs, pool, words, right, wrong, ~listed_reference, ~listed_source.T)
+
+
 def right_table(pairs: Sequence[WordPair], source_index: np.ndarray, target_words: Sequence[str]) -> np.ndarray:
     """Which target words are right for each of a list's distinct source words, by its pairs' rows: (a, b)."""
     right = np.zeros((source_index.max() + 1, len(target_words)), dtype=bool)
@@ -118,27 +124,41 @@ class MatchedPartners:
 
     alike: target words that look most like the source word. as_long: those nearest to the right target word in their
     number of pieces, and then in length. Both are (n, MATCHED_PARTNERS), or as many as every source word has.
+    of_topic: the rows and columns, (k,) each, of all wrong pairs whose two words are of one topic.
     """
 
     alike: np.ndarray
     as_long: np.ndarray
+    of_topic: tuple[np.ndarray, np.ndarray]
 
 
-def matched_partners(candidates: Candidates, states: PairStates, reference: PairStates) -> MatchedPartners:
-    """The matched wrong partners of a list."""
-    pairs, side = states.pairs, states if candidates.own else reference
-    target_words = _distinct(side.pairs, side.target_index, "target")
-    pieces = side.target_pieces
+@lru_cache(maxsize=4)
+def matched_partners(candidates: Candidates, pieces: tuple[int, ...], pool_pieces: tuple[int, ...]) -> MatchedPartners:
+    """The matched wrong partners of a list.
+
+    Args:
+        pieces: the number of tokens of the list's distinct target words, and pool_pieces of the pool's.
+    """
+    pairs = candidates.pairs
+    _, index = numbered(pair.target for pair in pairs)
+    own_pieces, own_length = np.array(pieces)[index], np.array([len(pair.target) for pair in pairs])  # (n,) each
     if candidates.own:  # a column for each pair
-        target_words, pieces = [pair.target for pair in pairs], pieces[states.target_index]
+        columns, column_pieces = pairs, own_pieces
+    else:
+        firsts = {pair.target: pair for pair in reversed(candidates.pool)}
+        columns = [firsts[word] for word in numbered(pair.target for pair in candidates.pool)[0]]
+        column_pieces = np.array(pool_pieces)
     wrong = candidates.wrong if candidates.own else candidates.reference_wrong  # (n, m)
     count = min(MATCHED_PARTNERS, int(wrong.sum(axis=1).min()))
-    likeness = similarity(tuple(pair.source for pair in pairs), tuple(target_words))  # (n, m)
-    own_pieces, own_length = states.target_pieces[states.target_index], np.array([len(pair.target) for pair in pairs])
-    letters = np.array([len(word) for word in target_words])
+    targets = tuple(pair.target for pair in columns)
+    likeness = similarity(tuple(pair.source for pair in pairs), targets)  # (n, m)
+    letters = np.array([len(word) for word in targets])
     # Pieces count before letters: a word has fewer than a thousand.
-    apart = 1000 * np.abs(own_pieces[:, None] - pieces) + np.abs(own_length[:, None] - letters)  # (n, m)
-    return MatchedPartners(_first(-likeness, wrong, count), _first(apart, wrong, count))
+    apart = 1000 * np.abs(own_pieces[:, None] - column_pieces) + np.abs(own_length[:, None] - letters)  # (n, m)
+    topics, other_topics = (np.array([normalise(pair.topic) for pair in of]) for of in (pairs, columns))
+    of_topic = wrong & (topics[:, None] == other_topics) & (topics != "")[:, None]  # (n, m)
+    rows, columns_of_topic = np.nonzero(of_topic)
+    return MatchedPartners(_first(-likeness, wrong, count), _first(apart, wrong, count), (rows, columns_of_topic))
 
 
 def _first(order: np.ndarray, wrong: np.ndarray, count: int) -> np.ndarray:
@@ -146,18 +166,12 @@ def _first(order: np.ndarray, wrong: np.ndarray, count: int) -> np.ndarray:
     return np.argsort(np.where(wrong, order, np.inf), axis=1, kind="stable")[:, :count]
 
 
-def _distinct(pairs: Sequence[WordPair], index: np.ndarray, side: str) -> list[str]:
-    """The distinct words of one side, in the order of their rows."""
-    words = {int(row): getattr(pair, side) for pair, row in zip(pairs, index, strict=True)}
-    return [words[row] for row in sorted(words)]
-
-
-def _as_listed_in(reference: PairStates, states: PairStates, reference_words: list[str]) -> np.ndarray:
+def _as_listed_in(pool: Sequence[WordPair], pairs: Sequence[WordPair], pool_targets: Sequence[str]) -> np.ndarray:
     """Right translations that the reference pool, rather than the list itself, names: (n, m)."""
-    known = translation_table(reference.pairs, reference_words)  # (m rows, m words)
-    by_word = {pair.source: row for pair, row in zip(reference.pairs, known, strict=True)}
-    nothing = np.zeros(len(reference_words), dtype=bool)
-    return np.stack([by_word.get(pair.source, nothing) for pair in states.pairs])
+    known = translation_table(pool, pool_targets)  # (m rows, m words)
+    by_word = {pair.source: row for pair, row in zip(pool, known, strict=True)}
+    nothing = np.zeros(len(pool_targets), dtype=bool)
+    return np.stack([by_word.get(pair.source, nothing) for pair in pairs])
 
 
 def percentiles(ordered: np.ndarray) -> np.ndarray:

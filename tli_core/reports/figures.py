@@ -32,6 +32,13 @@ from tli_core.reports.figure_style import (
 )
 from tli_core.training.history import TrainingStep
 
+MATCHED_WRONG = (
+    ("look_alike_wrong", N_("{label}: wrong pairs that look alike"), True),
+    ("as_long_wrong", N_("{label}: wrong pairs as long"), "legendonly"),
+    ("same_topic_wrong", N_("{label}: wrong pairs of one topic"), "legendonly"),
+)
+"""Lines of wrong pairs that are harder than any two words: the measure, its name, and whether it is drawn unasked."""
+
 
 def alignment_figure(
     results: Sequence[tuple[str, LayerAlignment]], pair_lines: bool = False, picked: int | None = None
@@ -79,14 +86,18 @@ def alignment_figure(
             customdata=band,
             hovertemplate="{value} ({low} – {high})".format(**HOVER),
         )
-        figure.add_scatter(
-            x=layers,
-            y=result.scores["look_alike_wrong"],
-            name=translate("{label}: wrong pairs that look alike", label=label),
-            mode="lines",
-            line={"color": colour, "width": 1, "dash": "dashdot"},
-            hovertemplate="%{y:.3f}",
-        )
+        for key, name, shown in MATCHED_WRONG:
+            # Beside another model's lines, those that nobody asked for would only fill the legend.
+            if np.isfinite(result.scores[key]).any() and (shown is True or len(results) == 1):
+                figure.add_scatter(
+                    x=layers,
+                    y=result.scores[key],
+                    name=translate(name, label=label),
+                    mode="lines",
+                    line={"color": colour, "width": 1, "dash": "dashdot"},
+                    hovertemplate="%{y:.3f}",
+                    visible=shown,
+                )
     layer_axis(figure, results[0][1].names)
     figure.update_yaxes(title=translate("cosine of the two words"))
     return captioned(styled(figure, HEIGHT), results[-1][1].provenance)
@@ -287,13 +298,21 @@ def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = 
             name=translate("partners"), showlegend=number == 1, **place,
         )  # fmt: skip
         for side, (language, (colour, marker)) in enumerate(zip(language_pair().names, SERIES, strict=False)):
-            words = [pair_words(pair) for pair in projection.pairs]
+            words = [
+                f"{pair_words(pair)} ≈" if alike else pair_words(pair)
+                for pair, alike in zip(projection.pairs, projection.look_alike, strict=True)
+            ]
             figure.add_scatter(
                 x=points[:, side, 0],
                 y=points[:, side, 1],
                 mode="markers",
                 name=translate(language),
-                marker={"color": colour, "size": 8, "symbol": marker, "opacity": 0.85},
+                marker={
+                    "color": colour,
+                    "size": 8,
+                    "symbol": [f"{marker}-open" if alike else marker for alike in projection.look_alike],
+                    "opacity": 0.85,
+                },
                 text=words,
                 hovertemplate=f"%{{text}}<extra>{translate(language)}</extra>",
                 showlegend=number == 1,

@@ -19,7 +19,7 @@ from tli_core.reports.figures import (
     shares_figure,
 )
 from tli_core.reports.json_csv import evaluation_json, layers_csv, pairs_csv, write_json
-from tli_core.reports.messages import change_sentence, linear_sentence
+from tli_core.reports.messages import change_sentence, knowledge_sentence, linear_sentence
 from tli_core.reports.model_card import write_card
 from tli_core.reports.tables import COMPARED_MEASURES, evaluation_rows, legend, mover_rows, output_rows
 
@@ -109,6 +109,7 @@ def report_html(report: EvaluationReport) -> str:
         ],
         movers=[(item.name, mover_rows(report, item)) for item in report.evaluations],
         outputs=output_rows(*report.outputs) if report.outputs else None,
+        by_knowledge=knowledge_sentence(report),
         provenance=provenance_line(report.provenance),
         plotly=get_plotlyjs(),
     )

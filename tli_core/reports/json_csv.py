@@ -37,7 +37,13 @@ def alignment_json(result: LayerAlignment) -> dict[str, Any]:
         "n_pairs": len(result.pairs),
         "layers": [_layer_json(result, layer) for layer in range(len(result.names))],
         "pairs": [
-            {"source": pair.source, "target": pair.target, "look_alike": bool(alike), "cosine": _plain(cosines)}
+            {
+                "source": pair.source,
+                "target": pair.target,
+                "topic": pair.topic,
+                "look_alike": bool(alike),
+                "cosine": _plain(cosines),
+            }
             for pair, alike, cosines in zip(result.pairs, result.look_alike, result.cosine, strict=True)
         ],
         "pool": _pool(result),
@@ -98,6 +104,7 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
             "mrr": {way: _plain(found.mrr[0]) for way, found in report.linear.retrieval.items()},
             "sentence": linear_sentence(report),
         },
+        "by_knowledge": [_plain(asdict(part)) for part in report.by_knowledge],
         "outputs": None if report.outputs is None else dict(
             zip(("before", "after"), map(_output_json, report.outputs), strict=True)
         ),
@@ -138,6 +145,7 @@ def _pair_json(item: Evaluation, i: int, subwords: Mapping[str, tuple[str, ...]]
         "source": pair.source,
         "target": pair.target,
         "glosses": list(pair.glosses),
+        "topic": pair.topic,
         "look_alike": bool(item.before.look_alike[i]),
         "source_subwords": list(subwords.get(pair.source, ())),
         "target_subwords": list(subwords.get(pair.target, ())),
@@ -192,8 +200,8 @@ def pairs_csv(report: EvaluationReport, path: Path) -> None:
     rows = []
     for item in report.evaluations:
         for i, pair in enumerate(item.before.pairs):
-            alike = bool(item.before.look_alike[i])
-            row = {"list": item.name, "source": pair.source, "target": pair.target, "look_alike": alike}
+            row: dict[str, Any] = {"list": item.name, "source": pair.source, "target": pair.target, "topic": pair.topic}
+            row["look_alike"] = bool(item.before.look_alike[i])
             for side, word in (("source", pair.source), ("target", pair.target)):
                 row[f"{side}_subwords"] = "·".join(report.subwords.get(word, ()))
             for when, result in (("before", item.before), ("after", item.after)):

@@ -44,17 +44,18 @@ CHANGES = {
 
 VERDICTS = {
     N_("aligned"): N_(
-        "Right words are found in both directions, by more than chance, spelling or length give: the model does bring "
-        "their words together."
+        "Right words are found in both directions, by more than chance, spelling, length or topic give: the model does "
+        "bring their words together."
     ),
     N_("one way"): N_("Right words are found in one direction only."),
     N_("above chance"): N_(
         "Right words are found more often than by chance or spelling; a longer list would tell whether that is more "
-        "than the length of the words gives, and both ways."
+        "than the length or the topic of the words gives, and both ways."
     ),
     N_("weak"): N_("More right words are found than by chance, but too few to find the translation by."),
     N_("spelling"): N_("What is found are words that look alike; the others are found no more than by chance."),
     N_("length"): N_("What is found is no more than the length of the words gives."),
+    N_("topic"): N_("What is found is no more than the topics of the words give."),
     N_("not discriminative"): N_("Right words are found no more than by chance, whatever their cosine."),
     N_("too few pairs"): N_("These are too few pairs to tell from chance."),
     N_("no numbers"): N_("Nothing can be told, as vectors are no numbers here."),
@@ -304,6 +305,33 @@ def dry_run_sentence(tried: DryRun, loss: str) -> str:
     )
 
 
+def knowledge_sentence(report: EvaluationReport) -> str:
+    """For which words the adapter's effect holds, by the base's own translations; empty where there are none."""
+    if not report.by_knowledge:
+        return ""
+    ways = []
+    for way, language in language_pair().answers.items():
+        parts = [
+            translate(
+                N_("{change:+.3f}{within} (p {p:.2g}) for {n} words that the base translates rightly")
+                if part.known
+                else N_("{change:+.3f}{within} (p {p:.2g}) for {n} that it does not"),
+                change=part.after - part.before,
+                within=_bounds(*part.ci95),
+                p=part.p,
+                n=part.n,
+            )
+            for part in report.by_knowledge
+            if part.way == way
+        ]
+        ways.append(translate("to {language} {parts}", language=translate(language.name), parts=", ".join(parts)))
+    return translate(
+        "Change of the mean reciprocal rank on the {list} list: {ways}.",
+        list=translate(report.evaluations[-1].name),
+        ways="; ".join(ways),
+    )
+
+
 def outputs_sentence(before: OutputCheck, after: OutputCheck) -> str:
     """Whether what the model writes got better or worse, in words, each direction and language by itself."""
 
@@ -345,15 +373,21 @@ def projection_sentence(projection: Projection, labels: Sequence[str]) -> str:
         "At {layer}, of {n} {source_language} words these have their own partner as the nearest {target_language} word "
         "of the list: "
         "{shares} (chance {chance:.1f} %). That is counted in the full space. A {method} picture keeps only a shadow "
-        "of it: short lines may be an accident.",
+        "of it: short lines may be an accident. Hollow marks are the {alike} pairs that look alike.",
         layer=layer_words(projection.layer_name),
         n=len(projection.pairs),
         source_language=translate(language_pair().source.name),
         target_language=translate(language_pair().target.name),
         shares=", ".join(
-            translate("{share:.0f} % under {label}", share=100 * share, label=label)
-            for share, label in zip(projection.partners_nearest, labels, strict=True)
+            translate(
+                "{share:.0f} % under {label} ({beyond} of those that do not look alike)",
+                share=100 * share,
+                beyond=f"{100 * beyond:.0f} %" if np.isfinite(beyond) else "–",
+                label=label,
+            )
+            for (share, beyond), label in zip(projection.partners_nearest, labels, strict=True)
         ),
+        alike=int(projection.look_alike.sum()),
         chance=100 / len(projection.pairs),
         method=projection.method,
     )

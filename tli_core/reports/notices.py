@@ -27,6 +27,10 @@ TEXTS = {
         "At {where}, a word's first piece is an attention sink, up to {times:.0f} times as long as its others: the "
         "model parks attention there, and any two words look alike, right or wrong."
     ),
+    "hub": N_(
+        "At {where}, one word ({word}) is the nearest of up to {share:.0f} % of the other language's words: a hub, "
+        "which takes the place of right words. CSLS P@1 corrects for it."
+    ),
     "same_spelling": N_(
         "Spelt the same in both languages, so the cosine is 1 whatever the model knows: {alike} of {n} pairs. "
         "Leave them out."
@@ -40,6 +44,11 @@ TEXTS = {
     "leak": N_(
         "{source} {source_language} and {target} {target_language} words of the control list are also in the trained "
         "list ({named} …): take them out, or its figures are not all about unseen words."
+    ),
+    "memorised": N_(
+        "Words that it was trained on are found better than before ({trained:+.2f} of their mean reciprocal rank among "
+        "the reference pool's words) and these are not ({held_out:+.2f}; t-test of the difference, p {p:.2g}): the "
+        "adapter has memorised its list."
     ),
     "layer_picked_here": N_(
         "Layer {layer} was picked on these same {n} pairs, so its figures flatter: believe the other list."

@@ -41,7 +41,7 @@ def shuffled_translations(pairs: Sequence[WordPair], seed: int) -> tuple[WordPai
     random.Random(seed).shuffle(order)
     # Each pair takes the English of the next in a random cycle, so that none keeps its own.
     following = dict(zip(order, order[1:] + order[:1], strict=True))
-    return tuple(WordPair(pair.source, pairs[following[i]].target) for i, pair in enumerate(pairs))
+    return tuple(pair._replace(target=pairs[following[i]].target, glosses=()) for i, pair in enumerate(pairs))
 
 
 def batches(n: int, config: TrainingConfig) -> Iterator[tuple[int, list[int]]]:

@@ -73,7 +73,7 @@ def _measurement_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         adapter: str = "",
         layer: str = "output",
     ) -> str:
-        """The ten words of the other language nearest to a word, right translations marked, and the first one's rank.
+        """The ten words of the other language nearest to a word, with marks, and the first right one's rank.
 
         Args:
             word: a word of the language.
@@ -86,7 +86,10 @@ def _measurement_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         near = neighbourhoods(models, visitor, model, name, word, language, chosen_layer(layer))[
             model if name == BASE else name
         ]
-        nearest = [{"word": n.word, "cosine": round(n.cosine, 5), "right": n.right} for n in near.nearest]
+        nearest = [
+            {"word": n.word, "cosine": round(n.cosine, 5), "right": n.right, "look_alike": n.look_alike}
+            for n in near.nearest
+        ]
         return _json({"nearest": nearest, "right_rank": near.right_rank, "candidates": near.candidates})
 
     return measure, neighbours

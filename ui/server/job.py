@@ -103,7 +103,9 @@ class Job:
         request = known["request"]
         config = TrainingConfig.from_record(request["config"])
         lists = {
-            side: tuple(WordPair(source, target, tuple(glosses)) for source, target, glosses in request[side])
+            side: tuple(
+                WordPair(source, target, tuple(glosses), *topic) for source, target, glosses, *topic in request[side]
+            )
             for side in ("pairs", "control")
         }
         at_work = known["state"] in (WAITING, RUNNING)

@@ -297,7 +297,12 @@ class EvaluateTab:
             "data": asked,
         }
         return {
-            self.answers_note: core.reports.messages.outputs_sentence(*report.outputs),
+            self.answers_note: "\n\n".join(
+                (
+                    core.reports.messages.outputs_sentence(*report.outputs),
+                    core.reports.messages.knowledge_sentence(report),
+                )
+            ),
             self.answers: gr.Dataframe(answers, visible=True),
             self.probes: gr.Dataframe(probes, visible=True),
         }

@@ -71,7 +71,10 @@ def build(context: PageContext) -> None:
             plot = empty_plot(N_("Both languages in one plane are drawn here."), elem_id="space-plot")
             chart_table.beside(plot, "space-chart-table")
     gr.Markdown(
-        N_("## Nearest neighbours\nType a word; its ten nearest words in the other language, right ones marked.")
+        N_(
+            "## Nearest neighbours\nType a word; its ten nearest words in the other language. ✓ marks right ones, ≈ "
+            "those that look like it."
+        )
     )
     with gr.Row():
         word = gr.Textbox(START.split(",")[0], label=N_("Word"), min_width=160, elem_id="neighbour-word")
@@ -192,13 +195,13 @@ def neighbourhoods(
 
 
 def neighbour_table(around: dict[str, core.measures.projection.Neighbourhood]) -> dict:
-    """Neighbours by rank, one pair of columns a model; a tick marks a listed translation."""
+    """Neighbours by rank, one pair of columns a model; ✓ marks a listed translation, ≈ a word that looks alike."""
     headers = [translate("rank"), *(f"{label}{what}" for label in around for what in ("", f" {translate('cosine')}"))]
     columns = [
         column
         for nearby in around.values()
         for column in (
-            [f"{n.word} ✓" if n.right else n.word for n in nearby.nearest],
+            [f"{n.word}{' ✓' if n.right else ''}{' ≈' if n.look_alike else ''}" for n in nearby.nearest],
             [f"{n.cosine:.3f}" for n in nearby.nearest],
         )
     ]

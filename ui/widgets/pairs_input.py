@@ -87,8 +87,12 @@ def build() -> PairsInput:
         if len(pairs) > MAX_TABLE:
             text = N_("The table shows up to {most} pairs, and there are {n}: edit them as text.")
             raise ValueError(translate(text, most=MAX_TABLE, n=len(pairs)))
+        headers = [*map(translate, language_pair().names)]
         rows = [[pair.source, "; ".join(pair.accepted)] for pair in pairs] or [["", ""]]
-        return {"headers": list(map(translate, language_pair().names)), "data": rows}
+        if any(pair.topic for pair in pairs):
+            headers.append(translate("topic"))
+            rows = [[*row, pair.topic] for row, pair in zip(rows, pairs, strict=True)]
+        return {"headers": headers, "data": rows}
 
     as_table.select(as_rows, text, table, **CHECKED)
     table.input(_as_text, table, text, show_progress="hidden", **QUIET)
@@ -100,7 +104,7 @@ def build() -> PairsInput:
     upload.upload(opened, upload, [text, example], **CHECKED)
 
     def of_topic(topic: str | None):
-        entries = [entry for entry in lexicon() if entry.topic == topic]
+        entries = [entry for entry in lexicon() if entry.pair.topic == topic]
         choices = [
             (f"{entry.pair.source} – {entry.pair.target} ({translate(SPLIT_NOTES[entry.split])})", entry.pair.source)
             for entry in entries
@@ -110,7 +114,7 @@ def build() -> PairsInput:
     topic.input(of_topic, topic, [picked, take], **QUIET)
 
     def put(chosen: list[str], topic: str | None):
-        pairs = [entry.pair for entry in lexicon() if entry.topic == topic and entry.pair.source in set(chosen)]
+        pairs = [entry.pair for entry in lexicon() if entry.pair.topic == topic and entry.pair.source in set(chosen)]
         if not pairs:
             return gr.skip(), translate("Tick some pairs first."), gr.skip()
         return format_pairs(pairs), translate("Pairs in the list: {n}. Press **Show the curve**.", n=len(pairs)), None
@@ -135,15 +139,15 @@ def as_lines(read: PairList) -> str:
 
 
 def _topics() -> list[str]:
-    return sorted({entry.topic for entry in lexicon()})
+    return sorted({entry.pair.topic for entry in lexicon()})
 
 
 def _as_text(rows) -> str:
-    """The rows that hold anything, as lines; a row that lacks a side stays, to be named when it is read."""
-    lines = []
-    for source, target in rows.fillna("").astype(str).itertuples(index=False):
-        if source.strip() and target.strip():
-            lines.append(format_pairs([WordPair(source.strip(), target.strip())]))
-        elif source.strip() or target.strip():
-            lines.append(f"{source.strip()}\t{target.strip()}")
-    return "\n".join(lines)
+    """The rows that hold anything, as lines; a row that lacks a side comes last, to be named when it is read."""
+    cells = [[cell.strip() for cell in row] for row in rows.fillna("").astype(str).itertuples(index=False)]
+    whole = [
+        WordPair(source, target, topic=topic[0] if topic else "")
+        for source, target, *topic in cells
+        if source and target
+    ]
+    return format_pairs(whole, ["\t".join(row[:2]) for row in cells if bool(row[0]) != bool(row[1])])
