@@ -3,7 +3,7 @@
 import csv
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,6 +155,14 @@ def read_sentences(path: Path) -> list[Sentence]:
         return [Sentence(row["sw"].strip(), row["en"].strip()) for row in rows]
 
 
+def read_words(path: Path, but: Set[str]) -> list[WordPair]:
+    """Rows of a list of words (sw, en), without those of which either word is in `but`, in normal form."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        pairs = [WordPair(row["sw"].strip(), row["en"].strip()) for row in rows]
+    return [pair for pair in pairs if all(pair[:2]) and not {*map(normalise, pair[:2])} & but]
+
+
 def load_corpus(data: Path) -> Corpus:
     """Read the training folder and drop every row that holds a reserved word.
 
@@ -184,13 +192,10 @@ def load_corpus(data: Path) -> Corpus:
 
     # The larger list is noisy: where the lexicon knows a word of either language, the lexicon decides.
     known = {normalise(word) for pair in dictionary for word in (pair.source, pair.target)}
-    far = []
-    with (data / "lexicon_wiktionary.tsv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            source, target = row["sw"].strip(), row["en"].strip()
-            if not source or not target or {normalise(source), normalise(target)} & known:
-                continue
-            if not reserved.in_swahili(source) and not reserved.in_english(target):
-                far.append(WordPair(source, target))
+    far = [
+        pair
+        for pair in read_words(data / "lexicon_wiktionary.tsv", known)
+        if not reserved.in_swahili(pair.source) and not reserved.in_english(pair.target)
+    ]
     left_out = len(sentences) - len(parallel) + len(lines) - len(single)
     return Corpus(tuple(parallel), tuple(single), tuple(dictionary), tuple(far), left_out)

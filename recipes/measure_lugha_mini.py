@@ -8,18 +8,27 @@ DATA is the training folder, for parallel_dev.tsv.
 import argparse
 import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch.nn.functional import normalize
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from recipes.corpus import read_sentences
+from recipes.corpus import read_sentences, read_words
 from recipes.train_lugha_mini import dev_losses
-from tli_core.lists.lexicon import shipped
+from tli_core.encoding.pooled_states import layer_states
+from tli_core.encoding.pooling import EncodedWord
+from tli_core.encoding.tokens import encode
+from tli_core.lists.formats import MAX_WORD_LENGTH
+from tli_core.lists.lexicon import lexicon, shipped
+from tli_core.lists.pairs import WordPair, normalise, translation_table
 from tli_core.measures.before_after import Evaluation, evaluate
+from tli_core.measures.effects import effects_by_knowledge
 from tli_core.measures.generation import word_translation
-from tli_core.models.loaded_model import load_model
+from tli_core.measures.retrieval import best_rank
+from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement
 from tli_core.models.registry import KNOWN_MODELS, find_adapter
 from tli_core.reports.tables import format_table
@@ -79,7 +88,69 @@ def rows(data: Path, device: str) -> list[tuple[str, str, str]]:
             f"P@1 {_p_at_1(item, 'before'):.3f} → {_p_at_1(item, 'after'):.3f}: {item.change.verdict}"
         )
         table.append((f"mini-published on control pairs at {place}", figure, "as measured"))
-    return table + others
+    return table + others + elsewhere(loaded, data)
+
+
+def elsewhere(loaded: LoadedModel, data: Path) -> list[tuple[str, str, str]]:
+    """What mini-corrected does for words that are not the lexicon's, known to the base or not, and for sentences."""
+    known = {normalise(word) for entry in lexicon() for word in (entry.pair.source, *entry.pair.accepted)}
+    listed = read_words(data / "lexicon_wiktionary.tsv", known)
+    words = list({normalise(pair.target): pair for pair in reversed(listed)}.values())
+    words = list({normalise(pair.source): pair for pair in words}.values())
+    words = spread([pair for pair in words if pair.target.isalpha() and pair.source.isalpha()])
+    sentences = spread([
+        WordPair(sentence.source, sentence.target)
+        for sentence in read_sentences(data / "parallel_dev.tsv")
+        if max(len(sentence.source), len(sentence.target)) <= MAX_WORD_LENGTH
+    ])  # fmt: skip
+    adapter = loaded.add_adapter(find_adapter("mini-corrected")).key
+    with loaded.using(None) as model:
+        right = word_translation(model, loaded.tokenizer, words).right
+    found = evaluate(loaded, "words", words, adapter)
+    table = []
+    for part in effects_by_knowledge(found.before, found.after, found.layer, right):
+        if part.way == "to_target":
+            own = right[part.way] == part.known
+            hits = (result.retrieval[part.way].hit[found.layer, own].mean() for result in (found.before, found.after))
+            what = "translates to English" if part.known else "does not translate"
+            figure = "P@1 {:.3f} → {:.3f}".format(*hits)
+            figure += (
+                f", mean reciprocal rank {part.after - part.before:+.3f} ({part.ci95[0]:+.3f} to {part.ci95[1]:+.3f})"
+            )
+            label = f"{part.n} of {len(words)} words outside the lexicon that the base {what}, mini-corrected"
+            table.append((label, figure, "as measured"))
+    control = shipped("control")
+    framed = [f"{in_frames(loaded, control, key):.3f}" for key in (None, adapter)]
+    label = f"P@1 to English of the {len(control)} control words at the end of a sentence, mini-corrected"
+    table.append((label, " → ".join(framed), "as measured"))
+    read = evaluate(loaded, "sentences", sentences, adapter)
+    figure = f"P@1 {_p_at_1(read, 'before'):.3f} → {_p_at_1(read, 'after'):.3f}: {read.change.verdict}"
+    table.append((f"{len(sentences)} dev sentences, to English, mini-corrected", figure, "as measured"))
+    return table
+
+
+FRAMES = ("Watu wanasema neno", "People say the word")
+"""Beginnings of a sentence that any word may follow."""
+
+
+@torch.inference_mode()
+def in_frames(loaded: LoadedModel, pairs: Sequence[WordPair], adapter: str | None) -> float:
+    """P@1 from source to target at the output, of words that follow FRAMES, each the mean over its own tokens only."""
+    with loaded.using(adapter) as model:
+        sides = []
+        for frame, words in zip(FRAMES, zip(*(pair[:2] for pair in pairs), strict=True), strict=True):
+            (alone,) = encode(loaded.tokenizer, [frame])
+            framed = encode(loaded.tokenizer, [f"{frame} {word}" for word in words])
+            before = (True,) * len(alone.ids)
+            encoded = [EncodedWord(item.ids, before + item.special[len(before) :]) for item in framed]
+            sides.append(normalize(layer_states(model, encoded, loaded.blocks, "words"), dim=-1))  # (n, d)
+    cosines = (sides[0] @ sides[1].T).cpu().numpy()  # (n, n)
+    return float((best_rank(cosines, translation_table(pairs, [pair.target for pair in pairs])) == 1).mean())
+
+
+def spread(pairs: Sequence[WordPair], count: int = 400) -> tuple[WordPair, ...]:
+    """So many pairs, at equal distances in the list."""
+    return tuple(pairs[i * len(pairs) // count] for i in range(count))
 
 
 def _p_at_1(item: Evaluation, when: str) -> float:

@@ -169,7 +169,7 @@ def point_outside(folder: Path) -> None:
         (lose_a_shard, "lacks its shard model-00002-of-00003.safetensors"),
         (say_another_width, r"has shape \(32, 16\), but the config says \(48, 16\)"),
         (say_another_kind, "is a gpt2 model: only models of these families can be used here: llama"),
-        (slide, "has blocks of another kind \\(sliding_attention\\) than full attention"),
+        (slide, "has blocks of a kind \\(sliding_attention\\) that is not computed here"),
         (point_outside, "names files that are not safetensors shards of its own"),
         (lambda folder: (folder / INDEX).write_text("[]"), "The index of .* cannot be read"),
     ],

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from tests.conftest import character_tokenizer, tiny_llama
+from tests.models.families import tiny
+from tli_core.models.architecture import FAMILIES
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import TrainingPairs
 from tli_core.training.loop import lora_config, train_adapter
@@ -42,11 +44,12 @@ def test_a_run_goes_on_from_its_moments(pairs):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="graphs need a GPU")
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("preset", ["published", "corrected"])
-def test_graphs_give_the_adapter_of_single_launches(pairs, monkeypatch, preset):
+def test_graphs_give_the_adapter_of_single_launches(pairs, monkeypatch, preset, family):
     def trained():
         config = replace(PRESETS[preset], layer=2, batch_size=8, epochs=6, learning_rate=1e-2, dropout=0.0)
-        loaded = LoadedModel(tiny_llama().to("cuda"), character_tokenizer(), "tiny", None)
+        loaded = LoadedModel(tiny(family).to("cuda"), character_tokenizer(), "tiny", None)
         *steps, adapter = train_adapter(loaded, pairs, config, pairs[:6])
         return [step.loss for step in steps[1:]], adapter.state
 

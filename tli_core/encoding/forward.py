@@ -36,17 +36,19 @@ def visit_layers(
     if not 0 <= last <= blocks:
         text = N_("There is no layer {last}: this model has layers 0 to {blocks}.")
         raise ValueError(translate(text, last=last, blocks=blocks))
-    embed, norm, rotary = architecture.embeddings(model), architecture.final_norm(model), architecture.rotary(model)
-    masks = [pack.additive_mask(model.dtype) for pack in packs]
-    tables = [rotary(mask, position_ids=pack.positions) for mask, pack in zip(masks, packs, strict=True)]
+    embed, norm = architecture.embeddings(model), architecture.final_norm(model)
+    kinds = architecture.kinds_of_blocks(model)
+    windows = architecture.windows(model)
+    masks = [{kind: pack.additive_mask(model.dtype, windows[kind]) for kind in dict.fromkeys(kinds)} for pack in packs]
     hidden = [embed(pack.ids) for pack in packs]
+    tables = [architecture.rotary_tables(model, of, pack.positions) for of, pack in zip(hidden, packs, strict=True)]
     for i in range(len(packs)):
         visit(0, i, hidden[i])
-    for layer, block in enumerate(architecture.blocks(model)[:last], 1):
+    for layer, (block, kind) in enumerate(zip(architecture.blocks(model)[:last], kinds, strict=False), 1):
         with resident(block):
             for i in range(len(packs)):
                 hidden[i] = block(
-                    hidden[i], attention_mask=masks[i], position_embeddings=tables[i], use_cache=False
+                    hidden[i], attention_mask=masks[i][kind], position_embeddings=tables[i][kind], use_cache=False
                 )  # (r, t, d)
                 visit(layer, i, norm(hidden[i]) if layer == blocks else hidden[i])
         progress(layer, last)

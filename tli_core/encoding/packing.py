@@ -49,9 +49,16 @@ class Pack:
         ((_, parts),) = copy_to_device([self.tensors()], device)
         return Pack(*parts)
 
-    def additive_mask(self, dtype: torch.dtype) -> Tensor:
-        """The mask as blocks take it: (r, 1, t, t), added to the scores. Every token sees itself at least."""
-        return self.mask.to(dtype).log()[:, None]  # log 1 = 0, log 0 = −∞
+    def additive_mask(self, dtype: torch.dtype, window: int | None = None) -> Tensor:
+        """The mask as blocks take it: (r, 1, t, t), added to the scores. Every token sees itself at least.
+
+        Args:
+            window: how many positions a token looks back, its own counted; None for all.
+        """
+        seen = self.mask
+        if window is not None:
+            seen = seen & (self.positions[:, :, None] - self.positions[:, None] < window)
+        return seen.to(dtype).log()[:, None]  # log 1 = 0, log 0 = −∞
 
     def pool(self, hidden: Tensor, weights: Tensor) -> Tensor:
         """Weighted sums over tokens: hidden (r, t, d) in float32 and weights (r, k, t) -> (n, d)."""

@@ -194,7 +194,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
             **{key: compute(view) for key, compute in COMPUTED.items()},
         }
 
-    if n < FEW_PAIRS:
+    if n < FEW_PAIRS or layers == 1:
         columns = [at_layer(layer) for layer in range(layers)]  # threads would cost more than they save
     else:
         # Sorting and ranking leave Python's lock, so layers go side by side.

@@ -220,13 +220,17 @@ class _Tree:
         device, (b, t), m = prompts.device, prompts.shape, len(self.inner)
         ids = torch.cat([prompts, self.token[self.inner].to(device).expand(b, m)], dim=1)  # (b, t + m)
         positions = torch.cat([torch.arange(t), t - 1 + self.depth[self.inner]]).to(device)  # (t + m,)
+        masks = {
+            kind: self._mask(positions, t, model.dtype, window).to(device).expand(b, 1, -1, -1)
+            for kind, window in architecture.windows(model).items()
+        }
         hidden = model.base_model(
             input_ids=ids,
             position_ids=positions.expand(b, -1),
-            attention_mask=self._mask(t, model.dtype).to(device).expand(b, 1, -1, -1),
+            attention_mask=architecture.decoder_mask(model, masks),
             use_cache=False,
         ).last_hidden_state[:, t - 1 :]  # (b, 1 + m, d): the prompt's last token, then the inner nodes
-        logits = architecture.head(model)(hidden).float()  # (b, 1 + m, vocabulary)
+        logits = architecture.logits(model, hidden).float()  # (b, 1 + m, vocabulary)
         place = {int(node): 1 + i for i, node in enumerate(self.inner)}
         asked = torch.tensor([place.get(int(parent), 0) for parent in self.parent], device=device)  # (nodes,)
         chosen = logits[:, asked, self.token.to(device)]  # (b, nodes)
@@ -237,8 +241,13 @@ class _Tree:
             total[:, nodes] = total[:, self.parent.to(device)[nodes]] + steps[:, nodes]
         return total[:, self.ends.to(device)]
 
-    def _mask(self, t: int, dtype: torch.dtype) -> Tensor:
-        """Additive attention mask (1, 1, t + m, t + m): the prompt is causal, a node sees it and its ancestors."""
+    def _mask(self, positions: Tensor, t: int, dtype: torch.dtype, window: int | None) -> Tensor:
+        """Additive attention mask (1, 1, t + m, t + m): the prompt is causal, a node sees it and its ancestors.
+
+        Args:
+            positions: (t + m,).
+            window: how many positions back a token sees, its own counted; None for all.
+        """
         m = len(self.inner)
         place = {int(node): t + i for i, node in enumerate(self.inner)}
         seen = torch.ones(t + m, t + m, dtype=torch.bool).tril()
@@ -247,4 +256,6 @@ class _Tree:
             parent = int(self.parent[node])
             if parent >= 0:
                 seen[place[node], t:] |= seen[place[parent], t:]
+        if window is not None:
+            seen &= (positions[:, None] - positions < window).cpu()
         return torch.zeros(t + m, t + m, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)[None, None]

@@ -7,12 +7,19 @@ Light: it imports neither PyTorch nor transformers, so that a page can offer a f
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
     from transformers import PretrainedConfig, PreTrainedModel
+
+
+FULL, SLIDING = "full_attention", "sliding_attention"
+"""Kinds of blocks, as configs name them: those that see every token before theirs, and those that see a window."""
+
+LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 @dataclass(frozen=True)
@@ -22,11 +29,16 @@ class Family:
     matrices: the linear layers of a block, each of which can carry LoRA.
     rms_norms: norms, by module and class, that are x · weight / √(mean x² + ε) and nothing else, so that PyTorch's own
         fused function may stand in for them.
+    windows: whether blocks may attend to the last `sliding_window` tokens only: those that the config's `layer_types`
+        names, or all where it has none.
+    rotary_by_kind: whether the rotary table differs between blocks with a window and without.
     """
 
     model_type: str
-    matrices: tuple[str, ...]
-    rms_norms: tuple[str, ...]
+    matrices: tuple[str, ...] = LINEAR
+    rms_norms: tuple[str, ...] = ()
+    windows: bool = False
+    rotary_by_kind: bool = False
     decoder: str = "model"
     embeddings: str = "model.embed_tokens"
     blocks: str = "model.layers"
@@ -38,11 +50,15 @@ class Family:
 FAMILIES = {
     family.model_type: family
     for family in (
-        Family(
-            "llama",
-            matrices=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
-            rms_norms=("transformers.models.llama.modeling_llama.LlamaRMSNorm",),
-        ),
+        Family("llama", rms_norms=("transformers.models.llama.modeling_llama.LlamaRMSNorm",)),
+        Family("mistral", rms_norms=("transformers.models.mistral.modeling_mistral.MistralRMSNorm",), windows=True),
+        Family("qwen2", rms_norms=("transformers.models.qwen2.modeling_qwen2.Qwen2RMSNorm",), windows=True),
+        Family("qwen3", rms_norms=("transformers.models.qwen3.modeling_qwen3.Qwen3RMSNorm",), windows=True),
+        # Their norms multiply before they round, or by one more than the weight: not PyTorch's function.
+        Family("olmo2"),
+        Family("gemma2", windows=True),
+        Family("gemma3_text", windows=True, rotary_by_kind=True),
+        Family("cohere2", windows=True),
     )
 }
 
@@ -82,9 +98,46 @@ def final_norm(model: PreTrainedModel) -> nn.Module:
     return model.get_submodule(family_of(model).final_norm)
 
 
-def rotary(model: PreTrainedModel) -> nn.Module:
-    """Makes the cosines and sines of rotary position embeddings, shared by all blocks."""
-    return model.get_submodule(family_of(model).rotary)
+def kinds_of_blocks(model: PreTrainedModel) -> tuple[str, ...]:
+    """The kind of each block, FULL or SLIDING."""
+    config, count = model.config, len(blocks(model))
+    window = getattr(config, "sliding_window", None)
+    if not family_of(model).windows or window is None:
+        return (FULL,) * count
+    return tuple(getattr(config, "layer_types", None) or (SLIDING,) * count)[:count]
+
+
+def windows(model: PreTrainedModel) -> dict[str, int | None]:
+    """How many tokens back a block of each kind sees, its own counted; None for all."""
+    return {FULL: None, SLIDING: getattr(model.config, "sliding_window", None)}
+
+
+def decoder_mask(model: PreTrainedModel, by_kind: Mapping[str, Tensor]) -> Any:
+    """Masks of each kind of block, (n, 1, t, t), as the decoder takes them in place of its own."""
+    kinds = kinds_of_blocks(model)
+    return dict(by_kind) if getattr(model.config, "layer_types", None) and SLIDING in kinds else by_kind[kinds[0]]
+
+
+def rotary_tables(model: PreTrainedModel, like: Tensor, positions: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """Cosines and sines of rotary position embeddings for each kind of block that the model has.
+
+    Args:
+        like: a tensor of the dtype and on the device of the hidden states.
+        positions: (n, t).
+    """
+    family, kinds = family_of(model), dict.fromkeys(kinds_of_blocks(model))
+    rotary = model.get_submodule(family.rotary)
+    if family.rotary_by_kind:
+        return {kind: rotary(like, positions, kind) for kind in kinds}
+    return dict.fromkeys(kinds, rotary(like, positions))
+
+
+def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
+    """The head's output for last hidden states, scaled and capped as the family does: (…, d) -> (…, vocabulary)."""
+    found, config = head(model)(hidden), model.config
+    scale, cap = getattr(config, "logit_scale", None), getattr(config, "final_logit_softcapping", None)
+    found = found if scale is None else found * scale
+    return found if cap is None else cap * (found / cap).tanh()
 
 
 def head(model: PreTrainedModel) -> nn.Module:

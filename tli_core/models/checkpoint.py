@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
 from tli_core.i18n import N_, translate
 from tli_core.models import architecture
-from tli_core.models.architecture import FAMILIES, family_of
+from tli_core.models.architecture import FAMILIES, FULL, SLIDING, family_of
 from tli_core.models.model_files import HubFiles, LocalFiles, Progress, header, model_files
 
 INDEX = "model.safetensors.index.json"
@@ -216,9 +216,13 @@ def _check_plain(source: str, given: dict[str, Any]) -> None:
     if kind not in FAMILIES:
         text = N_("{source} is a {kind} model: only models of these families can be used here: {known}.")
         raise _NotPlain(translate(text, source=source, kind=kind[:40], known=", ".join(FAMILIES)))
-    kinds = {str(kind) for kind in given.get("layer_types") or ()} - {"full_attention"}
+    if given.get("use_bidirectional_attention"):
+        text = N_("{source} reads a text in both directions (use_bidirectional_attention), which is not computed here.")
+        raise _NotPlain(translate(text, source=source))
+    computed = {FULL, SLIDING} if FAMILIES[kind].windows else {FULL}
+    kinds = {str(kind) for kind in given.get("layer_types") or ()} - computed
     if kinds:
-        text = N_("{source} has blocks of another kind ({kinds}) than full attention, which are not computed here.")
+        text = N_("{source} has blocks of a kind ({kinds}) that is not computed here.")
         raise _NotPlain(translate(text, source=source, kinds=", ".join(sorted(kinds))[:80]))
     quantised = given.get("quantization_config") or given.get("compression_config")
     if quantised:

@@ -192,7 +192,8 @@ def change_sentence(evaluation: Evaluation) -> str:
     if evaluation.before.few:
         hint = translate("From {n} pairs this is a hint at most, whatever the verdict.", n=len(evaluation.before.pairs))
         told.insert(0, hint)
-    if moved.verdict == "no clear change" and abs(moved.matched) >= GEOMETRY:
+    still = all(abs(ranks.mrr) < LEAST_CHANGE for ranks in moved.ranks.values())
+    if moved.verdict == "no clear change" and abs(moved.matched) >= GEOMETRY and still:
         told.append(translate("Cosines moved, ranks did not: that is geometry, not translation."))
     if moved.verdict in ("no clear change", "too few pairs") and moved.needed > len(evaluation.before.pairs):
         told.append(
