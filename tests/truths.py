@@ -20,7 +20,7 @@ from tli_core.measures.alignment import align
 from tli_core.measures.before_after import compare_lists
 from tli_core.measures.registry import MEASURES
 from tli_core.measures.result import LayerAlignment
-from tli_core.measures.significance import mean_interval
+from tli_core.measures.significance import FEWEST_RANKS, mean_interval
 from tli_core.measures.verdicts import change, verdict
 from tli_core.models.loaded_model import Provenance
 
@@ -261,13 +261,15 @@ def coverage(name: str, n: int, draws: int, seed: int = 0) -> dict[str, float]:
             if interval is not None and measure.bounds_key == "ci95":
                 found[measure.key] = _share_within(interval, measure.values(first, way))
     moved = 1 / second.retrieval["to_target"].rank - 1 / first.retrieval["to_target"].rank  # (draws, n)
-    found["change of mrr"] = _share_within(mean_interval(moved, first.clusters), moved.mean(axis=1))
+    found["change of mrr"] = _share_within(mean_interval(moved, first.clusters, FEWEST_RANKS), moved.mean(axis=1))
     return found
 
 
 def _share_within(interval: np.ndarray, values: np.ndarray) -> float:
+    """How many intervals hold the mean of all; nan where a list is too short for any."""
     truth = values.mean()
-    return float(((interval[:, 0] <= truth) & (truth <= interval[:, 1])).mean())
+    held = (interval[:, 0] <= truth) & (truth <= interval[:, 1])
+    return float("nan") if np.isnan(interval).any() else float(held.mean())
 
 
 # Two measurements of the same pairs.
@@ -454,7 +456,7 @@ def main(draws: int) -> None:
     print("", _row("95 % intervals", *measures), _row(*["---"] * (len(measures) + 1)), sep="\n")
     for name in INTERVALS:
         for n in INTERVAL_SIZES:
-            print(_row(f"{name}, {n} pairs", *(f"{100 * share:.1f}" for share in coverage(name, n, draws).values())))
+            print(_row(f"{name}, {n} pairs", *(_or_dash(share) for share in coverage(name, n, draws).values())))
 
     print("", _row("150 pairs each", "must be noticed", "is"), _row("---", "---", "---"), sep="\n")
     for name, (_, must) in BOTH_LISTS.items():
@@ -473,6 +475,10 @@ def main(draws: int) -> None:
 
 def _row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _or_dash(share: float) -> str:
+    return "–" if np.isnan(share) else f"{100 * share:.1f}"
 
 
 def _percent(found: Iterable[bool]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from tli_core.i18n import N_
 from tli_core.measures.rank_tests import ALL, LENGTH, PIECES, SPELLING, TOPIC
 from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, LayerAlignment, Retrieval
-from tli_core.measures.significance import FEWEST, flipped_p_values, mean_interval
+from tli_core.measures.significance import FEWEST, FEWEST_RANKS, flipped_p_values, mean_interval
 
 LEVEL = 0.025
 """Of what is not so, this share is called so at most: half the usual, as a verdict stands on two tests or three."""
@@ -194,7 +194,7 @@ def _rank_changes(
     tested = moved[:, layers].reshape(-1, len(before.pairs))  # (2 · layers, n)
     p = flipped_p_values(tested, before.clusters, seed).reshape(2, -1)[:, at]
     p_plain = flipped_p_values(tested[:, plain], before.clusters[plain], seed).reshape(2, -1)[:, at]
-    intervals = mean_interval(moved[:, layer], before.clusters), mean_interval(hits[:, layer], before.clusters)
+    intervals = [mean_interval(of[:, layer], before.clusters, FEWEST_RANKS) for of in (moved, hits)]
     found = {
         way: RankChange(
             float(moved[i, layer].mean()),

@@ -129,7 +129,8 @@ def rotary_tables(model: PreTrainedModel, like: Tensor, positions: Tensor) -> di
     rotary = model.get_submodule(family.rotary)
     if family.rotary_by_kind:
         return {kind: rotary(like, positions, kind) for kind in kinds}
-    return dict.fromkeys(kinds, rotary(like, positions))
+    shared: tuple[Tensor, Tensor] = rotary(like, positions)
+    return dict.fromkeys(kinds, shared)
 
 
 def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
