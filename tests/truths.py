@@ -66,7 +66,8 @@ def states(pairs: tuple[WordPair, ...], vectors: Vectors) -> PairStates:
     layers = vectors[0].shape[0]
     pieces = np.array([len(word) // 2 for word in dict.fromkeys(pair.target for pair in pairs)])
     names = ("embeddings", *(f"block {i}" for i in range(1, layers)))
-    return PairStates(pairs, *sides, *indices, pieces, names, np.zeros(layers), np.ones(layers))
+    source_pieces = np.array([len(word) // 2 for word in dict.fromkeys(pair.source for pair in pairs)])
+    return PairStates(pairs, *sides, *indices, source_pieces, pieces, names, np.zeros(layers), np.ones(layers))
 
 
 def measured(pairs: tuple[WordPair, ...], vectors: Vectors) -> LayerAlignment:
@@ -80,8 +81,8 @@ def widened(layers: int) -> PairStates:
     narrow = pool()
     repeated = [side.repeat(layers, 1, 1) for side in (narrow.source, narrow.target)]
     return PairStates(
-        narrow.pairs, *repeated, narrow.source_index, narrow.target_index, narrow.target_pieces,
-        tuple(map(str, range(layers))), np.zeros(layers), np.ones(layers),
+        narrow.pairs, *repeated, narrow.source_index, narrow.target_index, narrow.source_pieces,
+        narrow.target_pieces, tuple(map(str, range(layers))), np.zeros(layers), np.ones(layers),
     )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ def states(source, target, pairs=None) -> PairStates:
         index,
         index,
         np.ones(n, dtype=int),
+        np.ones(n, dtype=int),
         ("embeddings", "output"),
         np.zeros(2),
         np.ones(2),

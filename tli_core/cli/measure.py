@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     print_result(
         f"{len(pairs)} pairs, pool {result.pool_size}, chance {result.chance:.4f}; pooling {arguments.pooling}"
     )
+    print_result(core.reports.messages.tokens_sentence(result))
     if arguments.out and core.distributed.is_main():
         report = core.reports.json_csv.alignment_json(result)
         report["warnings"] = [*notes, *pairs.warnings]

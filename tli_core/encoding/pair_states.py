@@ -19,7 +19,7 @@ class PairStates:
     """The pooled vectors of a list of pairs, each distinct word once.
 
     source is (layers, a, d) and target (layers, b, d) for a and b distinct strings; pair i is row source_index[i] of
-    the one and target_index[i] of the other. target_pieces (b,) counts each target word's tokens.
+    the one and target_index[i] of the other. source_pieces (a,) and target_pieces (b,) count each word's tokens.
     prefix_share (layers,) is the mean over words of
     `pooled_states.PooledStates.prefix_share`; first_piece (layers,) is the ratio of the same name there.
     """
@@ -29,6 +29,7 @@ class PairStates:
     target: Tensor
     source_index: np.ndarray
     target_index: np.ndarray
+    source_pieces: np.ndarray
     target_pieces: np.ndarray
     names: tuple[str, ...]
     prefix_share: np.ndarray
@@ -79,7 +80,7 @@ def embed_by_pooling(
     with loaded.using(adapter) as model:
         own = words if alone else own_part(words)
         by_pooling = states_by_pooling(model, loaded.tokenizer, own, poolings, progress=progress)
-    pieces = np.array([len(word.ids) - sum(word.special) for word in encode(loaded.tokenizer, target)])
+    pieces = np.array([len(word.ids) - sum(word.special) for word in encode(loaded.tokenizer, words)])
     found = {}
     for pooling, pooled in by_pooling.items():
         states, shares = pooled.vectors, pooled.prefix_share  # (layers, a + b, d) and (layers, a + b)
@@ -91,7 +92,8 @@ def embed_by_pooling(
             states[:, len(source) :],
             source_index,
             target_index,
-            pieces,
+            pieces[: len(source)],
+            pieces[len(source) :],
             loaded.layer_names[: states.shape[0]],
             shares.numpy().mean(axis=1, dtype=np.float64),
             pooled.first_piece.numpy(),

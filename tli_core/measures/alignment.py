@@ -41,6 +41,7 @@ from tli_core.measures.registry import COMPUTED, LayerView
 from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, LayerAlignment, Retrieval
 from tli_core.measures.retrieval import best_rank, csls, largest_hub
 from tli_core.measures.spelling import look_alikes, spelling_alone
+from tli_core.measures.token_cost import token_cost
 from tli_core.measures.wrong_pairs import candidates_of, matched_partners, percentiles
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.provenance import Provenance
@@ -235,6 +236,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         pool_size=candidates.right.shape[1],
         spelling_alone=spelling_alone(pairs, candidates.right, candidates.words),
         chance=float(candidates.right[states.source_index].mean()),
+        tokens=token_cost(((candidates.words[0], states.source_pieces), (candidates.words[1], states.target_pieces))),
         reference_size=1 + int(candidates.reference_wrong.sum(axis=1).max()),
         provenance=provenance,
         warnings=(

@@ -9,6 +9,7 @@ import numpy as np
 from tli_core.lists.pairs import normalise
 from tli_core.measures.rank_tests import topic_clusters
 from tli_core.measures.result import DIRECTIONS, LayerAlignment, Retrieval
+from tli_core.measures.token_cost import mean_cost
 from tli_core.notices import Notice, notice
 
 
@@ -73,6 +74,7 @@ _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
     "reference_size": lambda parts, sizes: max(part.reference_size for part in parts),
     "pool_size": lambda parts, sizes: max(part.pool_size for part in parts),
     "spelling_alone": lambda parts, sizes: tuple(sizes @ np.array([part.spelling_alone for part in parts])),
+    "tokens": lambda parts, sizes: mean_cost([part.tokens for part in parts], sizes),
     "chance": lambda parts, sizes: float(sizes @ [part.chance for part in parts]),
     "warnings": _joined_warnings,
 }

@@ -7,6 +7,7 @@ import numpy as np
 
 from tli_core.i18n import N_
 from tli_core.lists.pairs import WordPair
+from tli_core.measures.token_cost import TokenCost
 from tli_core.models.provenance import Provenance
 from tli_core.notices import Notice
 
@@ -84,6 +85,7 @@ class LayerAlignment:
     pool_size: int
     spelling_alone: tuple[float, float]
     chance: float
+    tokens: TokenCost
     reference_size: int
     provenance: Provenance
     warnings: tuple[Notice, ...] = ()

@@ -35,6 +35,7 @@ def alignment_json(result: LayerAlignment) -> dict[str, Any]:
         "languages": _languages(),
         "pooling": result.provenance.pooling,
         "n_pairs": len(result.pairs),
+        "tokens": asdict(result.tokens),
         "layers": [_layer_json(result, layer) for layer in range(len(result.names))],
         "pairs": [
             {

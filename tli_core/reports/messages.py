@@ -100,6 +100,23 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
     return " ".join(filter(None, told))
 
 
+def tokens_sentence(result: LayerAlignment) -> str:
+    """What the tokenizer takes for the words of each language."""
+    cost, names = result.tokens, language_pair().names
+    (source, target), (source_bytes, target_bytes) = cost.per_word, cost.bytes_per_token
+    return translate(
+        "Tokens of a word: {source_language} {source:.1f} ({source_bytes:.1f} bytes each), {target_language} "
+        "{target:.1f} ({target_bytes:.1f}); {ratio:.1f} times as many.",
+        source_language=translate(names[0]),
+        source=source,
+        source_bytes=source_bytes,
+        target_language=translate(names[1]),
+        target=target,
+        target_bytes=target_bytes,
+        ratio=cost.ratio,
+    )
+
+
 def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) -> str:
     """What an adapter changed at the output for the pairs on the page, wrong pairs and ranks beside it."""
     output = len(before.names) - 1

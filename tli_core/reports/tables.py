@@ -132,6 +132,8 @@ def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
     add(N_("look alike"), [f"{item.before.look_alike.sum()} / {item.test.n}" for item in evaluations])
     alone = [i.before.spelling_alone for i in evaluations]
     add(N_("P@1 by spelling alone, both ways"), [f"{there:.3f}, {back:.3f}" for there, back in alone])
+    costs = [item.before.tokens.per_word for item in evaluations]
+    add(N_("tokens of a word, both languages"), [f"{source:.2f}, {target:.2f}" for source, target in costs])
     add(N_("pool, chance"), [f"{i.before.pool_size}, {i.before.chance:.4f}" for i in evaluations])
     add("verdict", [translate(m.verdict) for m in moves])
     return rows

@@ -114,6 +114,7 @@ class AlignmentTab:
             max_height=420,
             elem_id="pair-table",
         )
+        self.tokens = gr.Markdown(elem_id="tokens", elem_classes="hint")
         with gr.Accordion(N_("The curve as a table"), open=False):
             self.layers = gr.Dataframe(interactive=False, max_height=520, elem_id="layer-table")
             self.legend = gr.Markdown(elem_id="layer-legend", elem_classes="hint")
@@ -128,7 +129,17 @@ class AlignmentTab:
 
     @property
     def _drawn_parts(self) -> Parts:
-        return [self.plot, self.reading, self.warning, self.table, self.layers, self.legend, self.download, self.shown]
+        return [
+            self.plot,
+            self.reading,
+            self.warning,
+            self.table,
+            self.tokens,
+            self.layers,
+            self.legend,
+            self.download,
+            self.shown,
+        ]
 
     @property
     def _linked_parts(self) -> Parts:
@@ -255,6 +266,7 @@ class AlignmentTab:
             self.reading: gr.Markdown(reading_of(found.results), elem_classes=[]),
             self.warning: gr.Markdown(note_list(found.notes), visible=bool(found.notes)),
             self.table: pair_table(found),
+            self.tokens: core.reports.messages.tokens_sentence(found.results[0][1]),
             self.layers: gr.Dataframe(layers, label=caption),
             self.legend: legend_text(core.reports.tables.LAYER_MEASURES),
             self.download: gr.DownloadButton(value=str(path), visible=True),
