@@ -158,6 +158,14 @@ def _classes(drawn, layers, classes) -> Vectors:
     return tuple(known[:, classes] + drawn.normal(size=(layers, n, WIDTH)) for _ in range(2))
 
 
+def topic_and_length(drawn, n, layers):
+    """Words of a topic are alike, and words of a length, and nothing more: neither alone explains what is found."""
+    pairs, by_topic = topics_named(drawn, n, layers)
+    lengths = np.array([len(pair.target) for pair in pairs])
+    by_length = _classes(drawn, layers, lengths - lengths.min())
+    return pairs, tuple(one + other for one, other in zip(by_topic, by_length, strict=True))
+
+
 def loans(drawn, n, layers):
     """One pair in six is of words that look alike and are alike; the others are noise."""
     pairs = tuple(
@@ -209,6 +217,7 @@ LISTS: dict[str, tuple[List, str]] = {
     "topics, named": (topics_named, "topic"),
     "aligned, topics named": (aligned_with_topics, "aligned"),
     "lengths": (lengths, "length"),
+    "topic and length": (topic_and_length, "confounded"),
     "loans": (loans, "spelling"),
     "tiny effect": (tiny_effect, "weak"),
     "repeated words": (repeated, "not discriminative"),
@@ -244,7 +253,22 @@ def topics_known_by_half(drawn, n, layers):
     return pairs, tuple(both + drawn.normal(size=(layers, n, WIDTH)) for _ in range(2))
 
 
-INTERVALS: dict[str, List] = {"plain": plain, "three glosses a word": glosses, "topics": topics_known_by_half}
+def uneven_topics(drawn, n, layers):
+    """The same with topics that differ in size: the largest has a fifth of the pairs or more."""
+    size = 1 / np.arange(1, 21)
+    topic = np.searchsorted(np.cumsum(size) / size.sum(), (np.arange(n) + 0.5) / n)
+    known = np.where(drawn.random((layers, 20)) < 0.5, 0.9, 0.5)[:, topic, None]
+    both = known * drawn.normal(size=(layers, n, WIDTH))
+    pairs = tuple(pair._replace(topic=str(t)) for pair, t in zip(unlike_pairs(n), topic, strict=True))
+    return pairs, tuple(both + drawn.normal(size=(layers, n, WIDTH)) for _ in range(2))
+
+
+INTERVALS: dict[str, List] = {
+    "plain": plain,
+    "three glosses a word": glosses,
+    "topics": topics_known_by_half,
+    "uneven topics": uneven_topics,
+}
 INTERVAL_SIZES = (20, 60, 150)
 
 
@@ -278,9 +302,9 @@ def _share_within(interval: np.ndarray, values: np.ndarray) -> float:
 Twice = Callable[[np.random.Generator, int], tuple[Vectors, Vectors]]
 
 
-def nothing_changed(drawn, n):
+def nothing_changed(drawn, n, strength=1.0):
     """The same model measured with other noise, as two equally good models are."""
-    both = 1.0 * drawn.normal(size=(1, n, WIDTH))
+    both = strength * drawn.normal(size=(1, n, WIDTH))
     return tuple(tuple(both + drawn.normal(size=(1, n, WIDTH)) for _ in range(2)) for _ in range(2))
 
 
@@ -364,8 +388,14 @@ def memorised(drawn, n):
     lists = words(2 * n, 1, "aiubdgmnw"), words(2 * n, 2, "eoyfhkpst")
     return [tuple(map(WordPair, *(side[part] for side in lists))) for part in (slice(n), slice(n, None))], (
         improves(drawn, n),
-        nothing_changed(drawn, n),
+        nothing_changed(drawn, n, 0.6),
     )
+
+
+def known_before(drawn, n):
+    """The trained words are found better than before; the held-out ones were found before, and still are."""
+    lists, (trained, _) = memorised(drawn, n)
+    return lists, (trained, nothing_changed(drawn, n, 1.5))
 
 
 def learnt(drawn, n):
@@ -388,7 +418,12 @@ def leak(drawn, n):
     return [trained, held_out], changes
 
 
-BOTH_LISTS = {"memorised": (memorised, {"memorised"}), "learnt": (learnt, set()), "leak": (leak, {"leak"})}
+BOTH_LISTS = {
+    "memorised": (memorised, {"memorised"}),
+    "known before": (known_before, set()),
+    "learnt": (learnt, set()),
+    "leak": (leak, {"leak"}),
+}
 
 
 def noticed_of_lists(name: str, n: int, draws: int, seed: int = 0) -> list[set[str]]:

@@ -177,3 +177,20 @@ def test_a_topic_is_cleaned_and_one_too_long_is_named():
     read = parse_pairs(f"source,target,topic\nmkate,bread,\x1bfo\u202eod\njua,sun,{long}")
     assert read.pairs == (WordPair("mkate", "bread", topic="fo od"),)
     assert read.warnings == ("Line 3: the topic has 200 characters; shorten it to 120.",)
+
+
+def test_a_topic_is_not_lost_nor_made_up():
+    nothing = parse_pairs('[{"source": "mkate", "target": "bread", "topic": null, "glosses": null}]')
+    assert nothing.pairs == (WordPair("mkate", "bread"),)
+    for value in ("true", "NaN", '["food"]', '{"a": 1}'):
+        assert parse_pairs(f'[{{"source": "mkate", "target": "bread", "Topic": {value}}}]').pairs[0].topic == ""
+    assert parse_pairs('[{"Source": "mkate", "Target": "bread", "Topic": 7}]').pairs[0].topic == "7"
+    assert [p.topic for p in parse_pairs("## Topic : food\nmkate, bread")] == ["food"]
+    assert [p.topic for p in parse_pairs("# topic: food\nsource,target\nmkate,bread")] == ["food"]
+    assert [p.topic for p in parse_pairs("mkate, bread\n# topic: food\nmkate, bread")] == ["food"]
+
+
+def test_a_topic_makes_no_pair_and_goes_to_no_line_that_could_not_be_read():
+    assert format_pairs([WordPair("d", "e", topic="x\ny, z")]) == "# topic: x y, z\nd, e"
+    read = parse_pairs("# topic: food\nbad line\nmkate, bread")
+    assert format_pairs(read.pairs, read.unread) == "# topic: food\nmkate, bread\n# topic:\nbad line"

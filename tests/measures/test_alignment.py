@@ -14,7 +14,7 @@ from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import align, measure, measure_by_pooling
 from tli_core.measures.registry import MATCHED
 from tli_core.measures.result import LayerAlignment
-from tli_core.measures.retrieval import auc, beats_wrong, best_rank, csls
+from tli_core.measures.retrieval import auc, beats_wrong, best_rank, csls, largest_hub
 from tli_core.measures.verdicts import change, verdict
 from tli_core.models.loaded_model import Provenance
 from tli_core.reports.notices import worded
@@ -95,6 +95,17 @@ def test_auc_counts_ties_half():
 def test_mexa_needs_row_and_column():
     row, column = beats_wrong(np.array([[0.9, 0.1], [0.95, 0.96]]), ~np.eye(2, dtype=bool))
     assert (row & column).tolist() == [False, True]
+
+
+def test_a_hub_is_a_wrong_word_that_alone_is_nearest():
+    cosines = np.array([[0.9, 0.1, 0.2], [0.8, 0.1, 0.3], [0.7, 0.2, 0.1], [0.5, 0.6, 0.6]])
+    right = np.zeros((4, 3), dtype=bool)
+    # Column 0 is nearest to three of four rows; row 3, whose own nearest is a tie, to two of three columns.
+    assert largest_hub(cosines, right) == (0.75, 4)
+    right[0, 0] = True
+    assert largest_hub(cosines, right) == (2 / 3, 3)
+    assert largest_hub(np.ones((4, 3)), right)[0] == 0
+    assert largest_hub(np.full((4, 3), np.nan), right)[0] == 0
 
 
 def test_csls_lowers_a_hub():

@@ -18,6 +18,7 @@ from tli_core.models.loaded_model import LoadedModel
 from tli_core.reports.messages import CHANGES, change_sentence, overlay_sentence
 from tli_core.reports.model_card import save_adapter
 from tli_core.reports.notices import worded
+from tli_core.training.early_stopping import parted
 from tli_core.training.loop import train_adapter
 from tli_core.training.presets import configured
 
@@ -117,7 +118,7 @@ def test_pairs_that_chose_the_step_are_not_believed_by_themselves(tiny, pairs, t
         return [worded(warning) for warning in evaluate(tiny, "control", on, key).warnings]
 
     assert "and 8 of these are among them: their figures flatter" in said(key, listed)[0]
-    assert "and 2 of these are among them" in said(key, listed[:16])[0]
+    assert "and 2 of these are among them" in said(key, (*parted(listed, config)[1][:2], *pairs))[0]
     assert said(key, pairs) == []
     assert "8 of these are among them" in worded(evaluate_lists(tiny, listed, pairs, key)[0].warnings[0])
     record = json.loads((folder / "tli.json").read_text())

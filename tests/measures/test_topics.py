@@ -7,6 +7,7 @@ from tests.truths import measured, shared, unlike_pairs
 from tli_core.measures.long_lists import merge_parts
 from tli_core.measures.rank_tests import topic_clusters
 from tli_core.measures.registry import MATCHED
+from tli_core.measures.verdicts import verdict
 from tli_core.measures.wrong_pairs import candidates_of, matched_partners
 
 
@@ -18,6 +19,19 @@ def test_pairs_of_a_topic_are_one_cluster_where_topics_are_many():
     assert clusters[0] == clusters[1] == clusters[2]
     assert len(set(clusters.tolist())) == 1 + 2 + 10
     assert topic_clusters(groups, ["food"] * 5 + [""] * 10) is groups
+    # A group's first pair may have none.
+    assert topic_clusters(np.array([0, 0, 1, *range(2, 12)]), ["", "food", "food", *map(str, range(10))])[0] == 0
+
+
+def test_topics_that_name_pairs_are_left_out_and_few_are_said():
+    pairs = unlike_pairs(40)
+    own = tuple(pair._replace(topic=str(i)) for i, pair in enumerate(pairs))
+    few = tuple(pair._replace(topic=str(i % 3)) for i, pair in enumerate(pairs))
+    many = tuple(pair._replace(topic=str(i % 12)) for i, pair in enumerate(pairs))
+    vectors = shared(np.random.default_rng(0), 40, 1, 1.2)
+    codes = [{warning.code for warning in measured(listed, vectors).warnings} for listed in (pairs, own, few, many)]
+    assert codes == [set(), {"topics_of_pairs"}, {"few_topics"}, set()]
+    assert verdict(measured(own, vectors), 0) == verdict(measured(pairs, vectors), 0) == "aligned"
 
 
 def test_intervals_widen_where_a_topic_moves_as_one():
@@ -57,3 +71,11 @@ def test_a_topic_is_one_in_all_parts_of_a_long_list():
     assert merge_parts(parts).p_values["topic"] == pytest.approx(
         np.minimum(1, parts[0].p_values["topic"] + parts[1].p_values["topic"])
     )
+
+
+def test_a_part_without_topics_takes_nothing_from_the_others():
+    drawn = np.random.default_rng(0)
+    pairs = unlike_pairs(48)
+    named = tuple(pair._replace(topic=str(i % 3)) for i, pair in enumerate(pairs[:24]))
+    parts = [measured(part, shared(drawn, 24, 1, 1.2)) for part in (named, pairs[24:])]
+    assert merge_parts(parts).scores["same_topic_wrong"] == pytest.approx(parts[0].scores["same_topic_wrong"])

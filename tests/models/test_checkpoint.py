@@ -152,6 +152,12 @@ def say_another_kind(folder: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"model_type": "gpt2"}))
 
 
+def say_ministral(folder: Path) -> None:
+    """transformers takes a Mistral whose config lists its blocks for a Ministral."""
+    config = json.loads((folder / "config.json").read_text()) | {"model_type": "mistral", "layer_types": None}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
 def slide(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     kinds = ["full_attention", *["sliding_attention"] * (config["num_hidden_layers"] - 1)]
@@ -169,11 +175,21 @@ def point_outside(folder: Path) -> None:
         (lose_a_shard, "lacks its shard model-00002-of-00003.safetensors"),
         (say_another_width, r"has shape \(32, 16\), but the config says \(48, 16\)"),
         (say_another_kind, "is a gpt2 model: only models of these families can be used here: llama"),
+        (say_ministral, "is a ministral model: only models of these families"),
         (slide, "has blocks of a kind \\(sliding_attention\\) that is not computed here"),
         (point_outside, "names files that are not safetensors shards of its own"),
         (lambda folder: (folder / INDEX).write_text("[]"), "The index of .* cannot be read"),
     ],
-    ids=["cut short", "lost shard", "other width", "other kind", "sliding window", "path in the index", "broken index"],
+    ids=[
+        "cut short",
+        "lost shard",
+        "other width",
+        "other kind",
+        "taken for another",
+        "sliding window",
+        "path in the index",
+        "broken index",
+    ],
 )
 def test_damage_is_one_clear_sentence(tmp_path, damage, says):
     folder = write(tmp_path)

@@ -91,11 +91,12 @@ def parse_pairs(text: str) -> PairList:
             warnings.append(f"{place}: {problem}")
             unread.append(came)
             continue
-        key = (normalise(pair.source), normalise(pair.target))
+        key = _key(pair)
         if key in seen:
             again = translate("repeats {place} ({source}, {target}); it is counted once.",
                         place=seen[key].lower(), source=pair.source, target=pair.target)  # fmt: skip
             warnings.append(f"{place}: {again}")
+            pairs[:] = [p._replace(topic=pair.topic) if _key(p) == key and not p.topic else p for p in pairs]
             continue
         seen[key] = place
         pairs.append(pair)
@@ -116,12 +117,20 @@ def format_pairs(pairs: Iterable[WordPair], unread: Iterable[str] = ()) -> str:
     """
     lines, topic = [], ""
     for pair in pairs:
-        if pair.topic != topic:
-            topic = pair.topic
+        own = _clean(pair.topic)
+        if own != topic:
+            topic = own
             lines.append(f"# {TOPIC}: {topic}".strip())
         separator = "\t" if re.search(r'[,=":;→–—]| - |->', pair.source + pair.target) else ", "
         lines.append(f"{pair.source}{separator}{'; '.join(pair.accepted)}")
-    return "\n".join((*lines, *unread))
+    unread = list(unread)
+    # What is mended there is of no topic that is known.
+    closing = [f"# {TOPIC}:"] if topic and unread else []
+    return "\n".join((*lines, *closing, *unread))
+
+
+def _key(pair: WordPair) -> tuple[str, str]:
+    return normalise(pair.source), normalise(pair.target)
 
 
 @dataclass(frozen=True)
@@ -148,16 +157,21 @@ def _json_rows(text: str) -> Iterable[tuple[str, str, _Row]]:
         raise ValueError(translate('The JSON must be an array of {"source": …, "target": …} objects: wrap it in [ ].'))
     for number, entry in enumerate(entries, 1):
         came = f"# {json.dumps(entry, ensure_ascii=False)}"
-        sides = [_of_side(entry, names) for names in _side_names()] if isinstance(entry, dict) else [None]
+        found = {str(key).strip().lower(): value for key, value in entry.items()} if isinstance(entry, dict) else {}
+        sides = [_of_side(found, names) for names in _side_names()]
         if not all(isinstance(side, str) for side in sides):
             shown = json.dumps(entry, ensure_ascii=False)[:60]
             problem = translate('expected {{"source": "…", "target": "…"}}, got {found}.', found=shown)
             yield _entry(number), came, _Row(problem=problem)
             continue
-        glosses = entry.get("glosses", "")
-        if isinstance(glosses, list):
-            glosses = ";".join(str(gloss) for gloss in glosses)
-        yield _entry(number), came, _Row(str(sides[0]), str(sides[1]), str(glosses), str(entry.get(TOPIC, "")))
+        glosses = found.get("glosses")
+        glosses = ";".join(map(_plain_text, glosses)) if isinstance(glosses, list) else _plain_text(glosses)
+        yield _entry(number), came, _Row(str(sides[0]), str(sides[1]), glosses, _plain_text(found.get(TOPIC)))
+
+
+def _plain_text(value: object) -> str:
+    """A value of JSON as text; empty for null and for what is neither text nor a number."""
+    return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) and value == value else ""
 
 
 def _line_rows(text: str) -> Iterable[tuple[str, str, _Row]]:
@@ -185,6 +199,7 @@ def _line_rows(text: str) -> Iterable[tuple[str, str, _Row]]:
                 fields[columns[name]] if columns.get(name, len(fields)) < len(fields) else ""
                 for name in ("glosses", TOPIC)
             )
+            topic = topic if topic.strip() else topics[number]
             yield _line(number), line, _Row(fields[columns["source"]], fields[columns["target"]], glosses, topic)
         return
     for number, line in lines:
@@ -195,7 +210,7 @@ def _headings(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     """The topic of every line, as the last heading above it says; empty above the first."""
     topic = ""
     for number, line in lines:
-        if found := re.match(rf"\s*#\s*{TOPIC}:(.*)", line[:MAX_LINE_LENGTH], re.IGNORECASE):
+        if found := re.match(rf"\s*#+\s*{TOPIC}\s*:(.*)", line[:MAX_LINE_LENGTH], re.IGNORECASE):
             topic = found.group(1)
         yield number, topic
 

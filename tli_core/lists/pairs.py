@@ -18,7 +18,7 @@ class WordPair(NamedTuple):
 
     @property
     def accepted(self) -> tuple[str, ...]:
-        """Every English string that counts as a right translation of the Swahili side."""
+        """Every target word that counts as a right translation of the source."""
         return (self.target, *self.glosses)
 
 

@@ -17,7 +17,7 @@ from tli_core.distributed import gather_objects, own_part
 from tli_core.encoding.pair_states import PairStates, embed_by_pooling, reference_states
 from tli_core.encoding.pooling import POOLINGS
 from tli_core.i18n import translate
-from tli_core.lists.pairs import WordPair, counted_once, normalise
+from tli_core.lists.pairs import WordPair, counted_once
 from tli_core.measures.artefacts import (
     attention_sinks,
     dominance_notices,
@@ -35,6 +35,7 @@ from tli_core.measures.rank_tests import (
     shuffles,
     statistics,
     topic_clusters,
+    topics_of,
     word_groups,
 )
 from tli_core.measures.registry import COMPUTED, LayerView
@@ -161,7 +162,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
     look_alike = look_alikes(pairs)
     lengths = tuple(len(pair.target) for pair in pairs)
     pieces = tuple(states.target_pieces[states.target_index].tolist())
-    topics = tuple(normalise(pair.topic) for pair in pairs)
+    topics = topics_of(pairs)
     matched = matched_partners(candidates, tuple(states.target_pieces), tuple(reference.target_pieces))
     draws = shuffles(tuple(groups.tolist()), tuple(look_alike.tolist()), lengths, pieces, topics, seed)
 
@@ -172,8 +173,9 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         table, wrong = candidates.wrong_among(own, against)
         alike, as_long = (np.take_along_axis(table, columns, axis=1) for columns in (matched.alike, matched.as_long))
         of_topic, wrong_in_order = table[matched.of_topic], np.sort(table[wrong])
+        near = alike, as_long, of_topic
         view = LayerView(
-            cosines, own, candidates.wrong, wrong_in_order, alike, as_long, of_topic, states, reference, layer
+            cosines, candidates.right, own, candidates.wrong, wrong_in_order, *near, states, reference, layer
         )
         corrected, right = csls(cosines), candidates.right
         if n < FEW_PAIRS:
@@ -211,7 +213,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
     words = (*candidates.words[0], *candidates.words[1])
 
     def hub_at(layer: int) -> str:
-        return words[largest_hub((source[layer] @ target[layer].T).numpy())[1]]
+        return words[largest_hub((source[layer] @ target[layer].T).numpy(), candidates.right)[1]]
 
     return LayerAlignment(
         pairs=pairs,

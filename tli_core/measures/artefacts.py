@@ -8,6 +8,7 @@ import torch
 
 from tli_core.encoding.pair_states import PairStates
 from tli_core.lists.pairs import WordPair, normalise
+from tli_core.measures.rank_tests import FEWEST_TOPICS, topics_of
 from tli_core.models.provenance import Provenance
 from tli_core.notices import Notice, notice
 
@@ -45,7 +46,7 @@ def hub_notice(names: Sequence[str], share: np.ndarray, words: int, word_at: Cal
 
     Args:
         share: (layers,), the largest hub's.
-        words: how many words of a language there are.
+        words: how many words the language with fewer has.
         word_at: the largest hub at a layer.
     """
     heavy = np.flatnonzero((share >= HUB_SHARE) & (share * words >= HUB_WORDS))
@@ -81,5 +82,10 @@ def list_warnings(pairs: Sequence[WordPair], wrong: np.ndarray) -> Iterator[Noti
     alike = sum(normalise(pair.source) == normalise(pair.target) for pair in pairs)
     if alike:
         yield notice("same_spelling", alike=alike, n=len(pairs))
+    named = {normalise(pair.topic) for pair in pairs} - {""}
+    if named and not any(topics_of(pairs)):
+        yield notice("topics_of_pairs", n=len(named), pairs=len(pairs))
+    elif 1 < len(named) < FEWEST_TOPICS:
+        yield notice("few_topics", n=len(named))
     if not wrong.any():
         yield notice("no_own_wrong_pair")

@@ -215,8 +215,8 @@ def compare_lists(
     leak = leak_notice(trained_before.pairs, control_before.pairs)
     trained = compare(TRAINED, trained_before, trained_after, layer, seed, picked_on)
     control = compare(CONTROL, control_before, control_after, layer, seed, picked_on)
-    learnt = memorised(*((item.before, item.after, item.change) for item in (trained, control)))
-    return trained, replace(control, warnings=(*control.warnings, *filter(None, (leak, learnt))))
+    by_heart = memorised(*((item.before, item.after, item.change) for item in (trained, control)))
+    return trained, replace(control, warnings=(*control.warnings, *filter(None, (leak, by_heart))))
 
 
 def pick_layer(before: LayerAlignment, after: LayerAlignment) -> int:

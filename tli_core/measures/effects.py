@@ -33,7 +33,8 @@ def effects_by_knowledge(
 ) -> tuple[PartEffect, ...]:
     """What changed at a layer for words that the base translates and for those that it does not, in each direction.
 
-    A part without words is left out.
+    A part without words is left out. Words that the base finds by luck both translate and rank well, so as far as the
+    two share their luck, known words fall and others rise by the choice alone.
 
     Args:
         right: for each direction whether the base's own greedy translation of a pair's word is right, (n,).
@@ -57,22 +58,27 @@ def memorised(
 ) -> Notice | None:
     """A notice where an adapter finds the words that it was trained on better than before, and held-out words not.
 
-    The two lists' own ranks cannot be compared, as one list is longer. So the change of 1 / rank in the reference pool
-    is compared, to target.
+    The two lists' own ranks cannot be compared, as one list is longer. So 1 / rank in the reference pool is compared,
+    to target: the trained words must have gained more, and be found better now, by Welch's t-test. Held-out words that
+    were found before had nothing to gain.
 
     Args:
         trained, held_out: a list measured before and after, and the verdict on its change.
     """
-    (_, _, on_trained), (_, _, on_held_out) = trained, held_out
+    (_, _, on_trained), (other, _, on_held_out) = trained, held_out
     gained = ("improved", "improved one way")
-    if on_trained.verdict not in gained or on_held_out.verdict in gained:
+    if on_trained.verdict not in gained or on_held_out.verdict in gained or other.few:
         return None
-    moved = [
-        1 / after.reference_rank[change.layer] - 1 / before.reference_rank[change.layer]
-        for before, after, change in (trained, held_out)
-    ]  # (n,) each
-    p = two_list_p_value(moved[0], trained[0].clusters, moved[1], held_out[0].clusters)
-    difference = moved[0].mean() - moved[1].mean()
-    if not (p <= LEVEL and difference > 0):
+    was = [1 / before.reference_rank[change.layer] for before, _, change in (trained, held_out)]  # (n,) and (m,)
+    now = [1 / after.reference_rank[change.layer] for _, after, change in (trained, held_out)]
+    moved = [after - before for before, after in zip(was, now, strict=True)]
+    p = max(_more(moved, trained[0], other), _more(now, trained[0], other))
+    if not p <= LEVEL:
         return None
     return notice("memorised", trained=float(moved[0].mean()), held_out=float(moved[1].mean()), p=p)
+
+
+def _more(values: list[np.ndarray], first: LayerAlignment, second: LayerAlignment) -> float:
+    """The p value that the first list's mean is the higher one; 1 where it is not."""
+    p = two_list_p_value(values[0], first.clusters, values[1], second.clusters)
+    return p if values[0].mean() > values[1].mean() else 1.0

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tli_core.lists.pairs import normalise
-from tli_core.measures.rank_tests import topic_clusters
+from tli_core.measures.rank_tests import topic_clusters, topics_of
 from tli_core.measures.result import DIRECTIONS, LayerAlignment, Retrieval
 from tli_core.measures.token_cost import mean_cost
 from tli_core.notices import Notice, notice
@@ -65,10 +64,7 @@ _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
     "clusters": lambda parts, sizes: _clusters(parts),
     "look_alike": lambda parts, sizes: _whole(parts, "look_alike"),
     "movable": lambda parts, sizes: {key: sum(part.movable[key] for part in parts) for key in parts[0].movable},
-    # Twice the mean of p values is one, whatever their dependence (Rüschendorf 1982).
-    "p_values": lambda parts, sizes: {
-        key: np.minimum(1, 2 * np.mean([part.p_values[key] for part in parts], axis=0)) for key in parts[0].p_values
-    },
+    "p_values": lambda parts, sizes: {key: _p_value(parts, key) for key in parts[0].p_values},
     "retrieval": _joined_retrieval,
     "reference_rank": _ALL_RANKS("reference_rank"),
     "reference_size": lambda parts, sizes: max(part.reference_size for part in parts),
@@ -82,13 +78,32 @@ _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
 
 
 def _score(values: Sequence[np.ndarray], sizes: np.ndarray) -> np.ndarray:
-    """A computed measure of the whole: of each pair where it has such values, else the parts' mean by their size."""
-    return np.concatenate(values, axis=1) if values[0].ndim == 2 else np.tensordot(sizes, np.stack(values), axes=1)
+    """A computed measure of the whole: of each pair where it has such values, else the parts' mean by their size.
+
+    A part that has no value, as where none of its pairs has a topic, does not count.
+    """
+    if values[0].ndim == 2:
+        return np.concatenate(values, axis=1)
+    stacked = np.stack(values)  # (parts, layers)
+    known = np.isfinite(stacked)
+    weights = sizes[:, None] * known
+    total = np.where(known, stacked, 0) * weights
+    return np.divide(total.sum(axis=0), weights.sum(axis=0), out=np.full(stacked.shape[1], np.nan),
+                     where=weights.sum(axis=0) > 0)  # fmt: skip
+
+
+def _p_value(parts: Sequence[LayerAlignment], control: str) -> np.ndarray:
+    """A control's p values of the whole, (layers, 2): of the parts in which it can move anything.
+
+    Twice the mean of p values is one, whatever their dependence (Rüschendorf 1982).
+    """
+    able = [part for part in parts if part.movable[control]] or parts
+    return np.minimum(1, 2 * np.mean([part.p_values[control] for part in able], axis=0))
 
 
 def _clusters(parts: Sequence[LayerAlignment]) -> np.ndarray:
     """The clusters of the whole: a topic is one in all parts."""
-    topics = [normalise(pair.topic) for part in parts for pair in part.pairs]
+    topics = topics_of([pair for part in parts for pair in part.pairs])
     return topic_clusters(_groups([part.groups for part in parts]), topics)
 
 

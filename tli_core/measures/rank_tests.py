@@ -19,16 +19,16 @@ import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tli_core.lists.pairs import numbered
+from tli_core.lists.pairs import WordPair, normalise, numbered
 
 PERMUTATIONS = 999
 DEEPEST = 50
 """Ranks beyond this one count as never found: 1/50 is little, and the others need no sorting."""
 
-ALL, SPELLING, LENGTH, PIECES, TOPIC = "all", "spelling", "length", "pieces", "topic"
-CONTROLS = (ALL, SPELLING, LENGTH, PIECES, TOPIC)
+ALL, SPELLING, LENGTH, PIECES, TOPIC, TOGETHER = "all", "spelling", "length", "pieces", "topic", "together"
+CONTROLS = (ALL, SPELLING, LENGTH, PIECES, TOPIC, TOGETHER)
 """Every test: of all pairs; of those that do not look alike; of these within target words of one length, within target
-words of as many pieces, and within pairs of one topic (where the list names topics)."""
+words of as many pieces, within pairs of one topic (where the list names topics), and within all three together."""
 
 FEWEST_TOPICS = 10
 """With so many topics a list is a sample of topics, and what is said of it holds for others; with fewer, of these."""
@@ -59,19 +59,27 @@ def word_groups(source_index: np.ndarray, target_index: np.ndarray) -> np.ndarra
     return connected_components(links, directed=False)[1][source_index]
 
 
+def topics_of(pairs: Sequence[WordPair]) -> tuple[str, ...]:
+    """The topic of each pair in normal form, empty where it has none; all empty where they name pairs, not topics."""
+    topics = tuple(normalise(pair.topic) for pair in pairs)
+    named = [topic for topic in topics if topic]
+    return ("",) * len(topics) if 2 * len(set(named)) > max(len(named), FEWEST_TOPICS) else topics
+
+
 def topic_clusters(groups: np.ndarray, topics: Sequence[str]) -> np.ndarray:
     """Pairs that may have moved together: those of one topic, or of one group of `word_groups`, have one number: (n,).
 
-    Topics count where the list names at least FEWEST_TOPICS. A group belongs to its first pair's topic.
+    Topics count where the list names at least FEWEST_TOPICS. A group belongs to the first topic that is named in it.
 
     Args:
         topics: of each pair, in normal form; empty where it has none.
     """
     if len(set(topics) - {""}) < FEWEST_TOPICS:
         return groups
-    first = np.unique(groups, return_index=True)[1]
-    named = {int(groups[i]): topics[int(i)] or f"\0{groups[i]}" for i in first}
-    return numbered(named[int(group)] for group in groups)[1]
+    named: dict[int, str] = {}
+    for group, topic in zip(groups.tolist(), topics, strict=True):
+        named[group] = named.get(group) or topic
+    return numbered(named[group] or f"\0{group}" for group in groups.tolist())[1]
 
 
 @lru_cache(maxsize=2)  # the trained list's and the control list's; 32 MB each for 2,000 pairs
@@ -86,12 +94,15 @@ def shuffles(
     """The permutations for a list, from each pair's group, likeness and topic, and its target word's length, pieces."""
     tested = np.unique(groups, return_index=True)[1]
     plain = np.flatnonzero(~np.array(look_alike)[tested])
+    length, piece, topic = (numbered(map(str, of))[1][tested][plain] for of in (lengths, pieces, topics))
+    together = numbered(map(str, zip(length, piece, topic, strict=True)))[1]
     strata = {
         ALL: (np.arange(len(tested)), np.zeros(len(tested), dtype=int)),
         SPELLING: (plain, np.zeros(len(plain), dtype=int)),
-        LENGTH: (plain, np.array(lengths)[tested][plain]),
-        PIECES: (plain, np.array(pieces)[tested][plain]),
-        TOPIC: (plain, numbered(topics)[1][tested][plain]),
+        LENGTH: (plain, length),
+        PIECES: (plain, piece),
+        TOPIC: (plain, topic),
+        TOGETHER: (plain, together),
     }
     # Each test draws anew from the seed, so that tests of the same pairs agree.
     partners = {

@@ -21,14 +21,16 @@ from tli_core.measures.significance import mean_interval, share_interval
 class LayerView:
     """What a measure sees of one layer.
 
-    cosines is (a, b), of the list's distinct source words with its distinct target words, and own (n, n) of those of
-    each pair, right pairs on the diagonal; is_wrong (n, n) marks its wrong pairs. wrong (w,) are the cosines of all
-    wrong pairs in ascending order; alike, as_long and of_topic those of the wrong pairs that
-    `wrong_pairs.matched_partners` picked. The vectors themselves are states.source[layer] and states.target[layer], and
-    those of the reference pool are in `reference`.
+    cosines is (a, b), of the list's distinct source words with its distinct target words, right (a, b) which of them
+    translate each other, and own (n, n) the cosines of each pair's source word with every pair's target word, right
+    pairs on the diagonal; is_wrong (n, n) marks its wrong pairs. wrong (w,) are the cosines of all wrong pairs in
+    ascending order; alike, as_long and of_topic those of the wrong pairs that `wrong_pairs.matched_partners` picked.
+    The vectors themselves are states.source[layer] and states.target[layer], and those of the reference pool are in
+    `reference`.
     """
 
     cosines: np.ndarray
+    right: np.ndarray
     own: np.ndarray
     is_wrong: np.ndarray
     wrong: np.ndarray
@@ -125,7 +127,7 @@ def _mexa(view: LayerView) -> np.ndarray:
 
 
 def _hub_share(view: LayerView) -> float:
-    return largest_hub(view.cosines)[0]
+    return largest_hub(view.cosines, view.right)[0]
 
 
 def _centred(view: LayerView) -> float:
@@ -316,7 +318,7 @@ MEASURES = (
     Measure(
         "hub_share",
         N_("largest hub"),
-        N_("Largest share of words, in either direction, to which one and the same word is the nearest."),
+        N_("Largest share of words, in either direction, to which one and the same wrong word is the nearest."),
         compute=_hub_share,
         higher_is_better=False,
         in_table=False,

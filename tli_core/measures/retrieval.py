@@ -47,20 +47,27 @@ def best_rank(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
     return 1 + (~(scores < best) & ~right).sum(axis=1)
 
 
-def largest_hub(cosines: np.ndarray) -> tuple[float, int]:
-    """The largest share of words, in either direction, to which one word of the other language is the nearest.
+def largest_hub(cosines: np.ndarray, right: np.ndarray) -> tuple[float, int]:
+    """The largest share of words, in either direction, to which one and the same wrong word is the nearest.
+
+    A word that is nearest together with others is no hub, nor is one that is right.
 
     Args:
-        cosines: (a, b), of distinct words.
+        cosines, right: (a, b), of distinct words, and which translate each other.
 
     Returns:
         The share, 0 to 1, and the word: its row, or a plus its column.
     """
-    a, b = cosines.shape
-    to_source = np.bincount(cosines.argmax(axis=0), minlength=a) / b  # (a,)
-    to_target = np.bincount(cosines.argmax(axis=1), minlength=b) / a  # (b,)
-    shares = np.concatenate([to_source, to_target])
+    shares = np.concatenate([_nearest_of(cosines.T, right.T), _nearest_of(cosines, right)])  # (a + b,)
     return float(shares.max()), int(shares.argmax())
+
+
+def _nearest_of(cosines: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The share of rows whose only nearest column each column is, wrongly: (q, c), (q, c) -> (c,)."""
+    nearest = cosines.argmax(axis=1)  # (q,)
+    rows = np.arange(len(cosines))
+    alone = (cosines == cosines[rows, nearest][:, None]).sum(axis=1) == 1  # NaN equals nothing
+    return np.bincount(nearest[alone & ~right[rows, nearest]], minlength=cosines.shape[1]) / len(cosines)
 
 
 def csls(cosines: np.ndarray, k: int = CSLS_NEIGHBOURS) -> np.ndarray:

@@ -21,13 +21,14 @@ interval of 95 % held the truth in 79 % of lists (`tests/truths.py`)."""
 def mean_interval(values: np.ndarray, groups: np.ndarray, fewest: int = FEWEST) -> np.ndarray:
     """The 95 % interval of means over pairs that come in groups, (layers, n) -> (layers, 2).
 
-    Student's t with a variance between groups, of as many degrees of freedom as there are groups less one.
+    Student's t with a variance between groups, of as many degrees of freedom as there are groups less one; groups that
+    differ in size are worth fewer.
 
     Args:
         groups: (n,), the group of each pair; nan where there are fewer than `fewest`.
     """
     error, count = _standard_error(values, groups)
-    if count < fewest:
+    if count < fewest - 1e-9:
         return np.full((len(values), 2), np.nan)
     half = stats.t.ppf(0.975, count - 1) * error
     return np.stack([values.mean(axis=1) - half, values.mean(axis=1) + half], axis=1)
@@ -42,7 +43,7 @@ def share_interval(hits: np.ndarray, groups: np.ndarray) -> np.ndarray:
         groups: as in `mean_interval`.
     """
     error, count = _standard_error(hits.astype(np.float64), groups)
-    if count < FEWEST:
+    if count < FEWEST - 1e-9:
         return np.full((len(hits), 2), np.nan)
     share = hits.mean(axis=1)
     spread = share * (1 - share)
@@ -53,14 +54,21 @@ def share_interval(hits: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return np.stack([centre - half, centre + half], axis=1)
 
 
-def _standard_error(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, int]:
-    """The standard error of means over pairs in groups, (layers,), and the number of groups."""
+def _standard_error(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, float]:
+    """The standard error of means over pairs in groups, (layers,), and how many groups of one size they are worth.
+
+    As by leaving out one group at a time (CR3, MacKinnon & White 1985): a group that makes up much of the mean pulls it
+    towards itself, and is given more weight for that.
+    """
     numbered, index = np.unique(groups, return_inverse=True)
+    share = np.bincount(index) / len(groups)  # (groups,)
+    if len(numbered) < 2:
+        return np.full(len(values), np.nan), 1.0
     member = np.zeros((len(groups), len(numbered)))
     member[np.arange(len(groups)), index] = 1
-    sums = (values - values.mean(axis=1, keepdims=True)) @ member  # (layers, groups)
-    correction = len(numbered) / max(len(numbered) - 1, 1)
-    return np.sqrt(correction * (sums**2).sum(axis=1)) / len(groups), len(numbered)
+    sums = (values - values.mean(axis=1, keepdims=True)) @ member / (1 - share)  # (layers, groups)
+    scale = (len(numbered) - 1) / len(numbered)
+    return np.sqrt(scale * (sums**2).sum(axis=1)) / len(groups), float(1 / (share**2).sum())
 
 
 def highest(values: np.ndarray) -> int:

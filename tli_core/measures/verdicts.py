@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tli_core.i18n import N_
-from tli_core.measures.rank_tests import ALL, LENGTH, PIECES, SPELLING, TOPIC
+from tli_core.measures.rank_tests import ALL, LENGTH, PIECES, SPELLING, TOGETHER, TOPIC
 from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, LayerAlignment, Retrieval
 from tli_core.measures.significance import FEWEST, FEWEST_RANKS, flipped_p_values, mean_interval
 
@@ -41,7 +41,8 @@ def verdict(result: LayerAlignment, layer: int) -> str:
     target words that have another of their length or topic: too short for more to be said.
     `spelling`: nothing is found but what words that look alike explain. `length`: nor but what the target words'
     length, or their number of pieces, explains. `topic`: nor but what the topics of the pairs explain, where the list
-    names them. `not discriminative`: nothing is found. `too few pairs`: fewer than
+    names them; `confounded`: nor but what these explain together, where enough words are alike in all of them.
+    `not discriminative`: nothing is found. `too few pairs`: fewer than
     FEWEST that share no word, or, where not most look alike, that do not look alike. `no numbers`: vectors are
     not finite.
     """
@@ -65,6 +66,10 @@ def verdict(result: LayerAlignment, layer: int) -> str:
     found &= below[TOPIC]
     if not found.any():
         return N_("topic")
+    if result.movable[TOGETHER] >= FEWEST_TO_MOVE:
+        found &= below[TOGETHER]
+    if not found.any():
+        return N_("confounded")
     plain = ~result.look_alike
     share = np.array([result.retrieval[way].hit[layer, plain].mean() for way in DIRECTIONS])
     well = found & (share - result.chance >= LEAST_FOUND)

@@ -32,6 +32,8 @@ class Family:
     windows: whether blocks may attend to the last `sliding_window` tokens only: those that the config's `layer_types`
         names, or all where it has none.
     rotary_by_kind: whether the rotary table differs between blocks with a window and without.
+    head_scale, head_cap: the config's names of what the head's output is multiplied by, and of the value that it never
+        exceeds; None where the family has neither.
     """
 
     model_type: str
@@ -39,6 +41,8 @@ class Family:
     rms_norms: tuple[str, ...] = ()
     windows: bool = False
     rotary_by_kind: bool = False
+    head_scale: str | None = None
+    head_cap: str | None = None
     decoder: str = "model"
     embeddings: str = "model.embed_tokens"
     blocks: str = "model.layers"
@@ -56,9 +60,9 @@ FAMILIES = {
         Family("qwen3", rms_norms=("transformers.models.qwen3.modeling_qwen3.Qwen3RMSNorm",), windows=True),
         # Their norms multiply before they round, or by one more than the weight: not PyTorch's function.
         Family("olmo2"),
-        Family("gemma2", windows=True),
-        Family("gemma3_text", windows=True, rotary_by_kind=True),
-        Family("cohere2", windows=True),
+        Family("gemma2", windows=True, head_cap="final_logit_softcapping"),
+        Family("gemma3_text", windows=True, rotary_by_kind=True, head_cap="final_logit_softcapping"),
+        Family("cohere2", windows=True, head_scale="logit_scale"),
     )
 }
 
@@ -113,7 +117,10 @@ def windows(model: PreTrainedModel) -> dict[str, int | None]:
 
 
 def decoder_mask(model: PreTrainedModel, by_kind: Mapping[str, Tensor]) -> Any:
-    """Masks of each kind of block, (n, 1, t, t), as the decoder takes them in place of its own."""
+    """Masks of each kind of block, (n, 1, t, t), as the decoder takes them in place of its own.
+
+    A decoder whose blocks differ takes all of them by kind, another the one of its blocks.
+    """
     kinds = kinds_of_blocks(model)
     return dict(by_kind) if getattr(model.config, "layer_types", None) and SLIDING in kinds else by_kind[kinds[0]]
 
@@ -135,8 +142,8 @@ def rotary_tables(model: PreTrainedModel, like: Tensor, positions: Tensor) -> di
 
 def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
     """The head's output for last hidden states, scaled and capped as the family does: (…, d) -> (…, vocabulary)."""
-    found, config = head(model)(hidden), model.config
-    scale, cap = getattr(config, "logit_scale", None), getattr(config, "final_logit_softcapping", None)
+    found, family = head(model)(hidden), family_of(model)
+    scale, cap = (getattr(model.config, name) if name else None for name in (family.head_scale, family.head_cap))
     found = found if scale is None else found * scale
     return found if cap is None else cap * (found / cap).tanh()
 

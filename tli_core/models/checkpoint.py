@@ -187,6 +187,8 @@ def _read_config(files: LocalFiles | HubFiles) -> PretrainedConfig:
             raise ValueError(translate("it is no JSON object"))
         _check_plain(files.source, given)
         config = AutoConfig.from_pretrained(path.parent, trust_remote_code=False)
+        # transformers takes some configs for another family than they name.
+        _check_family(files.source, str(config.model_type))
         # What a model is built from: an unknown kind of rotary table, say, shows only here.
         with init_empty_weights():
             AutoModelForCausalLM.from_config(with_blocks(config, 1), trust_remote_code=False)
@@ -213,9 +215,7 @@ def _check_plain(source: str, given: dict[str, Any]) -> None:
         text = N_("{source} brings code of its own (auto_map), which is never run here: choose a model without.")
         raise _NotPlain(translate(text, source=source))
     kind = str(given.get("model_type"))
-    if kind not in FAMILIES:
-        text = N_("{source} is a {kind} model: only models of these families can be used here: {known}.")
-        raise _NotPlain(translate(text, source=source, kind=kind[:40], known=", ".join(FAMILIES)))
+    _check_family(source, kind)
     if given.get("use_bidirectional_attention"):
         text = N_("{source} reads a text in both directions (use_bidirectional_attention), which is not computed here.")
         raise _NotPlain(translate(text, source=source))
@@ -232,6 +232,12 @@ def _check_plain(source: str, given: dict[str, Any]) -> None:
             "same model in bf16 or float32. It can be loaded in 8 or 4 bits from there."
         )
         raise _NotPlain(translate(text, source=source, kind=str(kind)[:40]))
+
+
+def _check_family(source: str, kind: str) -> None:
+    if kind not in FAMILIES:
+        text = N_("{source} is a {kind} model: only models of these families can be used here: {known}.")
+        raise _NotPlain(translate(text, source=source, kind=kind[:40], known=", ".join(FAMILIES)))
 
 
 def _place(files: LocalFiles | HubFiles, wanted: tuple[str, ...], head: str | None) -> dict[str, Path]:

@@ -56,6 +56,7 @@ VERDICTS = {
     N_("spelling"): N_("What is found are words that look alike; the others are found no more than by chance."),
     N_("length"): N_("What is found is no more than the length of the words gives."),
     N_("topic"): N_("What is found is no more than the topics of the words give."),
+    N_("confounded"): N_("What is found is no more than length, pieces and topic of the words give together."),
     N_("not discriminative"): N_("Right words are found no more than by chance, whatever their cosine."),
     N_("too few pairs"): N_("These are too few pairs to tell from chance."),
     N_("no numbers"): N_("Nothing can be told, as vectors are no numbers here."),

@@ -4,10 +4,12 @@ Whoever chooses must not be judged by the choice. So the pairs that choose are t
 does not train on them, and the held-out pairs, by which the adapter is judged, have no say.
 """
 
+import random
 from collections import Counter
 from collections.abc import Sequence
 
 from tli_core.i18n import N_, translate
+from tli_core.lists.leaks import leaks_of
 from tli_core.lists.pairs import WordPair, normalise
 from tli_core.training.config import TrainingConfig
 from tli_core.training.history import TrainingStep
@@ -15,30 +17,35 @@ from tli_core.training.history import TrainingStep
 ONE_IN = 8
 """Of so many training pairs one is set aside to choose the step."""
 
-FEWEST = 5
+FEWEST_TO_CHOOSE = 5
 """With fewer pairs to choose by, the choice would be luck."""
 
 
 def parted(pairs: Sequence[WordPair], config: TrainingConfig) -> tuple[tuple[WordPair, ...], tuple[WordPair, ...]]:
     """The pairs that a run trains on, and those that choose its step: none without early stopping.
 
-    Only a pair whose words no other pair has, not even as a gloss, may choose: a trained word would vote for itself.
+    Only a pair whose words no other pair has, not in another form nor as a gloss, may choose: a trained word would vote
+    for itself.
 
     Raises:
-        ValueError: fewer than FEWEST pairs can choose.
+        ValueError: fewer than FEWEST_TO_CHOOSE pairs can choose.
     """
     if not config.patience:
         return tuple(pairs), ()
     words = [{("source", normalise(pair.source)), *(("target", normalise(t)) for t in pair.accepted)} for pair in pairs]
     times = Counter(word for of_pair in words for word in of_pair)
     alone = [i for i, of_pair in enumerate(words) if all(times[word] == 1 for word in of_pair)]
-    choosing = set(alone[::ONE_IN])
-    if len(choosing) < FEWEST:
+    # Always the same ones, so that seeds differ in their training alone; at random, as lists have an order.
+    choosing = set(random.Random(0).sample(alone, -(-len(alone) // ONE_IN)))
+    rest = [pair for i, pair in enumerate(pairs) if i not in choosing]
+    chosen = sorted(choosing)
+    choosing -= {chosen[place] for place, _ in leaks_of(rest, [pairs[i] for i in chosen])}
+    if len(choosing) < FEWEST_TO_CHOOSE:
         text = N_(
             "Early stopping sets one in {one_in} training pairs aside to choose the step by, of those that share no "
             "word with another: that is {n} here, and it takes {least}. Give more pairs, or set patience to 0."
         )
-        raise ValueError(translate(text, one_in=ONE_IN, n=len(choosing), least=FEWEST))
+        raise ValueError(translate(text, one_in=ONE_IN, n=len(choosing), least=FEWEST_TO_CHOOSE))
     training = tuple(pair for i, pair in enumerate(pairs) if i not in choosing)
     return training, tuple(pairs[i] for i in sorted(choosing))
 
@@ -50,6 +57,6 @@ def best_step(history: Sequence[TrainingStep]) -> TrainingStep | None:
 
 
 def checks_since_best(history: Sequence[TrainingStep]) -> int:
-    """How many checks in a row were no better than an earlier one."""
+    """How many checks there were since the best one."""
     best = best_step(history)
     return sum(1 for step in history if step.choosing and step.step > best.step) if best else 0
