@@ -17,7 +17,7 @@ from tli_core.distributed import gather_objects, own_part
 from tli_core.encoding.pair_states import PairStates, embed_by_pooling, reference_states
 from tli_core.encoding.pooling import POOLINGS
 from tli_core.i18n import translate
-from tli_core.lists.pairs import WordPair, counted_once
+from tli_core.lists.pairs import WordPair, counted_once, normalise
 from tli_core.measures.artefacts import (
     attention_sinks,
     dominance_notices,
@@ -34,8 +34,8 @@ from tli_core.measures.rank_tests import (
     reciprocal_ranks,
     shuffles,
     statistics,
+    telling_topics,
     topic_clusters,
-    topics_of,
     word_groups,
 )
 from tli_core.measures.registry import COMPUTED, LayerView
@@ -162,9 +162,9 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
     look_alike = look_alikes(pairs)
     lengths = tuple(len(pair.target) for pair in pairs)
     pieces = tuple(states.target_pieces[states.target_index].tolist())
-    topics = topics_of(pairs)
+    topics = tuple(normalise(pair.topic) for pair in pairs)
     matched = matched_partners(candidates, tuple(states.target_pieces), tuple(reference.target_pieces))
-    draws = shuffles(tuple(groups.tolist()), tuple(look_alike.tolist()), lengths, pieces, topics, seed)
+    draws = shuffles(tuple(groups.tolist()), tuple(look_alike.tolist()), lengths, pieces, telling_topics(topics), seed)
 
     def at_layer(layer: int) -> dict[str, np.ndarray | float]:
         cosines = (source[layer] @ target[layer].T).numpy()  # (a, b)

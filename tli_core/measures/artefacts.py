@@ -8,7 +8,7 @@ import torch
 
 from tli_core.encoding.pair_states import PairStates
 from tli_core.lists.pairs import WordPair, normalise
-from tli_core.measures.rank_tests import FEWEST_TOPICS, topics_of
+from tli_core.measures.rank_tests import FEWEST_TOPICS, telling_topics
 from tli_core.models.provenance import Provenance
 from tli_core.notices import Notice, notice
 
@@ -82,8 +82,9 @@ def list_warnings(pairs: Sequence[WordPair], wrong: np.ndarray) -> Iterator[Noti
     alike = sum(normalise(pair.source) == normalise(pair.target) for pair in pairs)
     if alike:
         yield notice("same_spelling", alike=alike, n=len(pairs))
-    named = {normalise(pair.topic) for pair in pairs} - {""}
-    if named and not any(topics_of(pairs)):
+    topics = [normalise(pair.topic) for pair in pairs]
+    named = set(topics) - {""}
+    if named and not any(telling_topics(topics)):
         yield notice("topics_of_pairs", n=len(named), pairs=len(pairs))
     elif 1 < len(named) < FEWEST_TOPICS:
         yield notice("few_topics", n=len(named))

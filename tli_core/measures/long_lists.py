@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tli_core.measures.rank_tests import topic_clusters, topics_of
+from tli_core.lists.pairs import normalise
+from tli_core.measures.rank_tests import topic_clusters
 from tli_core.measures.result import DIRECTIONS, LayerAlignment, Retrieval
 from tli_core.measures.token_cost import mean_cost
 from tli_core.notices import Notice, notice
@@ -103,7 +104,7 @@ def _p_value(parts: Sequence[LayerAlignment], control: str) -> np.ndarray:
 
 def _clusters(parts: Sequence[LayerAlignment]) -> np.ndarray:
     """The clusters of the whole: a topic is one in all parts."""
-    topics = topics_of([pair for part in parts for pair in part.pairs])
+    topics = [normalise(pair.topic) for part in parts for pair in part.pairs]
     return topic_clusters(_groups([part.groups for part in parts]), topics)
 
 

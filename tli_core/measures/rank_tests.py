@@ -19,7 +19,7 @@ import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tli_core.lists.pairs import WordPair, normalise, numbered
+from tli_core.lists.pairs import numbered
 
 PERMUTATIONS = 999
 DEEPEST = 50
@@ -59,11 +59,14 @@ def word_groups(source_index: np.ndarray, target_index: np.ndarray) -> np.ndarra
     return connected_components(links, directed=False)[1][source_index]
 
 
-def topics_of(pairs: Sequence[WordPair]) -> tuple[str, ...]:
-    """The topic of each pair in normal form, empty where it has none; all empty where they name pairs, not topics."""
-    topics = tuple(normalise(pair.topic) for pair in pairs)
+def telling_topics(topics: Sequence[str]) -> tuple[str, ...]:
+    """The topics within which words change places; all empty where they name pairs, not topics, so that few could.
+
+    Args:
+        topics: of each pair, in normal form; empty where it has none.
+    """
     named = [topic for topic in topics if topic]
-    return ("",) * len(topics) if 2 * len(set(named)) > max(len(named), FEWEST_TOPICS) else topics
+    return ("",) * len(topics) if 2 * len(set(named)) > max(len(named), FEWEST_TOPICS) else tuple(topics)
 
 
 def topic_clusters(groups: np.ndarray, topics: Sequence[str]) -> np.ndarray:

@@ -39,8 +39,8 @@ TEXTS = {
         "The list names {n} topics, too few to stand for others: what is said holds for these topics only."
     ),
     "topics_of_pairs": N_(
-        "Nearly every pair has a topic of its own ({n} for {pairs} pairs): they name pairs, not topics, and are left "
-        "out."
+        "Nearly every pair has a topic of its own ({n} for {pairs} pairs): they name pairs, not topics, and no "
+        "word changes places within one."
     ),
     "no_own_wrong_pair": N_(
         "This list has no wrong pair of its own: those shown are the reference pool's. Add a second pair."
