@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.conftest import character_tokenizer, tiny_llama
-from tests.truths import unlike_pairs
+from tests.planted import unlike_pairs
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
 from tli_core.measures.before_after import compare, compare_lists, evaluate, evaluate_lists, movers, pick_layer

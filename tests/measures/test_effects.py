@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.truths import measured, noticed_of_lists, unlike_pairs
+from tests.planted import measured, unlike_pairs
+from tests.truths import noticed_of_lists
 from tli_core.measures.effects import effects_by_knowledge
 from tli_core.measures.significance import two_list_p_value
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests import truths
+from tests import planted, truths
 
 MOST_FALSE = 20
 """Of 400 draws at a level of 0.025, ten are expected; more than twenty come once in five hundred times."""
@@ -28,13 +28,13 @@ def test_no_change_is_seldom_called_one(n):
     assert sum(word not in truths.SAYS_NOTHING for word in said) <= MOST_FALSE
 
 
-@pytest.mark.parametrize("name", truths.LISTS)
+@pytest.mark.parametrize("name", planted.LISTS)
 def test_every_truth_of_150_pairs_gets_its_name(name):
     said = [word for (word,) in truths.said_of_lists(name, 150, layers=1, draws=60)]
-    assert said.count(truths.LISTS[name][1]) >= 56, said
+    assert said.count(planted.LISTS[name][1]) >= 56, said
 
 
-@pytest.mark.parametrize("name", truths.INTERVALS)
+@pytest.mark.parametrize("name", planted.INTERVALS)
 def test_intervals_hold_what_they_should_however_pairs_depend_on_each_other(name):
     covered = truths.coverage(name, 60, draws=400)
     # Of topics that differ in size the largest decides too much for more to be promised.
@@ -42,10 +42,10 @@ def test_intervals_hold_what_they_should_however_pairs_depend_on_each_other(name
     assert all(least <= share <= 0.99 or np.isnan(share) for share in covered.values()), covered
 
 
-@pytest.mark.parametrize("name", truths.BOTH_LISTS)
+@pytest.mark.parametrize("name", planted.BOTH_LISTS)
 def test_of_two_lists_what_must_be_noticed_is(name):
     noticed = truths.noticed_of_lists(name, 150, draws=20)
-    assert noticed.count(truths.BOTH_LISTS[name][1]) >= 19, noticed
+    assert noticed.count(planted.BOTH_LISTS[name][1]) >= 19, noticed
 
 
 @pytest.mark.parametrize(("name", "hub"), [("hubs", True), ("noise", False), ("aligned", False)])
@@ -53,7 +53,7 @@ def test_hubs_are_named_where_they_are(name, hub):
     assert all(found == hub for n in (20, 60, 150) for found in truths.hubs_noticed(name, n, draws=40))
 
 
-@pytest.mark.parametrize("name", truths.CHANGES)
+@pytest.mark.parametrize("name", planted.CHANGES)
 def test_every_change_of_150_pairs_gets_its_name(name):
     said = truths.said_of_changes(name, 150, draws=30)
-    assert said.count(truths.CHANGES[name][1]) >= 28, said
+    assert said.count(planted.CHANGES[name][1]) >= 28, said

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.truths import measured, shared, unlike_pairs
+from tests.planted import measured, shared, unlike_pairs
 from tli_core.measures.long_lists import merge_parts
 from tli_core.measures.rank_tests import topic_clusters
 from tli_core.measures.registry import MATCHED

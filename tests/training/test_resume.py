@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.conftest import character_tokenizer, tiny_llama
-from tests.truths import unlike_pairs
+from tests.planted import unlike_pairs
 from tli_core.lists.pairs import WordPair, pair_digest
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.early_stopping import best_step, parted

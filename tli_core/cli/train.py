@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         tried = core.training.dry_run.dry_run(loaded, pairs.pairs, config)
         print_result(core.reports.tables.format_table(core.reports.tables.dry_run_rows(tried, config.loss)))
-        print_result(core.reports.messages.dry_run_sentence(tried, config.loss))
+        print_result(core.reports.training_messages.dry_run_sentence(tried, config.loss))
         return
     sources = {
         "pairs_from": arguments.pairs.name if arguments.pairs else "the shipped training list",
@@ -107,7 +107,7 @@ def _after_pilot(loaded, pairs: PairList, config):
     pilot = core.measures.pilot.run_pilot(
         loaded, pairs.pairs, seed=config.seed, progress=lambda doing: print_progress(f"Pilot: {doing} …")
     )
-    print_progress(core.reports.messages.pilot_sentence(pilot))
+    print_progress(core.reports.training_messages.pilot_sentence(pilot))
     return replace(config, layer=pilot.layer)
 
 

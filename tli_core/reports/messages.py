@@ -8,13 +8,11 @@ import numpy as np
 from tli_core.i18n import N_, translate, translate_plural
 from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation, EvaluationReport
-from tli_core.measures.pilot import Pilot
 from tli_core.measures.projection import Neighbourhood, Projection
 from tli_core.measures.result import LayerAlignment
 from tli_core.measures.translation import OutputCheck
 from tli_core.measures.verdicts import GEOMETRY, LEAST_CHANGE, LEVEL, Change, beyond_map, change, verdict
 from tli_core.models.layers import layer_words
-from tli_core.training.dry_run import DryRun
 
 SATURATED = 0.9
 """Where even wrong pairs score above this, a high cosine is an artefact."""
@@ -277,51 +275,6 @@ def linear_sentence(report: EvaluationReport) -> str:
             "adapter: {ways}."
         )
     return translate(told, n=f"{linear.fitted_on:,}", list=translate(last.name), ways=ways)
-
-
-def pilot_sentence(pilot: Pilot) -> str:
-    """What the published pilot picks, and what it does not show."""
-    at, bos, words = pilot.layer, pilot.with_bos, pilot.words
-    return translate(
-        "The pilot picks layer {layer}: with BOS averaged in, right pairs score {matched:.4f} there. Wrong pairs score "
-        "{mismatched:.4f}, and BOS carries {share:.0f} % of every vector, so the figure says nothing about "
-        "translation. With words only it is {matched_words:.3f} for right and {mismatched_words:.3f} for wrong pairs; "
-        "the two stand farthest apart at {best}.",
-        layer=at,
-        matched=bos.matched[at],
-        mismatched=bos.mismatched[at],
-        share=100 * bos.prefix_share[at],
-        matched_words=words.matched[at],
-        mismatched_words=words.mismatched[at],
-        best=layer_words(words.names[pilot.best_gap]),
-    )
-
-
-STALLED = 0.01
-"""A first loss this near to its idle value says that right and wrong pairs look alike to it."""
-
-
-def dry_run_sentence(tried: DryRun, loss: str) -> str:
-    """Whether the run has anything to learn from, in words."""
-    if loss == "triplet" and tried.active == 0:
-        return translate("No triplet has a gradient: every right pair already beats every wrong one by the margin.")
-    if abs(tried.first_loss - tried.idle_loss) <= STALLED * max(1.0, tried.idle_loss):
-        return translate(
-            "The loss starts where it would for a model that tells nothing apart ({idle:.3f}): to it, right and wrong "
-            "pairs look alike, so there is almost no signal to learn from. Check the pooling: BOS drowns words.",
-            idle=tried.idle_loss,
-        )
-    if tried.hardest_gap < 0:
-        return translate(
-            "There is something to learn: on average the right pair lies {apart:.3f} below its hardest wrong one, and "
-            "the loss tells the two apart.",
-            apart=-tried.hardest_gap,
-        )
-    return translate(
-        "There is something to learn: on average the right pair lies {apart:.3f} above its hardest wrong one, and the "
-        "loss tells the two apart.",
-        apart=tried.hardest_gap,
-    )
 
 
 def knowledge_sentence(report: EvaluationReport) -> str:

@@ -98,7 +98,7 @@ class FineTuneTab:
                 follows = translate(text, layer=found.layer)
                 updates = {form.settings["layer"]: str(found.layer)}
             return {
-                view.status: f"{core.reports.messages.pilot_sentence(found)}\n\n{follows}",
+                view.status: f"{core.reports.training_messages.pilot_sentence(found)}\n\n{follows}",
                 view.live: core.reports.figures.alignment_figure([with_bos, words]),
                 view.steps: run_view.steps_text(now),
                 self.protocol: now,
@@ -112,7 +112,7 @@ class FineTuneTab:
             tried = dry_run_on_server(models, given.model, given.pairs(), config)
             now = replace(_still_true(data[self.protocol], config), tried=tried)
             table = core.reports.tables.markdown_table(core.reports.tables.dry_run_rows(tried, config.loss))
-            told = core.reports.messages.dry_run_sentence(tried, config.loss)
+            told = core.reports.training_messages.dry_run_sentence(tried, config.loss)
             return {
                 view.status: f"{told}\n\n{table}",
                 view.steps: run_view.steps_text(now),
