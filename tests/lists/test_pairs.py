@@ -194,3 +194,10 @@ def test_a_topic_makes_no_pair_and_goes_to_no_line_that_could_not_be_read():
     assert format_pairs([WordPair("d", "e", topic="x\ny, z")]) == "# topic: x y, z\nd, e"
     read = parse_pairs("# topic: food\nbad line\nmkate, bread")
     assert format_pairs(read.pairs, read.unread) == "# topic: food\nmkate, bread\n# topic:\nbad line"
+
+
+def test_a_long_list_given_twice_is_read_in_one_go():
+    """To look through all pairs at every repeat would take an hour here."""
+    once = "".join(f"neno{i}, word\n" for i in range(20_000))
+    read = parse_pairs(f"{once}# topic: food\n{once}")
+    assert len(read) == len(read.warnings) == 20_000 and {pair.topic for pair in read} == {"food"}

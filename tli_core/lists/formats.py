@@ -85,20 +85,22 @@ def parse_pairs(text: str) -> PairList:
     warnings: list[str] = []
     unread: list[str] = []
     seen: dict[tuple[str, str], str] = {}
+    indices: dict[tuple[str, str], int] = {}
     for place, came, row in rows:
         pair, problem = _checked(row)
         if pair is None:
             warnings.append(f"{place}: {problem}")
             unread.append(came)
             continue
-        key = _key(pair)
+        key = normalise(pair.source), normalise(pair.target)
         if key in seen:
             again = translate("repeats {place} ({source}, {target}); it is counted once.",
                         place=seen[key].lower(), source=pair.source, target=pair.target)  # fmt: skip
             warnings.append(f"{place}: {again}")
-            pairs[:] = [p._replace(topic=pair.topic) if _key(p) == key and not p.topic else p for p in pairs]
+            at = indices[key]
+            pairs[at] = pairs[at]._replace(topic=pairs[at].topic or pair.topic)
             continue
-        seen[key] = place
+        seen[key], indices[key] = place, len(pairs)
         pairs.append(pair)
     if not pairs:
         reason = warnings[0] if warnings else translate("The list is empty.")
@@ -127,10 +129,6 @@ def format_pairs(pairs: Iterable[WordPair], unread: Iterable[str] = ()) -> str:
     # What is mended there is of no topic that is known.
     closing = [f"# {TOPIC}:"] if topic and unread else []
     return "\n".join((*lines, *closing, *unread))
-
-
-def _key(pair: WordPair) -> tuple[str, str]:
-    return normalise(pair.source), normalise(pair.target)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def topic_clusters(groups: np.ndarray, topics: Sequence[str]) -> np.ndarray:
     return numbered(named[group] or f"\0{group}" for group in groups.tolist())[1]
 
 
-@lru_cache(maxsize=2)  # the trained list's and the control list's; 32 MB each for 2,000 pairs
+@lru_cache(maxsize=2)  # the trained list's and the control list's; 48 MB each for 2,000 pairs
 def shuffles(
     groups: tuple[int, ...],
     look_alike: tuple[bool, ...],
