@@ -1,5 +1,7 @@
 """Measure lugha-mini and its three bundled adapters, print the table, and write it into the model card.
 
+The adapters' own cards are written anew, too.
+
     python recipes/measure_lugha_mini.py DATA
 
 DATA is the training folder, for parallel_dev.tsv.
@@ -24,13 +26,14 @@ from tli_core.encoding.tokens import encode
 from tli_core.lists.formats import MAX_WORD_LENGTH
 from tli_core.lists.lexicon import lexicon, shipped
 from tli_core.lists.pairs import WordPair, normalise, translation_table
-from tli_core.measures.before_after import Evaluation, evaluate
+from tli_core.measures.before_after import Evaluation, evaluate, evaluate_lists
 from tli_core.measures.effects import effects_by_knowledge
 from tli_core.measures.generation import word_translation
 from tli_core.measures.retrieval import best_rank
 from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement
 from tli_core.models.registry import KNOWN_MODELS, find_adapter
+from tli_core.reports.model_card import write_card
 from tli_core.reports.tables import format_table
 
 CARD = Path(KNOWN_MODELS["lugha-mini"]) / "README.md"
@@ -157,6 +160,19 @@ def _p_at_1(item: Evaluation, when: str) -> float:
     return float(getattr(item, when).retrieval["to_target"].p_at_1[item.layer])
 
 
+def write_adapter_cards(device: str) -> None:
+    """Write the cards of the bundled adapters anew, with what today's code says of them."""
+    loaded = load_model("lugha-mini", Placement(device))
+    for name in ("corrected", "published", "shuffled"):
+        folder = find_adapter(f"mini-{name}")
+        adapter = loaded.add_adapter(folder).key
+        record = loaded.adapters[adapter].record
+        lists = shipped("train"), shipped("control")
+        evaluations = evaluate_lists(loaded, *lists, adapter, loaded.last_layer, record["config"]["seed"])
+        write_card(Path(folder), record, evaluations)
+        loaded.drop(adapter)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with the training text")
@@ -170,6 +186,7 @@ def main() -> None:
     lines = ["| measured | figure | bar |", "|---|---|---|", *("| " + " | ".join(row) + " |" for row in table)]
     made = f"Printed by `python recipes/measure_lugha_mini.py DATA` ({where}, torch {torch.__version__}, float32)."
     card = CARD.read_text(encoding="utf-8")
+    write_adapter_cards(arguments.device)
     before, after = card[: card.index(BEGIN)], card[card.index(END) :]
     CARD.write_text(before + "\n".join([BEGIN, "", *lines, "", made, "", after]), encoding="utf-8")
 
