@@ -1,7 +1,8 @@
-"""The published protocol and ours, side by side in one process on one random model of Lugha-Llama's shape.
+"""The published protocol and ours, side by side in one process on one random model of a well-known shape.
 
     python benchmarks/published_vs_ours.py               in small and in the exact shape, on a GPU
     python benchmarks/published_vs_ours.py --small       a shape in proportion; on a CPU in about a minute
+    python benchmarks/published_vs_ours.py --shape qwen-3-8b
     python benchmarks/published_vs_ours.py --two-blocks  five epochs on the exact shape's first two blocks, on the CPU
 
 The published way is written anew from arXiv 2506.15415 and its description: LoRA on every block and every block run,
@@ -23,12 +24,12 @@ import torch
 from peft import LoraConfig, get_peft_model
 from peft.utils import get_peft_model_state_dict
 from torch import Tensor
-from transformers import AutoTokenizer, LlamaForCausalLM
+from transformers import AutoTokenizer, PreTrainedModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.gpu_time import copy_bandwidth, kernel_seconds, matrix_rate
-from benchmarks.random_models import LLAMA, SMALL, first_blocks, random_model
+from benchmarks.random_models import LLAMA, SHAPES, SMALL, first_blocks, random_model
 from tli_core.encoding.pair_states import embed_pairs
 from tli_core.encoding.tokens import encode
 from tli_core.lists.lexicon import shipped
@@ -92,7 +93,7 @@ def padded(tokenizer, words: list[str], device: str) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-def in_nf4(model: LlamaForCausalLM) -> LlamaForCausalLM:
+def in_nf4(model: PreTrainedModel) -> PreTrainedModel:
     """The model with its blocks in 4 bits, in place: the base that the published run had."""
     weights = dict(model.model.layers.named_parameters())
     dtype, device = model.dtype, str(model.device)
@@ -103,7 +104,7 @@ def in_nf4(model: LlamaForCausalLM) -> LlamaForCausalLM:
     return model
 
 
-def train_published(model: LlamaForCausalLM, tokenizer, pairs: list[WordPair], config: TrainingConfig) -> Trained:
+def train_published(model: PreTrainedModel, tokenizer, pairs: list[WordPair], config: TrainingConfig) -> Trained:
     """A dozen steps with LoRA on every block: the median time of one."""
     torch.manual_seed(PUBLISHED.seed)
     lora = LoraConfig(
@@ -164,7 +165,7 @@ def train_ours(
 
 
 @torch.inference_mode()
-def scan_published(model: LlamaForCausalLM, tokenizer, pairs: list[WordPair]) -> tuple[Timed, Tensor]:
+def scan_published(model: PreTrainedModel, tokenizer, pairs: list[WordPair]) -> tuple[Timed, Tensor]:
     """The pilot: a whole pass for each word and layer, BOS averaged in; seconds a pass, and the cosines (layers, n)."""
     layers = model.config.num_hidden_layers  # as published, the last one is not measured
     reset_peak(model.device)
@@ -372,6 +373,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--two-blocks", action="store_true")
+    parser.add_argument("--shape", choices=SHAPES, default="lugha-llama", help="the exact shape, with random weights")
     arguments = parser.parse_args()
     tokenizer = AutoTokenizer.from_pretrained(KNOWN_MODELS["lugha-mini"])
     if arguments.two_blocks:
@@ -379,12 +381,15 @@ def main() -> None:
     elif arguments.small or torch.cuda.is_available():
         device = "cuda" if torch.cuda.is_available() else "cpu"
         few = STEPS if device == "cpu" else None
-        rows = side_by_side(SMALL, torch.float32, device, tokenizer, sampled=2, steps=few)
+        small = arguments.small or arguments.shape == "lugha-llama"
+        if small:
+            rows = side_by_side(SMALL, torch.float32, device, tokenizer, sampled=2, steps=few)
         if not arguments.small:
-            print("Shape in small, float32:")
-            print(format_table(rows))
-            print("Exact shape, bf16:")
-            rows = side_by_side(LLAMA, torch.bfloat16, device, tokenizer, sampled=10, steps=None)
+            if small:
+                print("Shape in small, float32:")
+                print(format_table(rows))
+            print(f"Exact shape of {arguments.shape}, bf16:")
+            rows = side_by_side(SHAPES[arguments.shape], torch.bfloat16, device, tokenizer, sampled=10, steps=None)
     else:
         parser.error("the exact shape needs a GPU; use --small or --two-blocks here")
     print(format_table(rows))

@@ -18,7 +18,7 @@ from tli_core.measures.result import LayerAlignment
 from tli_core.models.loaded_model import Provenance
 
 WIDTH = 64
-SOURCE = Provenance("planted", None, "float32", None, None, "words", "<s>", False, 0, 0)
+SOURCE = Provenance("planted", None, "float32", None, None, "sw-en", "words", "raw", "<s>", False, 0, 0)
 Vectors = tuple[np.ndarray, np.ndarray]
 
 

@@ -14,6 +14,12 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file over an earlier one, as `write_text` does."""
+    with replacing(path) as part:
+        part.write_bytes(content)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A name to write a file under; it takes the place of `path` once it is on the disk."""

@@ -6,10 +6,8 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
-import tli_core.encoding.pooled_states
 from tests.browsing import check_results, choose, keep_picture, open_tab, write
 from tli_core.models.registry import ROOT, shipped_adapters
 
@@ -56,33 +54,50 @@ def test_typing_pairs_and_laying_an_adapter_over_them(shared_page: Page):
     with page.expect_download() as download:
         page.locator("#alignment-json").click()
     held = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
-    assert download.value.suggested_filename == "alignment-lugha-mini-mini-corrected-words-3-pairs.json"
+    assert download.value.suggested_filename == "alignment-lugha-mini-mini-corrected-spaced-3-pairs.json"
     assert list(held["results"]) == ["lugha-mini", "mini-corrected"] and any("Line 3" in note for note in held["notes"])
     assert held["results"]["mini-corrected"]["adapter"]["name"] == "mini-corrected"
     page.get_by_role("button", name="The curve as a table").click()
     table = page.locator("#layer-table")
-    expect(table).to_contain_text("lugha-mini + mini-corrected · pooling words · 3 pairs")
+    expect(table).to_contain_text("lugha-mini + mini-corrected · after a space · 3 pairs")
     page.get_by_role("button", name="The curve as a table").click()
     before = page.locator("#curve").locator(TRACES).count()
     page.get_by_label("Show each pair's own line").check()
     expect(page.locator("#curve").locator(TRACES)).to_have_count(before + 6)
 
 
-def test_bos_pooling_is_warned_about_and_needs_no_new_pass(page: Page, monkeypatch: pytest.MonkeyPatch):
+def test_bos_averaged_in_is_warned_about(page: Page):
     expect(page.locator("#pair-table")).to_contain_text("kusoma")
-    passes = []
-    real = tli_core.encoding.pooled_states.visit_layers
-    monkeypatch.setattr(
-        tli_core.encoding.pooled_states, "visit_layers", lambda *a, **k: passes.append(a) or real(*a, **k)
-    )
     page.get_by_label("every token, BOS too").check()
     expect(page.locator("#alignment-warning")).to_contain_text("BOS is averaged in")
     page.get_by_label("Every pair at every layer").check()
     expect(page.locator("#curve .heatmaplayer .hm")).to_have_count(1)
     expect(page.locator("#curve")).to_contain_text("maji – water")
-    assert not passes
     page.get_by_role("button", name="The curve as a table").click()
     check_results(page, "heat map")
+
+
+def test_other_languages_bring_their_pairs_and_every_readout_and_view(page: Page):
+    choose(page, "#languages", "French – English")
+    expect(page.locator("#pairs label").first).to_contain_text("French, English: one pair a line")
+    expect(page.locator("#pair-table")).to_contain_text("douche")
+    expect(page.locator("#tokens")).to_contain_text("Tokens of a word: French")
+    page.get_by_label("in a sentence").check()
+    page.get_by_label("centred").check()
+    expect(page.locator("#pair-table")).to_contain_text("in a sentence, centred · 10 pairs")
+
+
+def test_saved_measurements_are_shown_without_their_models(page: Page, tmp_path: Path):
+    page.get_by_role("tab", name="Saved measurements").click()
+    page.get_by_label("lugha-mini-sw-en-control-spaced-raw", exact=True).check()
+    expect(page.locator("#saved-reading")).to_contain_text("These 150 pairs rank best")
+    expect(page.locator("#saved-origin")).to_contain_text("lugha-mini")
+    expect(page.locator("#saved-pairs")).to_contain_text("✓")
+    page.get_by_label("lugha-mini-mini-gentle-sw-en-control-spaced-raw").check()
+    expect(page.locator("#saved-reading")).to_contain_text("lugha-mini + mini-gentle beside lugha-mini")
+    (tmp_path / "mine.safetensors").write_bytes(b"nothing")
+    page.locator("#saved-upload input[type=file]").set_input_files(tmp_path / "mine.safetensors")
+    expect(page.locator(".toast-body")).to_contain_text("mine.safetensors is no saved measurement")
 
 
 def test_pairs_come_from_a_table_a_file_and_the_lexicon(page: Page, tmp_path: Path):

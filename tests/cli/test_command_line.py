@@ -25,7 +25,7 @@ def test_measure_writes_a_table_and_json(tiny_folder, lists, tmp_path, capsys):
     printed = capsys.readouterr()
     assert "output" in printed.out and "chance 0.05" in printed.out and "Measuring 20 pairs" in printed.err
     report = json.loads(out.read_text())
-    assert report["n_pairs"] == 20 and report["model"]["name"] == str(tiny_folder) and report["pooling"] == "words"
+    assert report["n_pairs"] == 20 and report["model"]["name"] == str(tiny_folder) and report["readout"] == "spaced"
 
 
 def test_train_evaluate_and_generate(tiny_folder, lists, tmp_path, capsys):
@@ -129,7 +129,7 @@ def test_bad_requests_are_one_line_and_exit_2(arguments, says, capsys, tmp_path,
     ("arguments", "says"),
     [
         ([], "required"),
-        (["measure", "--pooling", "mean"], "invalid choice"),
+        (["measure", "--readout", "mean"], "invalid choice"),
         (["evaluate"], "--adapter"),
         (["measure", "--seed", "-1"], "a seed is a whole number"),
         (["train", "--name", "x", "--layer", "two"], "a layer is a number or 'output', got 'two'"),

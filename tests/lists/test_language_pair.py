@@ -1,39 +1,63 @@
-"""Every language pair that ships is whole: names, prompts, sentences, and a lexicon whose splits share no word."""
+"""Every language pair that ships is whole: names, prompts, frames, and a lexicon whose splits share no word."""
 
 import pytest
 
-from tli_core.lists.language_pair import FOLDER, language_pair
+from tli_core.lists.language_pair import DEFAULT, language, language_pair, language_pairs
 from tli_core.lists.lexicon import SPLITS, lexicon, shipped
+from tli_core.lists.lint import lint
 from tli_core.lists.pairs import normalise
 
-SHIPPED = ("swahili_english",)
+CLDR = ("af", "am", "ar", "fr", "ha", "ig", "om", "pt", "rw", "so", "ti", "xh", "yo", "zu")
+SYNONYMS = "en-en"
+SHIPPED = (DEFAULT, *sorted((SYNONYMS, *(f"{code}-en" for code in CLDR))))
 
 
 def test_what_ships_is_what_is_tested():
-    assert {path.parent.name for path in FOLDER.glob("*/pair.yaml")} == set(SHIPPED)
+    assert language_pairs() == SHIPPED
 
 
 @pytest.mark.parametrize("key", SHIPPED)
 def test_a_pair_is_whole(key):
     pair = language_pair(key)
-    assert len(pair.source.code) == len(pair.target.code) == 2 and pair.source != pair.target
-    assert len(pair.source_sentences) == len(pair.target_sentences) >= 8
+    assert f"{pair.source.code}-{pair.target.code}" == pair.key == key
+    assert len(pair.source.name) > 3 and (pair.source.name != pair.target.name or key == SYNONYMS)
+    for text in (*pair.source.frames, *pair.target.frames, *pair.asks):
+        assert text.count("{word}") == 1
+    # A word's vector is the mean over frames of the same meaning, so both languages have as many.
+    assert len(pair.source.frames) == len(pair.target.frames) == 3
+    assert len({len(side.sentences) for side in (pair.source, pair.target) if side.sentences}) == 1
     to_target, to_source = pair.translations
     assert "maji" in to_target.fill("maji", "water") and "water" not in to_target.fill("maji", "water")
     assert "water" in to_source.fill("maji", "water") and "maji" not in to_source.fill("maji", "water")
-    assert len({template.name for template in pair.templates}) == len(pair.templates)
+    assert len({template.name for template in pair.templates}) == len(pair.templates) or key == SYNONYMS
 
 
 @pytest.mark.parametrize("key", SHIPPED)
 def test_its_splits_share_no_word_in_either_language(key):
-    assert {entry.split for entry in lexicon(key)} == set(SPLITS)
+    splits = {DEFAULT: set(SPLITS), SYNONYMS: {"control", "pool"}}.get(key, {"train", "control", "pool"})
+    assert {entry.split for entry in lexicon(key)} == splits
     seen: dict[str, str] = {}
     for split in SPLITS:
-        words = {normalise(side) for pair in shipped(split, key) for side in pair[:2]}
+        words = {(side, normalise(word)) for pair in shipped(split, key) for side, word in enumerate(pair[:2])}
         assert not words & seen.keys(), split
         seen |= dict.fromkeys(words, split)
 
 
-def test_an_unknown_pair_is_refused_by_name():
-    with pytest.raises(ValueError, match="no language pair 'latin_greek': choose one of swahili_english"):
-        language_pair("latin_greek")
+@pytest.mark.parametrize("key", SHIPPED)
+def test_its_held_out_list_is_long_enough_and_has_nothing_to_mend(key):
+    control = shipped("control", key)
+    assert len(control) >= 100 and len(lexicon(key)) >= (130 if key == SYNONYMS else 150)
+    # The rules on spelling and swapped sides know Swahili words only.
+    assert {finding.kind for finding in lint(control)} <= {"same spelling", "spelling", "swapped sides"}
+
+
+def test_any_two_languages_can_be_named():
+    pair = language_pair("de-nl")
+    assert pair.names == ("German", "Dutch") and pair.lexicon is None and not shipped("control", "de-nl")
+    assert language("qqq").name == "qqq"
+
+
+@pytest.mark.parametrize("key", ["latin_greek", "../sw-en", "sw-en/..", "fr", ""])
+def test_what_names_no_two_languages_is_refused(key):
+    with pytest.raises(ValueError, match="names no two languages: give their codes, as in fr-en; there are lists of"):
+        language_pair(key)

@@ -9,9 +9,8 @@ import torch
 
 import tli_core.measures.alignment
 from tli_core.encoding.pair_states import PairStates
-from tli_core.encoding.pooling import POOLINGS
 from tli_core.lists.pairs import WordPair
-from tli_core.measures.alignment import align, measure, measure_by_pooling
+from tli_core.measures.alignment import align, measure
 from tli_core.measures.registry import MATCHED
 from tli_core.measures.result import LayerAlignment
 from tli_core.measures.retrieval import auc, beats_wrong, best_rank, csls, largest_hub
@@ -19,7 +18,7 @@ from tli_core.measures.verdicts import change, verdict
 from tli_core.models.loaded_model import Provenance
 from tli_core.reports.notices import worded
 
-SOURCE = Provenance("hand", None, "float32", None, None, "words", "<s>", False, 0, 0)
+SOURCE = Provenance("hand", None, "float32", None, None, "sw-en", "words", "raw", "<s>", False, 0, 0)
 
 
 def states(source, target, pairs=None) -> PairStates:
@@ -199,7 +198,7 @@ def test_measure_gives_every_layer_and_says_where_it_comes_from(tiny, pairs):
     assert result.cosine.shape == (30, 4) and result.reference_rank.shape == (4, 30)
     low, high = MATCHED.interval(result).T
     assert (low <= result.matched).all() and (result.matched <= high).all()
-    assert result.provenance.model == "tiny" and result.provenance.n == 30 and result.provenance.pooling == "words"
+    assert result.provenance.model == "tiny" and result.provenance.n == 30 and result.provenance.readout == "spaced"
 
 
 def test_two_pairs_are_too_few_for_a_verdict(tiny, pairs):
@@ -212,21 +211,12 @@ def test_the_reference_pool_is_embedded_once(tiny, pairs, monkeypatch):
     import tli_core.measures.alignment
 
     calls = []
-    real = tli_core.encoding.pair_states.embed_by_pooling
+    real = tli_core.encoding.pair_states.embed_pairs
     for module in (tli_core.measures.alignment, tli_core.encoding.pair_states):
-        monkeypatch.setattr(module, "embed_by_pooling", lambda *a, **k: calls.append(len(a[1])) or real(*a, **k))
+        monkeypatch.setattr(module, "embed_pairs", lambda *a, **k: calls.append(len(a[1])) or real(*a, **k))
     first, second = measure(tiny, pairs), measure(tiny, pairs)
     assert sorted(calls) == [30, 30, 200]
     assert (first.cosine == second.cosine).all()
-
-
-def test_all_poolings_of_one_pass_are_what_each_is_alone(tiny, pairs):
-    together = measure_by_pooling(tiny, pairs)
-    for pooling in POOLINGS:
-        alone = measure(tiny, pairs, None, pooling)
-        assert (together[pooling].cosine == alone.cosine).all() and together[pooling].provenance == alone.provenance
-        assert (together[pooling].prefix_share == alone.prefix_share).all()
-    assert not (together["words"].cosine == together["all"].cosine).all()
 
 
 def test_a_process_that_gets_no_part_of_a_long_list_has_the_same_result(tiny, pairs, monkeypatch):
@@ -234,7 +224,7 @@ def test_a_process_that_gets_no_part_of_a_long_list_has_the_same_result(tiny, pa
     whole = measure(tiny, pairs)
     parts = [measure(tiny, pairs[i : i + 10]) for i in (0, 10, 20)]
     monkeypatch.setattr(
-        "tli_core.measures.alignment.own_part", lambda items: items if isinstance(items[0], str) else []
+        "tli_core.measures.alignment.own_part", lambda items: items if isinstance(items[0][0], str) else []
     )
     monkeypatch.setattr("tli_core.measures.alignment.gather_objects", lambda own: [*own, *parts])
     assert (measure(tiny, pairs).cosine == whole.cosine).all()

@@ -5,6 +5,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from tli_core.encoding.lens import LENS, Lens
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
@@ -13,6 +14,7 @@ from tli_core.models.loaded_model import LoadedModel
 from tli_core.reports.notices import worded
 
 PAIRS = tuple(WordPair(f"sw{i}", f"en{i}") for i in range(60))
+WITH_BOS = Lens(readout="all")
 SLOT = 32
 HIDDEN = 3 * SLOT
 BLOCKS = 3
@@ -78,8 +80,8 @@ def shared_pairs() -> tuple[torch.Tensor, torch.Tensor]:
     return meaning + 0.4 * unit(60, HIDDEN, seed=2), meaning + 0.4 * unit(60, HIDDEN, seed=3)
 
 
-def verdicts(loaded: LoadedModel, pooling: str = "words") -> list[str]:
-    result = measure(loaded, PAIRS, pooling=pooling)
+def verdicts(loaded: LoadedModel, lens: Lens = LENS) -> list[str]:
+    result = measure(loaded, PAIRS, lens=lens)
     return [verdict(result, layer) for layer in range(len(result.names))]
 
 
@@ -97,12 +99,12 @@ def test_plain_noise_is_not_discriminative(seed: int):
 
 def test_an_anchor_token_drowns_even_true_pairs():
     loaded = planted(*shared_pairs(), bos=200 * unit(HIDDEN, seed=4))
-    drowned, words = measure(loaded, PAIRS, pooling="all"), measure(loaded, PAIRS)
+    drowned, words = measure(loaded, PAIRS, lens=WITH_BOS), measure(loaded, PAIRS)
     # The final norm makes every token equally long again, so the output is not drowned.
     assert (drowned.matched[:-1] > 0.999).all() and (drowned.mismatched[:-1] > 0.999).all()
     assert (drowned.prefix_share[:-1] > 0.99).all() and (words.prefix_share == 0).all()
     # The scale is ruined, the ranks are not.
-    assert verdicts(loaded, "all") == ["aligned"] * (BLOCKS + 1)
+    assert verdicts(loaded, WITH_BOS) == ["aligned"] * (BLOCKS + 1)
     assert verdicts(loaded) == ["aligned"] * (BLOCKS + 1)
     assert any("BOS is averaged in" in worded(warning) for warning in drowned.warnings)
     assert not any("BOS" in worded(warning) for warning in words.warnings)

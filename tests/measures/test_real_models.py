@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tli_core.encoding.lens import Lens
 from tli_core.encoding.pooled_states import pooled_states
 from tli_core.encoding.tokens import encode
 from tli_core.lists.lexicon import shipped
@@ -21,6 +22,7 @@ from tli_core.models.placement import Placement
 from tli_core.models.tokenizer import PrefixToken
 from tli_core.reports.notices import worded
 
+ALONE = Lens(readout="words")
 REAL_MODELS = Path(os.environ.get("REAL_MODELS", Path.home() / ".cache" / "real-models"))
 
 
@@ -71,14 +73,15 @@ def test_gemma_finds_french_words_beyond_spelling_and_no_swahili_ones(gemma3):
     french = measure(gemma3, EASY_FRENCH)
     assert any(verdict(french, layer) in ("aligned", "one way", "weak") for layer in range(len(french.names)))
     swahili = measure(gemma3, shipped("control"))
-    assert {verdict(swahili, layer) for layer in range(len(swahili.names))} <= {"not discriminative", "spelling"}
+    called = {verdict(swahili, layer) for layer in range(len(swahili.names))}
+    assert called <= {"not discriminative", "spelling", "topic"}
     assert any(warning.code == "hub" for warning in swahili.warnings)
 
 
 def test_a_prefix_keeps_the_words_of_smollm2_from_being_its_attention_sink(smollm2, monkeypatch):
     """Its tokenizer puts nothing in front; without a prefix any two words are alike at layers 12 to 28."""
     pairs = shipped("control")[:60]
-    behind = measure(smollm2, pairs)
+    behind = measure(smollm2, pairs, lens=ALONE)
     assert behind.provenance.prefix_added and behind.provenance.prefix_token == "<|im_start|>"
     assert not any("attention sink" in worded(warning) for warning in behind.warnings)
     assert behind.mismatched[12:29].max() < 0.9
@@ -90,7 +93,7 @@ def test_a_prefix_keeps_the_words_of_smollm2_from_being_its_attention_sink(smoll
         )
         assert pooled_states(model, smollm2.tokenizer, words).first_piece.max() > 10 * SINK_RATIO
     smollm2._references.clear()
-    bare = measure(smollm2, pairs)
+    bare = measure(smollm2, pairs, lens=ALONE)
     assert any("attention sink" in worded(warning) for warning in bare.warnings)
     assert bare.mismatched[12:29].min() > 0.99
 

@@ -53,4 +53,4 @@ def test_what_spelling_alone_would_earn_is_not_called_aligned(mini):
     assert {verdict(reserved, layer) for layer in range(len(reserved.names))} == {"spelling"}
     lures = tuple(map(WordPair, LURES[::2], LURES[1::2]))
     lured = measure(mini, lures)
-    assert {verdict(lured, layer) for layer in range(len(lured.names))} == {"spelling"}
+    assert {verdict(lured, layer) for layer in range(len(lured.names))} <= {"spelling", "not discriminative"}

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from tli_core.lists.language_pair import language_pair
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.perplexity import Health, check_health, health_of, perplexity
@@ -101,7 +100,3 @@ def test_a_random_model_is_noisy_and_the_bundled_one_is_not(tiny):
     well = health_of(load_model("lugha-mini"))
     assert not well.noisy and well.uniform == 8192 and "reads both" in worded(well.notice)
     assert Health(math.nan, 10, 8192).noisy and Health(30, 9000, 8192).noisy
-
-
-def test_the_plain_sentences_come_in_pairs():
-    assert len(language_pair().source_sentences) == len(language_pair().target_sentences) == 8

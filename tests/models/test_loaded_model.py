@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from tests.conftest import character_tokenizer, tiny_llama
+from tli_core.encoding.lens import LENS
 from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement
 from tli_core.models.registry import check_adapter_name, find_adapter, shipped_adapters
@@ -71,7 +73,7 @@ def test_equal_weights_added_twice_are_two_adapters(tiny, tmp_path):
     mine, theirs = tiny.add_adapter(tmp_path / "one", "mine"), tiny.add_adapter(tmp_path / "one", "theirs")
     tiny.drop(mine.key)
     assert logits(tiny, theirs.key).isfinite().all()
-    assert tiny.provenance(theirs.key, "words", 1, 0).adapter == "theirs"
+    assert tiny.provenance(theirs.key, 1, 0, **asdict(LENS)).adapter == "theirs"
 
 
 def test_blocks_that_carry_no_change_are_not_counted(tiny, tmp_path):

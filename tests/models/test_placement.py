@@ -1,10 +1,13 @@
 """Weights that are kept elsewhere: on disk, in few bits, on a GPU in part. Figures stay those of the whole."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
 
 from tli_core.cli.main import main
+from tli_core.encoding.lens import LENS
 from tli_core.encoding.pooled_states import pooled_states
 from tli_core.lists.lexicon import shipped
 from tli_core.measures.alignment import measure
@@ -117,10 +120,10 @@ def test_few_bits_measure_nearly_the_same_and_say_what_they_are(whole, bits, clo
     difference = np.abs(result.cosine - exact.cosine)
     assert difference.mean() > 1e-5 and difference.max() < close
     assert result.provenance.dtype == {8: "8-bit", 4: "4-bit NF4"}[bits]
-    before = loaded.provenance(None, "words", 1, 0).dtype
+    before = loaded.provenance(None, 1, 0, **asdict(LENS)).dtype
     *_, trained = train_adapter(loaded, PAIRS, configured("published", epochs=1))
     assert any(tensor.any() for name, tensor in trained.state.items() if "lora_B" in name)
-    assert loaded.provenance(None, "words", 1, 0).dtype == before
+    assert loaded.provenance(None, 1, 0, **asdict(LENS)).dtype == before
 
 
 def test_without_bitsandbytes_few_bits_are_refused_with_its_name(monkeypatch):

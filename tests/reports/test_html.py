@@ -29,7 +29,7 @@ def report(pairs, tmp_path_factory) -> tuple[EvaluationReport, dict]:
     evaluations = evaluate_lists(tiny, pairs[:20], [*pairs[20:], HOSTILE], adapter.key)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tli_core.measures.translation.PROBE_TOKENS", 3)
-        return with_answers(tiny, report_of(tiny, evaluations), adapter.key), adapter.record
+        return with_answers(tiny, report_of(tiny, evaluations, adapter.key), adapter.key), adapter.record
 
 
 def test_the_folder_holds_every_number_and_the_card(report, tmp_path):

@@ -32,8 +32,8 @@ def run(tiny, pairs):
 
 def test_the_measure_json_has_its_published_shape(tiny, pairs):
     report = alignment_json(measure(tiny, pairs))
-    assert report["schema"] == 2 and report["n_pairs"] == 30 and report["adapter"] is None
-    assert report["model"]["name"] == "tiny" and report["pooling"] == "words"
+    assert report["schema"] == 3 and report["n_pairs"] == 30 and report["adapter"] is None
+    assert report["model"]["name"] == "tiny" and report["readout"] == "spaced"
     assert [layer["name"] for layer in report["layers"]] == ["embeddings", "block 1", "block 2", "output"]
     last = report["layers"][-1]
     assert last["layer"] == 3 and set(last) >= {

@@ -20,7 +20,7 @@ def test_batches_are_the_same_however_many_are_made_at_a_time(tiny, pairs, monke
 
     def made(ahead):
         monkeypatch.setattr(tli_core.training.batches, "AHEAD", ahead)
-        return list(TrainingPairs.of(tiny, pairs, config).ready(order, "all", CPU))
+        return list(TrainingPairs.of(tiny, pairs, config).ready(order, CPU))
 
     alone, together = made(1), made(20)
     assert [epoch for epoch, _ in together] == [epoch for epoch, _ in order]
@@ -31,19 +31,21 @@ def test_batches_are_the_same_however_many_are_made_at_a_time(tiny, pairs, monke
 
 def test_words_are_tokenised_when_their_batch_comes(tiny, pairs, monkeypatch):
     seen = []
-    real = tli_core.training.batches.encode
+    real = tli_core.training.batches.encode_in
     monkeypatch.setattr(
-        tli_core.training.batches, "encode", lambda tokenizer, words: seen.append(words) or real(tokenizer, words)
+        tli_core.training.batches,
+        "encode_in",
+        lambda tokenizer, words, *how: seen.append(words) or real(tokenizer, words, *how),
     )
     monkeypatch.setattr(tli_core.training.batches, "AHEAD", 8)
     config = replace(PRESETS["published"], batch_size=4)
-    ready = TrainingPairs.of(tiny, pairs, config).ready(batches(len(pairs), config), "words", CPU)
+    ready = TrainingPairs.of(tiny, pairs, config).ready(batches(len(pairs), config), CPU)
     next(ready)
     assert [len(words) for words in seen] == [16]
 
 
 def test_what_is_right_for_a_word_is_marked_in_its_row(tiny):
     pairs = [WordPair("nyumba", "house"), WordPair("jua", "sun"), WordPair("nyumba", "home"), WordPair("jua", "know")]
-    ready = TrainingPairs.of(tiny, pairs, PRESETS["published"]).ready([(1, range(4))], "words", CPU)
+    ready = TrainingPairs.of(tiny, pairs, PRESETS["published"]).ready([(1, range(4))], CPU)
     ((_, batch),) = ready
     assert batch.same.int().tolist() == [[1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1]]

@@ -105,7 +105,7 @@ def test_two_processes_train_the_adapter_of_one(one, two, preset):
     for name in ours:
         torch.testing.assert_close(ours[name], theirs[name], rtol=1e-4, atol=1e-6)
     records = [json.loads((folder / preset / "tli.json").read_text()) for folder in (one, two)]
-    assert records[0]["losses"] == pytest.approx(records[1]["losses"], abs=1e-5)
+    assert records[0]["losses"] == pytest.approx(records[1]["losses"], abs=2e-5)  # they are rounded
 
 
 def test_training_and_measuring_bring_in_neither_gradio_nor_plotly_nor_babel(two):

@@ -17,7 +17,7 @@ from tli_core.training.presets import PRESETS, configured
 def test_the_published_loss_starts_at_its_margin_with_bos_averaged_in():
     loaded = load_model("lugha-mini")
     drowned = dry_run(loaded, shipped("train")[:80], PRESETS["published"])
-    words = dry_run(loaded, shipped("train")[:80], configured("published", pooling="words"))
+    words = dry_run(loaded, shipped("train")[:80], configured("published", readout="words"))
     assert drowned.first_loss == pytest.approx(0.4, abs=0.02) and drowned.idle_loss == 0.4
     assert drowned.active == 1.0 and abs(drowned.hardest_gap) < 0.02 < abs(words.hardest_gap)
     assert drowned.gradient < words.gradient / 3

@@ -72,9 +72,9 @@ def test_shuffling_leaves_no_pair_and_every_word(pairs):
 
 def test_the_presets_differ_as_documented():
     published, corrected = PRESETS["published"], PRESETS["corrected"]
-    assert (published.layer, published.pooling, published.loss, published.margin) == (2, "all", "triplet", 0.4)
+    assert (published.layer, published.readout, published.loss, published.margin) == (2, "all", "triplet", 0.4)
     assert (published.batch_size, published.epochs, published.learning_rate) == (8, 5, 2e-4)
-    assert (corrected.layer, corrected.pooling, corrected.loss) == ("output", "words", "contrastive")
+    assert (corrected.layer, corrected.readout, corrected.loss) == ("output", "spaced", "contrastive")
 
 
 def test_a_run_lowers_its_loss_and_says_where_it_is(tiny, pairs):
@@ -178,7 +178,7 @@ def test_closing_a_run_takes_its_adapter_off_the_model(tiny, pairs):
         ({"batch_size": 1}, "Batch size must be 2 to 1024"),
         ({"epochs": 0}, "Epochs must be 1 to 1000"),
         ({"learning_rate": float("nan")}, "Learning rate must be 1e-09 to below 1"),
-        ({"pooling": "mean"}, "Pooling: choose from words, all, last; got mean"),
+        ({"readout": "mean"}, "Readout: choose from spaced, words, last, all; got mean"),
     ],
 )
 def test_impossible_knobs_are_named(changes, says):

@@ -200,7 +200,7 @@ def test_words_of_many_tokens_are_counted_by_their_tokens(served):
     lines = "\n".join(f"{family}{i}, {family}e{i}" for i in range(2000))
     found = {n: f for n, f in served.demo.fns.items() if f.api_name == "measure"}
     (number,) = found
-    told = do(served, "tokens", number, [lines, "lugha-mini", BASE, "words"])
+    told = do(served, "tokens", number, [lines, "lugha-mini", BASE, "words", "raw", "sw-en"])
     assert f"more than {MAX_TOKENS}, the most here" in told["output"]["error"]
 
 

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import NoReturn
 
 import tli_core as core
+from tli_core.encoding.lens import VIEWS, Lens
+from tli_core.encoding.readouts import DEFAULT_READOUT, READOUTS
 from tli_core.lists.formats import PairList, read_pairs
+from tli_core.lists.language_pair import DEFAULT, language_pair, language_pairs
 from tli_core.lists.lexicon import shipped
 from tli_core.models.hub_address import is_hub_address
 from tli_core.models.registry import find_adapter, is_small, resolve
@@ -28,9 +31,13 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def add_model(command: argparse.ArgumentParser) -> None:
-    """The arguments that choose a base and how it is loaded."""
-    command.add_argument("--model", default="lugha-mini", help="lugha-mini, lugha-llama, a Hub id or a folder")
+def add_model(command: argparse.ArgumentParser, several: bool = False) -> None:
+    """The arguments that choose a base, or several, and how it is loaded."""
+    known = "lugha-mini (the default), lugha-llama, a Hub id or a folder"
+    if several:
+        command.add_argument("--model", action="append", help=f"{known}; give it again for each model to compare")
+    else:
+        command.add_argument("--model", default="lugha-mini", help=known)
     command.add_argument(
         "--head-from", metavar="MODEL", help="a sibling to take the output head from, if there is none"
     )
@@ -48,6 +55,28 @@ def add_adapter(command: argparse.ArgumentParser, required: bool) -> None:
     command.add_argument(
         "--same-base", action="store_true", help="the adapter is for this base, whatever its config names"
     )
+
+
+def add_languages(command: argparse.ArgumentParser) -> None:
+    """The argument that says which two languages a list is in."""
+    command.add_argument(
+        "--languages",
+        default=DEFAULT,
+        metavar="CODES",
+        help=f"the languages of the list, such as fr-en; word lists ship of {', '.join(language_pairs())}",
+    )
+
+
+def add_lens(command: argparse.ArgumentParser) -> None:
+    """The arguments that choose how words become vectors."""
+    add_languages(command)
+    command.add_argument("--readout", choices=READOUTS, default=DEFAULT_READOUT, help="how a word becomes a vector")
+    command.add_argument("--view", choices=VIEWS, default="raw", help="what is taken away of the vectors before")
+
+
+def lens(arguments: argparse.Namespace) -> Lens:
+    """The lens that was asked for."""
+    return Lens(arguments.languages, arguments.readout, arguments.view)
 
 
 def layer_argument(text: str) -> int | str:
@@ -84,10 +113,17 @@ def print_result(text: str) -> None:
         print(text)
 
 
-def read_list(path: Path | None, split: str) -> PairList:
-    """A list from a file, warning on each unreadable line; if `path` is None, a split of the shipped lexicon."""
+def read_list(path: Path | None, split: str, languages: str = DEFAULT) -> PairList:
+    """A list from a file, warning on each unreadable line; if `path` is None, a split of the shipped lexicon.
+
+    Raises:
+        ValueError: no list ships for these languages.
+    """
     if path is None:
-        return PairList(shipped(split))
+        if not (pairs := shipped(split, languages)):
+            names = " and ".join(language_pair(languages).names)
+            raise ValueError(f"No word list of {names} ships: give a file with pairs of your own.")
+        return PairList(pairs)
     pairs = read_pairs(path)
     for warning in pairs.warnings:
         print_progress(f"{path.name}: {warning}")

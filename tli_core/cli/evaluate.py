@@ -4,7 +4,17 @@ import argparse
 from pathlib import Path
 
 import tli_core as core
-from tli_core.cli.common import add_adapter, add_model, layer_or_pick, load, print_progress, read_list, seed_argument
+from tli_core.cli.common import (
+    add_adapter,
+    add_lens,
+    add_model,
+    layer_or_pick,
+    lens,
+    load,
+    print_progress,
+    read_list,
+    seed_argument,
+)
 from tli_core.reports.notices import worded
 
 
@@ -17,6 +27,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--layer", type=layer_or_pick, default="output", help="a number, output, or pick: by the trained list's gap"
     )
+    add_lens(command)
     command.add_argument("--answers", action="store_true", help="also what the models write: translations and probes")
     command.add_argument("--seed", type=seed_argument, default=0)
     command.add_argument("--out", type=Path, help="write every number as JSON here")
@@ -27,7 +38,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Evaluate, print the tables, and write JSON and the report where asked."""
     if arguments.report and arguments.report.exists():
         raise ValueError(f"{arguments.report} is already there: give the report a folder of its own.")
-    trained, control = read_list(arguments.trained, "train"), read_list(arguments.control, "control")
+    trained, control = (
+        read_list(path, split, arguments.languages)
+        for path, split in ((arguments.trained, "train"), (arguments.control, "control"))
+    )
     loaded, adapter = load(arguments)
     assert adapter is not None, "--adapter is required"
 
@@ -38,16 +52,17 @@ def run(arguments: argparse.Namespace) -> None:
         print_progress(f"Measuring {doing} …")
 
     evaluations = core.measures.before_after.evaluate_lists(
-        loaded, trained.pairs, control.pairs, adapter, arguments.layer, arguments.seed, measuring
+        loaded, trained.pairs, control.pairs, adapter, arguments.layer, arguments.seed, measuring, lens(arguments)
     )  # fmt: skip
-    report = core.measures.before_after.report_of(loaded, evaluations)
+    report = core.measures.before_after.report_of(loaded, evaluations, adapter)
     if arguments.answers:
         report = core.measures.before_after.with_answers(loaded, report, adapter, measuring)
-    print(core.reports.tables.evaluation_table(evaluations))
+    print(core.reports.tables.format_table(core.reports.tables.report_rows(report)))
     for item in evaluations:
         print(core.reports.messages.change_sentence(item))
-    if told := core.reports.messages.linear_sentence(report):
-        print(told)
+    for told in (core.reports.messages.context_sentence(report), core.reports.messages.linear_sentence(report)):
+        if told:
+            print(told)
     if report.outputs:
         print(core.reports.tables.format_table(core.reports.tables.output_rows(*report.outputs)))
         print(core.reports.messages.knowledge_sentence(report))

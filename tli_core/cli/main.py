@@ -1,13 +1,16 @@
-"""Command line: lint, measure, train, evaluate, generate. Progress to stderr, a table to stdout, JSON to --out."""
+"""Command line, one module a subcommand. Progress goes to stderr, a table to stdout, JSON to --out."""
 
 from collections.abc import Sequence
 
-from tli_core.cli import evaluate, generate, lint, measure, train
+from tli_core.cli import bases, calibrate, evaluate, generate, lint, measure, show, train
 from tli_core.cli.common import Parser, print_progress
 
 COMMANDS = {
+    "bases": (bases, "the bases that are known beforehand, and what to know of each"),
     "lint": (lint, "what is wrong with a list of pairs"),
     "measure": (measure, "how close right and wrong pairs are at every layer"),
+    "show": (show, "saved measurements, beside each other, without their models"),
+    "calibrate": (calibrate, "which readouts find what a model surely knows, and nothing of what it cannot"),
     "train": (train, "fine-tune an adapter on pairs"),
     "evaluate": (evaluate, "base against adapter on trained and control pairs"),
     "generate": (generate, "what the model writes after a prompt"),

@@ -1,54 +1,98 @@
-"""How close right and wrong pairs are at every layer."""
+"""How close right and wrong pairs are at every layer, of one model or of several beside each other."""
 
 import argparse
+from copy import copy
 from pathlib import Path
 
 import tli_core as core
 from tli_core.cli.common import (
     add_adapter,
+    add_lens,
     add_model,
     block_progress,
+    lens,
     load,
     print_progress,
     print_result,
     read_list,
     seed_argument,
 )
+from tli_core.lists.formats import PairList
 from tli_core.reports.notices import worded
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments."""
-    add_model(command)
+    add_model(command, several=True)
     add_adapter(command, required=False)
     command.add_argument("--pairs", type=Path, help="a list of pairs; without it, the shipped control list")
-    command.add_argument("--pooling", choices=("words", "all", "last"), default="words")
+    add_lens(command)
     command.add_argument("--seed", type=seed_argument, default=0)
     command.add_argument("--out", type=Path, help="write every number as JSON here")
+    command.add_argument(
+        "--save", type=Path, metavar="DIR", help="keep each model's measurement here, for `show` and the page"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Measure, print the table of layers, and write JSON where asked."""
-    pairs = read_list(arguments.pairs, "control")
-    loaded, adapter = load(arguments)
+    """Measure each model, one in memory at a time; print the tables, and write and keep what was asked for."""
+    pairs = read_list(arguments.pairs, "control", arguments.languages)
+    models = arguments.model or ["lugha-mini"]
+    if arguments.adapter and len(models) > 1:
+        raise ValueError("An adapter is for one model: give one --model with --adapter.")
+    results = []
+    for model in models:
+        result = _measured(arguments, model, pairs)
+        results.append((core.reports.saved.label_of(result.provenance), result))
+        if arguments.save and core.distributed.is_main():
+            _keep(arguments, result)
+    if len(results) == 1:
+        print_result(core.reports.tables.alignment_table(results[0][1]))
+    else:
+        print_result(core.reports.tables.format_table(core.reports.tables.compared_rows(results)))
+        for label, result in results[1:]:
+            print_result(core.reports.across_models.models_sentence(results[0], (label, result)))
+    for label, result in results:
+        of = f"{label}: " if len(results) > 1 else ""
+        print_result(
+            f"{of}{len(pairs)} pairs, pool {result.pool_size}, chance {result.chance:.4f}; "
+            f"read {arguments.readout}, view {arguments.view}"
+        )
+        print_result(core.reports.messages.tokens_sentence(result))
+    if arguments.out and core.distributed.is_main():
+        if len(results) == 1:
+            report = core.reports.json_csv.alignment_json(results[0][1])
+            report["warnings"] = [*report["warnings"], *pairs.warnings]
+        else:
+            report = core.reports.json_csv.measurements_json(results, pairs.warnings)
+        core.reports.json_csv.write_json(report, arguments.out)
 
+
+def _measured(arguments: argparse.Namespace, model: str, pairs: PairList) -> core.LayerAlignment:
+    """One model's measurement, with its notices told; the model is let go of when it is done."""
+    asked = copy(arguments)
+    asked.model = model
+    loaded, adapter = load(asked)
     print_progress(f"Measuring {len(pairs)} pairs at {loaded.blocks + 1} layers …")
     result = core.measures.alignment.measure(
-        loaded, pairs.pairs, adapter, arguments.pooling, arguments.seed, block_progress()
+        loaded, pairs.pairs, adapter, lens(arguments), arguments.seed, block_progress()
     )
-    notes = [worded(warning) for warning in result.warnings]
+    for warning in result.warnings:
+        print_progress(f"Note: {worded(warning)}")
     if result.few:
-        notes.append(
-            f"{len(pairs)} pairs are few: ranks within the list mean little below {core.measures.result.FEW_PAIRS}."
+        print_progress(
+            f"Note: {len(pairs)} pairs are few: ranks within the list mean little below "
+            f"{core.measures.result.FEW_PAIRS}."
         )
-    for note in notes:
-        print_progress(f"Note: {note}")
-    print_result(core.reports.tables.alignment_table(result))
-    print_result(
-        f"{len(pairs)} pairs, pool {result.pool_size}, chance {result.chance:.4f}; pooling {arguments.pooling}"
-    )
-    print_result(core.reports.messages.tokens_sentence(result))
-    if arguments.out and core.distributed.is_main():
-        report = core.reports.json_csv.alignment_json(result)
-        report["warnings"] = [*notes, *pairs.warnings]
-        core.reports.json_csv.write_json(report, arguments.out)
+    return result
+
+
+def _keep(arguments: argparse.Namespace, result: core.LayerAlignment) -> None:
+    """Write a measurement into the folder that was asked for."""
+    of = arguments.pairs.stem if arguments.pairs else "control"
+    where = result.provenance
+    parts = (Path(where.model).name, where.adapter, where.languages, of, where.readout, where.view)
+    name = core.models.adapter_sources.folder_name("-".join(filter(None, parts)))
+    path = arguments.save / f"{name}{core.reports.saved.ENDING}"
+    digest = core.reports.saved.save_measurement(result, path)
+    print_progress(f"Kept as {path} (sha256 {digest[:12]}).")

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import tli_core as core
-from tli_core.cli.common import add_model, layer_argument, load, print_progress, print_result, read_list
+from tli_core.cli.common import add_languages, add_model, layer_argument, load, print_progress, print_result, read_list
+from tli_core.encoding.lens import Lens
 from tli_core.lists.formats import PairList
 from tli_core.lists.leaks import leak_notice
 from tli_core.models.registry import OWN_ADAPTERS, check_adapter_name
@@ -18,6 +19,7 @@ from tli_core.training.presets import PRESETS, read_preset
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments."""
     add_model(command)
+    add_languages(command)
     command.add_argument("--pairs", type=Path, help="pairs to train on; without it, the shipped training list")
     command.add_argument("--control", type=Path, help="held-out pairs; without it, the shipped control list")
     command.add_argument("--preset", default="corrected", help="corrected, published, or a YAML file of settings")
@@ -62,11 +64,14 @@ def run(arguments: argparse.Namespace) -> None:
     for wanted in [] if arguments.dry_run else names:
         if (folder / check_adapter_name(wanted)).exists():
             raise ValueError(f"{folder / wanted} is already there: choose another --name, or remove it first.")
-    pairs, control = read_list(arguments.pairs, "train"), read_list(arguments.control, "control")
+    pairs, control = (
+        read_list(path, split, arguments.languages)
+        for path, split in ((arguments.pairs, "train"), (arguments.control, "control"))
+    )
     if len(control) < 2:
         raise ValueError("The control list needs at least two pairs, as they are compared with each other: add some.")
 
-    if leak := leak_notice(pairs.pairs, control.pairs):
+    if leak := leak_notice(pairs.pairs, control.pairs, arguments.languages):
         print_progress(f"Warning: {worded(leak)}")
     # A pilot needs every layer, so the whole model.
     blocks = core.models.loaded_model.blocks_to_train(arguments.model, config.layer)
@@ -83,7 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
         "control_from": arguments.control.name if arguments.control else "the shipped control list",
     }
     runs = [
-        _train_one(loaded, pairs, control, replace(config, seed=seed), folder, name, sources)
+        _train_one(loaded, pairs, control, replace(config, seed=seed), folder, name, sources, arguments.languages)
         for seed, name in zip(seeds, names, strict=True)
     ]
     if len(runs) > 1:
@@ -111,11 +116,13 @@ def _after_pilot(loaded, pairs: PairList, config):
     return replace(config, layer=pilot.layer)
 
 
-def _train_one(loaded, pairs: PairList, control: PairList, config, folder: Path, name: str, sources: dict[str, str]):
+def _train_one(
+    loaded, pairs: PairList, control: PairList, config, folder: Path, name: str, sources: dict[str, str], languages: str
+):
     """Train, save and evaluate one adapter: the evaluations of the trained and the control list."""
 
     trained: core.training.loop.TrainedAdapter | None = None
-    for item in core.training.loop.train_adapter(loaded, pairs.pairs, config, control.pairs):
+    for item in core.training.loop.train_adapter(loaded, pairs.pairs, config, control.pairs, languages=languages):
         if isinstance(item, core.training.loop.TrainedAdapter):
             trained = item
         elif item.check:
@@ -133,7 +140,7 @@ def _train_one(loaded, pairs: PairList, control: PairList, config, folder: Path,
     adapter = loaded.add_adapter(target).key
     print_progress("Measuring base and adapter on both lists …")
     evaluations = core.measures.before_after.evaluate_lists(
-        loaded, pairs.pairs, control.pairs, adapter, loaded.last_layer, config.seed
+        loaded, pairs.pairs, control.pairs, adapter, loaded.last_layer, config.seed, lens=Lens(languages)
     )
     if core.distributed.is_main():
         core.reports.model_card.write_card(target, trained.record, evaluations)

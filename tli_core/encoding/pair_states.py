@@ -4,11 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from tli_core.distributed import gather_tensor, own_part, processes
-from tli_core.encoding.pooled_states import states_by_pooling
-from tli_core.encoding.tokens import encode
+from tli_core.encoding.lens import Lens
+from tli_core.encoding.pooled_states import PooledStates, layer_states, states_by_pooling
+from tli_core.encoding.pooling import EncodedWord
+from tli_core.encoding.readouts import DEFAULT_READOUT, Readout, readout, texts_of
+from tli_core.encoding.tokens import encode, encode_in
+from tli_core.lists.language_pair import DEFAULT, Language, LanguagePair, language_pair
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair, numbered
 from tli_core.models.loaded_model import LoadedModel
@@ -38,7 +43,7 @@ class PairStates:
     def __post_init__(self) -> None:
         if self.source.shape[0] != self.target.shape[0] or self.source.shape[2] != self.target.shape[2]:
             raise ValueError(
-                f"Swahili states {tuple(self.source.shape)} do not fit English {tuple(self.target.shape)}."
+                f"Source states {tuple(self.source.shape)} do not fit target states {tuple(self.target.shape)}."
             )
         if not len(self.names) == len(self.prefix_share) == self.source.shape[0]:
             raise ValueError(
@@ -52,53 +57,108 @@ def embed_pairs(
     loaded: LoadedModel,
     pairs: Sequence[WordPair],
     adapter: str | None,
-    pooling: str,
+    readout: str = DEFAULT_READOUT,
+    languages: str = DEFAULT,
     progress: Callable[[int, int], None] = lambda done, blocks: None,
     alone: bool = False,
 ) -> PairStates:
-    """Embed every distinct word of the pairs under one pooling, as `embed_by_pooling`."""
-    return embed_by_pooling(loaded, pairs, adapter, (pooling,), progress, alone)[pooling]
+    """Embed every distinct word of the pairs under one readout, as `embed_by_readout`."""
+    return embed_by_readout(loaded, pairs, adapter, (readout,), languages, progress, alone)[readout]
 
 
-def embed_by_pooling(
+def embed_by_readout(
     loaded: LoadedModel,
     pairs: Sequence[WordPair],
     adapter: str | None,
-    poolings: Sequence[str],
+    readouts: Sequence[str],
+    languages: str = DEFAULT,
     progress: Callable[[int, int], None] = lambda done, blocks: None,
     alone: bool = False,
 ) -> dict[str, PairStates]:
-    """Embed every distinct word of the pairs once, for all poolings, with the named adapter on (None: the base).
+    """Embed every distinct word of the pairs, with the named adapter on (None: the base).
+
+    Readouts that take a word in the same text share one pass.
 
     Args:
+        readouts: keys of READOUTS.
+        languages: the key of the pair of languages.
         progress: called with (blocks done, total blocks).
         alone: whether this process embeds all of them; otherwise several processes share the words out.
+
+    Raises:
+        ValueError: an unknown readout, a word without tokens, or a language without sentences to read it in.
     """
     source, source_index = numbered(pair.source for pair in pairs)
     target, target_index = numbered(pair.target for pair in pairs)
-    words = source + target
+    words = [("source", word) for word in source] + [("target", word) for word in target]
+    own = words if alone else own_part(words)
+    own_source, own_target = ([word for of, word in own if of == side] for side in ("source", "target"))
+    kinds: dict[str, list[Readout]] = {}
+    for key in readouts:
+        kinds.setdefault(readout(key).text, []).append(readout(key))
+    passes = [
+        (of, encoded)
+        for of in kinds.values()
+        for encoded in _encoded(loaded, own_source, own_target, of[0], language_pair(languages))
+    ]
+    pooled: dict[str, list[PooledStates]] = {key: [] for key in readouts}
     with loaded.using(adapter) as model:
-        own = words if alone else own_part(words)
-        by_pooling = states_by_pooling(model, loaded.tokenizer, own, poolings, progress=progress)
-    pieces = np.array([len(word.ids) - sum(word.special) for word in encode(loaded.tokenizer, words)])
+        for number, (of, encoded) in enumerate(passes):
+
+            def report_progress(done: int, blocks: int, number: int = number) -> None:
+                progress(number * blocks + done, len(passes) * blocks)
+
+            made = states_by_pooling(model, encoded, [one.pooling for one in of], progress=report_progress)
+            for one in of:
+                pooled[one.key].append(made[one.pooling])
+    pieces = np.array([len(word.ids) - sum(word.special) for word in encode(loaded.tokenizer, source + target)])
     found = {}
-    for pooling, pooled in by_pooling.items():
-        states, shares = pooled.vectors, pooled.prefix_share  # (layers, a + b, d) and (layers, a + b)
+    for key, texts in pooled.items():
+        states, shares = _mean([text.vectors for text in texts]), _mean([text.prefix_share for text in texts])
         if not alone:
             states, shares = (_gathered(part, len(words), loaded) for part in (states, shares))
-        found[pooling] = PairStates(
+        found[key] = PairStates(
             tuple(pairs),
-            states[:, : len(source)],
-            states[:, len(source) :],
+            states[:, : len(source)],  # (layers, a, d)
+            states[:, len(source) :],  # (layers, b, d)
             source_index,
             target_index,
             pieces[: len(source)],
             pieces[len(source) :],
             loaded.layer_names[: states.shape[0]],
             shares.numpy().mean(axis=1, dtype=np.float64),
-            pooled.first_piece.numpy(),
+            _mean([text.first_piece for text in texts]).numpy(),
         )
     return found
+
+
+@torch.inference_mode()
+def word_states(
+    loaded: LoadedModel, words: Sequence[str], language: Language, adapter: str | None, layer: int, lens: Lens
+) -> Tensor:
+    """Words of one language at one layer, as a lens reads them and in no view: (n, d) on the CPU."""
+    of = readout(lens.readout)
+    with loaded.using(adapter) as model:
+        texts = [
+            layer_states(model, encode_in(loaded.tokenizer, words, of, text), layer, of.pooling).cpu()
+            for text in texts_of(of, language, lens.pair)
+        ]
+    return _mean(texts)
+
+
+def _encoded(
+    loaded: LoadedModel, source: Sequence[str], target: Sequence[str], of: Readout, languages: LanguagePair
+) -> list[list[EncodedWord]]:
+    """Source words, then target words, in each text of a readout's kind."""
+    texts = zip(texts_of(of, languages.source, languages), texts_of(of, languages.target, languages), strict=True)
+    return [
+        encode_in(loaded.tokenizer, source, of, of_source) + encode_in(loaded.tokenizer, target, of, of_target)
+        for of_source, of_target in texts
+    ]
+
+
+def _mean(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.stack(list(parts)).mean(dim=0)
 
 
 def _gathered(part: Tensor, total: int, loaded: LoadedModel) -> Tensor:
@@ -109,16 +169,11 @@ def _gathered(part: Tensor, total: int, loaded: LoadedModel) -> Tensor:
     return gather_tensor(part.transpose(0, 1).to(loaded.device), total).transpose(0, 1).cpu()
 
 
-def reference_states(loaded: LoadedModel, adapter: str | None, poolings: Sequence[str]) -> dict[str, PairStates]:
-    """The reference pool's vectors for each pooling; those not cached yet are computed in one forward pass."""
-    new = [pooling for pooling in poolings if not loaded.has_reference(adapter, pooling)]
-    made = embed_by_pooling(loaded, shipped("pool"), adapter, new) if new else {}
-
-    def kept(pooling: str) -> PairStates:
-        # The cache entry may have been evicted by another thread since the check.
-        found = made.get(pooling)
-        return loaded.reference(
-            adapter, pooling, lambda: found or embed_pairs(loaded, shipped("pool"), adapter, pooling)
-        )
-
-    return {pooling: kept(pooling) for pooling in poolings}
+def reference_states(
+    loaded: LoadedModel, adapter: str | None, readout: str = DEFAULT_READOUT, languages: str = DEFAULT
+) -> PairStates | None:
+    """The reference pool's vectors, kept with the model; None where no pool ships for the two languages."""
+    if not (pool := shipped("pool", languages)):
+        return None
+    name = f"{languages} {readout}"
+    return loaded.reference(adapter, name, lambda: embed_pairs(loaded, pool, adapter, readout, languages))

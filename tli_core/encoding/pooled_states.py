@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tli_core.encoding.forward import visit_layers
 from tli_core.encoding.packing import Pack, pack_words
-from tli_core.encoding.pooling import EncodedWord, all_weights
+from tli_core.encoding.pooling import WEIGHTED, EncodedWord, all_weights
 from tli_core.encoding.tokens import MAX_BATCH_TOKENS, encode
 from tli_core.models import architecture
 from tli_core.models.kernels.arithmetic import threads_for
@@ -46,15 +46,14 @@ def pooled_states(
     upto: int | None = None,
     progress: Callable[[int, int], None] = lambda done, blocks: None,
 ) -> PooledStates:
-    """Each word's vector at every layer under one pooling, as `states_by_pooling`."""
-    return states_by_pooling(model, tokenizer, words, (pooling,), upto, progress)[pooling]
+    """The vector of each word alone at every layer under one pooling, as `states_by_pooling`."""
+    return states_by_pooling(model, encode(tokenizer, words), (pooling,), upto, progress)[pooling]
 
 
 @torch.inference_mode()
 def states_by_pooling(
     model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    words: Sequence[str],
+    words: Sequence[EncodedWord],
     poolings: Sequence[str],
     upto: int | None = None,
     progress: Callable[[int, int], None] = lambda done, blocks: None,
@@ -62,7 +61,7 @@ def states_by_pooling(
     """Each word's vector at every layer under each pooling, pooled inside one forward pass.
 
     Args:
-        poolings: some of POOLINGS.
+        poolings: as `pooling_weights` takes them.
         upto: stop after this layer; None runs all.
         progress: called with (blocks done, total blocks), counted over all words.
 
@@ -70,9 +69,8 @@ def states_by_pooling(
         layers = blocks + 1, or upto + 1.
 
     Raises:
-        ValueError: an unknown pooling or layer, or a word without tokens.
+        ValueError: an unknown pooling or layer.
     """
-    encoded = encode(tokenizer, words) if words else []
     layers = (len(architecture.blocks(model)) if upto is None else upto) + 1
     device = input_device(model)
     # Pinned memory and a separate stream, so that the GPU computes while its vectors are copied to the CPU.
@@ -102,7 +100,7 @@ def states_by_pooling(
         tensor.record_stream(stream)
 
     # One layout for all poolings, which differ in their weights alone; the first one's packs are those that run.
-    packs = list(zip(*(packed(encoded, pooling) for pooling in poolings), strict=True))
+    packs = list(zip(*(packed(words, pooling) for pooling in poolings), strict=True))
     # Offloaded blocks are fetched once for all words; otherwise a pack at a time takes the least memory.
     groups = [packs] if is_offloaded(model) else [[pack] for pack in packs]
     counts = torch.zeros(2)
@@ -124,7 +122,7 @@ def states_by_pooling(
                 pack = pack.to(hidden.device)
                 pooled = pack.pool(hidden, pack.weights)  # (b, d)
                 copy_to_cpu(pooled, found[pooling].vectors[layer, part])
-                if pooling == "all":
+                if pooling in ("all", WEIGHTED):
                     prefix = (pack.pool(hidden, pack.prefix_weights) * pooled).sum(dim=1) / pooled.square().sum(
                         dim=1
                     )  # (b,)

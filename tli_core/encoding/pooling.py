@@ -10,6 +10,9 @@ from tli_core.i18n import N_, translate
 POOLINGS = ("words", "all", "last")
 """`words`: mean over tokens that are not special. `all`: over every token, BOS included. `last`: the last one."""
 
+WEIGHTED = "weighted"
+"""Every token, BOS included, weighted by its position from 1 (Muennighoff 2022, arXiv 2202.08904). For sentences."""
+
 
 @dataclass(frozen=True)
 class EncodedWord:
@@ -25,7 +28,7 @@ def pooling_weights(word: EncodedWord, pooling: str) -> np.ndarray:
     Raises:
         ValueError: an unknown pooling.
     """
-    if pooling not in POOLINGS:
+    if pooling not in (*POOLINGS, WEIGHTED):
         text = N_("There is no pooling {pooling!r}: choose one of {choices}.")
         raise ValueError(translate(text, pooling=pooling, choices=", ".join(POOLINGS)))
     counted = np.zeros(len(word.ids), dtype=np.float32)  # (t,)
@@ -33,6 +36,8 @@ def pooling_weights(word: EncodedWord, pooling: str) -> np.ndarray:
         counted[:] = ~np.asarray(word.special)
     elif pooling == "all":
         counted[:] = 1
+    elif pooling == WEIGHTED:
+        counted[:] = np.arange(1, len(word.ids) + 1)
     else:
         counted[-1] = 1
     return counted / counted.sum()

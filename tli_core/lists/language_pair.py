@@ -1,28 +1,25 @@
 """A pair of languages: everything that is known of it, read from one folder of data.
 
-To add a pair, add a folder under `language_pairs` with a pair.yaml and a lexicon.csv like those of swahili_english.
+Any two languages can be named. To ship a word list, add a folder under `language_pairs` with a lexicon.csv, and what
+else is known of the two in a pair.yaml, like those of sw-en.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tli_core.i18n import N_, translate
 from tli_core.lists.prompts import Template
 
 FOLDER = Path(__file__).parent / "language_pairs"
-DEFAULT = "swahili_english"
-
-
-@dataclass(frozen=True)
-class Language:
-    """A language's ISO 639 code, and its name in English."""
-
-    code: str
-    name: str
+LANGUAGES = Path(__file__).parent / "languages.yaml"
+DEFAULT = "sw-en"
+CODES = re.compile(r"(?P<source>[a-z]{2,3})-(?P<target>[a-z]{2,3})")
 
 
 @dataclass(frozen=True)
@@ -33,45 +30,58 @@ class Inflection:
     endings, each with what stands in the singular instead.
     """
 
-    infinitives: tuple[str, ...]
+    infinitives: tuple[str, ...] = ()
     classes: tuple[tuple[str, ...], ...] = ()
     plurals: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
+class Language:
+    """A language's ISO 639 code, and its name in English.
+
+    frames: plain sentences with a place for any {word}, which tell nothing of its meaning. sentences: plain ones for
+    perplexity.
+    """
+
+    code: str
+    name: str
+    frames: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
+    inflection: Inflection = Inflection()
+
+
+@dataclass(frozen=True)
 class PageTexts:
-    """What the page says of two languages.
+    """What the page says of two languages; empty but for the pair that it opens with.
 
     question: what the page answers. pairs_label: the heading of the box for pairs. examples: lists by their names, one
     pair a line; the first is what the page opens with, and its first line is the example in messages. picture: the
     list that is drawn first. untidy: a list with faults for the linter to find.
     """
 
-    question: str
-    pairs_label: str
-    examples: Mapping[str, str]
-    picture: str
-    untidy: str
+    question: str = ""
+    pairs_label: str = ""
+    examples: Mapping[str, str] = field(default_factory=dict)
+    picture: str = ""
+    untidy: str = ""
 
 
 @dataclass(frozen=True)
 class LanguagePair:
-    """Two languages and what measuring and showing them needs.
+    """Two languages and what measuring and showing them needs; key are their codes.
 
+    asks: prompts that ask what a {word} of either language means; read out is the last token.
     translations: the prompts that ask for a translation, to_target first. probes: the published kinds of question.
-    source_inflection and target_inflection: how forms of a word differ. source_sentences and target_sentences: plain
-    sentences for perplexity. lexicon: the file of its word list.
+    lexicon: the file of its word list, None where none ships.
     """
 
+    key: str
     source: Language
     target: Language
+    asks: tuple[str, ...]
     translations: tuple[Template, Template]
     probes: tuple[Template, ...]
-    source_inflection: Inflection
-    target_inflection: Inflection
-    source_sentences: tuple[str, ...]
-    target_sentences: tuple[str, ...]
-    lexicon: Path
+    lexicon: Path | None
     page: PageTexts
 
     @property
@@ -95,37 +105,78 @@ class LanguagePair:
         return (*self.translations, *self.probes)
 
 
+ASKS = (
+    'This word: "{word}" means in one word: "',
+    'The word "{word}" means the same as the word "',
+    'In one word, "{word}" is "',
+)
+"""How any model is asked what a word means. After Jiang et al. 2024 (arXiv 2307.16645), who ask so for sentences."""
+
+
 @cache
 def language_pair(key: str = DEFAULT) -> LanguagePair:
-    """A pair by the name of its folder.
+    """A pair of languages by their codes: what its folder knows of it, if it has one, and defaults for the rest.
+
+    Args:
+        key: two ISO 639 codes with a dash between them, as in sw-en.
 
     Raises:
-        ValueError: there is none of that name; the message lists those there are.
+        ValueError: it is no such key.
     """
-    folder = FOLDER / key
-    if not (folder / "pair.yaml").is_file():
-        known = ", ".join(sorted(path.parent.name for path in FOLDER.glob("*/pair.yaml")))
-        raise ValueError(f"There is no language pair {key!r}: choose one of {known}.")
-    read = yaml.safe_load((folder / "pair.yaml").read_text(encoding="utf-8"))
-    source, target = Language(**read["source"]), Language(**read["target"])
+    if not (found := CODES.fullmatch(key)):
+        text = N_("{key!r} names no two languages: give their codes, as in fr-en; there are lists of {choices}.")
+        raise ValueError(translate(text, key=key[:40], choices=", ".join(language_pairs())))
+    source, target = language(found["source"]), language(found["target"])
+    file = FOLDER / key / "pair.yaml"
+    read = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    plain = {
+        "to_target": f"{source.name}: {{source}}\n{target.name}:",
+        "to_source": f"{target.name}: {{target}}\n{source.name}:",
+    }
+    prompts = read.get("prompts", {})
     shows = "a translation in the format the bundled model was trained on"
+    lexicon = FOLDER / key / "lexicon.csv"
     return LanguagePair(
+        key=key,
         source=source,
         target=target,
+        asks=tuple(read.get("asks", ASKS)),
         translations=(
-            Template(f"Translate to {target.name}", read["prompts"]["to_target"], shows),
-            Template(f"Translate to {source.name}", read["prompts"]["to_source"], shows),
+            Template(f"Translate to {target.name}", prompts.get("to_target", plain["to_target"]), shows),
+            Template(f"Translate to {source.name}", prompts.get("to_source", plain["to_source"]), shows),
         ),
-        probes=tuple(Template(**probe) for probe in read["probes"]),
-        source_inflection=_inflection(read["inflection"]["source"]),
-        target_inflection=_inflection(read["inflection"]["target"]),
-        source_sentences=tuple(read["sentences"]["source"]),
-        target_sentences=tuple(read["sentences"]["target"]),
-        lexicon=folder / "lexicon.csv",
-        page=PageTexts(**read["page"]),
+        probes=tuple(Template(**probe) for probe in read.get("probes", ())),
+        lexicon=lexicon if lexicon.is_file() else None,
+        page=PageTexts(**read.get("page", {})),
     )
+
+
+@cache
+def language_pairs() -> tuple[str, ...]:
+    """The keys of all pairs of which a word list ships, the default first."""
+    keys = sorted(path.parent.name for path in FOLDER.glob("*/lexicon.csv"))
+    return (DEFAULT, *(key for key in keys if key != DEFAULT))
+
+
+def language(code: str) -> Language:
+    """A language by its code; of one that `languages.yaml` does not know the name alone, or its code for a name."""
+    known = _languages().get(code)
+    if known is not None:
+        frames, sentences = (tuple(known.get(texts, ())) for texts in ("frames", "sentences"))
+        return Language(code, known["name"], frames, sentences, _inflection(known.get("inflection", {})))
+    try:
+        # Here, as machines that only measure and train may lack Babel.
+        from babel import Locale
+    except ImportError:
+        return Language(code, code)
+    return Language(code, Locale("en").languages.get(code, code))
+
+
+@cache
+def _languages() -> Mapping[str, Any]:
+    return yaml.safe_load(LANGUAGES.read_text(encoding="utf-8"))
 
 
 def _inflection(read: Mapping[str, Any]) -> Inflection:
     classes = tuple(tuple(prefixes) for prefixes in read.get("classes", ()))
-    return Inflection(tuple(read["infinitives"]), classes, tuple(read.get("plurals", {}).items()))
+    return Inflection(tuple(read.get("infinitives", ())), classes, tuple(read.get("plurals", {}).items()))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from tli_core.lists.language_pair import Inflection, language_pair
+from tli_core.lists.language_pair import DEFAULT, Inflection, language_pair
 from tli_core.lists.pairs import WordPair, normalise
 from tli_core.notices import Notice, notice
 
@@ -34,15 +34,17 @@ def word_forms(word: str, inflection: Inflection) -> frozenset[str]:
     return frozenset(found)
 
 
-def leaked_words(trained: Sequence[WordPair], held_out: Sequence[WordPair]) -> tuple[dict[str, str], dict[str, str]]:
+def leaked_words(
+    trained: Sequence[WordPair], held_out: Sequence[WordPair], languages: str = DEFAULT
+) -> tuple[dict[str, str], dict[str, str]]:
     """The source and target words of a held-out list that are trained on, each with the trained word that it meets.
 
     Every gloss of either list counts as a target word.
     """
-    pair = language_pair()
+    pair = language_pair(languages)
     sides = (
-        (pair.source_inflection, lambda p: (p.source,)),
-        (pair.target_inflection, lambda p: p.accepted),
+        (pair.source.inflection, lambda p: (p.source,)),
+        (pair.target.inflection, lambda p: p.accepted),
     )
     found: list[dict[str, str]] = []
     for inflection, words in sides:
@@ -63,9 +65,11 @@ def leaked_words(trained: Sequence[WordPair], held_out: Sequence[WordPair]) -> t
     return found[0], found[1]
 
 
-def leaks_of(trained: Sequence[WordPair], held_out: Sequence[WordPair]) -> Iterator[tuple[int, dict[str, str]]]:
+def leaks_of(
+    trained: Sequence[WordPair], held_out: Sequence[WordPair], languages: str = DEFAULT
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Each held-out pair that was trained on: its number, and its words with the trained words that they meet."""
-    source, target = leaked_words(trained, held_out)
+    source, target = leaked_words(trained, held_out, languages)
     for index, pair in enumerate(held_out):
         met = {
             word: side[word]
@@ -76,12 +80,12 @@ def leaks_of(trained: Sequence[WordPair], held_out: Sequence[WordPair]) -> Itera
             yield index, met
 
 
-def leak_notice(trained: Sequence[WordPair], held_out: Sequence[WordPair]) -> Notice | None:
+def leak_notice(trained: Sequence[WordPair], held_out: Sequence[WordPair], languages: str = DEFAULT) -> Notice | None:
     """What to say of words that both lists hold, in whatever form; None where there are none."""
-    source, target = leaked_words(trained, held_out)
+    source, target = leaked_words(trained, held_out, languages)
     if not source and not target:
         return None
-    source_language, target_language = language_pair().names
+    source_language, target_language = language_pair(languages).names
     return notice(
         "leak",
         source=len(source),

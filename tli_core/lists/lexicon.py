@@ -21,8 +21,14 @@ class LexiconEntry(NamedTuple):
 
 @cache
 def lexicon(pair: str = DEFAULT) -> tuple[LexiconEntry, ...]:
-    """The shipped lexicon of a language pair. Its splits share no word in either language: see SPLITS."""
-    with language_pair(pair).lexicon.open(encoding="utf-8", newline="") as file:
+    """The shipped lexicon of a language pair, empty where there is none.
+
+    Its splits share no word in either language: see SPLITS.
+    """
+    path = language_pair(pair).lexicon
+    if path is None:
+        return ()
+    with path.open(encoding="utf-8", newline="") as file:
         return tuple(
             LexiconEntry(
                 WordPair(row["source"], row["target"], tuple(g for g in row["glosses"].split("; ") if g), row["topic"]),

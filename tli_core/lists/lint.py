@@ -232,7 +232,7 @@ def _one_gloss(pair: WordPair) -> WordPair | None:
     source, target = ([part for part in map(str.strip, re.split(r"[,;/]", word)) if part] for word in pair[:2])
     if (len(source) < 2 and len(target) < 2) or not source or not target:
         return None
-    to, *_ = language_pair().target_inflection.infinitives
+    to, *_ = language_pair().target.inflection.infinitives
     more = [f"{to}{word}" if target[0].startswith(to) and not word.startswith(to) else word for word in target]
     glosses = tuple(dict.fromkeys((*pair.glosses, *more[1:])))
     return pair._replace(source=source[0], target=target[0], glosses=glosses)
@@ -249,9 +249,9 @@ def _both_infinitives(pair: WordPair) -> WordPair | None:
     Not every word with ku- is a verb (kuku is a hen, kura a vote), so `to` is added only where the lexicon knows the
     English verb and does not know the Swahili word as anything else.
     """
-    ku, *_ = language_pair().source_inflection.infinitives
-    to, *_ = language_pair().target_inflection.infinitives
-    verb = pair.source.startswith(language_pair().source_inflection.infinitives)
+    ku, *_ = language_pair().source.inflection.infinitives
+    to, *_ = language_pair().target.inflection.infinitives
+    verb = pair.source.startswith(language_pair().source.inflection.infinitives)
     verbs, others = _lexicon_verbs()
     known = normalise(f"{to}{pair.target}") in verbs and normalise(pair.source) not in others
     if verb and known and not pair.target.startswith(to):
@@ -265,7 +265,7 @@ def _both_infinitives(pair: WordPair) -> WordPair | None:
 def _lexicon_verbs() -> tuple[frozenset[str], frozenset[str]]:
     """The lexicon's English infinitives, and its Swahili words that are no verbs."""
     target = (normalise(word) for entry in lexicon() for word in entry.pair.accepted)
-    verbs = frozenset(word for word in target if word.startswith(language_pair().target_inflection.infinitives))
+    verbs = frozenset(word for word in target if word.startswith(language_pair().target.inflection.infinitives))
     return verbs, frozenset(normalise(entry.pair.source) for entry in lexicon() if entry.pos != "verb")
 
 

@@ -7,7 +7,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 
 from tli_core.i18n import DOMAIN
-from tli_core.lists.language_pair import FOLDER, language_pair
+from tli_core.lists.language_pair import DEFAULT, FOLDER, language_pair, language_pairs
 from tli_core.lists.lexicon import lexicon
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,11 +38,15 @@ def template() -> Catalog:
 
 def texts_of_data() -> Iterator[tuple[str, str]]:
     """The texts of every language pair, each with its file: names, prompts, the page's, and the lexicon's topics."""
-    for path in sorted(FOLDER.glob("*/pair.yaml")):
-        pair = language_pair(path.parent.name)
-        place = path.relative_to(ROOT).as_posix()
-        prompts = (text for template in pair.templates for text in (template.name, template.shows))
-        for text in (*pair.names, *prompts, pair.page.question, pair.page.pairs_label, *pair.page.examples):
-            yield text, place
-        for topic in sorted({entry.pair.topic for entry in lexicon(path.parent.name)}):
-            yield topic, pair.lexicon.relative_to(ROOT).as_posix()
+    for key in language_pairs():
+        pair = language_pair(key)
+        place = (FOLDER / key).relative_to(ROOT).as_posix()
+        for name in pair.names:
+            yield name, place
+        for topic in sorted({entry.pair.topic for entry in lexicon(key)} - {""}):
+            yield topic, place
+    pair = language_pair()
+    place = (FOLDER / DEFAULT).relative_to(ROOT).as_posix()
+    prompts = (text for template in pair.templates for text in (template.name, template.shows))
+    for text in (*prompts, pair.page.question, pair.page.pairs_label, *pair.page.examples):
+        yield text, place

@@ -4,18 +4,18 @@ S and T are the source and target vectors of n pairs at one layer, both (n, d), 
 themselves are in `registry`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import partial
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tli_core.distributed import gather_objects, own_part
-from tli_core.encoding.pair_states import PairStates, embed_by_pooling, reference_states
-from tli_core.encoding.pooling import POOLINGS
+from tli_core.encoding.lens import LENS, Lens
+from tli_core.encoding.pair_states import PairStates, embed_pairs, reference_states
+from tli_core.encoding.views import viewed
 from tli_core.i18n import translate
 from tli_core.lists.pairs import WordPair, counted_once, normalise
 from tli_core.measures.artefacts import (
@@ -39,116 +39,60 @@ from tli_core.measures.rank_tests import (
     word_groups,
 )
 from tli_core.measures.registry import COMPUTED, LayerView
-from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, LayerAlignment, Retrieval
+from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, NEAREST, LayerAlignment, Neighbours, Retrieval
 from tli_core.measures.retrieval import best_rank, csls, largest_hub
 from tli_core.measures.spelling import look_alikes, spelling_alone
 from tli_core.measures.token_cost import token_cost
 from tli_core.measures.wrong_pairs import candidates_of, matched_partners, percentiles
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.provenance import Provenance
-from tli_core.notices import Notice
 
 PART = 2000
 """The most pairs that are all compared with each other: every layer of them takes 16 MB a table."""
-
-KEPT_BYTES = 32_000_000
-"""Most bytes of vectors of one pooling stored for lazy computation; larger lists are measured immediately."""
 
 
 def measure(
     loaded: LoadedModel,
     pairs: Sequence[WordPair],
     adapter: str | None = None,
-    pooling: str = "words",
+    lens: Lens = LENS,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, steps: None,
 ) -> LayerAlignment:
-    """Every measure of a list of pairs at every layer under one pooling, as `measure_by_pooling`."""
-    return measure_by_pooling(loaded, pairs, adapter, (pooling,), seed, progress)[pooling]
-
-
-def measure_by_pooling(
-    loaded: LoadedModel,
-    pairs: Sequence[WordPair],
-    adapter: str | None = None,
-    poolings: Sequence[str] = POOLINGS,
-    seed: int = 0,
-    progress: Callable[[int, int], None] = lambda done, steps: None,
-) -> "ByPooling":
-    """Every measure of a list of pairs at every layer, for all poolings, with the named adapter on (None: the base).
+    """Every measure of a list of pairs at every layer through one lens, with the named adapter on (None: the base).
 
     A pair that is there several times counts once.
 
-    One pass gives the vectors of all poolings; those of a short list are kept, and its measures under a pooling are
-    worked out when that pooling is first looked at.
-
     A list of more than PART pairs is measured in parts, so that memory does not grow with its square; several processes
-    share the parts out.
+    share the parts out. Of two languages that ship no reference pool the list itself serves as one.
 
     Args:
         progress: called with (blocks done, total blocks), counted over all parts of this process.
 
     Raises:
-        ValueError: no pairs, an unknown pooling, or a word without tokens.
+        ValueError: no pairs, a word without tokens, or a language without sentences to read it in.
     """
     if not pairs:
         raise ValueError(translate("There are no pairs to measure: add at least one."))
     pairs = counted_once(pairs)
-    references = reference_states(loaded, adapter, poolings)
+    provenance = loaded.provenance(adapter, len(pairs), seed, **asdict(lens))
+    reference = reference_states(loaded, adapter, lens.readout, lens.languages)
     # Parts of one size, so that none is too short to have wrong pairs of its own.
     size = -(-len(pairs) // -(-len(pairs) // PART))
     parts = [pairs[i : i + size] for i in range(0, len(pairs), size)]
     whole = len(parts) == 1
     own = parts if whole else own_part(parts)
-    measured: dict[str, list[partial[LayerAlignment]]] = {pooling: [] for pooling in poolings}
-    states: dict[str, PairStates] = {}
+    measured: list[LayerAlignment] = []
     for number, part in enumerate(own):
 
         def report_progress(done: int, blocks: int, number: int = number) -> None:
             progress(number * blocks + done, len(own) * blocks)
 
-        states = embed_by_pooling(loaded, part, adapter, poolings, report_progress, alone=not whole)
-        for pooling in poolings:
-            provenance = loaded.provenance(adapter, pooling, len(pairs), seed)
-            later = partial(align, states[pooling], references[pooling], provenance, seed)
-            measured[pooling].append(later if whole else partial(_identity, later()))
+        states = embed_pairs(loaded, part, adapter, lens.readout, lens.languages, report_progress, alone=not whole)
+        measured.append(align(*viewed(states, reference or states, lens.view), provenance, seed))
+    found = measured[0] if whole else merge_parts(gather_objects(measured))
     health = health_of(loaded)
-    note = health.notice if health and health.noisy else None
-    if not whole:
-        joint = {p: merge_parts(gather_objects([part() for part in of_parts])) for p, of_parts in measured.items()}
-        measured = {pooling: [partial(_identity, result)] for pooling, result in joint.items()}
-    found = ByPooling({pooling: of_one for pooling, (of_one,) in measured.items()}, note)
-    # A process without a part of a long list has no states, and nothing left to compute.
-    if whole and states[poolings[0]].source.nbytes + states[poolings[0]].target.nbytes > KEPT_BYTES:
-        for pooling in poolings:
-            _ = found[pooling]
-    return found
-
-
-def _identity(result: LayerAlignment) -> LayerAlignment:
-    return result
-
-
-class ByPooling(Mapping[str, LayerAlignment]):
-    """A list's measures under each pooling, worked out when they are first asked for."""
-
-    def __init__(self, waiting: dict[str, Callable[[], LayerAlignment]], note: Notice | None):
-        self._waiting = waiting
-        self._found: dict[str, LayerAlignment] = {}
-        self._note = note
-
-    def __getitem__(self, pooling: str) -> LayerAlignment:
-        if pooling not in self._found:
-            result = self._waiting[pooling]()
-            self._found[pooling] = replace(result, warnings=(self._note, *result.warnings)) if self._note else result
-            self._waiting[pooling] = partial(_identity, self._found[pooling])  # lets go of the vectors
-        return self._found[pooling]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._waiting)
-
-    def __len__(self) -> int:
-        return len(self._waiting)
+    return replace(found, warnings=(health.notice, *found.warnings)) if health and health.noisy else found
 
 
 def align(states: PairStates, reference: PairStates, provenance: Provenance, seed: int = 0) -> LayerAlignment:
@@ -194,6 +138,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
             "to_target csls": best_rank(corrected, right)[states.source_index],
             "to_source csls": best_rank(corrected.T, right.T)[states.target_index],
             "statistics": statistics(found, draws),
+            **_nearest(cosines, states),
             **{key: compute(view) for key, compute in COMPUTED.items()},
         }
 
@@ -234,6 +179,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         prefix_share=states.prefix_share,
         rogue_share=rogue_share,
         wrong_from=candidates.wrong_from,
+        nearest={way: Neighbours(stacked[f"{way} near"], stacked[f"{way} nearness"]) for way in DIRECTIONS},
         reference_rank=stacked["reference_rank"],
         pool_size=candidates.right.shape[1],
         spelling_alone=spelling_alone(pairs, candidates.right, candidates.words),
@@ -250,6 +196,18 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
             *dominance_notices(states.names, states.prefix_share, rogue_share),
         ),
     )
+
+
+def _nearest(cosines: np.ndarray, states: PairStates) -> dict[str, np.ndarray]:
+    """The nearest words of each pair's words: (a, b) -> (n, k) numbers of pairs and cosines, in both directions."""
+    found = {}
+    sides = (cosines, states.source_index, states.target_index), (cosines.T, states.target_index, states.source_index)
+    for way, (table, own, other) in zip(DIRECTIONS, sides, strict=True):
+        first = np.unique(other, return_index=True)[1]  # the first pair that has each word
+        near = torch.from_numpy(np.ascontiguousarray(table)).topk(min(NEAREST, table.shape[1]), dim=1)
+        found[f"{way} near"] = first[near.indices.numpy()][own].astype(np.int32)  # (n, k)
+        found[f"{way} nearness"] = near.values.numpy()[own]  # (n, k)
+    return found
 
 
 def _unit(states: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tli_core.encoding.lens import LENS, Lens
+from tli_core.encoding.readouts import IN_CONTEXT
 from tli_core.encoding.tokens import subwords
 from tli_core.i18n import N_, translate
 from tli_core.lists.leaks import leak_notice
@@ -76,7 +78,8 @@ class EvaluationReport:
 
     subwords are the tokenizer's pieces of every word in its lists. with_bos is the last list under the base with BOS
     averaged in, as the published pilot has it. linear is where a linear map on the base, fitted on the first list, puts
-    the words of the last one; None where there is one list, or that is too short. outputs are the base's and the
+    the words of the last one; None where there is one list, or that is too short. in_context is the last list
+    with its words inside plain sentences, None where none are known for its languages. outputs are the base's and the
     adapter's, or None where there is no output head or nobody asked.
     """
 
@@ -84,6 +87,7 @@ class EvaluationReport:
     subwords: Mapping[str, tuple[str, ...]]
     with_bos: LayerAlignment
     linear: LinearMap | None = None
+    in_context: Evaluation | None = None
     outputs: tuple[OutputCheck, OutputCheck] | None = None
     probes: tuple[ProbeAnswer, ...] = ()
 
@@ -111,16 +115,22 @@ class EvaluationReport:
 
 
 def evaluate(
-    loaded: LoadedModel, name: str, pairs: Sequence[WordPair], adapter: str, layer: int | str = "output", seed: int = 0
+    loaded: LoadedModel,
+    name: str,
+    pairs: Sequence[WordPair],
+    adapter: str,
+    layer: int | str = "output",
+    seed: int = 0,
+    lens: Lens = LENS,
 ) -> Evaluation:
-    """Measure a list under the base and under the adapter, words pooled, and compare the two at a layer.
+    """Measure a list under the base and under the adapter through one lens, and compare the two at a layer.
 
     Raises:
         ValueError: fewer than two pairs, or a layer that the model does not have.
     """
     layer_index(loaded.layer_names, layer)
-    before = measure(loaded, pairs, None, seed=seed)
-    after = measure(loaded, pairs, adapter, seed=seed)
+    before = measure(loaded, pairs, None, lens, seed)
+    after = measure(loaded, pairs, adapter, lens, seed)
     return compare(name, before, after, layer, seed, warnings=_chosen_on(loaded, adapter, pairs))
 
 
@@ -132,6 +142,7 @@ def evaluate_lists(
     layer: int | str = "output",
     seed: int = 0,
     progress: Callable[[str], None] = lambda doing: None,
+    lens: Lens = LENS,
 ) -> tuple[Evaluation, Evaluation]:
     """The trained list and the control list, measured under the base and the adapter, compared at one layer.
 
@@ -151,7 +162,7 @@ def evaluate_lists(
             raise ValueError(translate(text, name=translate(name)))
         for who, key in (("base", None), ("adapter", adapter)):
             progress(f"{len(pairs)} {name} pairs, {who}")
-            results.append(measure(loaded, pairs, key, seed=seed))
+            results.append(measure(loaded, pairs, key, lens, seed))
     compared = compare_lists(*results, layer=layer, seed=seed)
     first, second = (
         replace(item, warnings=(*_chosen_on(loaded, adapter, item.before.pairs), *item.warnings)) for item in compared
@@ -173,14 +184,26 @@ def _chosen_on(loaded: LoadedModel, adapter: str, pairs: Sequence[WordPair]) -> 
     return (notice("step_chosen_unknown", step=record["kept_step"]),)
 
 
-def report_of(loaded: LoadedModel, evaluations: Sequence[Evaluation]) -> EvaluationReport:
-    """The evaluations with their words' pieces, and the last list with BOS averaged in and under a linear map."""
+def report_of(loaded: LoadedModel, evaluations: Sequence[Evaluation], adapter: str) -> EvaluationReport:
+    """The evaluations with their words' pieces, and the last list with BOS averaged in, in sentences, and mapped."""
     words = dict.fromkeys(word for item in evaluations for pair in item.before.pairs for word in pair[:2])
     pieces = {word: subwords(loaded.tokenizer, word) for word in words}
-    first, last = evaluations[0].before, evaluations[-1].before
-    with_bos = measure(loaded, last.pairs, None, "all", last.provenance.seed)
-    linear = map_base(loaded, first.pairs, last.pairs, evaluations[-1].layer) if len(evaluations) > 1 else None
-    return EvaluationReport(tuple(evaluations), pieces, with_bos, linear)
+    first, last = evaluations[0].before, evaluations[-1]
+    pairs, seed, lens = last.before.pairs, last.before.provenance.seed, lens_of(last.before)
+    with_bos = measure(loaded, pairs, None, replace(lens, readout="all"), seed)
+    linear = map_base(loaded, first.pairs, pairs, last.layer, lens) if len(evaluations) > 1 else None
+    framed = all(language.frames for language in (lens.pair.source, lens.pair.target))
+    in_context = (
+        evaluate(loaded, last.name, pairs, adapter, last.layer, seed, replace(lens, readout=IN_CONTEXT))
+        if framed and lens.readout != IN_CONTEXT
+        else None
+    )
+    return EvaluationReport(tuple(evaluations), pieces, with_bos, linear, in_context)
+
+
+def lens_of(result: LayerAlignment) -> Lens:
+    """The lens that a result was measured through."""
+    return Lens(result.provenance.languages, result.provenance.readout, result.provenance.view)
 
 
 def with_answers(
@@ -191,13 +214,14 @@ def with_answers(
     Raises:
         ValueError: the model has no output head.
     """
-    pairs = report.evaluations[-1].before.pairs
+    last = report.evaluations[-1].before
+    pairs, languages = last.pairs, last.provenance.languages
     base, adapted = (
-        check_outputs(loaded, pairs, key, lambda doing, who=who: progress(f"{who}: {doing}"))
+        check_outputs(loaded, pairs, key, lambda doing, who=who: progress(f"{who}: {doing}"), languages)
         for who, key in (("base", None), ("adapter", adapter))
     )
     progress("the six probes")
-    return replace(report, outputs=(base, adapted), probes=probe(loaded, pairs, adapter))
+    return replace(report, outputs=(base, adapted), probes=probe(loaded, pairs, adapter, languages))
 
 
 def compare_lists(
@@ -212,7 +236,7 @@ def compare_lists(
     picked_on = None
     if layer == PICK:
         picked_on, layer = TRAINED, pick_layer(trained_before, trained_after)
-    leak = leak_notice(trained_before.pairs, control_before.pairs)
+    leak = leak_notice(trained_before.pairs, control_before.pairs, trained_before.provenance.languages)
     trained = compare(TRAINED, trained_before, trained_after, layer, seed, picked_on)
     control = compare(CONTROL, control_before, control_after, layer, seed, picked_on)
     by_heart = memorised(*((item.before, item.after, item.change) for item in (trained, control)))

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tli_core.encoding.tokens import encode, length_batches
 from tli_core.i18n import translate
-from tli_core.lists.language_pair import language_pair
+from tli_core.lists.language_pair import DEFAULT, language_pair
 from tli_core.lists.pairs import WordPair, normalise
 from tli_core.models import architecture
 from tli_core.models.placement import input_device
@@ -101,10 +101,14 @@ def continuations(
 
 
 def word_translation(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[WordPair], max_new_tokens: int = 16
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: Sequence[WordPair],
+    max_new_tokens: int = 16,
+    languages: str = DEFAULT,
 ) -> TranslationAccuracy:
     """Greedy translation of every pair both ways; the first line of the answer must be a listed translation."""
-    to_target, to_source = language_pair().translations
+    to_target, to_source = language_pair(languages).translations
     target = _first_lines(continuations(model, tokenizer, [to_target.fill(*p[:2]) for p in pairs], max_new_tokens))
     source = _first_lines(continuations(model, tokenizer, [to_source.fill(*p[:2]) for p in pairs], max_new_tokens))
     right_target = [normalise(answer) in map(normalise, p.accepted) for answer, p in zip(target, pairs, strict=True)]

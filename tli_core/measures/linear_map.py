@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tli_core.encoding.pooled_states import layer_states
-from tli_core.encoding.tokens import encode
+from tli_core.encoding.lens import LENS, Lens
+from tli_core.encoding.pair_states import word_states
 from tli_core.lists.pairs import WordPair, numbered
 from tli_core.measures.result import Retrieval
 from tli_core.measures.retrieval import best_rank, csls
@@ -43,7 +43,7 @@ class LinearMap:
 
 
 def map_base(
-    loaded: LoadedModel, trained: Sequence[WordPair], held_out: Sequence[WordPair], layer: int
+    loaded: LoadedModel, trained: Sequence[WordPair], held_out: Sequence[WordPair], layer: int, lens: Lens = LENS
 ) -> LinearMap | None:
     """Fit a map on the training pairs under the base at a layer, and rank the held-out list by it.
 
@@ -51,9 +51,9 @@ def map_base(
     """
     if len(trained) < FEWEST_TO_FIT:
         return None
-    vectors = _at_layer(loaded, (*trained, *held_out), layer)
-    source = torch.stack([vectors[pair.source] for pair in trained])  # (n, d)
-    target = torch.stack([vectors[pair.target] for pair in trained])  # (n, d)
+    source_vectors, target_vectors = _at_layer(loaded, (*trained, *held_out), layer, lens)
+    source = torch.stack([source_vectors[pair.source] for pair in trained])  # (n, d)
+    target = torch.stack([target_vectors[pair.target] for pair in trained])  # (n, d)
     if not (source.isfinite().all() and target.isfinite().all()):
         return None
     back = torch.arange(len(trained)) % HELD_BACK == 0
@@ -64,7 +64,10 @@ def map_base(
     best = max(SHRINKAGE, key=tried.__getitem__)
     source_words, source_index = numbered(pair.source for pair in held_out)
     target_words, target_index = numbered(pair.target for pair in held_out)
-    asked = (torch.stack([vectors[word] for word in words]) for words in (source_words, target_words))
+    asked = (
+        torch.stack([vectors[word] for word in words])
+        for vectors, words in ((source_vectors, source_words), (target_vectors, target_words))
+    )
     cosines = _cosines(_fit(source, target, (best,))[best], *asked)  # (a, b)
     right, corrected = right_table(held_out, source_index, target_words), csls(cosines)
     ranks = {
@@ -75,12 +78,18 @@ def map_base(
     return LinearMap(layer, retrieval, len(trained), best)
 
 
-@torch.inference_mode()
-def _at_layer(loaded: LoadedModel, pairs: Sequence[WordPair], layer: int) -> dict[str, Tensor]:
-    """The base's vector of every word of the pairs at one layer, (d,) each; all layers might fill gigabytes."""
-    words = list(dict.fromkeys(word for pair in pairs for word in pair[:2]))
-    with loaded.using(None) as model:
-        return dict(zip(words, layer_states(model, encode(loaded.tokenizer, words), layer, "words").cpu(), strict=True))
+def _at_layer(
+    loaded: LoadedModel, pairs: Sequence[WordPair], layer: int, lens: Lens
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The base's vector of every source and target word at one layer, (d,) each; all layers might fill gigabytes."""
+    sides = []
+    for language, words in (
+        (lens.pair.source, [pair.source for pair in pairs]),
+        (lens.pair.target, [pair.target for pair in pairs]),
+    ):
+        words = list(dict.fromkeys(words))
+        sides.append(dict(zip(words, word_states(loaded, words, language, None, layer, lens), strict=True)))
+    return sides[0], sides[1]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tli_core.lists.pairs import normalise
 from tli_core.measures.rank_tests import topic_clusters
-from tli_core.measures.result import DIRECTIONS, LayerAlignment, Retrieval
+from tli_core.measures.result import DIRECTIONS, LayerAlignment, Neighbours, Retrieval
 from tli_core.measures.token_cost import mean_cost
 from tli_core.notices import Notice, notice
 
@@ -43,6 +43,19 @@ def _joined_retrieval(parts: Sequence[LayerAlignment], sizes: np.ndarray) -> dic
     return found
 
 
+def _joined_nearest(parts: Sequence[LayerAlignment], sizes: np.ndarray) -> dict[str, Neighbours]:
+    """Neighbours are those within a part; pairs are numbered through."""
+    starts = np.cumsum([0, *(len(part.pairs) for part in parts[:-1])])
+    found = {}
+    for way in DIRECTIONS:
+        of = [part.nearest[way] for part in parts]
+        least = min(one.pair.shape[2] for one in of)
+        pairs = [one.pair[:, :, :least] + start for one, start in zip(of, starts, strict=True)]
+        cosines = [one.cosine[:, :, :least] for one in of]
+        found[way] = Neighbours(np.concatenate(pairs, axis=1), np.concatenate(cosines, axis=1))
+    return found
+
+
 def _whole(parts: Sequence[LayerAlignment], name: str) -> np.ndarray:
     return np.concatenate([getattr(part, name) for part in parts])
 
@@ -67,6 +80,7 @@ _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
     "movable": lambda parts, sizes: {key: sum(part.movable[key] for part in parts) for key in parts[0].movable},
     "p_values": lambda parts, sizes: {key: _p_value(parts, key) for key in parts[0].p_values},
     "retrieval": _joined_retrieval,
+    "nearest": _joined_nearest,
     "reference_rank": _ALL_RANKS("reference_rank"),
     "reference_size": lambda parts, sizes: max(part.reference_size for part in parts),
     "pool_size": lambda parts, sizes: max(part.pool_size for part in parts),

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tli_core.encoding.tokens import encode, padded_ids
-from tli_core.lists.language_pair import language_pair
+from tli_core.lists.language_pair import DEFAULT, language_pair
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.placement import input_device
 from tli_core.notices import Notice, notice
@@ -21,11 +21,15 @@ NOISY_SHARE = 0.75
 
 @dataclass(frozen=True)
 class Health:
-    """Perplexity a token on the plain sentences; `uniform` is that of guessing every token alike: the vocabulary."""
+    """Perplexity a token on the plain sentences of two languages, nan where there are none.
+
+    uniform is that of guessing every token alike: the vocabulary. languages is the key of the two.
+    """
 
     source: float
     target: float
     uniform: int
+    languages: str = DEFAULT
 
     @property
     def noisy(self) -> bool:
@@ -36,7 +40,7 @@ class Health:
     @property
     def notice(self) -> Notice:
         """What was found, for a result to carry."""
-        source, target = language_pair().names
+        source, target = language_pair(self.languages).names
         figures = notice(
             "perplexity",
             source=self.source,
@@ -61,12 +65,14 @@ def health_of(loaded: LoadedModel) -> Health | None:
     return _KNOWN[loaded]
 
 
-def check_health(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Health:
+def check_health(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, languages: str = DEFAULT) -> Health:
     """Perplexity on the plain sentences of both languages; the model needs its output head."""
-    languages = language_pair()
-    both = languages.source_sentences, languages.target_sentences
-    source, target = (perplexity(model, tokenizer, texts) for texts in both)
-    return Health(source, target, model.config.vocab_size)
+    pair = language_pair(languages)
+    source, target = (
+        perplexity(model, tokenizer, texts) if texts else math.nan
+        for texts in (pair.source.sentences, pair.target.sentences)
+    )
+    return Health(source, target, model.config.vocab_size, languages)
 
 
 @torch.inference_mode()

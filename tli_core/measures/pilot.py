@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tli_core.encoding.lens import Lens
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
 from tli_core.measures.result import LayerAlignment
@@ -12,7 +13,7 @@ from tli_core.models.loaded_model import LoadedModel
 
 @dataclass(frozen=True)
 class Pilot:
-    """The same pairs with BOS averaged in, as published, and with words only; `layer` is the published choice."""
+    """The same pairs with BOS averaged in, as published, and read as usual; `layer` is the published choice."""
 
     layer: int
     with_bos: LayerAlignment
@@ -37,8 +38,8 @@ def run_pilot(
     the layers between; all pairs go in one batched pass rather than one word and layer at a time.
     """
     progress(f"{len(pairs)} pairs, BOS averaged in")
-    with_bos = measure(loaded, pairs, adapter, "all", seed)
+    with_bos = measure(loaded, pairs, adapter, Lens(readout="all"), seed)
     progress(f"{len(pairs)} pairs, words only")
-    words = measure(loaded, pairs, adapter, "words", seed)
+    words = measure(loaded, pairs, adapter, seed=seed)
     between = with_bos.matched[1:-1] if loaded.blocks > 1 else with_bos.matched[1:]
     return Pilot(highest(between) + 1, with_bos, words)

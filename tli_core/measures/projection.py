@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tli_core.encoding.pooled_states import layer_states
-from tli_core.encoding.tokens import encode
+from tli_core.encoding.lens import LENS, Lens
+from tli_core.encoding.pair_states import word_states
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats import single_word
-from tli_core.lists.language_pair import language_pair
+from tli_core.lists.language_pair import DEFAULT, Language, language_pair
 from tli_core.lists.lexicon import lexicon
 from tli_core.lists.pairs import WordPair, normalise
 from tli_core.measures.projections import PROJECTIONS
@@ -33,6 +33,7 @@ class Projection:
 
     method: str
     layer_name: str
+    languages: tuple[str, str]
     pairs: tuple[WordPair, ...]
     points: np.ndarray
     look_alike: np.ndarray
@@ -68,7 +69,7 @@ def project(
     adapters: Sequence[str | None],
     layer: int | str = "output",
     method: str = "PCA",
-    pooling: str = "words",
+    lens: Lens = LENS,
     seed: int = 0,
 ) -> Projection:
     """Both languages' words at a layer in two dimensions, under every model of `adapters` (None: the base).
@@ -84,8 +85,13 @@ def project(
             translate("A picture of the space needs at least three pairs, got {n}: add some.", n=len(pairs))
         )
     index = layer_index(loaded.layer_names, layer)
-    words = [pair.source for pair in pairs] + [pair.target for pair in pairs]
-    vectors = torch.stack([_unit_states(loaded, words, key, index, pooling) for key in adapters])  # (m, 2n, d)
+    sides = (
+        (lens.pair.source, [pair.source for pair in pairs]),
+        (lens.pair.target, [pair.target for pair in pairs]),
+    )
+    vectors = torch.stack(
+        [torch.cat([_unit_states(loaded, words, of, key, index, lens) for of, words in sides]) for key in adapters]
+    )  # (m, 2n, d)
     n = len(pairs)
     if not vectors.isfinite().all():
         text = N_("At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there.")
@@ -96,7 +102,7 @@ def project(
     found, alike = (nearest == torch.arange(n)).numpy(), look_alikes(tuple(pairs))  # (m, n), (n,)
     beyond = found[:, ~alike].mean(axis=1) if not alike.all() else np.full(len(adapters), np.nan)
     shares = np.stack([found.mean(axis=1), beyond], axis=1)
-    return Projection(method, loaded.layer_names[index], tuple(pairs), points, alike, shares)
+    return Projection(method, loaded.layer_names[index], lens.pair.names, tuple(pairs), points, alike, shares)
 
 
 def nearest_words(
@@ -105,7 +111,7 @@ def nearest_words(
     language: str,
     adapter: str | None,
     layer: int | str = "output",
-    pooling: str = "words",
+    lens: Lens = LENS,
     count: int = NEIGHBOURS,
 ) -> Neighbourhood:
     """The words of the other language in the lexicon that lie nearest to a word at a layer, by cosine.
@@ -117,16 +123,17 @@ def nearest_words(
         ValueError: an unknown language, an empty or overlong word, or a layer that the model does not have.
     """
     word = single_word(word)
-    names = language_pair().names
+    names = lens.pair.names
     if language not in names:
         text = N_("There is no language {language!r}: choose {choices}.")
         raise ValueError(translate(text, language=language, choices=" or ".join(names)))
     index = layer_index(loaded.layer_names, layer)
-    right = translations(word, language)
-    candidates = _vocabulary(names[1 - names.index(language)])
-    key = f"{language} neighbours at {index}, {pooling}"
-    others = loaded.reference(adapter, key, lambda: _unit_states(loaded, candidates, adapter, index, pooling))
-    cosines = (others @ _unit_states(loaded, [word], adapter, index, pooling)[0]).numpy()  # (candidates,)
+    right = translations(word, language, lens.languages)
+    own, other = (lens.pair.source, lens.pair.target) if language == names[0] else (lens.pair.target, lens.pair.source)
+    candidates = _vocabulary(other.name, lens.languages)
+    key = f"{lens.languages} {language} neighbours at {index}, {lens.readout}"
+    others = loaded.reference(adapter, key, lambda: _unit_states(loaded, candidates, other, adapter, index, lens))
+    cosines = (others @ _unit_states(loaded, [word], own, adapter, index, lens)[0]).numpy()  # (candidates,)
     if not np.isfinite(cosines).all():
         text = N_("At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there.")
         raise ValueError(translate(text, layer=layer_words(loaded.layer_names[index])))
@@ -139,28 +146,27 @@ def nearest_words(
     return Neighbourhood(tuple(ranked[:count]), ranks[0] if ranks else None, len(candidates))
 
 
-def translations(word: str, language: str) -> frozenset[str]:
+def translations(word: str, language: str, languages: str = DEFAULT) -> frozenset[str]:
     """What the lexicon lists as translations of a word, in normal form; empty where it does not know the word."""
-    asked = normalise(word)
-    if language == language_pair().source.name:
-        found = (e.pair.accepted for e in lexicon() if normalise(e.pair.source) == asked)
+    asked, listed = normalise(word), lexicon(languages)
+    if language == language_pair(languages).source.name:
+        found = (e.pair.accepted for e in listed if normalise(e.pair.source) == asked)
         return frozenset(normalise(target) for accepted in found for target in accepted)
     return frozenset(
-        normalise(e.pair.source) for e in lexicon() if asked in {normalise(target) for target in e.pair.accepted}
+        normalise(e.pair.source) for e in listed if asked in {normalise(target) for target in e.pair.accepted}
     )
 
 
-def _vocabulary(language: str) -> list[str]:
+def _vocabulary(language: str, languages: str) -> list[str]:
     """The lexicon's distinct words of one language."""
-    side = "source" if language == language_pair().source.name else "target"
-    return list(dict.fromkeys(getattr(entry.pair, side) for entry in lexicon()))
+    side = "source" if language == language_pair(languages).source.name else "target"
+    return list(dict.fromkeys(getattr(entry.pair, side) for entry in lexicon(languages)))
 
 
-@torch.inference_mode()
-def _unit_states(loaded: LoadedModel, words: Sequence[str], adapter: str | None, layer: int, pooling: str) -> Tensor:
-    with loaded.using(adapter) as model:
-        states = layer_states(model, encode(loaded.tokenizer, words), layer, pooling)  # (n, d)
-    return torch.nn.functional.normalize(states, dim=-1).cpu()
+def _unit_states(
+    loaded: LoadedModel, words: Sequence[str], language: Language, adapter: str | None, layer: int, lens: Lens
+) -> Tensor:
+    return torch.nn.functional.normalize(word_states(loaded, words, language, adapter, layer, lens), dim=-1)
 
 
 def _reduced(vectors: np.ndarray, method: str, seed: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tli_core.i18n import N_
+from tli_core.lists.language_pair import LanguagePair, language_pair
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.token_cost import TokenCost
 from tli_core.models.provenance import Provenance
@@ -44,6 +45,21 @@ class Retrieval:
         return (1 / self.rank).mean(axis=1)
 
 
+NEAREST = 5
+"""How many nearest words of the other language are kept of every word."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The list's words of the other language that lie nearest to each pair's word, nearest first.
+
+    pair (layers, n, k) is the number of a pair that has the word, and cosine (layers, n, k) how near it is.
+    """
+
+    pair: np.ndarray
+    cosine: np.ndarray
+
+
 @dataclass(frozen=True)
 class LayerAlignment:
     """What one list of pairs gives at every layer of one model with one adapter; arrays are indexed by layer.
@@ -57,6 +73,7 @@ class LayerAlignment:
     groups (n,) numbers the pairs that share words, clusters (n,) those that also share a topic, look_alike (n,) marks
     those whose words look alike, and p_values are those of each of `rank_tests.CONTROLS`, (layers, 2) for the two
     DIRECTIONS, corrected for all layers; movable is how many pairs each of them can move.
+    nearest are each word's NEAREST words of the other language, in both DIRECTIONS.
     reference_rank (layers, n) is where each right target word ranks among the reference pool's, of reference_size words
     with itself.
     prefix_share and rogue_share (layers,) tell how much of the vectors' squared norm comes from BOS, and from each
@@ -81,6 +98,7 @@ class LayerAlignment:
     prefix_share: np.ndarray
     rogue_share: np.ndarray
     wrong_from: str
+    nearest: dict[str, Neighbours]
     reference_rank: np.ndarray
     pool_size: int
     spelling_alone: tuple[float, float]
@@ -98,12 +116,23 @@ class LayerAlignment:
         for key, values in self.scores.items():
             if values.shape not in ((layers,), (layers, len(self.pairs))):
                 raise ValueError(f"{key} is {values.shape}, expected ({layers},) or ({layers}, {len(self.pairs)}).")
+        for way in DIRECTIONS:
+            near = self.nearest[way]
+            if near.pair.shape[:2] != (layers, len(self.pairs)) or near.pair.shape != near.cosine.shape:
+                raise ValueError(f"{near.pair.shape} neighbours do not fit {layers} layers of {len(self.pairs)} pairs.")
+            if self.retrieval[way].rank.shape != (layers, len(self.pairs)):
+                raise ValueError(f"{self.retrieval[way].rank.shape} ranks do not fit {len(self.pairs)} pairs.")
         for key, values in self.p_values.items():
             if values.shape != (layers, 2):
                 raise ValueError(f"The p values of {key} are {values.shape}, expected ({layers}, 2).")
         for field in ("cosine", "wrong_cosine"):
             if getattr(self, field).shape != (len(self.pairs), layers):
                 raise ValueError(f"{field} is {getattr(self, field).shape}, expected ({len(self.pairs)}, {layers}).")
+
+    @property
+    def languages(self) -> LanguagePair:
+        """What is known of the two languages."""
+        return language_pair(self.provenance.languages)
 
     @property
     def mismatched_band(self) -> np.ndarray:

@@ -41,7 +41,7 @@ def similarity(source: tuple[str, ...], target: tuple[str, ...]) -> np.ndarray:
 
 def _ngrams(word: str) -> set[str]:
     """The letter n-grams of a word: ^ma, aj, i$ …, without the bare ends."""
-    for mark in language_pair().target_inflection.infinitives:
+    for mark in language_pair().target.inflection.infinitives:
         if mark.endswith(" "):
             word = word.removeprefix(mark)
     plain = unicodedata.normalize("NFKD", word.casefold())

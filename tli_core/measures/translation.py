@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tli_core.encoding.tokens import encode, length_batches
-from tli_core.lists.language_pair import language_pair
+from tli_core.lists.language_pair import DEFAULT, LanguagePair, language_pair
 from tli_core.lists.lexicon import lexicon, shipped
 from tli_core.lists.pairs import WordPair, translation_table
 from tli_core.measures.generation import TranslationAccuracy, continuations, word_translation
@@ -60,6 +60,11 @@ class OutputCheck:
     ranking: dict[str, GlossRanking]
     health: Health
 
+    @property
+    def languages(self) -> LanguagePair:
+        """What is known of the two languages."""
+        return language_pair(self.health.languages)
+
 
 @dataclass(frozen=True)
 class ProbeAnswer:
@@ -77,6 +82,7 @@ def check_outputs(
     pairs: Sequence[WordPair],
     adapter: str | None,
     progress: Callable[[str], None] = lambda doing: None,
+    languages: str = DEFAULT,
 ) -> OutputCheck:
     """Translate every pair both ways with the named adapter on (None: the base), and read plain sentences.
 
@@ -85,16 +91,20 @@ def check_outputs(
     """
     with loaded.using(adapter) as model:
         progress("greedy translations")
-        greedy = word_translation(model, loaded.tokenizer, pairs)
+        greedy = word_translation(model, loaded.tokenizer, pairs, languages=languages)
         ranking = {}
         for way in DIRECTIONS:
-            progress(f"glosses ranked, to {language_pair().answers[way].name}")
-            ranking[way] = rank_glosses(model, loaded.tokenizer, pairs, way)
-        return OutputCheck(greedy, ranking, check_health(model, loaded.tokenizer))
+            progress(f"glosses ranked, to {language_pair(languages).answers[way].name}")
+            ranking[way] = rank_glosses(model, loaded.tokenizer, pairs, way, languages)
+        return OutputCheck(greedy, ranking, check_health(model, loaded.tokenizer, languages))
 
 
 def rank_glosses(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[WordPair], way: str
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: Sequence[WordPair],
+    way: str,
+    languages: str = DEFAULT,
 ) -> GlossRanking:
     """Rank every candidate gloss after the translation prompt of each pair.
 
@@ -104,8 +114,8 @@ def rank_glosses(
     Args:
         way: `to_target` or `to_source`.
     """
-    known = tuple(pairs) if len(pairs) >= FEW_PAIRS else (*pairs, *shipped("pool"))
-    to_target, to_source = language_pair().translations
+    known = tuple(pairs) if len(pairs) >= FEW_PAIRS else (*pairs, *shipped("pool", languages))
+    to_target, to_source = language_pair(languages).translations
     if way == "to_target":
         prompts = [to_target.fill(*pair[:2]) for pair in pairs]
         candidates = list(dict.fromkeys(pair.target for pair in known))
@@ -142,17 +152,21 @@ def gloss_log_probabilities(
     return scores
 
 
-def probe(loaded: LoadedModel, pairs: Sequence[WordPair], adapter: str | None) -> tuple[ProbeAnswer, ...]:
-    """The six kinds of probe on seven pairs spread over the list, answered by the base and with the adapter.
+def probe(
+    loaded: LoadedModel, pairs: Sequence[WordPair], adapter: str | None, languages: str = DEFAULT
+) -> tuple[ProbeAnswer, ...]:
+    """The kinds of probe that two languages have, on seven pairs spread over the list, by the base and the adapter.
 
     Raises:
         ValueError: the model has no output head.
     """
     asked = [
         (kind, pair, kind.fill(pair.source, pair.target))
-        for kind in language_pair().probes
+        for kind in language_pair(languages).probes
         for pair in _spread([pair for pair in pairs if _takes(kind.takes, pair)] or pairs)
     ]
+    if not asked:
+        return ()
     answers = []
     for key in (None, adapter):
         with loaded.using(key) as model:
@@ -167,7 +181,7 @@ def _takes(kind: str, pair: WordPair) -> bool:
     """Whether a prompt that takes this kind of word has a place for the pair; the lexicon knows its nouns."""
     if kind == "noun":
         return pair.source in _nouns()
-    return kind == "any" or pair.target.startswith(language_pair().target_inflection.infinitives)
+    return kind == "any" or pair.target.startswith(language_pair().target.inflection.infinitives)
 
 
 @lru_cache(maxsize=1)

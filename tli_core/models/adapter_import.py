@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tli_core.i18n import N_, translate
+from tli_core.lists.language_pair import CODES
 from tli_core.models import architecture
 from tli_core.models.adapter_config import AdapterConfig, BaseLayout, block_of, read_adapter_config, read_json_object
 from tli_core.models.adapter_sources import RECORD, WANTED, WEIGHTS, file_sha256
@@ -200,7 +201,9 @@ def _is_record(record: Mapping[str, Any]) -> bool:
     base, config = record.get("base"), record.get("config")
     if not isinstance(base, dict) or not isinstance(config, dict) or not isinstance(base.get("model"), str):
         return False
-    words = all(isinstance(config.get(name), str) for name in ("preset", "loss", "pooling"))
+    if not CODES.fullmatch(str(base.get("languages"))):
+        return False
+    words = all(isinstance(config.get(name), str) for name in ("preset", "loss", "readout"))
     numbers = all(type(record.get(name)) is int for name in ("pairs", "steps", "steps_planned", "blocks_trained"))
     settings = all(type(config.get(name)) is int for name in ("rank", "seed")) and type(config.get("shuffled")) is bool
     layer = config.get("layer", 0) in (None, "output") or type(config.get("layer")) is int

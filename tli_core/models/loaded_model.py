@@ -191,10 +191,6 @@ class LoadedModel:
             self._slots.remove(key)
             self._slots.switch_off([])
 
-    def has_reference(self, adapter: str | None, what: str) -> bool:
-        """Whether `reference` has this at hand."""
-        return (adapter, what) in self._references
-
     def reference(self, adapter: str | None, what: str, make: Callable[[], Any]) -> Any:
         """What `make` returns, kept under this adapter and name, so that reference vectors are embedded once."""
         held = (adapter, what)
@@ -206,8 +202,8 @@ class LoadedModel:
             self._references.move_to_end(held)
             return self._references[held]
 
-    def provenance(self, adapter: str | None, pooling: str, n: int, seed: int) -> Provenance:
-        """Where a number measured now comes from."""
+    def provenance(self, adapter: str | None, n: int, seed: int, languages: str, readout: str, view: str) -> Provenance:
+        """Where a number measured now comes from; the last three are those of a `Lens`."""
         info = self.adapters.get(adapter) if adapter else None
         prefix = prefix_of(self.tokenizer)
         return Provenance(
@@ -216,7 +212,9 @@ class LoadedModel:
             dtype=self.precision,
             adapter=info.name if info else adapter,
             adapter_sha256=info.sha256 if info else None,
-            pooling=pooling,
+            languages=languages,
+            readout=readout,
+            view=view,
             prefix_token=prefix.token,
             prefix_added=prefix.added,
             n=n,

@@ -16,7 +16,8 @@ _HASHED_BYTES = 256_000_000
 class Provenance:
     """Where a number comes from: enough to make it again.
 
-    prefix_token is what every text begins with, never pooled with a word unless the pooling says so; prefix_added says
+    languages, readout and view are the keys of `language_pair`, `readouts.READOUTS` and `views.VIEWS`.
+    prefix_token is what every text begins with, never pooled with a word unless the readout says so; prefix_added says
     that it was put there, as the tokenizer adds none. None where the vocabulary has no token for it.
     """
 
@@ -25,7 +26,9 @@ class Provenance:
     dtype: str
     adapter: str | None
     adapter_sha256: str | None
-    pooling: str
+    languages: str
+    readout: str
+    view: str
     prefix_token: str | None
     prefix_added: bool
     n: int

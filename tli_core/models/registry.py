@@ -9,6 +9,7 @@ from pathlib import Path
 from tli_core.i18n import N_, translate
 from tli_core.models.architecture import parameters_in_blocks
 from tli_core.models.hub_address import hub_address, is_hub_address
+from tli_core.models.known_bases import known_bases
 
 _LOG = logging.getLogger(__name__)
 
@@ -23,14 +24,17 @@ def _shipped(kind: str) -> Path:
     return in_checkout if (ROOT / "pyproject.toml").is_file() else PACKAGE / f"shipped_{kind}"
 
 
-MODELS, ADAPTERS = _shipped("models"), _shipped("adapters")
+MODELS, ADAPTERS, MEASUREMENTS = _shipped("models"), _shipped("adapters"), _shipped("measurements")
 OWN_ADAPTERS = ADAPTERS if ADAPTERS.parent == ROOT else Path("adapters")
 """Where trained adapters go; of an installed package a folder of the present one, as its own is not the user's."""
 
 KNOWN_MODELS = {
-    "lugha-mini": str(MODELS / "lugha-mini"),
-    "lugha-llama": "Lugha-Llama/Lugha-Llama-8B-wura",
+    base.name: str(MODELS / Path(base.id).name) if base.id.startswith("models/") else base.id
+    for base in known_bases()
+    if base.name
 }
+"""The folder or Hub id of each base that has a name of its own here."""
+
 ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_NAME = 500
 """Letters in the name of a base, as a config has it."""

@@ -8,7 +8,6 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from tli_core.i18n import N_, translate
-from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.projection import Projection
 from tli_core.measures.registry import MATCHED
@@ -297,7 +296,7 @@ def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = 
             x=x, y=y, mode="lines", line={"color": GREY, "width": 1}, opacity=0.5, hoverinfo="skip",
             name=translate("partners"), showlegend=number == 1, **place,
         )  # fmt: skip
-        for side, (language, (colour, marker)) in enumerate(zip(language_pair().names, SERIES, strict=False)):
+        for side, (language, (colour, marker)) in enumerate(zip(projection.languages, SERIES, strict=False)):
             words = [
                 f"{pair_words(pair)} ≈" if alike else pair_words(pair)
                 for pair, alike in zip(projection.pairs, projection.look_alike, strict=True)

@@ -19,9 +19,9 @@ from tli_core.reports.figures import (
     shares_figure,
 )
 from tli_core.reports.json_csv import evaluation_json, layers_csv, pairs_csv, write_json
-from tli_core.reports.messages import change_sentence, knowledge_sentence, linear_sentence
+from tli_core.reports.messages import change_sentence, context_sentence, knowledge_sentence, linear_sentence
 from tli_core.reports.model_card import write_card
-from tli_core.reports.tables import COMPARED_MEASURES, evaluation_rows, legend, mover_rows, output_rows
+from tli_core.reports.tables import COMPARED_MEASURES, how_read, legend, mover_rows, output_rows, report_rows
 
 TEMPLATE = "report.html.j2"
 
@@ -88,20 +88,33 @@ def report_html(report: EvaluationReport) -> str:
         (
             "The same control pairs with BOS averaged in, base",
             "The published pilot's way. Wrong pairs score as high as right ones: that is BOS, not translation.",
-            alignment_figure([(N_("words only"), control.before), (N_("BOS averaged in"), report.with_bos)]),
+            alignment_figure(
+                [
+                    (how_read(control.before.provenance), control.before),
+                    (N_("BOS averaged in"), report.with_bos),
+                ]
+            ),
             report.with_bos.provenance,
         ),
         (
             "What carries the vectors, base",
             "The share of the squared length that is BOS, and that lies in the three largest dimensions.",
-            shares_figure([(N_("words only"), control.before), (N_("BOS averaged in"), report.with_bos)]),
+            shares_figure(
+                [
+                    (how_read(control.before.provenance), control.before),
+                    (N_("BOS averaged in"), report.with_bos),
+                ]
+            ),
             report.with_bos.provenance,
         ),
     ]
     return environment.get_template(TEMPLATE).render(
         report=report,
-        sentences=[*(change_sentence(item) for item in report.evaluations), *filter(None, [linear_sentence(report)])],
-        table=evaluation_rows(report.evaluations),
+        sentences=[
+            *(change_sentence(item) for item in report.evaluations),
+            *filter(None, [context_sentence(report), linear_sentence(report)]),
+        ],
+        table=report_rows(report),
         legend=legend(COMPARED_MEASURES),
         figures=[
             (title, note, _div(figure, f"figure-{i}"), provenance_line(provenance))
@@ -123,7 +136,7 @@ def provenance_line(provenance: Provenance) -> str:
     versions = ", ".join(f"{package} {version}" for package, version in provenance.versions.items())
     return (
         f"{provenance.model} (revision {(provenance.revision or 'unknown')[:19]}), {provenance.dtype}, {adapter}, "
-        f"pooling {provenance.pooling}, n = {provenance.n}, seed {provenance.seed}; {versions}"
+        f"read {provenance.readout} ({provenance.view}), n = {provenance.n}, seed {provenance.seed}; {versions}"
     )
 
 

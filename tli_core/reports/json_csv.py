@@ -23,8 +23,8 @@ from tli_core.notices import Notice
 from tli_core.reports.messages import change_sentence, linear_sentence
 from tli_core.reports.notices import worded
 
-SCHEMA = 2
-"""The layout of these files: 2 says source and target where 1 said swahili and english, to_target for sw_en."""
+SCHEMA = 3
+"""The layout of these files: 3 has readout and view where 2 had pooling."""
 
 
 def alignment_json(result: LayerAlignment) -> dict[str, Any]:
@@ -32,8 +32,7 @@ def alignment_json(result: LayerAlignment) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         **_sources(result.provenance),
-        "languages": _languages(),
-        "pooling": result.provenance.pooling,
+        **_lens(result.provenance),
         "n_pairs": len(result.pairs),
         "tokens": asdict(result.tokens),
         "layers": [_layer_json(result, layer) for layer in range(len(result.names))],
@@ -72,8 +71,7 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         **_sources(after.provenance),
-        "languages": _languages(),
-        "pooling": after.provenance.pooling,
+        **_lens(after.provenance),
         "layer": evaluations[0].layer,
         "layer_name": after.names[evaluations[0].layer],
         "layer_picked_on": evaluations[0].picked_on,
@@ -105,6 +103,7 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
             "mrr": {way: _plain(found.mrr[0]) for way, found in report.linear.retrieval.items()},
             "sentence": linear_sentence(report),
         },
+        "in_context": evaluation_summary(report.in_context) if report.in_context else None,
         "by_knowledge": [_plain(asdict(part)) for part in report.by_knowledge],
         "outputs": None if report.outputs is None else dict(
             zip(("before", "after"), map(_output_json, report.outputs), strict=True)
@@ -226,8 +225,10 @@ def _inert(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def _languages() -> dict[str, str]:
-    return {"source": language_pair().source.code, "target": language_pair().target.code}
+def _lens(provenance: Provenance) -> dict[str, Any]:
+    pair = language_pair(provenance.languages)
+    codes = {"source": pair.source.code, "target": pair.target.code}
+    return {"languages": codes, "readout": provenance.readout, "view": provenance.view}
 
 
 def _sources(provenance: Provenance) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from tli_core.i18n import N_, translate, translate_plural
-from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation, EvaluationReport
 from tli_core.measures.projection import Neighbourhood, Projection
 from tli_core.measures.result import LayerAlignment
@@ -74,7 +73,7 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
         "layer": layer_words(result.names[best]) if best == output else translate("layer {number}", number=best),
         "rank": int(np.median(result.reference_rank[best])),
         "size": result.reference_size,
-        "target_language": translate(language_pair().target.name),
+        "target_language": translate(result.languages.target.name),
     }
     figures = translate(
         "cosine {matched:.2f} for yours, {mismatched:.2f} for wrong ones (nine in ten between {low:.2f} and "
@@ -101,7 +100,7 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
 
 def tokens_sentence(result: LayerAlignment) -> str:
     """What the tokenizer takes for the words of each language."""
-    cost, names = result.tokens, language_pair().names
+    cost, names = result.tokens, result.languages.names
     (source, target), (source_bytes, target_bytes) = cost.per_word, cost.bytes_per_token
     return translate(
         "Tokens of a word: {source_language} {source:.1f} ({source_bytes:.1f} bytes each), {target_language} "
@@ -182,8 +181,8 @@ def _reading(result: LayerAlignment, layer: int) -> str:
         "(Permutation test of ranks, corrected for all layers: p {p[0]:.2g} to {target_language}, {p[1]:.2g} to "
         "{source_language}; {alike} of {n} pairs look alike.)",
         p=p,
-        target_language=translate(language_pair().target.name),
-        source_language=translate(language_pair().source.name),
+        target_language=translate(result.languages.target.name),
+        source_language=translate(result.languages.source.name),
         alike=alike,
         n=len(result.pairs),
     )
@@ -230,7 +229,7 @@ def _rank_changes(moved: Change, before: LayerAlignment, after: LayerAlignment) 
             before=before.retrieval[way].p_at_1[moved.layer],
             after=after.retrieval[way].p_at_1[moved.layer],
         )
-        for way, language in language_pair().answers.items()
+        for way, language in before.languages.answers.items()
     )
 
 
@@ -255,7 +254,7 @@ def linear_sentence(report: EvaluationReport) -> str:
             more=more[way][0],
             p=more[way][1],
         )
-        for way, language in language_pair().answers.items()
+        for way, language in last.before.languages.answers.items()
     )
     better = any(p <= LEVEL and moved >= LEAST_CHANGE for moved, p in more.values())
     worse = any(p <= LEVEL and moved <= -LEAST_CHANGE for moved, p in more.values())
@@ -277,12 +276,19 @@ def linear_sentence(report: EvaluationReport) -> str:
     return translate(told, n=f"{linear.fitted_on:,}", list=translate(last.name), ways=ways)
 
 
+def context_sentence(report: EvaluationReport) -> str:
+    """Whether the change of the last list survives inside plain sentences; empty where none are known."""
+    if report.in_context is None:
+        return ""
+    return translate("The same words inside plain sentences: {told}", told=change_sentence(report.in_context))
+
+
 def knowledge_sentence(report: EvaluationReport) -> str:
     """For which words the adapter's effect holds, by the base's own translations; empty where there are none."""
     if not report.by_knowledge:
         return ""
     ways = []
-    for way, language in language_pair().answers.items():
+    for way, language in report.evaluations[-1].before.languages.answers.items():
         parts = [
             translate(
                 N_("{change:+.3f}{within} (p {p:.2g}) for {n} words that the base translates rightly")
@@ -321,12 +327,12 @@ def outputs_sentence(before: OutputCheck, after: OutputCheck) -> str:
         )
         for name, was, now in (
             (name, getattr(before.greedy, way), getattr(after.greedy, way))
-            for way, name in ((way, language.name) for way, language in language_pair().answers.items())
+            for way, name in ((way, language.name) for way, language in before.languages.answers.items())
         )
     ]
     reads = [
         (name, getattr(before.health, side), getattr(after.health, side))
-        for name, side in zip(language_pair().names, ("source", "target"), strict=True)
+        for name, side in zip(before.languages.names, ("source", "target"), strict=True)
     ]
     harmed = any(not now < HARM * was for _, was, now in reads)  # nor is nan unharmed
     harm = translate(
@@ -348,8 +354,8 @@ def projection_sentence(projection: Projection, labels: Sequence[str]) -> str:
         "of it: short lines may be an accident. Hollow marks are the {alike} pairs that look alike.",
         layer=layer_words(projection.layer_name),
         n=len(projection.pairs),
-        source_language=translate(language_pair().source.name),
-        target_language=translate(language_pair().target.name),
+        source_language=translate(projection.languages[0]),
+        target_language=translate(projection.languages[1]),
         shares=", ".join(
             translate(
                 "{share:.0f} % under {label} ({beyond} of those that do not look alike)",

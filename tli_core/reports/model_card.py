@@ -12,15 +12,13 @@ from tli_core.i18n import ENGLISH, N_, in_language, translate
 from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation
 from tli_core.models.adapter_sources import RECORD, WEIGHTS
+from tli_core.models.known_bases import known_base
 from tli_core.models.registry import source_of
 from tli_core.reports.json_csv import write_json
 from tli_core.reports.messages import change_sentence
 from tli_core.reports.notices import worded
-from tli_core.reports.tables import evaluation_table
+from tli_core.reports.tables import evaluation_table, how_read
 from tli_core.training.loop import TrainedAdapter
-
-LICENCES = {"models/lugha-mini": "cc-by-sa-4.0", "Lugha-Llama/Lugha-Llama-8B-wura": "llama3.1"}
-"""What an adapter inherits from the base it was made for."""
 
 NOTICE = "NOTICE"
 LLAMA_NOTICE = (
@@ -31,7 +29,13 @@ LLAMA_NOTICE = (
 
 def needs_llama_name(base: str) -> bool:
     """Whether the licence of a base asks that what is made with it has Llama at the beginning of its name."""
-    return LICENCES.get(base) == "llama3.1"
+    return _licence(base) == "llama3.1"
+
+
+def _licence(base: str) -> str | None:
+    """What an adapter inherits from the base that it was made for, where that is known."""
+    known = known_base(base)
+    return known.licence or None if known else None
 
 
 def save_adapter(trained: TrainedAdapter, folder: Path, name: str, evaluations: Sequence[Evaluation] = ()) -> Path:
@@ -73,10 +77,10 @@ def write_card(
     base, config = record["base"], record["config"]
     layer = N_("the output") if config["layer"] in (None, "output") else f"layer {config['layer']}"
     trained_on = "shuffled translations (a control: it must not learn anything)" if config["shuffled"] else "word pairs"
-    languages = language_pair()
+    languages = language_pair(base["languages"])
     data = ModelCardData(
         base_model=source_of(base["model"]),
-        license=LICENCES.get(source_of(base["model"])),
+        license=_licence(source_of(base["model"])),
         library_name="peft",
         language=[languages.source.code, languages.target.code],
         tags=["lora", "tli", languages.source.name.lower(), "cross-lingual-alignment"],
@@ -87,14 +91,14 @@ def write_card(
         f"A LoRA for `{base['model']}`, trained by Targeted Lexical Injection with the `{config['preset']}` preset on "
         f"{record['pairs']} {'–'.join(languages.names)} {trained_on}.",
         "",
-        f"The {config['loss']} loss reads {layer}, pooling `{config['pooling']}`; LoRA of rank {config['rank']} on "
+        f"The {config['loss']} loss reads {layer}, readout `{config['readout']}`; LoRA of rank {config['rank']} on "
         f"{', '.join(config['targets'])} of the first {record['blocks_trained']} blocks; {record['steps']} steps, "
         f"seed {config['seed']}. `tli.json` has every setting and the curves.",
         "",
     ]
     if evaluations:
         place = evaluations[0].before.names[evaluations[0].layer]
-        lines += [f"## Measured at {place}, words pooled", ""]
+        lines += [f"## Measured at {place}: {how_read(evaluations[0].before.provenance)}", ""]
         lines += [f"- {change_sentence(item)}" for item in evaluations]
         lines += ["", "```", evaluation_table(evaluations), "```", ""]
         warnings = dict.fromkeys(worded(warning) for item in evaluations for warning in item.warnings)

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from tli_core.encoding.lens import VIEWS
+from tli_core.encoding.readouts import READOUTS
 from tli_core.i18n import N_, translate
-from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation, EvaluationReport, Mover, movers
 from tli_core.measures.registry import MEASURES, Measure
 from tli_core.measures.result import LayerAlignment
@@ -33,7 +34,7 @@ def alignment_rows(result: LayerAlignment) -> list[tuple[str, ...]]:
         (
             translate("layer"),
             *(
-                f"{translate(m.label)} →{language_pair().answers[way].code}" if way else translate(m.label)
+                f"{translate(m.label)} →{result.languages.answers[way].code}" if way else translate(m.label)
                 for m, way in columns
             ),
             translate("verdict"),
@@ -77,7 +78,13 @@ def compared_rows(results: Sequence[tuple[str, LayerAlignment]]) -> list[tuple[s
 def caption(provenance: Provenance) -> str:
     """What a figure is of, in a few words: model, adapter, readout and number of pairs."""
     who = provenance.model if provenance.adapter is None else f"{provenance.model} + {provenance.adapter}"
-    return translate("{who} · pooling {pooling} · {n} pairs", who=who, pooling=provenance.pooling, n=provenance.n)
+    return translate("{who} · {how} · {n} pairs", who=who, how=how_read(provenance), n=provenance.n)
+
+
+def how_read(provenance: Provenance) -> str:
+    """The readout and the view of a measurement, in words."""
+    parts = [READOUTS[provenance.readout].label, *([] if provenance.view == "raw" else [VIEWS[provenance.view]])]
+    return ", ".join(map(translate, parts))
 
 
 def evaluation_table(evaluations: Sequence[Evaluation]) -> str:
@@ -104,7 +111,7 @@ def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
     tests, moves = [item.test for item in evaluations], [item.change for item in evaluations]
     add("model", [item.after.provenance.model for item in evaluations])
     add("layer", [layer_words(item.after.names[item.layer]) for item in evaluations])
-    add("pooling", [item.after.provenance.pooling for item in evaluations])
+    add(N_("read"), [how_read(item.after.provenance) for item in evaluations])
     add(N_("wrong pairs from"), [translate(item.after.wrong_from) for item in evaluations])
     add(N_("matched before"), [f"{t.before:.4f}" for t in tests])
     add(N_("matched after"), [f"{t.after:.4f}" for t in tests])
@@ -114,7 +121,7 @@ def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
     add(N_("paired t"), [f"{t.t:.2f}, p {_p_value(t.p_t)}" for t in tests])
     add(N_("permutation p"), [f"{t.p_permutation:.2g}" for t in tests])
     add("Cohen's d_z", [f"{t.d_z:.2f}" for t in tests])
-    answers = [(way, language.name) for way, language in language_pair().answers.items()]
+    answers = [(way, language.name) for way, language in evaluations[0].before.languages.answers.items()]
     for measure in (measure for measure in COMPARED_MEASURES if not measure.both_ways):
         label = translate("{measure} before → after", measure=translate(measure.label))
         rows.append((label, *(_moved(measure, item, None, ".4f") for item in evaluations)))
@@ -139,6 +146,21 @@ def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
     return rows
 
 
+def report_rows(report: EvaluationReport) -> list[tuple[str, ...]]:
+    """`evaluation_rows`, and whether the last list's change survives inside sentences."""
+    rows, item = evaluation_rows(report.evaluations), report.in_context
+    if item is None:
+        return rows
+    blank = [""] * (len(report.evaluations) - 1)
+    for measure in (measure for measure in COMPARED_MEASURES if measure.key in ("p_at_1", "mrr")):
+        for way, language in item.before.languages.answers.items():
+            label = translate("in a sentence: {measure} → {language}", measure=translate(measure.label),
+                              language=translate(language.name))  # fmt: skip
+            rows.append((label, *blank, _moved(measure, item, way, ".3f")))
+    rows.append((translate("in a sentence: verdict"), *blank, translate(item.change.verdict)))
+    return rows
+
+
 def _moved(measure: Measure, item: Evaluation, way: str | None, form: str) -> str:
     """A measure before and after, at the evaluated layer."""
     before, after = (measure.values(result, way)[item.layer] for result in (item.before, item.after))
@@ -147,7 +169,7 @@ def _moved(measure: Measure, item: Evaluation, way: str | None, form: str) -> st
 
 def output_rows(before: OutputCheck, after: OutputCheck) -> list[tuple[str, ...]]:
     """What the model writes, base beside adapter: a heading row, then one row a measure."""
-    ways = [(way, language.name) for way, language in language_pair().answers.items()]
+    ways = [(way, language.name) for way, language in before.languages.answers.items()]
     both, ranked = (before, after), before.ranking["to_target"]
     rows: list[tuple[str, ...]] = [tuple(map(translate, (N_("what the model writes"), N_("base"), N_("adapter"))))]
 
@@ -162,7 +184,7 @@ def output_rows(before: OutputCheck, after: OutputCheck) -> list[tuple[str, ...]
         add(N_("  its mean reciprocal rank, to {language}"), to, (f"{r.mrr:.3f}" for r in pair))
         add(N_("  its mean log-probability, to {language}"), to, (f"{r.log_probability.mean():.2f}" for r in pair))
     rows.append((translate("  candidates, chance"), *[f"{ranked.candidates}, {ranked.chance:.4f}"] * 2))
-    for language, side in zip(language_pair().names, ("source", "target"), strict=True):
+    for language, side in zip(before.languages.names, ("source", "target"), strict=True):
         label = translate("perplexity on plain {language} (guessing: {uniform:,})",
                     language=translate(language), uniform=before.health.uniform)  # fmt: skip
         rows.append((label, *(f"{getattr(c.health, side):,.1f}" for c in both)))
@@ -171,12 +193,8 @@ def output_rows(before: OutputCheck, after: OutputCheck) -> list[tuple[str, ...]
 
 def mover_rows(report: EvaluationReport, item: Evaluation, count: int = 10) -> list[tuple[str, ...]]:
     """The pairs that gained and lost most over their wrong partners, with their subwords: a heading row first."""
-    head = tuple(
-        map(
-            translate,
-            (N_("moved"), *language_pair().names, N_("pieces"), N_("right pair"), N_("its wrong pairs"), N_("gained")),
-        )
-    )
+    names, figures = item.before.languages.names, (N_("right pair"), N_("its wrong pairs"), N_("gained"))
+    head = tuple(map(translate, (N_("moved"), *names, N_("pieces"), *figures)))
 
     def row(kind: str, mover: Mover) -> tuple[str, ...]:
         pieces = " | ".join("·".join(p.strip() for p in report.subwords.get(word, ())) for word in mover.pair[:2])

@@ -14,13 +14,15 @@ from tli_core.distributed import gather_tensor, own_part
 from tli_core.encoding.packing import MULTIPLE, Pack, copy_to_device, pack_batches
 from tli_core.encoding.pooled_states import pack_states
 from tli_core.encoding.pooling import EncodedWord, all_weights
-from tli_core.encoding.tokens import encode
+from tli_core.encoding.readouts import Readout, readout
+from tli_core.encoding.tokens import encode_in
 from tli_core.i18n import N_, translate
 from tli_core.lists.pairs import WordPair, listed_translations, normalise
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.placement import input_device
 from tli_core.training.config import TrainingConfig, batch_slices
 from tli_core.training.losses import contrastive_loss, triplet_loss
+from tli_core.training.own_text import OwnTexts
 
 GPU_ROUNDS_TO = (32, 8)
 """On a GPU, packs are padded to few sizes, since each size needs a graph of its own; the padding costs it nothing."""
@@ -52,6 +54,14 @@ def batches(n: int, config: TrainingConfig) -> Iterator[tuple[int, list[int]]]:
         shuffler.shuffle(order)
         for part in batch_slices(n, config.batch_size):
             yield epoch, order[part]
+
+
+def behind(context: EncodedWord | None, word: EncodedWord) -> EncodedWord:
+    """A word behind a text, which has the prefix token already; where there is no text, the word as it is."""
+    if context is None:
+        return word
+    own = word.special.index(False)
+    return EncodedWord(context.ids + word.ids[own:], context.special + word.special[own:])
 
 
 @dataclass(frozen=True)
@@ -101,11 +111,19 @@ class TrainingPairs:
     target_id: tuple[int, ...]
     listed: tuple[frozenset[int], ...]
     tokenizer: PreTrainedTokenizerBase
+    readout: Readout
+    config: TrainingConfig
+    own_texts: OwnTexts | None
     _encoded: dict[int, tuple[EncodedWord, EncodedWord]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConfig) -> "TrainingPairs":
+    def of(
+        cls, loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConfig, own_texts: OwnTexts | None = None
+    ) -> "TrainingPairs":
         """The pairs, shuffled where the config says so.
+
+        Args:
+            own_texts: what words are put behind in some of the batches; needed where `config.in_text` is above 0.
 
         Raises:
             ValueError: fewer than two pairs.
@@ -123,14 +141,15 @@ class TrainingPairs:
             target_id,
             tuple(frozenset(numbers[target] for target in words if target in numbers) for words in listed),
             loaded.tokenizer,
+            readout(config.readout),
+            config,
+            own_texts,
         )
 
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def ready(
-        self, order: Iterable[tuple[int, Sequence[int]]], pooling: str, device: torch.device
-    ) -> Iterator[tuple[int, Batch]]:
+    def ready(self, order: Iterable[tuple[int, Sequence[int]]], device: torch.device) -> Iterator[tuple[int, Batch]]:
         """The batches of (epoch, indices) in their order and on a device, small ones made ready several at a time.
 
         Of several processes each gets the tokens of its own part of a batch.
@@ -139,16 +158,22 @@ class TrainingPairs:
         for first in order:
             several = [first, *islice(order, AHEAD // len(first[1]) - 1 if len(first[1]) < AHEAD else 0)]
             epochs, indices = zip(*several, strict=True)
-            yield from zip(epochs, self._together(indices, pooling, device), strict=True)
+            yield from zip(epochs, self._together(epochs, indices, device), strict=True)
 
-    def _together(self, indices: Sequence[Sequence[int]], pooling: str, device: torch.device) -> list[Batch]:
+    def _together(self, epochs: Sequence[int], indices: Sequence[Sequence[int]], device: torch.device) -> list[Batch]:
         parts = [own_part(batch) for batch in indices]
         self._encode(chain.from_iterable(parts))
-        words = [self._encoded[i][side] for part in parts for side in (0, 1) for i in part]
+        contexts = [self._context(epoch, batch) for epoch, batch in zip(epochs, indices, strict=True)]
+        words = [
+            behind(context, self._encoded[i][side])
+            for part, context in zip(parts, contexts, strict=True)
+            for side in (0, 1)
+            for i in part
+        ]
         # One pack for a batch: the gradient needs the whole batch at once in any case.
         filled = [2 * len(part) for part in parts if part]
         round_to = GPU_ROUNDS_TO if device.type == "cuda" else (MULTIPLE, 1)
-        packs = iter(pack_batches(words, all_weights(words, pooling), filled, round_to) if words else ())
+        packs = iter(pack_batches(words, all_weights(words, self.readout.pooling), filled, round_to) if words else ())
         groups = [
             (*(next(packs).tensors() if part else ()), self._same(batch))
             for part, batch in zip(parts, indices, strict=True)
@@ -158,11 +183,18 @@ class TrainingPairs:
             for memory, (*pack, same) in copy_to_device(groups, device)
         ]
 
+    def _context(self, epoch: int, batch: Sequence[int]) -> EncodedWord | None:
+        """What the words of a batch stand behind; the same whenever the run comes to this batch."""
+        if self.own_texts is None or not self.config.in_text:
+            return None
+        seed = f"{self.config.seed} {epoch} {batch[0]}"
+        return self.own_texts.context(seed) if random.Random(seed).random() < self.config.in_text else None
+
     def _encode(self, indices: Iterable[int]) -> None:
         new = [i for i in indices if i not in self._encoded]
         if new:
             words = [self.pairs[i].source for i in new] + [self.pairs[i].target for i in new]
-            encoded = encode(self.tokenizer, words)
+            encoded = encode_in(self.tokenizer, words, self.readout)
             self._encoded.update(zip(new, zip(encoded[: len(new)], encoded[len(new) :], strict=True), strict=True))
 
     def _same(self, batch: Sequence[int]) -> Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal
 
-from tli_core.encoding.pooling import POOLINGS
+from tli_core.encoding.readouts import TRAINED_ON
 from tli_core.i18n import N_, translate
 from tli_core.models.architecture import MATRICES
 
@@ -142,11 +142,11 @@ class TrainingConfig:
         N_("A number, or output. Only blocks before it run and carry LoRA."),
         least=1,
     )
-    pooling: str = _setting(
-        N_("Pooling"),
+    readout: str = _setting(
+        N_("Readout"),
         "choice",
-        N_("Which of a word's tokens make its vector; all has BOS averaged in."),
-        choices=POOLINGS,
+        N_("How a word becomes a vector: after a space or alone, by its tokens or its last one; all averages BOS in."),
+        choices=TRAINED_ON,
     )
     loss: str = _setting(
         N_("Loss"),
@@ -177,6 +177,20 @@ class TrainingConfig:
         "switch",
         N_("The same run on wrong pairs. If its cosine rises too, the rise means nothing."),
         default=False,
+    )
+    keep: float = _setting(
+        N_("Keep what the model says"),
+        "real",
+        N_("Weight of staying close to the base on text that it writes itself. 0: free to change."),
+        default=0.0,
+        most=1000,
+    )
+    in_text: float = _setting(
+        N_("Words inside text"),
+        "real",
+        N_("Share of the batches in which words stand behind such text instead of alone."),
+        default=0.0,
+        most=1,
     )
     patience: int = _setting(
         N_("Early stopping: patience"),

@@ -18,6 +18,7 @@ from tli_core.training.config import TrainingConfig, total_steps
 from tli_core.training.early_stopping import parted
 from tli_core.training.loop import blocks_read, lora_config
 from tli_core.training.losses import hinges
+from tli_core.training.own_text import KeptTexts, write_texts
 
 SAMPLED_BATCHES = 12
 TIMED_STEPS = 2
@@ -56,9 +57,12 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
         ValueError: too few pairs, or a layer that the model does not have.
     """
     layer = blocks_read(config, loaded.blocks, loaded.whole)
-    data = TrainingPairs.of(loaded, parted(pairs, config)[0], config)
+    training = parted(pairs, config)[0]
+    own_texts = write_texts(loaded, training, config.seed) if config.keep or config.in_text else None
+    kept = KeptTexts(loaded, own_texts, layer) if own_texts and config.keep else None
+    data = TrainingPairs.of(loaded, training, config, own_texts)
     first = islice(batches(len(data), config), SAMPLED_BATCHES)
-    sampled = [batch for _, batch in data.ready(first, config.pooling, loaded.device)]
+    sampled = [batch for _, batch in data.ready(first, loaded.device)]
     torch.manual_seed(config.seed)
     key = loaded.new_adapter(lora_config(config, layer))
     try:
@@ -79,12 +83,14 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
                         closed = hinges(anchors, positives, config.margin, same) == 0
                         opened.append(1 - float(closed.float().mean()))
         with loaded.using(key, training=True) as model:
-            kept = _SavedTensorBytes(model.parameters())
+            saved = _SavedTensorBytes(model.parameters())
             seconds, gradient = [], 0.0
             for batch in (sampled * TIMED_STEPS)[:TIMED_STEPS]:
                 began = time.perf_counter()
-                with torch.autograd.graph.saved_tensors_hooks(kept.count, lambda tensor: tensor):
+                with torch.autograd.graph.saved_tensors_hooks(saved.count, lambda tensor: tensor):
                     loss = batch.loss(*batch.states(model, layer), config)
+                    if kept is not None:
+                        loss = loss + config.keep * kept.distance(model, 0)
                 loss.backward()
                 gradient = math.sqrt(sum(float(p.grad.square().sum()) for p in parameters if p.grad is not None))
                 for parameter in parameters:
@@ -103,7 +109,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
         # The minimum, because the first step includes one-time setup.
         seconds=min(seconds) * steps,
         weights_bytes=weights,
-        training_bytes=OPTIMIZER_COPIES * sum(_size(p) for p in parameters) + kept.bytes // TIMED_STEPS,
+        training_bytes=OPTIMIZER_COPIES * sum(_size(p) for p in parameters) + saved.bytes // TIMED_STEPS,
     )
 
 

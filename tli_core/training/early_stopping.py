@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tli_core.i18n import N_, translate
+from tli_core.lists.language_pair import DEFAULT
 from tli_core.lists.leaks import leaks_of
 from tli_core.lists.pairs import WordPair, normalise
 from tli_core.training.config import TrainingConfig
@@ -21,7 +22,9 @@ FEWEST_TO_CHOOSE = 5
 """With fewer pairs to choose by, the choice would be luck."""
 
 
-def parted(pairs: Sequence[WordPair], config: TrainingConfig) -> tuple[tuple[WordPair, ...], tuple[WordPair, ...]]:
+def parted(
+    pairs: Sequence[WordPair], config: TrainingConfig, languages: str = DEFAULT
+) -> tuple[tuple[WordPair, ...], tuple[WordPair, ...]]:
     """The pairs that a run trains on, and those that choose its step: none without early stopping.
 
     Only a pair whose words no other pair has, not in another form nor as a gloss, may choose: a trained word would vote
@@ -39,7 +42,7 @@ def parted(pairs: Sequence[WordPair], config: TrainingConfig) -> tuple[tuple[Wor
     choosing = set(random.Random(0).sample(alone, -(-len(alone) // ONE_IN)))
     rest = [pair for i, pair in enumerate(pairs) if i not in choosing]
     chosen = sorted(choosing)
-    choosing -= {chosen[place] for place, _ in leaks_of(rest, [pairs[i] for i in chosen])}
+    choosing -= {chosen[place] for place, _ in leaks_of(rest, [pairs[i] for i in chosen], languages)}
     if len(choosing) < FEWEST_TO_CHOOSE:
         text = N_(
             "Early stopping sets one in {one_in} training pairs aside to choose the step by, of those that share no "

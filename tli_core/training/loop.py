@@ -13,10 +13,12 @@ from peft import LoraConfig
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from tli_core.encoding.lens import Lens
 from tli_core.encoding.pooled_states import layer_states
-from tli_core.encoding.pooling import EncodedWord
-from tli_core.encoding.tokens import encode
+from tli_core.encoding.readouts import DEFAULT_READOUT, readout
+from tli_core.encoding.tokens import encode_in
 from tli_core.i18n import N_, translate
+from tli_core.lists.language_pair import DEFAULT
 from tli_core.lists.pairs import WordPair, pair_digest, translation_table
 from tli_core.measures.retrieval import best_rank
 from tli_core.models.adapter_config import block_of
@@ -26,6 +28,7 @@ from tli_core.training.config import OUTPUT, TrainingConfig, total_steps
 from tli_core.training.early_stopping import best_step, checks_since_best, parted
 from tli_core.training.history import HeldOutCheck, TrainingStep
 from tli_core.training.optimizer_step import PendingLoss, Steps
+from tli_core.training.own_text import KeptTexts, write_texts
 from tli_core.training.resume import RunState, random_states, restore_random
 
 MAX_STEPS = 20_000
@@ -99,6 +102,7 @@ def train_adapter(
     stop: Callable[[], bool] = lambda: False,
     keep: Callable[[RunState], None] | None = None,
     resume: RunState | None = None,
+    languages: str = DEFAULT,
 ) -> Iterator[TrainingStep | TrainedAdapter]:
     """Fine-tune a LoRA on pairs, step by step; the last item is the trained adapter.
 
@@ -111,6 +115,7 @@ def train_adapter(
             one step ahead of the last step yielded, and that step is kept, too.
         keep: given the run's state at every check and where it is stopped, to go on from later.
         resume: a saved state of the same run to continue from; its earlier steps are not yielded again.
+        languages: the key of the pair of languages.
 
     Raises:
         ValueError: too few pairs, too many steps, a layer that the model does not have, a state of another run, too
@@ -123,8 +128,9 @@ def train_adapter(
             "a lower layer, or load the model in fewer bits."
         )
         raise ValueError(translate(text, layer=layer, kept=loaded.resident_blocks))
-    pairs, choosing = parted(pairs, config)
-    data = TrainingPairs.of(loaded, pairs, config)
+    pairs, choosing = parted(pairs, config, languages)
+    own_texts = write_texts(loaded, pairs, config.seed) if config.keep or config.in_text else None
+    data = TrainingPairs.of(loaded, pairs, config, own_texts)
     steps = total_steps(config, len(pairs))
     if steps > MAX_STEPS:
         text = N_("{n} steps are more than {most}: use fewer epochs or larger batches.")
@@ -138,7 +144,8 @@ def train_adapter(
     lora = lora_config(config, layer)
     key = loaded.new_adapter(lora)
     try:
-        run = Steps(loaded, key, config, layer, steps)
+        kept = KeptTexts(loaded, own_texts, layer) if own_texts and config.keep else None
+        run = Steps(loaded, key, config, layer, steps, kept)
         history: list[TrainingStep] = []
         best: dict[str, Tensor] = {}
         if resume:
@@ -147,7 +154,7 @@ def train_adapter(
             run.restore(resume.lora, resume.optimizer)
             restore_random(resume.random, loaded.device)
         else:
-            checks = (_held_out(loaded, key, of, layer) for of in (control, choosing))
+            checks = (_held_out(loaded, key, of, layer, config) for of in (control, choosing))
             history.append(TrainingStep(0, steps, 0, None, 0.0, 0.0, *checks))
             yield history[0]
         began = time.perf_counter() - history[-1].seconds
@@ -175,12 +182,12 @@ def train_adapter(
         taken = history[-1].step
         order = islice(batches(len(data), config), taken, None)
         # A GPU is still at the last step while the next batch is made ready.
-        for number, (epoch, batch) in enumerate(data.ready(order, config.pooling, loaded.device), taken + 1):
+        for number, (epoch, batch) in enumerate(data.ready(order, loaded.device), taken + 1):
             if stop():
                 break
             launched.append((number, epoch, run.take(batch)))
             if number % check_every == 0 or number == steps:
-                yield from finished_steps(0, *(_held_out(loaded, key, of, layer) for of in (control, choosing)))
+                yield from finished_steps(0, *(_held_out(loaded, key, of, layer, config) for of in (control, choosing)))
                 if config.patience and best_step(history) is history[-1]:
                     best = run.lora()
                 if keep:
@@ -194,19 +201,30 @@ def train_adapter(
             keep(state())
         weights = best or run.lora()
         named = {f"base_model.model.{name}": tensor for name, tensor in weights.items()}
-        yield TrainedAdapter(lora, named, _record(loaded, config, pairs, control, choosing, history))
+        yield TrainedAdapter(lora, named, _record(loaded, config, pairs, control, choosing, history, languages))
     finally:
         loaded.drop(key)
 
 
+def checked_by(config: TrainingConfig) -> str:
+    """The readout of a run's checks: the one that it trains on, unless that has BOS in it, which makes words alike."""
+    return DEFAULT_READOUT if config.readout == "all" else config.readout
+
+
 @torch.inference_mode()
-def _held_out(loaded: LoadedModel, key: str, control: Sequence[WordPair], layer: int) -> HeldOutCheck | None:
-    """Pairs that are not trained on, at the trained layer; None of fewer than two. P@1 is from source to target."""
+def _held_out(
+    loaded: LoadedModel, key: str, control: Sequence[WordPair], layer: int, config: TrainingConfig
+) -> HeldOutCheck | None:
+    """Pairs that are not trained on, at the trained layer, read as `checked_by` says; None of fewer than two.
+
+    P@1 is from source to target.
+    """
     if len(control) < 2:
         return None
-    words: list[EncodedWord] = encode(loaded.tokenizer, [p.source for p in control] + [p.target for p in control])
+    by = readout(checked_by(config))
+    words = encode_in(loaded.tokenizer, [pair.source for pair in control] + [pair.target for pair in control], by)
     with loaded.using(key) as model:
-        source, target = normalize(layer_states(model, words, layer, "words"), dim=-1).cpu().chunk(2)
+        source, target = normalize(layer_states(model, words, layer, by.pooling), dim=-1).cpu().chunk(2)
     cosines = (source @ target.T).numpy()  # (n, n)
     right = translation_table(control, [pair.target for pair in control])
     return HeldOutCheck(
@@ -223,13 +241,14 @@ def _record(
     control: Sequence[WordPair],
     choosing: Sequence[WordPair],
     history: Sequence[TrainingStep],
+    languages: str,
 ) -> dict[str, Any]:
     """What tli.json says: the base, the settings, the data's size, the step that was kept, and the curves."""
     checks = [(step.step, step.check) for step in history if step.check]
     best = best_step(history)
     return {
         "schema": 1,
-        "base": loaded.provenance(None, config.pooling, len(pairs), config.seed).as_dict(),
+        "base": loaded.provenance(None, len(pairs), config.seed, **asdict(Lens(languages, config.readout))).as_dict(),
         "config": asdict(config),
         "blocks_trained": blocks_read(config, loaded.blocks),
         "pairs": len(pairs),

@@ -17,6 +17,7 @@ from tli_core.distributed import sum_gradients
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import Batch
 from tli_core.training.config import TrainingConfig
+from tli_core.training.own_text import KeptTexts
 
 
 def learning_rates(config: TrainingConfig, steps: int) -> list[float]:
@@ -43,7 +44,8 @@ class PendingLoss:
 class Steps:
     """The optimiser of a run; `take` updates the LoRA weights once and returns the loss before the update."""
 
-    def __init__(self, loaded: LoadedModel, key: str, config: TrainingConfig, layer: int, steps: int):
+    def __init__(self, loaded: LoadedModel, key: str, config: TrainingConfig, layer: int, steps: int,
+                 kept: KeptTexts | None = None):  # fmt: skip
         self.rates = learning_rates(config, steps)
         self._loaded = loaded
         self._key = key
@@ -53,6 +55,7 @@ class Steps:
         self._config = config
         self._layer = layer
         self._taken = 0
+        self._kept = kept
         self._graphs = None
         parameters = list(self._parameters.values())
         # How many steps may be launched before the first one's loss is read, so that the GPU never waits for the CPU.
@@ -66,8 +69,8 @@ class Steps:
             self._optimizer = torch.optim.AdamW(
                 parameters, lr=self._rate, weight_decay=config.weight_decay, capturable=True, fused=True
             )
-            # Weights that are fetched and bitsandbytes' outliers are what a graph cannot hold.
-            self._graphs = _Graphs(loaded.device) if loaded.plain else None
+            # Weights that are fetched, bitsandbytes' outliers and texts that change are what a graph cannot hold.
+            self._graphs = _Graphs(loaded.device) if loaded.plain and kept is None else None
         else:
             self._optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=config.weight_decay)
 
@@ -121,6 +124,8 @@ class Steps:
     def _step(self, batch: Batch) -> Tensor:
         with self._loaded.using(self._key, training=True) as model:
             loss = batch.loss(*batch.states(model, self._layer), self._config)
+            if self._kept is not None:
+                loss = loss + self._config.keep * self._kept.distance(model, self._taken - 1)
             if loss.requires_grad:
                 # On this thread: cuBLAS keeps 32 MiB for every thread and stream.
                 with torch.autograd.set_multithreading_enabled(False):

@@ -1,4 +1,4 @@
-"""The two settings to start from, the published and the corrected one, and presets in YAML files."""
+"""The settings to start from, the published, the corrected and the gentle one, and presets in YAML files."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ PRESETS = {
     "published": TrainingConfig(
         preset="published",
         layer=2,
-        pooling="all",
+        readout="all",
         loss="triplet",
         margin=0.4,
         temperature=1.0,
@@ -32,7 +32,7 @@ PRESETS = {
     "corrected": TrainingConfig(
         preset="corrected",
         layer=OUTPUT,
-        pooling="words",
+        readout="spaced",
         loss="contrastive",
         margin=0.0,
         temperature=0.05,
@@ -47,6 +47,9 @@ PRESETS = {
         targets=("q_proj", "v_proj"),
     ),
 }
+
+# The corrected preset, held to what the base says: words also inside text, and text as the base has it.
+PRESETS["gentle"] = replace(PRESETS["corrected"], preset="gentle", learning_rate=2e-3, keep=10.0, in_text=0.5)
 
 MAX_PRESET_BYTES = 20_000
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tli_core.lists.language_pair import language_pair
 from tli_core.measures.before_after import Evaluation
 
 
@@ -39,6 +38,6 @@ def spread(runs: Sequence[Evaluation]) -> tuple[Spread, ...]:
         over("gap, change", lambda run: run.change.gap),
         *(
             over(f"P@1 → {language.name}, after", lambda run, way=way: run.after.retrieval[way].p_at_1[run.layer])
-            for way, language in language_pair().answers.items()
+            for way, language in runs[0].before.languages.answers.items()
         ),
     )

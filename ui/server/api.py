@@ -12,9 +12,11 @@ import gradio as gr
 from gradio.events import api as offer
 
 import tli_core as core
+from tli_core.encoding.lens import Lens
+from tli_core.encoding.readouts import DEFAULT_READOUT
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs
-from tli_core.lists.language_pair import language_pair
+from tli_core.lists.language_pair import DEFAULT, language_pair
 from tli_core.lists.leaks import leak_notice
 from tli_core.lists.lexicon import shipped
 from tli_core.models.registry import check_adapter_name
@@ -52,17 +54,27 @@ def _measurement_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
     source_language = language_pair().source.name
 
     @explained
-    def measure(pairs: str, model: str = first, adapter: str = "", pooling: str = "words") -> str:
+    def measure(
+        pairs: str,
+        model: str = first,
+        adapter: str = "",
+        readout: str = DEFAULT_READOUT,
+        view: str = "raw",
+        languages: str = DEFAULT,
+    ) -> str:
         """How close the pairs are at every layer, right ones beside wrong ones.
 
         Args:
             pairs: pairs of words, one a line, source first, such as "maji, water"; or JSON, CSV, TSV.
             model: one of the bases that this server offers.
             adapter: a shipped adapter or the id of a job that has ended; empty for the base alone.
-            pooling: words (tokens of the word only), all (BOS averaged in, an artefact), or last.
+            readout: how a word becomes a vector: spaced, words, asked, in_context, last, weighted, or all (BOS averaged
+                in, an artefact).
+            view: raw, centred, standardised, or without_top.
+            languages: two codes, such as sw-en.
         """
         visitor, name = _visitor_with_adapter(jobs, adapter)
-        shown = measured(models, visitor, pairs, model, name, pooling)
+        shown = measured(models, visitor, pairs, model, name, Lens(languages, readout, view))
         return _json(core.reports.json_csv.measurements_json(shown.results, shown.notes))
 
     @explained

@@ -8,9 +8,10 @@ from dataclasses import replace
 import gradio as gr
 
 import tli_core as core
-from tli_core.encoding.pooling import POOLINGS
+from tli_core.encoding.lens import VIEWS, Lens
+from tli_core.encoding.readouts import DEFAULT_READOUT, READOUTS
 from tli_core.i18n import N_, translate
-from tli_core.lists.language_pair import language_pair
+from tli_core.lists.language_pair import DEFAULT, language_pair, language_pairs
 from ui.page_context import PageContext
 from ui.server.session_files import SessionFiles
 from ui.server.visitors import BASE, Visitor
@@ -48,8 +49,6 @@ WHY = N_(
     "tells translations apart is the distance between the two lines, never the height of one."
 )
 
-POOLING_LABELS = [(N_("words only"), "words"), (N_("every token, BOS too"), "all"), (N_("last token"), "last")]
-
 
 HINTS = {
     CURVE: N_(
@@ -85,15 +84,22 @@ class AlignmentTab:
                 self.given = pairs_input.build()
                 self.go_button = gr.Button(N_("Show the curve"), variant="primary", elem_id="measure")
                 self.adapter.render()
-                self.pooling = gr.Radio(
-                    POOLING_LABELS,
-                    value="words",
-                    label=N_("Pooling: which tokens make a word's vector"),
+                self.readout = gr.Radio(
+                    [(of.label, key) for key, of in READOUTS.items()],
+                    value=DEFAULT_READOUT,
+                    label=N_("Readout: how a word becomes a vector"),
                     info=N_(
                         "A word is cut into tokens. BOS is the token that every text begins with: averaged in, it "
                         "makes all words alike."
                     ),
-                    elem_id="pooling",
+                    elem_id="readout",
+                )
+                self.vectors = gr.Radio(
+                    [(label, key) for key, label in VIEWS.items()],
+                    value="raw",
+                    label=N_("Vectors"),
+                    info=N_("Centred: less the mean of their language. What all words share then counts no more."),
+                    elem_id="vectors",
                 )
                 with gr.Accordion(N_("Why a cosine of 0.99998 can mean nothing"), open=False):
                     gr.Markdown(WHY)
@@ -124,8 +130,12 @@ class AlignmentTab:
 
     @property
     def _inputs(self) -> Parts:
-        view = [self.pooling, self.view, self.lines]
+        view = [*self._lens, self.view, self.lines]
         return [self.given.text, self.context.model, self.adapter, *view, self.context.visitor]
+
+    @property
+    def _lens(self) -> Parts:
+        return [self.given.languages, self.readout, self.vectors]
 
     @property
     def _drawn_parts(self) -> Parts:
@@ -143,22 +153,25 @@ class AlignmentTab:
 
     @property
     def _linked_parts(self) -> Parts:
-        return [self.given.text, self.context.model, self.adapter, self.pooling, self.given.example]
+        return [self.given.text, self.context.model, self.adapter, *self._lens, self.given.example]
 
     def wire_drawing(self) -> None:
         """Measure and draw: by the button, an adapter, an example, a file, or the lesson on BOS."""
         given, draw = self.given, self.context.draw
-        for trigger in (self.go_button.click, self.adapter.input):
+        for trigger in (self.go_button.click, self.adapter.input, self.readout.input, self.vectors.input):
             self._draws(trigger)
+        begun = given.languages.input(pairs_input.of_languages, given.languages, [given.text, given.example], **QUIET)
+        self._draws(begun.then)
         bring_into_sight([self.table.select], "curve")
         self._draws(given.example.input(pairs_input.example_text, given.example, given.text, **QUIET).then)
         self._draws(given.upload.upload(lambda: None, None, None, **QUIET).then)
-        asked = [self.go_button.click, self.adapter.input, self.pooling.input, given.example.input]
+        asked = [self.go_button.click, self.adapter.input, self.readout.input, given.example.input]
         bring_into_sight([*asked, given.upload.upload, self.show_me.click], "reading")
         lesson = {
             given.text: pairs_input.example_text(CONTROL_EXAMPLE),
-            self.pooling: "all",
+            self.readout: "all",
             given.example: CONTROL_EXAMPLE,
+            given.languages: DEFAULT,
         }
         self.show_me.click(lambda: lesson, None, list(lesson), **QUIET).then(
             *draw, api_visibility="private", show_progress_on=[self.plot], **MODEL_QUEUE
@@ -167,11 +180,6 @@ class AlignmentTab:
     def wire_views(self) -> None:
         """What is measured, seen otherwise: no forward pass follows."""
         shown, view, lines = self.shown, self.view, self.lines
-
-        def pooled_otherwise(shown: Shown | None, pooling: str, view: str, lines: bool, request: gr.Request):
-            if shown is None or pooling not in POOLINGS:
-                return {self.shown: gr.skip()}
-            return self._drawn(replace(shown, pooling=pooling), view, lines, request)
 
         def looked_at(shown: Shown | None, view: str, lines: bool):
             return {
@@ -189,8 +197,6 @@ class AlignmentTab:
             figure = redrawn(now, CURVE, lines)
             return {self.shown: now, self.plot: figure, self.view: CURVE, self.hint: translate(HINTS[CURVE])}
 
-        # All poolings come from the one pass, so that what pooling does is seen at once.
-        self.pooling.input(pooled_otherwise, [shown, self.pooling, view, lines], self._drawn_parts, **CHECKED)
         lines.input(redrawn, [shown, view, lines], self.plot, **CHECKED)
         view.input(looked_at, [shown, view, lines], [self.plot, self.hint, lines], **CHECKED)
         self.table.select(pick, [shown, lines], [shown, self.plot, view, self.hint], **CHECKED)
@@ -209,13 +215,16 @@ class AlignmentTab:
             adapters, wanted = visitor.adapters(chosen), query.get("adapter", BASE)
             if wanted not in adapters:
                 remark(not_here(wanted))
+            languages = query.get("languages") if query.get("languages") in language_pairs() else DEFAULT
             example = query.get("example") if query.get("example") in pairs_input.ALL_EXAMPLES else None
             value = wanted if wanted in adapters else BASE
             return {
                 given.text: pairs_input.example_text(example) if example else query.get("pairs", "")[:MAX_LINK],
                 self.context.model: chosen,
                 self.adapter: gr.Dropdown(choices=adapter_choices(adapters), value=value),
-                self.pooling: query.get("pooling") if query.get("pooling") in POOLINGS else "words",
+                given.languages: languages,
+                self.readout: query.get("readout") if query.get("readout") in READOUTS else DEFAULT_READOUT,
+                self.vectors: query.get("vectors") if query.get("vectors") in VIEWS else "raw",
                 given.example: example,
                 linked: True,
             }
@@ -242,14 +251,17 @@ class AlignmentTab:
             text: str,
             model: str,
             adapter: str,
-            pooling: str,
+            languages: str,
+            readout: str,
+            vectors: str,
             view: str,
             lines: bool,
             visitor: Visitor,
             request: gr.Request,
             progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
         ):
-            found = measured(self.context.models, visitor, text, model, adapter, pooling, progress)
+            lens = Lens(languages, readout, vectors)
+            found = measured(self.context.models, visitor, text, model, adapter, lens, progress)
             return {**self._drawn(found, view, lines, request), self.stale: gr.Markdown(visible=False)}
 
         return run
@@ -294,7 +306,9 @@ class AlignmentTab:
         uncover(running, self.plot)
 
 
-def _linked_view(text: str, model: str, adapter: str, pooling: str, example: str | None) -> str:
+def _linked_view(
+    text: str, model: str, adapter: str, languages: str, readout: str, vectors: str, example: str | None
+) -> str:
     listed = example and text == pairs_input.example_text(example)
     pairs = {"example": str(example)} if listed else {"pairs": text}
-    return view_link(ID, **pairs, model=model, adapter=adapter, pooling=pooling)
+    return view_link(ID, **pairs, model=model, adapter=adapter, languages=languages, readout=readout, vectors=vectors)

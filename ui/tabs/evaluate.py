@@ -270,7 +270,7 @@ class EvaluateTab:
         report = held.report
         told = [*map(core.reports.messages.change_sentence, report.evaluations)]
         lines = [f"- {text}" for text in (*told, core.reports.messages.linear_sentence(report)) if text]
-        headers, *data = core.reports.tables.evaluation_rows(report.evaluations)
+        headers, *data = core.reports.tables.report_rows(report)
         moved_headers, *moved = core.reports.tables.mover_rows(report, report.evaluations[-1])
         source = core.reports.html.provenance_line(report.provenance)
         return {

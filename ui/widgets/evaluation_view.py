@@ -72,7 +72,7 @@ def evaluated(
     loaded, key = models.get(model), visitor.key(models, model, adapter)
     check_tokens(loaded, pairs, unseen)
     evaluations = core.measures.before_after.evaluate_lists(loaded, pairs, unseen, key, layer, progress=tell)
-    return core.measures.before_after.report_of(loaded, evaluations)
+    return core.measures.before_after.report_of(loaded, evaluations, key)
 
 
 @on_gpu(120)
@@ -89,7 +89,10 @@ def drawn(report: core.measures.before_after.EvaluationReport, view: str) -> go.
     trained, control = report.evaluations
     name = report.provenance.adapter
     labels = {translate("base"): lambda item: item.before, name: lambda item: item.after}
-    poolings = [(translate("words only"), control.before), (translate("BOS averaged in"), report.with_bos)]
+    poolings = [
+        (core.reports.tables.how_read(control.before.provenance), control.before),
+        (translate("BOS averaged in"), report.with_bos),
+    ]
     makers: dict[str, Callable[[], go.Figure]] = dict(
         zip(
             VIEWS,

@@ -10,10 +10,9 @@ import gradio as gr
 import plotly.graph_objects as go
 
 import tli_core as core
-from tli_core.encoding.pooling import POOLINGS
+from tli_core.encoding.lens import Lens
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs
-from tli_core.lists.language_pair import language_pair
 from tli_core.lists.lint import likely_typos, read_by_byte
 from tli_core.notices import Notice
 from tli_core.reports.notices import worded
@@ -31,28 +30,22 @@ CURVE, HEAT_MAP = N_("Curve"), N_("Every pair at every layer")
 
 @dataclass(frozen=True)
 class Shown:
-    """The measurements on the page under every pooling, so that views change without measuring again.
+    """The measurements on the page: the base's, and the adapter's where there is one, so that views change at once.
 
     pieces are each word's subwords; picked is the number of the pair that was clicked.
     """
 
-    measured: tuple[tuple[str, core.measures.alignment.ByPooling], ...]
-    pooling: str
+    results: tuple[tuple[str, core.measures.result.LayerAlignment], ...]
     doubtful: tuple[str, ...]
     pieces: dict[str, tuple[str, ...]]
     picked: int | None = None
 
     @property
-    def results(self) -> tuple[tuple[str, core.measures.result.LayerAlignment], ...]:
-        """The base's measurement, and the adapter's where there is one, under the present pooling."""
-        return tuple((name, by_pooling[self.pooling]) for name, by_pooling in self.measured)
-
-    @property
     def file_name(self) -> str:
-        """A name for what is measured, as a file: models, pooling and number of pairs."""
+        """A name for what is measured, as a file: models, readout and number of pairs."""
         who, result = "-".join(name for name, _ in self.results), self.results[0][1]
-        name = core.models.adapter_sources.folder_name(f"{Path(who).name}-{self.pooling}-{len(result.pairs)}-pairs")
-        return f"alignment-{name}.json"
+        name = f"{Path(who).name}-{result.provenance.readout}-{len(result.pairs)}-pairs"
+        return f"alignment-{core.models.adapter_sources.folder_name(name)}.json"
 
     @property
     def notes(self) -> tuple[str | Notice, ...]:
@@ -67,10 +60,10 @@ def measured(
     text: str,
     model: str,
     adapter: str,
-    pooling: str,
+    lens: Lens,
     progress: Callable | None = None,
 ) -> Shown:
-    """Measure the pairs of a text under the base, and under the adapter where one is chosen, for every pooling.
+    """Measure the pairs of a text under the base, and under the adapter where one is chosen.
 
     Args:
         progress: called with (fraction done, desc=description).
@@ -78,8 +71,6 @@ def measured(
     Raises:
         ValueError: nothing can be read, there are too many pairs, or the adapter is not this visitor's to use.
     """
-    if pooling not in POOLINGS:
-        raise ValueError(f"There is no pooling {pooling!r}: choose one of {', '.join(POOLINGS)}.")
     read = parse_pairs(text)
     if len(read) > MAX_PAIRS:
         raise ValueError(too_many(len(read)))
@@ -93,11 +84,11 @@ def measured(
                 said = translate("Block {done} of {blocks}, {name}", done=done, blocks=blocks, name=name)
                 progress(done / blocks, desc=said)
 
-        results.append((name, core.measures.alignment.measure_by_pooling(loaded, read.pairs, used, progress=tell)))
+        results.append((name, core.measures.alignment.measure(loaded, read.pairs, used, lens, progress=tell)))
     pieces = {word: core.encoding.tokens.subwords(loaded.tokenizer, word) for pair in read for word in pair[:2]}
     by_byte = read_by_byte(pieces, pieces.__getitem__)
     notes = (*read.warnings, *likely_typos(read.pairs), *([by_byte] if by_byte else []))
-    return Shown(tuple(results), pooling, notes, pieces)
+    return Shown(tuple(results), notes, pieces)
 
 
 def too_many(count: int) -> str:
@@ -163,7 +154,7 @@ def pair_table(shown: Shown) -> gr.Dataframe:
             row += [f"{cosine:.3f}", f"{wrong:.3f}", str(int(rank))]
         pieces = " | ".join("·".join(p.strip() for p in shown.pieces[word]) for word in pair[:2])
         data.append([*row, pieces, "≈" if first.look_alike[i] else ""])
-    headers = [*map(translate, language_pair().names), *columns, translate("pieces"), translate("look alike")]
+    headers = [*map(translate, first.languages.names), *columns, translate("pieces"), translate("look alike")]
     label = translate(
         "Each pair at {layer} ({caption})",
         layer=core.models.layers.layer_words(first.names[layer]),

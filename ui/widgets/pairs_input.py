@@ -8,7 +8,7 @@ import gradio as gr
 
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats import PairList, format_pairs, parse_pairs, read_pairs
-from tli_core.lists.language_pair import language_pair
+from tli_core.lists.language_pair import DEFAULT, language_pair, language_pairs
 from tli_core.lists.lexicon import lexicon, shipped
 from tli_core.lists.pairs import WordPair
 from ui.widgets.errors import explained, remark
@@ -23,6 +23,9 @@ FIRST = next(iter(EXAMPLES.values()))
 CONTROL_EXAMPLE = N_("All {number} control pairs").format(number=len(shipped("control")))
 RESERVED_EXAMPLE = N_("{number} words no training saw").format(number=len(shipped("reserved")))
 ALL_EXAMPLES = (*EXAMPLES, CONTROL_EXAMPLE, RESERVED_EXAMPLE)
+FIRST_PAIRS = 10
+"""Pairs of other languages to begin with."""
+
 SPLIT_NOTES = {
     "train": N_("trained on"),
     "control": N_("control"),
@@ -35,6 +38,7 @@ SPLIT_NOTES = {
 class PairsInput:
     """The box that holds the pairs, whatever way they came, and the choice of examples."""
 
+    languages: gr.Dropdown
     text: gr.Textbox
     example: gr.Radio
     upload: gr.File
@@ -42,6 +46,13 @@ class PairsInput:
 
 def build() -> PairsInput:
     """Lay it out and wire it; the text is what counts, and the table follows it."""
+    languages = gr.Dropdown(
+        [(_named(key), key) for key in language_pairs()],
+        value=DEFAULT,
+        label=N_("Languages"),
+        info=N_("Of the pairs below. All but Swahili and English begin with names of emoji, from Unicode CLDR."),
+        elem_id="languages",
+    )
     with gr.Tabs():
         with gr.Tab(N_("Text")):
             text = gr.Textbox(
@@ -121,7 +132,21 @@ def build() -> PairsInput:
 
     take.click(put, [picked, topic], [text, taken, example], **QUIET)
     text.input(lambda: None, None, example, **QUIET)
-    return PairsInput(text, example, upload)
+    return PairsInput(languages, text, example, upload)
+
+
+def of_languages(key: str) -> tuple[gr.Textbox, None]:
+    """The box for pairs of two languages, with the pairs that it begins with; and no example is chosen."""
+    if key == DEFAULT:
+        return gr.Textbox(FIRST, label=translate(language_pair().page.pairs_label)), None
+    source, target = map(translate, language_pair(key).names)
+    label = translate("{source}, {target}: one pair a line", source=source, target=target)
+    return gr.Textbox(format_pairs(shipped("control", key)[:FIRST_PAIRS]), label=label), None
+
+
+def _named(key: str) -> str:
+    """Two languages by their names."""
+    return " – ".join(map(translate, language_pair(key).names))
 
 
 def example_text(name: str) -> str:

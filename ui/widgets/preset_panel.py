@@ -29,7 +29,7 @@ def build(form: TrainingForm) -> None:
             language="yaml",
             interactive=False,
             lines=2,
-            max_lines=24,
+            max_lines=30,
             elem_id="preset-text",
         )
         upload = gr.File(label=N_("Or load a preset: a YAML file"), file_types=[".yaml", ".yml"], height=120)

@@ -21,6 +21,9 @@ PRESET_NOTES = {
     "corrected": N_(
         "**Corrected**: words only, every other word of a large batch as a wrong answer, in both directions."
     ),
+    "gentle": N_(
+        "**Gentle**: as corrected, but words also stand inside text, and what the model itself writes is kept as it is."
+    ),
     "published": N_(
         "**Published** (arXiv 2506.15415): layer 2, BOS averaged in, the hardest of seven wrong answers. "
         "Cosine rises; watch whether the wrong pairs rise with it."
@@ -28,12 +31,13 @@ PRESET_NOTES = {
 }
 MORE_KNOBS = (
     ("layer", "seed"),
-    ("pooling",),
+    ("readout",),
     ("loss",),
     ("learning_rate", "batch_size"),
     ("margin", "temperature"),
     ("rank", "alpha", "dropout"),
     ("targets",),
+    ("keep", "in_text"),
     ("warmup_steps", "weight_decay"),
     ("patience",),
 )

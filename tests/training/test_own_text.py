@@ -1,0 +1,89 @@
+"""A gentle fine-tune: text that the base writes itself, words behind it, and how far an adapter strays from it."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.conftest import character_tokenizer, tiny_llama
+from tli_core.encoding.pooling import EncodedWord
+from tli_core.models.loaded_model import LoadedModel
+from tli_core.training.batches import TrainingPairs, batches, behind
+from tli_core.training.dry_run import dry_run
+from tli_core.training.loop import lora_config, train_adapter
+from tli_core.training.own_text import CONTEXT_TOKENS, NEW_TOKENS, TEXTS, KeptTexts, write_texts
+from tli_core.training.presets import PRESETS
+
+GENTLE = replace(PRESETS["gentle"], batch_size=10, epochs=6, dropout=0.0, rank=4, learning_rate=2e-2, warmup_steps=2)
+
+
+def test_the_base_goes_on_from_words_of_both_languages_and_writes_the_same_again(tiny, pairs):
+    own, again = write_texts(tiny, pairs, seed=3), write_texts(tiny, pairs, seed=3)
+    assert own == again and own != write_texts(tiny, pairs, seed=4) and len(own.texts) == TEXTS
+    begun = {side: {f" {pair[side]}" for pair in pairs} for side in (0, 1)}
+    texts = [tiny.tokenizer.decode(text.ids[1:-NEW_TOKENS]) for text in own.texts]
+    assert all(any(text in begun[side] for side in (0, 1)) for text in texts)
+    assert sum(text in begun[0] for text in texts) == TEXTS // 2
+    assert all(text.special == (True,) + (False,) * (len(text.ids) - 1) for text in own.texts)
+
+
+def test_a_word_stands_behind_the_beginning_of_a_text_and_only_its_tokens_are_its_own(tiny, pairs):
+    context = write_texts(tiny, pairs, 0).context("0 1 2")
+    assert all(context.special) and CONTEXT_TOKENS[0] < len(context.ids) <= CONTEXT_TOKENS[1] + 1
+    word = EncodedWord((0, 7, 8), (True, False, False))
+    found = behind(context, word)
+    assert found.ids == (*context.ids, 7, 8) and found.special == (*context.special, False, False)
+    assert behind(None, word) is word
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.5, None), (1.0, 30)])
+def test_so_many_batches_as_asked_for_stand_behind_text(share, count, tiny, pairs):
+    config = replace(GENTLE, in_text=share, epochs=10)
+    data = TrainingPairs.of(tiny, pairs, config, write_texts(tiny, pairs, 0))
+    made = [batch for _, batch in data.ready(batches(len(pairs), config), torch.device("cpu"))]
+    longest = 1 + max(len(word) + 1 for pair in pairs for word in pair[:2])
+    framed = sum(int(batch.pack.positions.max()) >= longest for batch in made)
+    assert len(made) == 30 and (framed == count if count is not None else 5 < framed < 25)
+
+
+def test_the_base_is_at_distance_zero_and_an_adapter_is_not(tiny, pairs):
+    kept = KeptTexts(tiny, write_texts(tiny, pairs, 0), layer=3)
+    with tiny.using(None) as model, torch.no_grad():
+        assert float(kept.distance(model, 0)) == 0
+    torch.manual_seed(0)
+    key = tiny.new_adapter(lora_config(GENTLE, 3))
+    with tiny.using(key) as model, torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if f".{key}." in name:
+                parameter.normal_(std=0.1)
+        assert float(kept.distance(model, 1)) > 0
+
+
+def strayed(pairs, keep: float) -> float:
+    """How far a run ends from the base's own text."""
+    loaded = LoadedModel(tiny_llama(), character_tokenizer(), "tiny", None)
+    *_, trained = train_adapter(loaded, pairs, replace(GENTLE, keep=keep))
+    torch.manual_seed(0)
+    key = loaded.new_adapter(lora_config(GENTLE, 3))
+    kept = KeptTexts(loaded, write_texts(loaded, pairs, seed=9), layer=3)
+    with loaded.using(key) as model, torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if f".{key}." in name:
+                parameter.copy_(trained.state[f"base_model.model.{name.replace(f'.{key}', '')}"])
+        return float(sum(kept.distance(model, step) for step in range(4)))
+
+
+def test_what_is_kept_strays_less(pairs):
+    assert strayed(pairs, keep=10.0) < 0.5 * strayed(pairs, keep=0.0)
+
+
+def test_a_dry_run_counts_the_text_too(tiny, pairs):
+    gentle, corrected = dry_run(tiny, pairs, GENTLE), dry_run(tiny, pairs, replace(GENTLE, keep=0.0, in_text=0.0))
+    assert gentle.training_bytes > corrected.training_bytes and gentle.steps == corrected.steps
+
+
+def test_without_an_output_head_nothing_can_be_kept(pairs):
+    model = tiny_llama()
+    model.lm_head = torch.nn.Identity()
+    with pytest.raises(ValueError, match="Only a model with its output head can write the text"):
+        next(train_adapter(LoadedModel(model, character_tokenizer(), "tiny", None), pairs, GENTLE))

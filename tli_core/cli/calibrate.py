@@ -1,0 +1,49 @@
+"""What each readout and view finds, for one model, of pairs that must be found and of pairs that must not."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+import tli_core as core
+from tli_core.cli.common import (
+    add_languages,
+    add_model,
+    load,
+    print_progress,
+    print_result,
+    read_list,
+    seed_argument,
+)
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the subcommand's arguments."""
+    add_model(command)
+    add_languages(command)
+    command.add_argument("--pairs", type=Path, help="the list in question; without it, the shipped control list")
+    command.add_argument(
+        "--known", type=Path, help="pairs that the model surely knows; without it, English words of one meaning"
+    )
+    command.add_argument(
+        "--known-languages", default="en-en", metavar="CODES", help="the languages of --known, such as fr-en"
+    )
+    command.add_argument("--seed", type=seed_argument, default=0)
+    command.add_argument("--out", type=Path, help="write every number as JSON here")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Read all lists in every way, print the table and what it means, and write JSON where asked."""
+    pairs = read_list(arguments.pairs, "control", arguments.languages)
+    known = read_list(arguments.known, "control", arguments.known_languages)
+    loaded, _ = load(arguments)
+    found = core.measures.calibration.calibrate(
+        loaded,
+        (known.pairs, arguments.known_languages),
+        (pairs.pairs, arguments.languages),
+        arguments.seed,
+        lambda doing: print_progress(f"Reading {doing} …"),
+    )
+    print_result(core.reports.tables.format_table(core.reports.calibration.calibration_rows(found)))
+    print_result(core.reports.calibration.calibration_sentence(found))
+    if arguments.out and core.distributed.is_main():
+        core.reports.json_csv.write_json({"schema": core.reports.json_csv.SCHEMA, **asdict(found)}, arguments.out)

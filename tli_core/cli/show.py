@@ -1,0 +1,34 @@
+"""Saved measurements, looked at without their models."""
+
+import argparse
+from pathlib import Path
+
+import tli_core as core
+from tli_core.cli.common import print_progress, print_result
+from tli_core.reports.notices import worded
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the subcommand's arguments."""
+    command.add_argument("files", nargs="+", help="saved measurements: files, or names of those that ship")
+    command.add_argument("--out", type=Path, help="write every number as JSON here")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the table of each file, what sets models apart that measured the same pairs, and where each is from."""
+    saved = [_read(name) for name in arguments.files]
+    results = [(core.reports.saved.label_of(of.result.provenance), of.result) for of in saved]
+    print_result(core.reports.tables.format_table(core.reports.tables.compared_rows(results)))
+    for label, result in results[1:]:
+        print_result(core.reports.across_models.models_sentence(results[0], (label, result)))
+    for of in saved:
+        print_result(f"{of.name}: {core.reports.html.provenance_line(of.result.provenance)}; sha256 {of.sha256}")
+        for warning in of.result.warnings:
+            print_progress(f"Note on {of.name}: {worded(warning)}")
+    if arguments.out:
+        core.reports.json_csv.write_json(core.reports.json_csv.measurements_json(results), arguments.out)
+
+
+def _read(name: str) -> "core.reports.saved.SavedMeasurement":
+    path = Path(name)
+    return core.reports.saved.read_measurement(path) if path.is_file() else core.reports.saved.read_shipped(name)

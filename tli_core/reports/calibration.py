@@ -1,0 +1,71 @@
+"""A calibration in words: the table of readouts and views, and which of them can be believed."""
+
+from pathlib import Path
+
+from tli_core.encoding.lens import VIEWS
+from tli_core.encoding.readouts import READOUTS
+from tli_core.i18n import translate
+from tli_core.measures.calibration import ASKED_ABOUT, MUST_NOT, Calibration, LensReading
+from tli_core.models.layers import layer_words
+
+
+def calibration_rows(found: Calibration) -> list[tuple[str, ...]]:
+    """A calibration, one row a readout and view: a heading row first.
+
+    Of the lists that may be found P@1 both ways, at a layer that other pairs picked; of all, at how many layers each is
+    found.
+    """
+    names = list(dict.fromkeys(of.list for of in found.readings))
+    heads = [translate("{list} ({n})", list=translate(name), n=next(of.n for of in found.readings if of.list == name))
+             for name in names]  # fmt: skip
+    rows: list[tuple[str, ...]] = [(translate("read"), translate("view"), *heads)]
+    for readout, view in dict.fromkeys((of.readout, of.view) for of in found.readings):
+        of = found.of(readout, view)
+        cells = (_calibrated(of[name]) if name in of else "–" for name in names)
+        rows.append((translate(READOUTS[readout].label), translate(VIEWS[view]), *cells))
+    return rows
+
+
+def _calibrated(of: LensReading) -> str:
+    layers = translate("{found} of {layers} layers", found=of.found, layers=of.layers)
+    if of.list in MUST_NOT:
+        return layers
+    there, back = of.p_at_1
+    return f"{there:.2f}, {back:.2f} ({layer_words(of.layer_name)}); {layers}"
+
+
+def calibration_sentence(found: Calibration) -> str:
+    """Which readouts of a model can be believed, and what they say of the list in question."""
+    if not found.usable:
+        return translate(
+            "No readout finds the pairs that {model} surely knows: it is unreadable by this lens. That says nothing of "
+            "the other pairs, least of all that they are not aligned.",
+            model=Path(found.model).name,
+        )
+    of_lists = [found.of(*lens) for lens in found.usable]
+    ways = [of[ASKED_ABOUT] for of in of_lists if ASKED_ABOUT in of]
+    aligned = sum(of.found > 0 for of in ways)
+    best = max(ways, key=lambda of: sum(of.p_at_1), default=None)
+    told = translate(
+        "{usable} ways of reading find what {model} surely knows and nothing of what it cannot; the best is {how}.",
+        usable=len(found.usable),
+        model=Path(found.model).name,
+        how=_how(*found.usable[0]),
+    )
+    if best is None:
+        return told
+    return f"{told} " + translate(
+        "Of the {n} pairs asked about, {aligned} of these {ways} find more than spelling, length and chance; the best, "
+        "{how}, has P@1 {there:.2f} and {back:.2f} at {layer}, on pairs that did not pick that layer.",
+        n=best.n,
+        aligned=aligned,
+        ways=len(ways),
+        how=_how(best.readout, best.view),
+        there=best.p_at_1[0],
+        back=best.p_at_1[1],
+        layer=layer_words(best.layer_name),
+    )
+
+
+def _how(readout: str, view: str) -> str:
+    return f"{translate(READOUTS[readout].label)}, {translate(VIEWS[view])}"
