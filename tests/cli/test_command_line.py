@@ -19,6 +19,38 @@ def lists(tmp_path, pairs):
     return train, control
 
 
+def test_several_models_are_measured_beside_each_other_kept_and_shown(tiny_folder, tmp_path, capsys):
+    asked = ["--model", str(tiny_folder), "--model", str(tiny_folder), "--save", str(tmp_path), "--seed", "0"]
+    assert main(["measure", *asked]) == 0
+    told = capsys.readouterr().out
+    assert "tiny beside tiny, each at its output" in told and "no clear change" in told
+    (kept,) = tmp_path.glob("*.safetensors")
+    assert kept.name == "tiny-sw-en-control-spaced-raw.safetensors"
+    assert main(["show", str(kept), "--out", str(tmp_path / "shown.json")]) == 0
+    assert "no adapter, read spaced (raw), n = 150" in capsys.readouterr().out
+    assert json.loads((tmp_path / "shown.json").read_text())["results"]["tiny"]["n_pairs"] == 150
+    kept.write_bytes(kept.read_bytes()[:-1] + b"x")
+    assert main(["show", str(kept)]) == 2 and "was altered" in capsys.readouterr().err
+
+
+def test_sentences_are_read_as_mexa_reads_them(tiny_folder, capsys):
+    assert main(["measure", "--model", str(tiny_folder), "--sentences"]) == 0
+    told = capsys.readouterr().out
+    assert "100 pairs, pool 100" in told and "read weighted" in told and "MEXA 0." in told
+
+
+def test_known_bases_are_told_with_their_traps(capsys):
+    assert main(["bases", "--language", "ha"]) == 0
+    told = capsys.readouterr().out
+    assert "lugha-llama (Lugha-Llama/Lugha-Llama-8B-wura)" in told and "Mind:" in told and "lugha-mini" not in told
+    assert main(["bases", "--language", "xx"]) == 2
+
+
+def test_languages_without_a_list_say_what_to_give(tiny_folder, capsys):
+    assert main(["measure", "--model", str(tiny_folder), "--languages", "de-nl"]) == 2
+    assert "No word list of German and Dutch ships: give a file with pairs of your own." in capsys.readouterr().err
+
+
 def test_measure_writes_a_table_and_json(tiny_folder, lists, tmp_path, capsys):
     out = tmp_path / "r.json"
     assert main(["measure", "--model", str(tiny_folder), "--pairs", str(lists[0]), "--out", str(out)]) == 0

@@ -3,7 +3,7 @@
 import pytest
 
 from tli_core.lists.language_pair import DEFAULT, language, language_pair, language_pairs
-from tli_core.lists.lexicon import SPLITS, lexicon, shipped
+from tli_core.lists.lexicon import SPLITS, lexicon, shipped, shipped_sentences
 from tli_core.lists.lint import lint
 from tli_core.lists.pairs import normalise
 
@@ -49,6 +49,13 @@ def test_its_held_out_list_is_long_enough_and_has_nothing_to_mend(key):
     assert len(control) >= 100 and len(lexicon(key)) >= (130 if key == SYNONYMS else 150)
     # The rules on spelling and swapped sides know Swahili words only.
     assert {finding.kind for finding in lint(control)} <= {"same spelling", "spelling", "swapped sides"}
+
+
+def test_the_sentences_that_ship_are_a_hundred_pairs_and_none_is_of_those_for_perplexity():
+    pair, sentences = language_pair(), shipped_sentences()
+    assert len({pair[0] for pair in sentences}) == len({pair[1] for pair in sentences}) == 100
+    assert not {text for pair in sentences for text in pair[:2]} & {*pair.source.sentences, *pair.target.sentences}
+    assert not shipped_sentences("fr-en")
 
 
 def test_any_two_languages_can_be_named():

@@ -49,6 +49,13 @@ def test_a_model_that_finds_nothing_is_unreadable_and_not_called_unaligned():
     assert "not aligned" in said and "says nothing of the other pairs" in said
 
 
+def test_a_list_that_the_model_may_not_know_is_said_to_be_so():
+    source, target = shared_pairs()
+    source[:30], target[:30] = unit(30, HIDDEN, seed=3), unit(30, HIDDEN, seed=4)
+    found = calibrate(planted(source, target), (HALF[0], "sw-en"), (HALF[1], "sw-en"))
+    assert not found.usable and "planted may not know these" in calibration_sentence(found)
+
+
 def test_wrong_lists_hold_no_right_pair_and_lures_look_alike():
     pairs = (*shipped("control"), WordPair("maji", "liquid", ("water",)))
     made = wrong_lists(pairs, seed=0)

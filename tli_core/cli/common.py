@@ -70,13 +70,15 @@ def add_languages(command: argparse.ArgumentParser) -> None:
 def add_lens(command: argparse.ArgumentParser) -> None:
     """The arguments that choose how words become vectors."""
     add_languages(command)
-    command.add_argument("--readout", choices=READOUTS, default=DEFAULT_READOUT, help="how a word becomes a vector")
+    command.add_argument(
+        "--readout", choices=READOUTS, help=f"how a word becomes a vector ({DEFAULT_READOUT} by default)"
+    )
     command.add_argument("--view", choices=VIEWS, default="raw", help="what is taken away of the vectors before")
 
 
 def lens(arguments: argparse.Namespace) -> Lens:
     """The lens that was asked for."""
-    return Lens(arguments.languages, arguments.readout, arguments.view)
+    return Lens(arguments.languages, arguments.readout or DEFAULT_READOUT, arguments.view)
 
 
 def layer_argument(text: str) -> int | str:

@@ -18,6 +18,7 @@ from tli_core.cli.common import (
     seed_argument,
 )
 from tli_core.lists.formats import PairList
+from tli_core.lists.lexicon import shipped_sentences
 from tli_core.reports.notices import worded
 
 
@@ -26,6 +27,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_model(command, several=True)
     add_adapter(command, required=False)
     command.add_argument("--pairs", type=Path, help="a list of pairs; without it, the shipped control list")
+    command.add_argument(
+        "--sentences",
+        action="store_true",
+        help="the shipped pairs of sentences instead, weighted by position as in MEXA",
+    )
     add_lens(command)
     command.add_argument("--seed", type=seed_argument, default=0)
     command.add_argument("--out", type=Path, help="write every number as JSON here")
@@ -36,7 +42,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure each model, one in memory at a time; print the tables, and write and keep what was asked for."""
-    pairs = read_list(arguments.pairs, "control", arguments.languages)
+    pairs = _asked_for(arguments)
     models = arguments.model or ["lugha-mini"]
     if arguments.adapter and len(models) > 1:
         raise ValueError("An adapter is for one model: give one --model with --adapter.")
@@ -56,8 +62,10 @@ def run(arguments: argparse.Namespace) -> None:
         of = f"{label}: " if len(results) > 1 else ""
         print_result(
             f"{of}{len(pairs)} pairs, pool {result.pool_size}, chance {result.chance:.4f}; "
-            f"read {arguments.readout}, view {arguments.view}"
+            f"read {result.provenance.readout}, view {arguments.view}"
         )
+        if arguments.sentences:
+            print_result(of + core.reports.messages.mexa_sentence(result))
         print_result(core.reports.messages.tokens_sentence(result))
     if arguments.out and core.distributed.is_main():
         if len(results) == 1:
@@ -66,6 +74,18 @@ def run(arguments: argparse.Namespace) -> None:
         else:
             report = core.reports.json_csv.measurements_json(results, pairs.warnings)
         core.reports.json_csv.write_json(report, arguments.out)
+
+
+def _asked_for(arguments: argparse.Namespace) -> PairList:
+    """The list that was asked for; sentences are read as MEXA reads them, unless another readout was given."""
+    if not arguments.sentences:
+        return read_list(arguments.pairs, "control", arguments.languages)
+    if arguments.pairs:
+        raise ValueError("--sentences stands for a list: leave --pairs out, or give it with --readout weighted.")
+    arguments.readout = arguments.readout or "weighted"
+    if not (sentences := shipped_sentences(arguments.languages)):
+        raise ValueError(f"No sentences of {arguments.languages} ship: give --pairs, with --readout weighted.")
+    return PairList(sentences)
 
 
 def _measured(arguments: argparse.Namespace, model: str, pairs: PairList) -> core.LayerAlignment:
@@ -89,7 +109,7 @@ def _measured(arguments: argparse.Namespace, model: str, pairs: PairList) -> cor
 
 def _keep(arguments: argparse.Namespace, result: core.LayerAlignment) -> None:
     """Write a measurement into the folder that was asked for."""
-    of = arguments.pairs.stem if arguments.pairs else "control"
+    of = arguments.pairs.stem if arguments.pairs else "sentences" if arguments.sentences else "control"
     where = result.provenance
     parts = (Path(where.model).name, where.adapter, where.languages, of, where.readout, where.view)
     name = core.models.adapter_sources.folder_name("-".join(filter(None, parts)))

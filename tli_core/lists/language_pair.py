@@ -72,7 +72,7 @@ class LanguagePair:
 
     asks: prompts that ask what a {word} of either language means; read out is the last token.
     translations: the prompts that ask for a translation, to_target first. probes: the published kinds of question.
-    lexicon: the file of its word list, None where none ships.
+    lexicon: the file of its word list, sentences: that of its pairs of sentences; None where none ships.
     """
 
     key: str
@@ -82,6 +82,7 @@ class LanguagePair:
     translations: tuple[Template, Template]
     probes: tuple[Template, ...]
     lexicon: Path | None
+    sentences: Path | None
     page: PageTexts
 
     @property
@@ -135,7 +136,7 @@ def language_pair(key: str = DEFAULT) -> LanguagePair:
     }
     prompts = read.get("prompts", {})
     shows = "a translation in the format the bundled model was trained on"
-    lexicon = FOLDER / key / "lexicon.csv"
+    lexicon, sentences = FOLDER / key / "lexicon.csv", FOLDER / key / "sentences.csv"
     return LanguagePair(
         key=key,
         source=source,
@@ -147,6 +148,7 @@ def language_pair(key: str = DEFAULT) -> LanguagePair:
         ),
         probes=tuple(Template(**probe) for probe in read.get("probes", ())),
         lexicon=lexicon if lexicon.is_file() else None,
+        sentences=sentences if sentences.is_file() else None,
         page=PageTexts(**read.get("page", {})),
     )
 

@@ -45,3 +45,13 @@ def shipped(split: str, pair: str = DEFAULT) -> tuple[WordPair, ...]:
         text = N_("There is no split {split!r}: choose one of {choices}.")
         raise ValueError(translate(text, split=split, choices=", ".join(SPLITS)))
     return tuple(entry.pair for entry in lexicon(pair) if entry.split == split)
+
+
+@cache
+def shipped_sentences(pair: str = DEFAULT) -> tuple[WordPair, ...]:
+    """The pairs of sentences that ship with two languages, written for this project; empty where there are none."""
+    path = language_pair(pair).sentences
+    if path is None:
+        return ()
+    with path.open(encoding="utf-8", newline="") as file:
+        return tuple(WordPair(row["source"], row["target"]) for row in csv.DictReader(file))

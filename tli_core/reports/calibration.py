@@ -36,6 +36,14 @@ def _calibrated(of: LensReading) -> str:
 
 def calibration_sentence(found: Calibration) -> str:
     """Which readouts of a model can be believed, and what they say of the list in question."""
+    asked = {(of.readout, of.view) for of in found.readings if of.list == ASKED_ABOUT and of.found}
+    if not found.usable and asked:
+        return translate(
+            "{ways} ways of reading find the pairs asked about, and none finds those that must be found: {model} may "
+            "not know these. Give pairs that it surely knows, to tell a blind readout from an unknown word.",
+            ways=len(asked),
+            model=Path(found.model).name,
+        )
     if not found.usable:
         return translate(
             "No readout finds the pairs that {model} surely knows: it is unreadable by this lens. That says nothing of "

@@ -115,6 +115,14 @@ def tokens_sentence(result: LayerAlignment) -> str:
     )
 
 
+def mexa_sentence(result: LayerAlignment) -> str:
+    """MEXA over the layers, as its authors sum it up: its mean, and the highest."""
+    scores = result.scores["mexa"].mean(axis=1)  # (layers,)
+    layer, highest = layer_words(result.names[int(scores.argmax())]), scores.max()
+    text = N_("MEXA {mean:.2f} on average over the layers, {highest:.2f} at most, at {layer}.")
+    return translate(text, mean=scores.mean(), highest=highest, layer=layer)
+
+
 def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) -> str:
     """What an adapter changed at the output for the pairs on the page, wrong pairs and ranks beside it."""
     output = len(before.names) - 1
