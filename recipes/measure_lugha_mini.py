@@ -1,4 +1,4 @@
-"""Measure lugha-mini and its three bundled adapters, print the table, and write it into the model card.
+"""Measure lugha-mini and its bundled adapters, print the table, and write it into the model card.
 
 The adapters' own cards are written anew, too.
 
@@ -14,22 +14,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch.nn.functional import normalize
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from recipes.corpus import read_sentences, read_words
 from recipes.train_lugha_mini import dev_losses
-from tli_core.encoding.pooled_states import layer_states
-from tli_core.encoding.pooling import EncodedWord
-from tli_core.encoding.tokens import encode
+from tli_core.encoding.lens import Lens
+from tli_core.encoding.readouts import IN_CONTEXT
 from tli_core.lists.formats import MAX_WORD_LENGTH
 from tli_core.lists.lexicon import lexicon, shipped
-from tli_core.lists.pairs import WordPair, normalise, translation_table
+from tli_core.lists.pairs import WordPair, normalise
 from tli_core.measures.before_after import Evaluation, evaluate, evaluate_lists
 from tli_core.measures.effects import effects_by_knowledge
 from tli_core.measures.generation import word_translation
-from tli_core.measures.retrieval import best_rank
 from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement
 from tli_core.models.registry import KNOWN_MODELS, find_adapter
@@ -59,7 +56,7 @@ def rows(data: Path, device: str) -> list[tuple[str, str, str]]:
         ("the same on words that no training saw", f"{unseen.mean:.3f}", "–"),
     ]
     runs, others = {}, []
-    for name in ("corrected", "shuffled", "published"):
+    for name in ("corrected", "gentle", "shuffled", "published"):
         adapter = loaded.add_adapter(find_adapter(f"mini-{name}")).key
         runs[name] = {layer: evaluate(loaded, "control", control, adapter, layer) for layer in ("output", 2)}
         reserved = evaluate(loaded, "reserved", shipped("reserved"), adapter)
@@ -123,32 +120,17 @@ def elsewhere(loaded: LoadedModel, data: Path) -> list[tuple[str, str, str]]:
             label = f"{part.n} of {len(words)} words outside the lexicon that the base {what}, mini-corrected"
             table.append((label, figure, "as measured"))
     control = shipped("control")
-    framed = [f"{in_frames(loaded, control, key):.3f}" for key in (None, adapter)]
-    label = f"P@1 to English of the {len(control)} control words at the end of a sentence, mini-corrected"
-    table.append((label, " → ".join(framed), "as measured"))
+    for name in ("mini-corrected", "mini-gentle"):
+        key = loaded.add_adapter(find_adapter(name)).key
+        framed = evaluate(loaded, "control", control, key, lens=Lens(readout=IN_CONTEXT))
+        figure = f"{_p_at_1(framed, 'before'):.3f} → {_p_at_1(framed, 'after'):.3f}: {framed.change.verdict}"
+        table.append(
+            (f"P@1 to English of the {len(control)} control words in sentences, {name}", figure, "as measured")
+        )
     read = evaluate(loaded, "sentences", sentences, adapter)
     figure = f"P@1 {_p_at_1(read, 'before'):.3f} → {_p_at_1(read, 'after'):.3f}: {read.change.verdict}"
     table.append((f"{len(sentences)} dev sentences, to English, mini-corrected", figure, "as measured"))
     return table
-
-
-FRAMES = ("Watu wanasema neno", "People say the word")
-"""Beginnings of a sentence that any word may follow."""
-
-
-@torch.inference_mode()
-def in_frames(loaded: LoadedModel, pairs: Sequence[WordPair], adapter: str | None) -> float:
-    """P@1 from source to target at the output, of words that follow FRAMES, each the mean over its own tokens only."""
-    with loaded.using(adapter) as model:
-        sides = []
-        for frame, words in zip(FRAMES, zip(*(pair[:2] for pair in pairs), strict=True), strict=True):
-            (alone,) = encode(loaded.tokenizer, [frame])
-            framed = encode(loaded.tokenizer, [f"{frame} {word}" for word in words])
-            before = (True,) * len(alone.ids)
-            encoded = [EncodedWord(item.ids, before + item.special[len(before) :]) for item in framed]
-            sides.append(normalize(layer_states(model, encoded, loaded.blocks, "words"), dim=-1))  # (n, d)
-    cosines = (sides[0] @ sides[1].T).cpu().numpy()  # (n, n)
-    return float((best_rank(cosines, translation_table(pairs, [pair.target for pair in pairs])) == 1).mean())
 
 
 def spread(pairs: Sequence[WordPair], count: int = 400) -> tuple[WordPair, ...]:
@@ -163,7 +145,7 @@ def _p_at_1(item: Evaluation, when: str) -> float:
 def write_adapter_cards(device: str) -> None:
     """Write the cards of the bundled adapters anew, with what today's code says of them."""
     loaded = load_model("lugha-mini", Placement(device))
-    for name in ("corrected", "published", "shuffled"):
+    for name in ("corrected", "gentle", "published", "shuffled"):
         folder = find_adapter(f"mini-{name}")
         adapter = loaded.add_adapter(folder).key
         record = loaded.adapters[adapter].record

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tli_core._lazy import submodules
 
 if TYPE_CHECKING:
+    from tli_core.encoding.lens import Lens
     from tli_core.lists.formats import parse_pairs, read_pairs
     from tli_core.lists.lexicon import shipped
     from tli_core.lists.pairs import WordPair
@@ -29,6 +30,7 @@ __all__ = [
     "MEASURES",
     "PRESETS",
     "LayerAlignment",
+    "Lens",
     "LoadedModel",
     "TrainedAdapter",
     "TrainingConfig",
@@ -49,6 +51,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "encoding.lens": ("Lens",),
     "lists.formats": ("parse_pairs", "read_pairs"),
     "lists.lexicon": ("shipped",),
     "lists.pairs": ("WordPair",),
