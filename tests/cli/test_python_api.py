@@ -10,7 +10,7 @@ PAGE = (ROOT / "docs" / "python-api.md").read_text(encoding="utf-8")
 
 def test_the_examples_run_one_after_the_other(capsys):
     examples = re.findall(r"```python\n(.*?)```", PAGE, re.S)
-    assert len(examples) == 3
+    assert len(examples) == 4
     known: dict = {}
     for example in examples:
         exec(compile(example, "docs/python-api.md", "exec"), known)

@@ -81,7 +81,7 @@ def test_weights_by_position_are_those_of_mexa():
 
 
 def test_what_is_not_there_is_refused_by_name(tiny):
-    with pytest.raises(ValueError, match="no readout 'pooled': choose one of words, spaced, asked"):
+    with pytest.raises(ValueError, match="no readout 'pooled': choose one of spaced, words, asked"):
         Lens(readout="pooled")
     with pytest.raises(ValueError, match="no view 'white': choose one of raw, centred"):
         Lens(view="white")

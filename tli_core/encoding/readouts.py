@@ -29,13 +29,15 @@ DEFAULT_READOUT, IN_CONTEXT = "spaced", "in_context"
 READOUTS = {
     readout.key: readout
     for readout in (
-        Readout("words", N_("word alone"), N_("The mean of the word's tokens, without BOS."), ALONE, "words"),
         Readout(
             "spaced",
             N_("after a space"),
-            N_("The same, with the space in front that running text has."),
+            N_("The mean of the word's tokens, without BOS, with the space in front that running text has."),
             SPACED,
             "words",
+        ),
+        Readout(
+            "words", N_("word alone"), N_("The same without that space: a form that text hardly has."), ALONE, "words"
         ),
         Readout(
             "asked",
