@@ -21,7 +21,7 @@ def mini():
 @pytest.mark.parametrize("method", PROJECTIONS)
 def test_every_method_places_both_models_in_one_plane(method, mini):
     corrected = mini.add_adapter(find_adapter("mini-corrected")).key
-    pairs = shipped("control")[: 12 if method == "UMAP" else 40]
+    pairs = shipped("control")[: 6 if method == "UMAP" else 20]
     result = project(mini, pairs, [None, corrected], method=method)
     again = project(mini, pairs, [None, corrected], method=method)
     assert result.points.shape == (2, len(pairs), 2, 2) and np.isfinite(result.points).all()
