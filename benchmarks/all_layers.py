@@ -10,12 +10,14 @@ import platform
 import statistics
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tli_core.encoding.lens import Lens
 from tli_core.encoding.pair_states import embed_pairs
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
@@ -63,7 +65,11 @@ def main() -> None:
     began = time.perf_counter()
     theirs = published(loaded, few)
     slow = (time.perf_counter() - began) / len(few) * len(pairs)
-    ours = align(embed_pairs(loaded, few, None, "words"), reference, loaded.provenance(None, "words", len(few), 0))
+    ours = align(
+        embed_pairs(loaded, few, None, "words"),
+        reference,
+        loaded.provenance(None, len(few), 0, **asdict(Lens(readout="words"))),
+    )
     apart = float((theirs - torch.from_numpy(ours.matched)).abs().max())
     assert apart < 1e-4, f"The two ways differ by {apart}."
     forward, measure = statistics.median(passes), statistics.median(measures)

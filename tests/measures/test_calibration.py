@@ -65,6 +65,9 @@ def test_wrong_lists_hold_no_right_pair_and_lures_look_alike():
     assert sorted(pair.source for pair in made[SHUFFLED]) == sorted(pair.source for pair in pairs)
     # Many lures look alike, more than right pairs do by chance.
     assert np.mean(look_alikes(made[LOOK_ALIKE])) > 3 * np.mean(look_alikes(pairs))
+    twice = (WordPair("maji", "water"), WordPair("majimaji", "water"), WordPair("moto", "fire"))
+    assert all(pair.target == "fire" or pair.source == "moto" for pair in wrong_lists(twice, seed=0)[SHUFFLED])
+    assert wrong_lists(twice[2:], seed=0)[LOOK_ALIKE] == ()
     words = [word for pair in made[LETTERS] for word in pair[:2]]
     assert len(set(words)) == 2 * len(pairs)
     assert wrong_lists(pairs, seed=0) == made

@@ -70,7 +70,7 @@ def test_dropout_is_drawn_anew_in_every_replay(pairs):
     config = replace(PRESETS["published"], learning_rate=1e-9, dropout=0.5)
     loaded = LoadedModel(tiny_llama().to("cuda"), character_tokenizer(), "tiny", None)
     key = loaded.new_adapter(lora_config(config, 2))
-    ((_, batch),) = TrainingPairs.of(loaded, pairs, config).ready([(1, range(8))], "words", loaded.device)
+    ((_, batch),) = TrainingPairs.of(loaded, pairs, config).ready([(1, range(8))], loaded.device)
     with loaded.using(key) as model:
         for name, parameter in model.named_parameters():
             if f".{key}." in name:

@@ -7,11 +7,10 @@ import numpy as np
 
 from tli_core.i18n import N_, translate
 
-POOLINGS = ("words", "all", "last")
-"""`words`: mean over tokens that are not special. `all`: over every token, BOS included. `last`: the last one."""
-
 WEIGHTED = "weighted"
-"""Every token, BOS included, weighted by its position from 1 (Muennighoff 2022, arXiv 2202.08904). For sentences."""
+POOLINGS = ("words", "all", "last", WEIGHTED)
+"""`words`: mean over tokens that are not special. `all`: over every token, BOS included. `last`: the last one.
+`weighted`: every token, BOS included, by its position from 1 (Muennighoff 2022, arXiv 2202.08904), for sentences."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ def pooling_weights(word: EncodedWord, pooling: str) -> np.ndarray:
     Raises:
         ValueError: an unknown pooling.
     """
-    if pooling not in (*POOLINGS, WEIGHTED):
+    if pooling not in POOLINGS:
         text = N_("There is no pooling {pooling!r}: choose one of {choices}.")
         raise ValueError(translate(text, pooling=pooling, choices=", ".join(POOLINGS)))
     counted = np.zeros(len(word.ids), dtype=np.float32)  # (t,)

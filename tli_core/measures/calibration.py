@@ -112,11 +112,11 @@ def wrong_lists(pairs: Sequence[WordPair], seed: int) -> dict[str, tuple[WordPai
     source = list(dict.fromkeys(pair.source for pair in pairs))
     target = list(dict.fromkeys(pair.target for pair in pairs))
     order = drawn.sample(pairs, len(pairs))
-    shuffled = tuple(
-        WordPair(pair.source, other.target) for pair, other in zip(order, order[1:] + order[:1], strict=True)
-    )
-    alike = np.array(similarity(tuple(source), tuple(target)))  # (a, b)
     right = {(pair.source, accepted) for pair in pairs for accepted in pair.accepted}
+    turned = (WordPair(pair.source, other.target) for pair, other in zip(order, order[1:] + order[:1], strict=True))
+    # In a list that names a word twice another pair's translation may be right.
+    shuffled = tuple(pair for pair in turned if (pair.source, pair.target) not in right)
+    alike = np.array(similarity(tuple(source), tuple(target)))  # (a, b)
     for i, word in enumerate(source):
         for j, other in enumerate(target):
             if (word, other) in right:
@@ -124,6 +124,8 @@ def wrong_lists(pairs: Sequence[WordPair], seed: int) -> dict[str, tuple[WordPai
     lured = []
     for _ in range(min(alike.shape)):
         i, j = np.unravel_index(alike.argmax(), alike.shape)
+        if alike[i, j] < 0:
+            break  # only right pairs are left
         lured.append(WordPair(source[i], target[j]))
         alike[i], alike[:, j] = -2, -2
     return {SHUFFLED: shuffled, LOOK_ALIKE: tuple(lured), LETTERS: _letters(len(pairs), drawn)}

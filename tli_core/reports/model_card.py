@@ -29,7 +29,8 @@ LLAMA_NOTICE = (
 
 def needs_llama_name(base: str) -> bool:
     """Whether the licence of a base asks that what is made with it has Llama at the beginning of its name."""
-    return _licence(base) == "llama3.1"
+    known = known_base(base)
+    return known is not None and "llama3.1" in (known.licence, _licence(known.parent))
 
 
 def _licence(base: str) -> str | None:
