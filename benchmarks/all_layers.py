@@ -26,6 +26,7 @@ from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.reports.tables import format_table
 
 ROUNDS = 5
+ALONE = asdict(Lens(readout="words"))
 
 
 @torch.inference_mode()
@@ -58,7 +59,7 @@ def main() -> None:
         began = time.perf_counter()
         states = embed_pairs(loaded, pairs, None, "words")
         embedded = time.perf_counter()
-        align(states, reference, loaded.provenance(None, "words", len(pairs), 0))
+        align(states, reference, loaded.provenance(None, len(pairs), 0, **ALONE))
         passes.append(embedded - began)
         measures.append(time.perf_counter() - embedded)
     few = pairs[: arguments.published]
@@ -68,7 +69,7 @@ def main() -> None:
     ours = align(
         embed_pairs(loaded, few, None, "words"),
         reference,
-        loaded.provenance(None, len(few), 0, **asdict(Lens(readout="words"))),
+        loaded.provenance(None, len(few), 0, **ALONE),
     )
     apart = float((theirs - torch.from_numpy(ours.matched)).abs().max())
     assert apart < 1e-4, f"The two ways differ by {apart}."
