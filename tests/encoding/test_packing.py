@@ -96,13 +96,20 @@ def test_within_a_row_words_have_places_in_the_order_of_the_list():
     torch.testing.assert_close(pack.pool(hidden, pack.weights), by_slot)
 
 
-def test_without_bos_or_with_different_beginnings_nothing_is_shared():
+def test_without_bos_nothing_is_shared():
     (bare,) = packs(words(2, 3, bos=0))
     assert bare.positions[0, :5].tolist() == [0, 1, 2, 0, 1] and not bare.mask[0, 3, 0]
-    first, second = words(2, 2)
-    other = EncodedWord((1, *second.ids[1:]), second.special)
-    (mixed,) = packs([first, other])
-    assert mixed.positions[0, :6].tolist() == [0, 1, 2, 0, 1, 2] and not mixed.prefix_weights.any()
+
+
+def test_words_of_one_sentence_share_its_beginning():
+    """Two languages' sentences begin otherwise; the last word of the first swallowed a token of its own."""
+    one = [EncodedWord((0, 7, 8, 9, i), (True,) * 4 + (False,)) for i in (20, 21)]
+    swallowed = EncodedWord((0, 7, 8, 22), (True,) * 3 + (False,))
+    other = [EncodedWord((0, 3, i), (True,) * 2 + (False,)) for i in (23, 24, 25)]
+    first, second = packs([*one, swallowed, *other])
+    assert first.positions[0, :8].tolist() == [0, 1, 2, 3, 4, 3, 4, 3] and len(first.slots) == 3
+    assert second.ids[0, :5].tolist() == [0, 3, 23, 24, 25] and len(second.slots) == 3
+    assert len(packs(one)) == 1 and len(packs(words(2, 3, 1))) == 1
 
 
 def test_weights_of_every_word_sum_to_one(tiny):

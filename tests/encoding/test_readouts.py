@@ -30,7 +30,8 @@ def test_in_a_sentence_the_words_tokens_are_its_own_wherever_it_stands(word):
     for text in texts_of(of, language_pair().target, language_pair()):
         (found,) = encode_in(tokenizer, [word], of, text)
         assert own_text(tokenizer, found) == word and found.special[0]
-        assert tokenizer.decode(found.ids, skip_special_tokens=True) == text.replace("{word}", word, 1)
+        # What stands behind the word changes nothing in a causal model, and is left out.
+        assert tokenizer.decode(found.ids, skip_special_tokens=True) == text.partition("{word}")[0] + word
 
 
 def test_a_word_in_a_sentence_is_what_the_whole_model_makes_of_it_there(tiny):

@@ -6,7 +6,7 @@ A mask lets each word attend to BOS and itself only, and positions restart at ev
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain, pairwise, takewhile
 
 import numpy as np
 import torch
@@ -107,6 +107,33 @@ def pack_words(
         weights: each word's pooling weights, one a token of it.
         max_tokens: about how many tokens a pack has at most.
     """
+    for begin, end in _stretches(words):
+        yield from _pack_stretch(words[begin:end], weights[begin:end], max_tokens, row_tokens)
+
+
+def _stretches(words: Sequence[EncodedWord]) -> Iterator[tuple[int, int]]:
+    """Neighbours that begin with more tokens alike than all do, as one language's words in a sentence: (begin, end)."""
+    least = _shared_prefix(words)
+    begin, common = 0, _before(words[0])
+    for i, word in enumerate(words):
+        before = _before(word)
+        shared = sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(common, before)))
+        if shared == least < len(common):
+            yield begin, i
+            begin, common = i, before
+        else:
+            common = common[:shared]
+    yield begin, len(words)
+
+
+def _before(word: EncodedWord) -> tuple[int, ...]:
+    """The special tokens that a word begins with."""
+    return word.ids[: word.special.index(False)]
+
+
+def _pack_stretch(
+    words: Sequence[EncodedWord], weights: Sequence[np.ndarray], max_tokens: int, row_tokens: int
+) -> Iterator[Pack]:
     shared, own, capacity = _measure(words, row_tokens)
     room = max(1, max_tokens // capacity) * (capacity - shared)
     stretch = np.maximum(own.cumsum() - 1, 0) // max(1, room)  # which pack each word goes to
@@ -222,7 +249,7 @@ def _counted(row: np.ndarray) -> np.ndarray:
 def _shared_prefix(words: Sequence[EncodedWord]) -> int:
     """How many special tokens all words begin with alike: one for BOS, none where the tokenizer adds none."""
     first = words[0]
-    count = next(i for i, special in enumerate(first.special) if not special)
+    count = len(_before(first))
     while any(word.ids[:count] != first.ids[:count] or not all(word.special[:count]) for word in words):
         count -= 1
     return count

@@ -7,7 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from tli_core.encoding.pooling import EncodedWord
-from tli_core.encoding.readouts import ALONE, SPACED, Readout
+from tli_core.encoding.readouts import ALONE, FRAMED, SPACED, Readout
 from tli_core.i18n import N_, translate
 from tli_core.models.tokenizer import prefix_of
 
@@ -66,7 +66,15 @@ def encode_in(
         space = text_space(tokenizer)
         return encode(tokenizer, [space + word for word in words])
     before, _, after = text.partition("{word}")
-    return encode_within(tokenizer, words, before, after)
+    encoded = encode_within(tokenizer, words, before, after)
+    # No token sees those after it, so what stands behind a word changes nothing there; it is only told apart by it.
+    return [_upto_own(word) for word in encoded] if readout.text == FRAMED else encoded
+
+
+def _upto_own(word: EncodedWord) -> EncodedWord:
+    """A word's tokens and those before them."""
+    end = len(word.ids) - word.special[::-1].index(False)
+    return EncodedWord(word.ids[:end], word.special[:end])
 
 
 def _with_prefix(
