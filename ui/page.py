@@ -15,13 +15,13 @@ from ui.server.hosting import COPY_NOTE, Hosting
 from ui.server.jobs import Jobs
 from ui.server.request_guard import RequestGuard
 from ui.server.visitors import Models
-from ui.tabs import adapters, alignment, answers, evaluate, fine_tune, saved, space, word_lists
+from ui.tabs import adapters, alignment, answers, calibration, evaluate, fine_tune, saved, space, word_lists
 from ui.widgets import guide, mobile
 from ui.widgets.adapter_pickers import AdapterPickers
 from ui.widgets.model_bar import ModelBar
 from ui.widgets.page_opening import PageOpening
 
-TABS = (alignment, fine_tune, evaluate, space, answers, adapters, word_lists, saved)
+TABS = (alignment, fine_tune, evaluate, space, answers, adapters, word_lists, calibration, saved)
 """Each is a module with ID, LABEL and build(context); the first one's drawing is what a page opens with."""
 
 TITLE = "Lugha Lens"

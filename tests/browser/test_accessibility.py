@@ -25,7 +25,7 @@ from tli_core.models.registry import ROOT
 )
 def test_every_tab_fits_the_screen_and_has_no_barrier(page: Page, request: pytest.FixtureRequest):
     page.get_by_text("How to read this, in two minutes").click()
-    for tab in ("Word lists", "Adapters", "Answers", "Space", "Evaluate", "Fine-tune", "Alignment"):
+    for tab in ("Calibration", "Word lists", "Adapters", "Answers", "Space", "Evaluate", "Fine-tune", "Alignment"):
         open_tab(page, tab)
         keep_picture(page, f"{request.node.name}-{tab}")
         check_barriers(page, tab, THEMES if page.viewport_size["width"] > 1000 else THEMES[1:])

@@ -77,18 +77,9 @@ def test_bos_averaged_in_is_warned_about(page: Page):
     check_results(page, "heat map")
 
 
-def test_other_languages_bring_their_pairs_and_every_readout_and_view(page: Page):
-    choose(page, "#languages", "French – English")
-    expect(page.locator("#pairs label").first).to_contain_text("French, English: one pair a line")
-    expect(page.locator("#pair-table")).to_contain_text("douche")
-    expect(page.locator("#tokens")).to_contain_text("Tokens of a word: French")
-    page.get_by_label("in a sentence").check()
-    page.get_by_label("centred").check()
-    expect(page.locator("#pair-table")).to_contain_text("in a sentence, centred · 10 pairs")
-
-
-def test_saved_measurements_are_shown_without_their_models(page: Page, tmp_path: Path):
-    page.get_by_role("tab", name="Saved measurements").click()
+def test_saved_measurements_are_shown_without_their_models(shared_page: Page, tmp_path: Path):
+    page = shared_page
+    open_tab(page, "Saved measurements")
     page.get_by_label("lugha-mini-sw-en-control-spaced-raw", exact=True).check()
     expect(page.locator("#saved-reading")).to_contain_text("These 150 pairs rank best")
     expect(page.locator("#saved-origin")).to_contain_text("lugha-mini")
@@ -188,6 +179,19 @@ def test_the_space_and_a_words_neighbours(shared_page: Page):
     expect(page.locator("#neighbours")).to_contain_text("maji ✓")
 
 
+def test_a_calibration_of_too_few_pairs_is_refused_and_its_button_is_there_again(shared_page: Page):
+    page = shared_page
+    open_tab(page, "Alignment")
+    write(page, "#pairs", "maji, water\nsimba, lion")
+    open_tab(page, "Calibration")
+    expect(page.locator("#calibration-known input")).to_have_value("Swahili – English")
+    page.get_by_label("those on the Alignment tab").check()
+    page.click("#calibrate")
+    expect(page.get_by_text("A calibration takes 5 to 300 pairs, and these are 2")).to_be_visible()
+    expect(page.locator("#calibration-told")).to_contain_text("Not finished")
+    expect(page.locator("#calibrate")).to_be_enabled()
+
+
 def test_a_list_is_checked_mended_and_measured(shared_page: Page):
     page = shared_page
     open_tab(page, "Word lists")
@@ -243,7 +247,8 @@ def test_comparing_answers_side_by_side_and_reopening_them_by_their_link(shared_
     check_results(page, "answers")
 
 
-def test_an_adapter_is_brought_from_a_file_used_and_downloaded(page: Page, tmp_path: Path):
+def test_an_adapter_is_brought_from_a_file_used_and_downloaded(shared_page: Page, tmp_path: Path):
+    page = shared_page
     source = ROOT / "adapters" / "mini-published"
     for name, base in (("Mine", "models/lugha-mini"), ("other", "someone/other-base")):
         folder = tmp_path / name
@@ -277,3 +282,15 @@ def test_an_adapter_is_brought_from_a_file_used_and_downloaded(page: Page, tmp_p
     choose(page, "#adapter", "Mine")
     page.click("#measure")
     expect(page.locator("#curve .legendtext").filter(has_text="Mine")).to_have_count(3)
+
+
+def test_other_languages_bring_their_pairs_and_every_readout_and_view(shared_page: Page):
+    page = shared_page
+    open_tab(page, "Alignment")
+    choose(page, "#languages", "French – English")
+    expect(page.locator("#pairs label").first).to_contain_text("French, English: one pair a line")
+    expect(page.locator("#pair-table")).to_contain_text("douche")
+    expect(page.locator("#tokens")).to_contain_text("Tokens of a word: French")
+    page.get_by_label("in a sentence").check()
+    page.get_by_label("centred").check()
+    expect(page.locator("#pair-table")).to_contain_text("in a sentence, centred · 10 pairs")

@@ -12,7 +12,10 @@ from tli_core.lists.formats import format_pairs
 from tli_core.lists.lexicon import shipped
 
 
-def test_fine_tuning_draws_and_gives_an_adapter_to_this_visitor_alone(page: Page, browser: Browser, address: str):
+def test_fine_tuning_draws_and_gives_an_adapter_to_this_visitor_alone(
+    shared_page: Page, browser: Browser, address: str
+):
+    page = shared_page
     start_training(page, "my-first", 6)
     expect(page.locator("#train-status")).to_contain_text("Done: 6 steps", timeout=60_000)
     expect(page.locator("#train-plot .legendtext").filter(has_text="held out: P@1")).to_have_count(1)
@@ -39,7 +42,8 @@ def test_fine_tuning_draws_and_gives_an_adapter_to_this_visitor_alone(page: Page
     context.close()
 
 
-def test_stopping_keeps_what_was_learned(page: Page):
+def test_stopping_keeps_what_was_learned(shared_page: Page):
+    page = shared_page
     start_training(page, "stopped", 200)
     expect(page.locator("#train-status")).to_contain_text("Step ", timeout=60_000)
     # Whose run it is, and from every tab that it goes on.
@@ -211,7 +215,7 @@ def test_the_answers_show_harm_that_cosines_hide(shared_page: Page):
     page.click("#evaluate")
     expect(page.locator("#evaluate-warning")).to_contain_text("also in the trained list", timeout=60_000)
     page.click("#ask")
-    expect(page.locator("#answers-note")).to_contain_text("Translations to English got worse", timeout=60_000)
-    expect(page.locator("#answers-note")).to_contain_text("plain sentences surprise it more")
+    expect(page.locator("#answers-note")).to_contain_text("Two verdicts. Vectors: ", timeout=60_000)
+    expect(page.locator("#answers-note")).to_contain_text("Text: what it writes is harmed: translations to English")
     expect(page.locator("#answers")).to_contain_text("perplexity on plain Swahili")
     expect(page.locator("#probes")).to_contain_text("Swahili to English")

@@ -1,6 +1,7 @@
 """The output's measures against the plain way of computing them, and the health check on models known to be sick."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import torch
 
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
-from tli_core.measures.perplexity import Health, check_health, health_of, perplexity
+from tli_core.measures.perplexity import check_health, health_of, perplexity
 from tli_core.measures.translation import check_outputs, gloss_log_probabilities, probe, rank_glosses
+from tli_core.measures.written import written_change
 from tli_core.models.loaded_model import load_model
 from tli_core.reports.notices import worded
 
@@ -60,6 +62,7 @@ def test_the_bundled_model_translates_and_shuffled_training_shows_as_harm():
     assert base.ranking["to_target"].p_at_1 > 0.9 > 0.5 > harmed.ranking["to_target"].p_at_1
     assert base.greedy.to_target > harmed.greedy.to_target
     assert base.health.source < harmed.health.source and not base.health.noisy
+    assert written_change(base, harmed, np.arange(len(pairs))).verdict == "harmed"
     assert np.mean(base.ranking["to_target"].log_probability) > np.mean(harmed.ranking["to_target"].log_probability)
 
 
@@ -99,4 +102,5 @@ def test_a_random_model_is_noisy_and_the_bundled_one_is_not(tiny):
     assert sick.noisy and "writes noise" in worded(sick.notice)
     well = health_of(load_model("lugha-mini"))
     assert not well.noisy and well.uniform == 8192 and "reads both" in worded(well.notice)
-    assert Health(math.nan, 10, 8192).noisy and Health(30, 9000, 8192).noisy
+    assert not replace(well, source=30.0).noisy
+    assert replace(well, source=math.nan).noisy and replace(well, target=9000.0).noisy

@@ -14,6 +14,7 @@ from tli_core.cli.common import (
     read_list,
     seed_argument,
 )
+from tli_core.models.known_bases import surely_known
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -22,10 +23,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_languages(command)
     command.add_argument("--pairs", type=Path, help="the list in question; without it, the shipped control list")
     command.add_argument(
-        "--known", type=Path, help="pairs that the model surely knows; without it, English words of one meaning"
+        "--known", type=Path, help="pairs that the model surely knows; without it, the shipped ones of its languages"
     )
     command.add_argument(
-        "--known-languages", default="en-en", metavar="CODES", help="the languages of --known, such as fr-en"
+        "--known-languages",
+        metavar="CODES",
+        help="the languages of --known, such as fr-en; without it, what the base is known to know, or en-en: English "
+        "words of one meaning",
     )
     command.add_argument("--seed", type=seed_argument, default=0)
     command.add_argument("--out", type=Path, help="write every number as JSON here")
@@ -34,11 +38,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Read all lists in every way, print the table and what it means, and write JSON where asked."""
     pairs = read_list(arguments.pairs, "control", arguments.languages)
-    known = read_list(arguments.known, "control", arguments.known_languages)
+    languages = arguments.known_languages or surely_known(arguments.model)
+    known = read_list(arguments.known, "control", languages)
     loaded, _ = load(arguments)
     found = core.measures.calibration.calibrate(
         loaded,
-        (known.pairs, arguments.known_languages),
+        (known.pairs, languages),
         (pairs.pairs, arguments.languages),
         arguments.seed,
         lambda doing: print_progress(f"Reading {doing} …"),

@@ -65,6 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
             print(told)
     if report.outputs:
         print(core.reports.tables.format_table(core.reports.tables.output_rows(*report.outputs)))
+        print(core.reports.written.written_sentence(report))
         print(core.reports.messages.knowledge_sentence(report))
     for warning in report.warnings:
         print_progress(f"Note: {worded(warning)}")

@@ -117,7 +117,7 @@ def _stretches(words: Sequence[EncodedWord]) -> Iterator[tuple[int, int]]:
     begin, common = 0, _before(words[0])
     for i, word in enumerate(words):
         before = _before(word)
-        shared = sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(common, before)))
+        shared = sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(common, before, strict=False)))
         if shared == least < len(common):
             yield begin, i
             begin, common = i, before

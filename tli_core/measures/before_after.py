@@ -18,6 +18,7 @@ from tli_core.measures.result import DIRECTIONS, LayerAlignment
 from tli_core.measures.significance import PairedTest, grouped_t_test, highest, holm, mean_interval, paired_test
 from tli_core.measures.translation import OutputCheck, ProbeAnswer, check_outputs, probe
 from tli_core.measures.verdicts import Change, change
+from tli_core.measures.written import WrittenChange, written_change
 from tli_core.models.layers import PICK, layer_index
 from tli_core.models.loaded_model import LoadedModel, Provenance
 from tli_core.notices import Notice, notice
@@ -95,6 +96,14 @@ class EvaluationReport:
     def provenance(self) -> Provenance:
         """Of the last list's measurement with the adapter: the control list's."""
         return self.evaluations[-1].after.provenance
+
+    @property
+    def written(self) -> WrittenChange | None:
+        """What the adapter did to what the model writes for the last list; None without outputs."""
+        if self.outputs is None:
+            return None
+        last = self.evaluations[-1].before
+        return written_change(*self.outputs, last.clusters, last.provenance.seed)
 
     @property
     def by_knowledge(self) -> tuple[PartEffect, ...]:

@@ -1,7 +1,7 @@
 """Sanity check of a loaded model: perplexity on plain sentences, with a warning if its output is noise."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -15,6 +15,7 @@ from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.placement import input_device
 from tli_core.notices import Notice, notice
 
+SIDES = ("source", "target")
 NOISY_SHARE = 0.75
 """A model whose loss is above this share of a uniform guess's is noise, or was not loaded whole."""
 
@@ -23,13 +24,15 @@ NOISY_SHARE = 0.75
 class Health:
     """Perplexity a token on the plain sentences of two languages, nan where there are none.
 
-    uniform is that of guessing every token alike: the vocabulary. languages is the key of the two.
+    uniform is that of guessing every token alike: the vocabulary. languages is the key of the two. losses are by side
+    the mean loss a token of each sentence, in nats.
     """
 
     source: float
     target: float
     uniform: int
-    languages: str = DEFAULT
+    languages: str
+    losses: Mapping[str, tuple[float, ...]]
 
     @property
     def noisy(self) -> bool:
@@ -68,23 +71,30 @@ def health_of(loaded: LoadedModel) -> Health | None:
 def check_health(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, languages: str = DEFAULT) -> Health:
     """Perplexity on the plain sentences of both languages; the model needs its output head."""
     pair = language_pair(languages)
-    source, target = (
-        perplexity(model, tokenizer, texts) if texts else math.nan
-        for texts in (pair.source.sentences, pair.target.sentences)
-    )
-    return Health(source, target, model.config.vocab_size, languages)
+    losses, totals = {}, []
+    for side, texts in zip(SIDES, (pair.source.sentences, pair.target.sentences), strict=True):
+        sums, counts = _losses(model, tokenizer, texts) if texts else (torch.zeros(0), torch.zeros(0))
+        losses[side] = tuple((sums / counts).tolist())
+        totals.append(float((sums.sum() / counts.sum()).exp()))
+    return Health(*totals, model.config.vocab_size, languages, losses)
 
 
-@torch.inference_mode()
 def perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> float:
     """exp of the mean loss a token over all texts, each read alone; a first token without BOS before it is not scored.
 
     Source: the usual definition, as in the perplexity page of the transformers documentation, without a window.
     """
+    sums, counts = _losses(model, tokenizer, texts)
+    return float((sums.sum() / counts.sum()).exp())
+
+
+@torch.inference_mode()
+def _losses(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """The loss of every text, summed over its tokens, and how many of them are scored: (n,) each on the CPU."""
     encoded = encode(tokenizer, texts)
     ids = padded_ids(encoded).to(input_device(model))  # (n, t)
     lengths = torch.tensor([len(text.ids) for text in encoded], device=ids.device)
     logits: Tensor = model(input_ids=ids, use_cache=False).logits[:, :-1].float()  # (n, t − 1, vocabulary)
     losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")  # (n, t − 1)
     real = torch.arange(1, ids.shape[1], device=ids.device) < lengths[:, None]
-    return float(losses[real].mean().exp())
+    return torch.where(real, losses, 0).sum(dim=1).cpu(), real.sum(dim=1).cpu()

@@ -12,7 +12,7 @@ the standardised statistics, Westfall & Young 1993): whichever layer is looked a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ class Shuffles:
     counted: Mapping[str, np.ndarray]
     partners: Mapping[str, np.ndarray]
 
-    @property
+    @cached_property
     def movable(self) -> dict[str, int]:
         """How many pairs of each control have another to change places with."""
         return {name: int((moved != self.counted[name]).any(axis=0).sum()) for name, moved in self.partners.items()}

@@ -1,6 +1,7 @@
 """Intervals and paired tests of values over pairs that come in groups, as pairs that share a word do."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -8,6 +9,9 @@ from scipy import stats
 
 FLIPS = 4999
 """Sign flips of a test, where there are too many to try all."""
+
+ALL_SIGNS = 12
+"""Up to so many groups all ways are tried."""
 
 FEWEST = 5
 """Below this many pairs nothing is judged, and no interval is drawn."""
@@ -106,17 +110,20 @@ def flipped_p_values(moved: np.ndarray, groups: np.ndarray, seed: int) -> np.nda
     np.add.at(sums.T, index, moved.T)  # (tests, groups)
     scale = np.sqrt((sums**2).sum(axis=1, keepdims=True))
     sums = np.divide(sums, scale, out=np.zeros_like(sums), where=scale > 0)
-    count = len(numbered)
-    if count <= 12:  # every way that signs can fall
-        signs = 1.0 - 2.0 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
-        drawn = 0
-    else:
-        signs = 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, size=(FLIPS, count), dtype=np.int8)
-        drawn = 1
+    signs = _signs(len(numbered), seed)
     most = np.sort(np.abs(signs @ sums.T).max(axis=1))  # (flips,)
     seen = np.abs(sums.sum(axis=1))
     as_far = len(most) - np.searchsorted(most, seen - 1e-9, side="left")
+    drawn = 0 if len(numbered) <= ALL_SIGNS else 1  # the list as it is, where it is not one of the flips
     return (drawn + as_far) / (drawn + len(most))
+
+
+@lru_cache(maxsize=2)  # of an evaluation's two lists, which are tested several times each: 27 MB for 700 groups
+def _signs(count: int, seed: int) -> np.ndarray:
+    """Every way that the signs of so many groups can fall, or FLIPS of them: (flips, count) of 1 and −1."""
+    if count <= ALL_SIGNS:
+        return 1.0 - 2.0 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
+    return 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, size=(FLIPS, count), dtype=np.int8)
 
 
 def varies(values: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ class KnownBase:
     """What is known of a base; an empty text is what is not known.
 
     name: what it can be asked for by, beside its id. parent: the id of the base that it was continued from. languages:
-    ISO 639 codes that it was made for.
+    ISO 639 codes that it was made for. surely_known: the key of two languages whose shipped pairs it must find.
     """
 
     id: str
@@ -24,6 +24,7 @@ class KnownBase:
     licence: str = ""
     parent: str = ""
     traps: str = ""
+    surely_known: str = "en-en"
     languages: tuple[str, ...] = field(default=())
 
 
@@ -34,6 +35,12 @@ def known_bases() -> tuple[KnownBase, ...]:
     return tuple(KnownBase(**{**entry, "languages": tuple(entry["languages"])}) for entry in read)
 
 
-def known_base(id: str) -> KnownBase | None:
-    """What is known of a base by its id; None where nothing is."""
-    return next((base for base in known_bases() if base.id == id), None)
+def known_base(name: str) -> KnownBase | None:
+    """What is known of a base by its id or name; None where nothing is."""
+    return next((base for base in known_bases() if name in (base.id, base.name)), None)
+
+
+def surely_known(name: str) -> str:
+    """The key of two languages whose shipped pairs a base must find: English with itself where nothing is known."""
+    found = known_base(name)
+    return found.surely_known if found else KnownBase.surely_known

@@ -22,6 +22,7 @@ from tli_core.reports.json_csv import evaluation_json, layers_csv, pairs_csv, wr
 from tli_core.reports.messages import change_sentence, context_sentence, knowledge_sentence, linear_sentence
 from tli_core.reports.model_card import write_card
 from tli_core.reports.tables import COMPARED_MEASURES, how_read, legend, mover_rows, output_rows, report_rows
+from tli_core.reports.written import written_sentence
 
 TEMPLATE = "report.html.j2"
 
@@ -122,6 +123,7 @@ def report_html(report: EvaluationReport) -> str:
         ],
         movers=[(item.name, mover_rows(report, item)) for item in report.evaluations],
         outputs=output_rows(*report.outputs) if report.outputs else None,
+        written=written_sentence(report),
         by_knowledge=knowledge_sentence(report),
         provenance=provenance_line(report.provenance),
         plotly=get_plotlyjs(),

@@ -22,6 +22,7 @@ from tli_core.models.loaded_model import Provenance
 from tli_core.notices import Notice
 from tli_core.reports.messages import change_sentence, linear_sentence
 from tli_core.reports.notices import worded
+from tli_core.reports.written import written_sentence
 
 SCHEMA = 3
 """The layout of these files: 3 has readout and view where 2 had pooling."""
@@ -108,6 +109,11 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
         "outputs": None if report.outputs is None else dict(
             zip(("before", "after"), map(_output_json, report.outputs), strict=True)
         ),
+        "written": None if report.written is None else {
+            "verdict": report.written.verdict,
+            **_plain(asdict(report.written)),
+            "sentence": written_sentence(report),
+        },
         "probes": [
             {"kind": p.kind, "source": p.pair.source, "target": p.pair.target, "prompt": p.prompt,
              "base": p.base, "adapted": p.adapted}

@@ -9,18 +9,11 @@ from tli_core.i18n import N_, translate, translate_plural
 from tli_core.measures.before_after import Evaluation, EvaluationReport
 from tli_core.measures.projection import Neighbourhood, Projection
 from tli_core.measures.result import LayerAlignment
-from tli_core.measures.translation import OutputCheck
 from tli_core.measures.verdicts import GEOMETRY, LEAST_CHANGE, LEVEL, Change, beyond_map, change, verdict
 from tli_core.models.layers import layer_words
 
 SATURATED = 0.9
 """Where even wrong pairs score above this, a high cosine is an artefact."""
-
-TRANSLATED = 0.02
-"""A share of right translations that moves by less has hardly changed."""
-
-HARM = 1.1
-"""Perplexity that grows by this factor is harm."""
 
 CHANGES = {
     "improved": N_("Improved: right words rank better than before, in both directions"),
@@ -316,41 +309,6 @@ def knowledge_sentence(report: EvaluationReport) -> str:
         list=translate(report.evaluations[-1].name),
         ways="; ".join(ways),
     )
-
-
-def outputs_sentence(before: OutputCheck, after: OutputCheck) -> str:
-    """Whether what the model writes got better or worse, in words, each direction and language by itself."""
-
-    def moved(change: float) -> str:
-        worse, better = change <= -TRANSLATED, change >= TRANSLATED
-        return translate("got worse") if worse else translate("got better") if better else translate("hardly changed")
-
-    ways = [
-        translate(
-            "translations to {language} {moved} ({before:.2f} → {after:.2f} right)",
-            language=translate(name),
-            moved=moved(now - was),
-            before=was,
-            after=now,
-        )
-        for name, was, now in (
-            (name, getattr(before.greedy, way), getattr(after.greedy, way))
-            for way, name in ((way, language.name) for way, language in before.languages.answers.items())
-        )
-    ]
-    reads = [
-        (name, getattr(before.health, side), getattr(after.health, side))
-        for name, side in zip(before.languages.names, ("source", "target"), strict=True)
-    ]
-    harmed = any(not now < HARM * was for _, was, now in reads)  # nor is nan unharmed
-    harm = translate(
-        N_("plain sentences surprise it more than before (perplexity {figures}).")
-        if harmed
-        else N_("its plain sentences are unharmed (perplexity {figures})."),
-        figures=", ".join(f"{translate(name)} {was:,.0f} → {now:,.0f}" for name, was, now in reads),
-    )
-    text = "; ".join([*ways, harm])
-    return text[0].upper() + text[1:]
 
 
 def projection_sentence(projection: Projection, labels: Sequence[str]) -> str:

@@ -299,7 +299,7 @@ class EvaluateTab:
         return {
             self.answers_note: "\n\n".join(
                 (
-                    core.reports.messages.outputs_sentence(*report.outputs),
+                    core.reports.written.written_sentence(report),
                     core.reports.messages.knowledge_sentence(report),
                 )
             ),

@@ -47,7 +47,7 @@ class PairsInput:
 def build() -> PairsInput:
     """Lay it out and wire it; the text is what counts, and the table follows it."""
     languages = gr.Dropdown(
-        [(_named(key), key) for key in language_pairs()],
+        [(named_languages(key), key) for key in language_pairs()],
         value=DEFAULT,
         label=N_("Languages"),
         info=N_("Of the pairs below. All but Swahili and English begin with names of emoji, from Unicode CLDR."),
@@ -144,7 +144,7 @@ def of_languages(key: str) -> tuple[gr.Textbox, None]:
     return gr.Textbox(format_pairs(shipped("control", key)[:FIRST_PAIRS]), label=label), None
 
 
-def _named(key: str) -> str:
+def named_languages(key: str) -> str:
     """Two languages by their names."""
     return " – ".join(map(translate, language_pair(key).names))
 
