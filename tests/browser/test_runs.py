@@ -116,6 +116,7 @@ def test_knobs_become_a_command_and_a_preset_and_a_bad_list_is_one_sentence(shar
     expect(page.locator("#setting-epochs input")).to_have_value("2")
 
     page.locator("#train-source").get_by_label("pairs I type").check()
+    write(page, "#train-pairs", "")
     page.click("#start")
     expect(page.get_by_text("No pair could be read.")).to_be_visible()
     expect(page.locator("#start")).to_be_enabled()

@@ -10,8 +10,10 @@ from tli_core.encoding.pooling import EncodedWord
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import TrainingPairs, batches, behind
 from tli_core.training.dry_run import dry_run
+from tli_core.training.early_stopping import best_step, checks_since_best
+from tli_core.training.history import HeldOutCheck, TrainingStep
 from tli_core.training.loop import lora_config, train_adapter
-from tli_core.training.own_text import CONTEXT_TOKENS, NEW_TOKENS, TEXTS, KeptTexts, write_texts
+from tli_core.training.own_text import CONTEXT_TOKENS, HELD_BACK, NEW_TOKENS, TEXTS, KeptTexts, text_loss, write_texts
 from tli_core.training.presets import PRESETS
 
 GENTLE = replace(PRESETS["gentle"], batch_size=10, epochs=6, dropout=0.0, rank=4, learning_rate=2e-2, warmup_steps=2)
@@ -75,6 +77,37 @@ def strayed(pairs, keep: float) -> float:
 
 def test_what_is_kept_strays_less(pairs):
     assert strayed(pairs, keep=10.0) < 0.5 * strayed(pairs, keep=0.0)
+
+
+def test_a_run_that_keeps_text_tells_how_far_unseen_text_has_gone(tiny, pairs):
+    own = write_texts(tiny, pairs, 0)
+    assert len(own.held_back) == HELD_BACK and not set(own.held_back) & set(own.texts)
+    *steps, trained = train_adapter(tiny, pairs, GENTLE)
+    told = [step.own_text for step in steps if step.own_text is not None]
+    assert told[0] == pytest.approx(1) and told[-1] > 1.0001
+    assert trained.record["own_text"][-1]["perplexity_grown"] == pytest.approx(told[-1], abs=1e-4)
+    *steps, trained = train_adapter(tiny, pairs, replace(GENTLE, keep=0.0))
+    assert not any(step.own_text for step in steps) and "own_text" not in trained.record
+
+
+def test_the_loss_of_texts_by_hand(tiny, pairs):
+    texts = write_texts(tiny, pairs, 0).held_back[:3]
+    with tiny.using(None) as model:
+        losses = []
+        for text in texts:
+            ids = torch.tensor([text.ids])  # BOS, a token a letter
+            losses += (-model(ids).logits[0, 1:-1].log_softmax(-1).gather(1, ids[0, 2:, None])).flatten().tolist()
+        assert text_loss(model, texts) == pytest.approx(sum(losses) / len(losses), rel=1e-4)
+
+
+def test_a_step_that_harms_the_text_is_not_the_best_however_many_words_it_finds():
+    def step(number: int, found: float, own_text: float | None) -> TrainingStep:
+        return TrainingStep(number, 4, 1, 0.0, 0.0, 0.0, None, HeldOutCheck(0.5, 0.2, found), own_text)
+
+    run = [step(1, 0.5, 1.02), step(2, 0.7, 1.05), step(3, 0.9, 1.2), step(4, 0.95, 1.3)]
+    assert best_step(run).step == 2 and checks_since_best(run) == 2
+    assert best_step(run[2:]) is None and checks_since_best(run[2:]) == 2
+    assert best_step([step(1, 0.5, None), step(2, 0.7, None)]).step == 2
 
 
 def test_a_dry_run_counts_the_text_too(tiny, pairs):

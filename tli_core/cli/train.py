@@ -77,9 +77,9 @@ def run(arguments: argparse.Namespace) -> None:
     blocks = core.models.loaded_model.blocks_to_train(arguments.model, config.layer)
     loaded, _ = load(arguments, None if arguments.pilot else blocks)
     if arguments.pilot:
-        config = _after_pilot(loaded, pairs, config)
+        config = _after_pilot(loaded, pairs, config, arguments.languages)
     if arguments.dry_run:
-        tried = core.training.dry_run.dry_run(loaded, pairs.pairs, config)
+        tried = core.training.dry_run.dry_run(loaded, pairs.pairs, config, arguments.languages)
         print_result(core.reports.tables.format_table(core.reports.tables.dry_run_rows(tried, config.loss)))
         print_result(core.reports.training_messages.dry_run_sentence(tried, config.loss))
         return
@@ -106,11 +106,15 @@ def training_config(arguments: argparse.Namespace):
     return replace(config, **{name: SETTINGS[name].parse(value) for name, value in given.items()})
 
 
-def _after_pilot(loaded, pairs: PairList, config):
+def _after_pilot(loaded, pairs: PairList, config, languages: str):
     """The configuration with the layer that the published pilot picks."""
 
     pilot = core.measures.pilot.run_pilot(
-        loaded, pairs.pairs, seed=config.seed, progress=lambda doing: print_progress(f"Pilot: {doing} …")
+        loaded,
+        pairs.pairs,
+        seed=config.seed,
+        progress=lambda doing: print_progress(f"Pilot: {doing} …"),
+        languages=languages,
     )
     print_progress(core.reports.training_messages.pilot_sentence(pilot))
     return replace(config, layer=pilot.layer)
@@ -127,9 +131,11 @@ def _train_one(
             trained = item
         elif item.check:
             loss = "   –   " if item.loss is None else f"{item.loss:7.4f}"
+            text = "" if item.own_text is None else f" | own text: perplexity × {item.own_text:.2f}"
             print_progress(
                 f"step {item.step}/{item.steps} epoch {item.epoch} loss {loss} | held out: "
                 f"matched {item.check.matched:.3f} mismatched {item.check.mismatched:.3f} P@1 {item.check.p_at_1:.3f}"
+                f"{text}"
             )
     assert trained is not None, "a run ends with its adapter"
     trained.record.update(sources)

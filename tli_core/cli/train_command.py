@@ -2,17 +2,23 @@
 
 import shlex
 
+from tli_core.lists.language_pair import DEFAULT
 from tli_core.training.config import TrainingConfig
 from tli_core.training.presets import changed_settings
 
 
-def train_command(config: TrainingConfig, model: str, name: str, pairs_file: str | None = None) -> str:
+def train_command(
+    config: TrainingConfig, model: str, name: str, pairs_file: str | None = None, languages: str = DEFAULT
+) -> str:
     """The command line of a fine-tune, one option a line where there are several.
 
     Args:
         pairs_file: the file that holds the pairs; None for the shipped training list.
+        languages: the key of the pair of languages.
     """
     options = [f"--model {shlex.quote(model)}", f"--preset {config.preset}"]
+    if languages != DEFAULT:
+        options.append(f"--languages {languages}")
     if pairs_file:
         options.append(f"--pairs {shlex.quote(pairs_file)}")
     for setting, value in changed_settings(config).items():

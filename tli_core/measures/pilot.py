@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tli_core.encoding.lens import Lens
+from tli_core.lists.language_pair import DEFAULT
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
 from tli_core.measures.result import LayerAlignment
@@ -31,6 +32,7 @@ def run_pilot(
     adapter: str | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda doing: None,
+    languages: str = DEFAULT,
 ) -> Pilot:
     """Pick a layer as arXiv 2506.15415 does: mean over every token with BOS, the highest mean cosine of right pairs.
 
@@ -38,8 +40,8 @@ def run_pilot(
     the layers between; all pairs go in one batched pass rather than one word and layer at a time.
     """
     progress(f"{len(pairs)} pairs, BOS averaged in")
-    with_bos = measure(loaded, pairs, adapter, Lens(readout="all"), seed)
+    with_bos = measure(loaded, pairs, adapter, Lens(languages, "all"), seed)
     progress(f"{len(pairs)} pairs, words only")
-    words = measure(loaded, pairs, adapter, seed=seed)
+    words = measure(loaded, pairs, adapter, Lens(languages), seed)
     between = with_bos.matched[1:-1] if loaded.blocks > 1 else with_bos.matched[1:]
     return Pilot(highest(between) + 1, with_bos, words)

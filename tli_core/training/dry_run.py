@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from tli_core.lists.language_pair import DEFAULT
 from tli_core.lists.pairs import WordPair
 from tli_core.models import architecture
 from tli_core.models.loaded_model import LoadedModel
@@ -50,14 +51,14 @@ class DryRun:
     training_bytes: int
 
 
-def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConfig) -> DryRun:
+def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConfig, languages: str = DEFAULT) -> DryRun:
     """Try a few batches of a run and throw everything away; the model stays as it was.
 
     Raises:
         ValueError: too few pairs, or a layer that the model does not have.
     """
     layer = blocks_read(config, loaded.blocks, loaded.whole)
-    training = parted(pairs, config)[0]
+    training = parted(pairs, config, languages)[0]
     own_texts = write_texts(loaded, training, config.seed) if config.keep or config.in_text else None
     kept = KeptTexts(loaded, own_texts, layer) if own_texts and config.keep else None
     data = TrainingPairs.of(loaded, training, config, own_texts)

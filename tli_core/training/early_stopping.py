@@ -1,7 +1,8 @@
 """Early stopping: which training pairs choose the step that a run keeps, and which step that is. Imports no PyTorch.
 
 Whoever chooses must not be judged by the choice. So the pairs that choose are taken out of the training list: the run
-does not train on them, and the held-out pairs, by which the adapter is judged, have no say.
+does not train on them, and the held-out pairs, by which the adapter is judged, have no say. A run that keeps the
+base's own text stops on both: a step after which that text surprises the model is never the best.
 """
 
 import random
@@ -17,6 +18,9 @@ from tli_core.training.history import TrainingStep
 
 ONE_IN = 8
 """Of so many training pairs one is set aside to choose the step."""
+
+MOST_SURPRISE = 1.1
+"""A step where the perplexity of the base's own text has grown by more than this factor is not kept."""
 
 FEWEST_TO_CHOOSE = 5
 """With fewer pairs to choose by, the choice would be luck."""
@@ -54,12 +58,19 @@ def parted(
 
 
 def best_step(history: Sequence[TrainingStep]) -> TrainingStep | None:
-    """The first of the best checks of the choosing pairs after training began; None where there is none."""
-    checked = [(step.choosing.score, step) for step in history if step.choosing and step.step]
+    """The first of the best checks of the choosing pairs after training began; None where there is none.
+
+    Where own text is kept, only of the steps that left it unharmed, by MOST_SURPRISE.
+    """
+    checked = [
+        (step.choosing.score, step)
+        for step in history
+        if step.choosing and step.step and (step.own_text is None or step.own_text <= MOST_SURPRISE)
+    ]
     return max(checked, key=lambda found: found[0], default=(0.0, None))[1]
 
 
 def checks_since_best(history: Sequence[TrainingStep]) -> int:
-    """How many checks there were since the best one."""
+    """How many checks there were since the best one, or since the start where none is good."""
     best = best_step(history)
-    return sum(1 for step in history if step.choosing and step.step > best.step) if best else 0
+    return sum(1 for step in history if step.choosing and step.step > (best.step if best else 0))

@@ -24,7 +24,8 @@ class TrainingStep:
     """One optimiser step.
 
     check, of the held-out pairs, is there at the start (step 0, no loss yet), now and then, and at the end; choosing,
-    of the pairs that early stopping set aside, beside it.
+    of the pairs that early stopping set aside, beside it. own_text is then by which factor the perplexity of the base's
+    own text has grown, where the run keeps that: e to the divergence a token of the base from the adapter.
     """
 
     step: int
@@ -35,3 +36,4 @@ class TrainingStep:
     seconds: float
     check: HeldOutCheck | None = None
     choosing: HeldOutCheck | None = None
+    own_text: float | None = None

@@ -15,6 +15,7 @@ from torch.nn.functional import normalize
 
 from tli_core.encoding.lens import Lens
 from tli_core.encoding.pooled_states import layer_states
+from tli_core.encoding.pooling import EncodedWord
 from tli_core.encoding.readouts import DEFAULT_READOUT, readout
 from tli_core.encoding.tokens import encode_in
 from tli_core.i18n import N_, translate
@@ -28,7 +29,7 @@ from tli_core.training.config import OUTPUT, TrainingConfig, total_steps
 from tli_core.training.early_stopping import best_step, checks_since_best, parted
 from tli_core.training.history import HeldOutCheck, TrainingStep
 from tli_core.training.optimizer_step import PendingLoss, Steps
-from tli_core.training.own_text import KeptTexts, write_texts
+from tli_core.training.own_text import KeptTexts, text_loss, write_texts
 from tli_core.training.resume import RunState, random_states, restore_random
 
 MAX_STEPS = 20_000
@@ -145,6 +146,14 @@ def train_adapter(
     key = loaded.new_adapter(lora)
     try:
         kept = KeptTexts(loaded, own_texts, layer) if own_texts and config.keep else None
+        held_back = own_texts.held_back if own_texts and config.keep else ()
+        base_loss = _text_loss(loaded, None, held_back)
+
+        def checks() -> tuple[HeldOutCheck | None, HeldOutCheck | None, float | None]:
+            held_out, chosen_by = (_held_out(loaded, key, of, layer, config) for of in (control, choosing))
+            grown = math.exp(_text_loss(loaded, key, held_back) - base_loss) if held_back else None
+            return held_out, chosen_by, grown
+
         run = Steps(loaded, key, config, layer, steps, kept)
         history: list[TrainingStep] = []
         best: dict[str, Tensor] = {}
@@ -154,17 +163,16 @@ def train_adapter(
             run.restore(resume.lora, resume.optimizer)
             restore_random(resume.random, loaded.device)
         else:
-            checks = (_held_out(loaded, key, of, layer, config) for of in (control, choosing))
-            history.append(TrainingStep(0, steps, 0, None, 0.0, 0.0, *checks))
+            history.append(TrainingStep(0, steps, 0, None, 0.0, 0.0, *checks()))
             yield history[0]
         began = time.perf_counter() - history[-1].seconds
         check_every = max(1, steps // CHECKS)
         launched: deque[tuple[int, int, PendingLoss]] = deque()
 
-        def finished_steps(pending: int, *checks: HeldOutCheck | None) -> Iterator[TrainingStep]:
+        def finished_steps(pending: int, *checked: HeldOutCheck | float | None) -> Iterator[TrainingStep]:
             while len(launched) > pending:
                 number, epoch, loss = launched.popleft()
-                last = checks if not launched else ()
+                last: Any = checked if not launched else ()
                 seconds = time.perf_counter() - began
                 found = loss.wait()
                 if not math.isfinite(found):
@@ -187,7 +195,7 @@ def train_adapter(
                 break
             launched.append((number, epoch, run.take(batch)))
             if number % check_every == 0 or number == steps:
-                yield from finished_steps(0, *(_held_out(loaded, key, of, layer, config) for of in (control, choosing)))
+                yield from finished_steps(0, *checks())
                 if config.patience and best_step(history) is history[-1]:
                     best = run.lora()
                 if keep:
@@ -209,6 +217,14 @@ def train_adapter(
 def checked_by(config: TrainingConfig) -> str:
     """The readout of a run's checks: the one that it trains on, unless that has BOS in it, which makes words alike."""
     return DEFAULT_READOUT if config.readout == "all" else config.readout
+
+
+def _text_loss(loaded: LoadedModel, key: str | None, texts: Sequence[EncodedWord]) -> float:
+    """The mean loss a token of texts under an adapter, nan where there are none."""
+    if not texts:
+        return math.nan
+    with loaded.using(key) as model:
+        return text_loss(model, texts)
 
 
 @torch.inference_mode()
@@ -245,6 +261,7 @@ def _record(
 ) -> dict[str, Any]:
     """What tli.json says: the base, the settings, the data's size, the step that was kept, and the curves."""
     checks = [(step.step, step.check) for step in history if step.check]
+    texts = [{"step": step.step, "perplexity_grown": round(step.own_text, 5)} for step in history if step.own_text]
     best = best_step(history)
     return {
         "schema": 1,
@@ -259,4 +276,5 @@ def _record(
         "seconds": round(history[-1].seconds, 2),
         "losses": [round(step.loss, 5) for step in history if step.loss is not None],
         "held_out": [{"step": step, **{k: round(v, 5) for k, v in asdict(check).items()}} for step, check in checks],
+        **({"own_text": texts} if texts else {}),
     }

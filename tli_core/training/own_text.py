@@ -27,9 +27,18 @@ from tli_core.models.placement import input_device
 TEXTS = 256
 """Half of them begin with a source word, half with a target word, so that both languages are written."""
 
+HELD_BACK = 32
+"""Texts beside these that nothing trains on: by them a run sees whether it harms what the model writes."""
+
+FAR_FROM_ANY_SEED = 1_000_003
+"""Added to a run's seed for the texts that are held back, so that no other run trains on them."""
+
 NEW_TOKENS = 24
 TEXTS_A_STEP = 24
 """Of the texts, how many are compared with the base in one step: about as many tokens as a batch of words has."""
+
+MAX_SCORED = 256
+"""Tokens whose next ones are scored at once: a vocabulary of a quarter million then takes a quarter of a gigabyte."""
 
 CONTEXT_TOKENS = (4, 12)
 """Fewest and most tokens of a text that a word is put behind."""
@@ -37,9 +46,10 @@ CONTEXT_TOKENS = (4, 12)
 
 @dataclass(frozen=True)
 class OwnTexts:
-    """What the base wrote, tokenised; a text's prefix token is marked special."""
+    """What the base wrote, tokenised; a text's prefix token is marked special. held_back is not trained on."""
 
     texts: tuple[EncodedWord, ...]
+    held_back: tuple[EncodedWord, ...]
 
     def context(self, seed: str) -> EncodedWord:
         """The beginning of a text, all of it special: what the words of a batch are put behind."""
@@ -49,7 +59,6 @@ class OwnTexts:
         return EncodedWord(ids, (True,) * len(ids))
 
 
-@torch.inference_mode()
 def write_texts(loaded: LoadedModel, pairs: Sequence[WordPair], seed: int) -> OwnTexts:
     """Have the base go on from words of the list, at temperature 1.
 
@@ -62,8 +71,13 @@ def write_texts(loaded: LoadedModel, pairs: Sequence[WordPair], seed: int) -> Ow
             "set keep and in_text to 0."
         )
         raise ValueError(translate(text))
+    return OwnTexts(_written(loaded, pairs, seed, TEXTS), _written(loaded, pairs, seed + FAR_FROM_ANY_SEED, HELD_BACK))
+
+
+@torch.inference_mode()
+def _written(loaded: LoadedModel, pairs: Sequence[WordPair], seed: int, count: int) -> tuple[EncodedWord, ...]:
     drawn, generator = random.Random(seed), torch.Generator().manual_seed(seed)
-    chosen = [drawn.choice(pairs) for _ in range(TEXTS)]
+    chosen = [drawn.choice(pairs) for _ in range(count)]
     asked = [pair.target if i % 2 else pair.source for i, pair in enumerate(chosen)]
     prompts = encode_in(loaded.tokenizer, asked, readout(DEFAULT_READOUT))
     written: list[EncodedWord] = []
@@ -81,7 +95,21 @@ def write_texts(loaded: LoadedModel, pairs: Sequence[WordPair], seed: int) -> Ow
             texts = zip(group, ids.tolist(), strict=True)
             written += [EncodedWord(tuple(text), prompts[i].special + own) for i, text in texts]
     drawn.shuffle(written)
-    return OwnTexts(tuple(written))
+    return tuple(written)
+
+
+@torch.inference_mode()
+def text_loss(model: PreTrainedModel, texts: Sequence[EncodedWord]) -> float:
+    """The model's mean loss a token on texts, in nats; the first token that is not special is not scored."""
+    total, count = 0.0, 0
+    for group in length_batches(texts, MAX_SCORED):
+        ids = torch.tensor([texts[i].ids for i in group], device=input_device(model))  # (b, t)
+        first = texts[group[0]].special.index(False)
+        logits = model(input_ids=ids, use_cache=False).logits[:, first:-1].float()  # (b, t − first − 1, vocabulary)
+        scored = ids[:, first + 1 :]
+        total += float(torch.nn.functional.cross_entropy(logits.flatten(0, 1), scored.flatten(), reduction="sum"))
+        count += scored.numel()
+    return total / count
 
 
 class KeptTexts:

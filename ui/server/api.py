@@ -112,7 +112,7 @@ def _evaluation_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
     first = models.names[0]
 
     @explained
-    def evaluate(adapter: str, pairs: str = "", model: str = first, layer: str = "output") -> str:
+    def evaluate(adapter: str, pairs: str = "", model: str = first, layer: str = "output", languages: str = "") -> str:
         """Base against adapter on the pairs it was trained on and on unseen ones, with wrong pairs and a verdict.
 
         Args:
@@ -120,16 +120,19 @@ def _evaluation_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
             pairs: unseen pairs, one a line; empty for the shipped control list.
             model: the base that the adapter was made for.
             layer: a layer's number, or output.
+            languages: two codes, such as sw-en; empty for those that the adapter was trained on.
         """
         visitor, name = _visitor_with_adapter(jobs, adapter)
         models.check_ready(model)
-        visitor.folder(model, name)
-        trained = visitor.trained_on(name)
-        control = parse_pairs(pairs).pairs if pairs.strip() else shipped("control")
+        languages = languages.strip() or visitor.languages_of(model, name)
+        lens = Lens(languages)
+        trained = visitor.trained_on(model, name)
+        control = parse_pairs(pairs).pairs if pairs.strip() else shipped("control", languages)
         if len(control) > MAX_PAIRS:
             raise ValueError(too_many(len(control)))
-        found = evaluated(models, visitor, model, name, trained, control, chosen_layer(layer), _no_progress).evaluations
-        leak = leak_notice(trained, control)
+        asked = chosen_layer(layer), lens, _no_progress
+        found = evaluated(models, visitor, model, name, trained, control, *asked).evaluations
+        leak = leak_notice(trained, control, languages)
         answer = {
             "lists": [core.reports.json_csv.evaluation_summary(item) for item in found],
             "provenance": found[0].after.provenance.as_dict(),
@@ -170,8 +173,9 @@ def _training_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         Parameter("model", Parameter.POSITIONAL_OR_KEYWORD, default=first, annotation=str),
         Parameter("preset", Parameter.POSITIONAL_OR_KEYWORD, default="corrected", annotation=str),
     )
+    languages = Parameter("languages", Parameter.POSITIONAL_OR_KEYWORD, default=DEFAULT, annotation=str)
     request = Parameter("request", Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=gr.Request)
-    signature = Signature((*fixed, *map(_parameter, SETTINGS.values()), request), return_annotation=str)
+    signature = Signature((*fixed, *map(_parameter, SETTINGS.values()), languages, request), return_annotation=str)
 
     @explained
     def train(*values):
@@ -182,19 +186,19 @@ def _training_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         changes = {name: given[name] for name in SETTINGS if given[name] not in (None, "", [], False)}
         config = configured(str(given["preset"]), **changes)
         text = str(given["pairs"])
-        pairs = parse_pairs(text).pairs if text.strip() else shipped("train")
+        codes = language_pair(str(given["languages"])).key
+        pairs = parse_pairs(text).pairs if text.strip() else shipped("train", codes)
         sender = sender_of(given["request"])
-        asked = RunRequest(
-            check_adapter_name(str(given["name"]).strip()), given["model"], config, pairs, held_out(pairs)
-        )
+        name = check_adapter_name(str(given["name"]).strip())
+        unseen = held_out(pairs, codes)
+        asked = RunRequest(name, given["model"], config, pairs, unseen, languages=codes)
         return _json(_job_json(jobs, jobs.submit(asked, f"{API} {sender}", sender)))
 
     # Gradio reads what an endpoint takes from its function, and the settings of a fine-tune are TrainingConfig's.
     train.__signature__ = signature
     train.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
-    train.__doc__ = _TRAIN_HELP + "".join(
-        f"\n    {setting.name}: {_described(setting)}" for setting in SETTINGS.values()
-    )
+    settings = "".join(f"\n    {setting.name}: {_described(setting)}" for setting in SETTINGS.values())
+    train.__doc__ = f"{_TRAIN_HELP}{settings}\n    languages: two codes, such as sw-en."
 
     @explained
     def job(job: str, stop: bool = False) -> str:
@@ -220,7 +224,7 @@ Args:
     pairs: pairs to train on, one a line; empty for the shipped training list.
     name: what the adapter is called.
     model: one of the bases that this server offers.
-    preset: corrected or published; settings that are left empty are the preset's."""
+    preset: corrected, gentle or published; settings that are left empty are the preset's."""
 
 
 def _parameter(setting: Setting) -> Parameter:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import tli_core as core
+from tli_core.encoding.lens import Lens
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs, read_pairs
+from tli_core.lists.language_pair import DEFAULT
 from tli_core.lists.leaks import leaks_of
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
@@ -37,6 +39,7 @@ class TrainingRequest:
     """What a visitor asks for, as the form gives it: nothing of it is checked yet."""
 
     model: str
+    languages: str
     source: str
     typed: str | None
     uploaded: str | None
@@ -51,7 +54,7 @@ class TrainingRequest:
             ValueError: there are none.
         """
         if self.source == SHIPPED:
-            return shipped("train")
+            return shipped("train", self.languages)
         if self.source == UPLOADED:
             if not self.uploaded:
                 raise ValueError(translate("No file has been uploaded: choose one, or train on the shipped lexicon."))
@@ -77,10 +80,10 @@ class TrainingRequest:
         return configured(self.preset, **self.settings)
 
 
-def held_out(pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:
-    """The shipped control pairs that share no word with the pairs to train on."""
-    control = shipped("control")
-    leaking = {index for index, _ in leaks_of(pairs, control)}
+def held_out(pairs: Sequence[WordPair], languages: str = DEFAULT) -> tuple[WordPair, ...]:
+    """The shipped control pairs of two languages that share no word with the pairs to train on."""
+    control = shipped("control", languages)
+    leaking = {index for index, _ in leaks_of(pairs, control, languages)}
     return tuple(pair for i, pair in enumerate(control) if i not in leaking)
 
 
@@ -88,7 +91,7 @@ def held_out(pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:
 class RunRequest:
     """What was asked for: everything that a run follows from.
 
-    of: the id of the run that this one is the shuffled control of, if it is one.
+    of: the id of the run that this one is the shuffled control of, if it is one. languages: the key of the pair's.
     """
 
     name: str
@@ -97,6 +100,7 @@ class RunRequest:
     pairs: tuple[WordPair, ...]
     control: tuple[WordPair, ...]
     of: str | None = None
+    languages: str = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ class Finished:
 
 def seconds_to_train(models: Models, request: RunRequest, folder: Path, seconds: float) -> int:
     """For how long a run asks for a GPU: what its steps may take, with loading and measuring."""
-    training, _ = core.training.early_stopping.parted(request.pairs, request.config)
+    training, _ = core.training.early_stopping.parted(request.pairs, request.config, request.languages)
     steps = core.training.config.total_steps(request.config, len(training))
     return int(min(seconds, 30 + SECONDS_A_STEP * steps))
 
@@ -162,6 +166,7 @@ def train(
         stop=lambda: stop.is_set() or time.monotonic() > deadline,
         keep=lambda state: state.save(state_file),
         resume=resume,
+        languages=request.languages,
     )
     with closing(run):
         for item in run:
@@ -192,14 +197,12 @@ def train(
 def measured_run(models: Models, request: RunRequest, target: Path, record: dict[str, Any]) -> Finished:
     """A trained adapter measured against its base on both lists, its card written anew."""
     loaded, key = models.get(request.model), models.adapter_key(request.model, target)
-    evaluations = (
-        core.measures.before_after.evaluate(
-            loaded, core.measures.before_after.CONTROL, request.control, key, loaded.last_layer
-        ),
-        core.measures.before_after.evaluate(
-            loaded, core.measures.before_after.TRAINED, request.pairs, key, loaded.last_layer
-        ),
+    lens, lists = Lens(request.languages), core.measures.before_after
+    control, trained = (
+        lists.evaluate(loaded, name, pairs, key, loaded.last_layer, lens=lens)
+        for name, pairs in ((lists.CONTROL, request.control), (lists.TRAINED, request.pairs))
     )
+    evaluations = (control, trained)
     core.reports.model_card.write_card(target, record, evaluations)
     return Finished(request, target, record, evaluations)
 
@@ -210,18 +213,20 @@ def archive(folder: Path, into: Path) -> str:
 
 
 @on_gpu(60)
-def pilot_on_server(models: Models, model: str, pairs: Sequence[WordPair], seed: int) -> core.measures.pilot.Pilot:
+def pilot_on_server(
+    models: Models, model: str, pairs: Sequence[WordPair], seed: int, languages: str
+) -> core.measures.pilot.Pilot:
     """The published pilot on a base."""
     loaded = models.get(model)
     check_tokens(loaded, pairs)
-    return core.measures.pilot.run_pilot(loaded, pairs, seed=seed)
+    return core.measures.pilot.run_pilot(loaded, pairs, seed=seed, languages=languages)
 
 
 @on_gpu(60)
 def dry_run_on_server(
-    models: Models, model: str, pairs: Sequence[WordPair], config: TrainingConfig
+    models: Models, model: str, pairs: Sequence[WordPair], config: TrainingConfig, languages: str
 ) -> core.training.dry_run.DryRun:
     """The dry run of a fine-tune."""
     loaded = models.get(model)
     check_tokens(loaded, pairs)
-    return core.training.dry_run.dry_run(loaded, pairs, config)
+    return core.training.dry_run.dry_run(loaded, pairs, config, languages)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import tli_core as core
 from tli_core.i18n import N_, translate
+from tli_core.lists.language_pair import DEFAULT, language_pairs
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
 from tli_core.models.layers import layer_names
@@ -206,9 +207,18 @@ class Visitor:
         text = N_("There is no adapter {adapter!r} for {model} in this session: choose one from the list.")
         raise ValueError(translate(text, adapter=adapter, model=model))
 
-    def trained_on(self, adapter: str) -> tuple[WordPair, ...]:
-        """The pairs that an adapter was trained on; the shipped adapters were trained on the shipped list."""
-        return (self.own[adapter].pairs if adapter in self.own else ()) or shipped("train")
+    def trained_on(self, model: str, adapter: str) -> tuple[WordPair, ...]:
+        """The pairs that an adapter was trained on; where they are not known, the shipped list of its languages."""
+        own = self.own[adapter].pairs if adapter in self.own else ()
+        return own or shipped("train", self.languages_of(model, adapter))
+
+    def languages_of(self, model: str, adapter: str) -> str:
+        """The key of the two languages that an adapter was trained on; Swahili and English where it does not say."""
+        if adapter == BASE or adapter not in self.adapters(model):
+            return DEFAULT
+        record = core.models.adapter_import.read_record(self.folder(model, adapter))
+        languages = record["base"]["languages"] if record else DEFAULT
+        return languages if languages in language_pairs() else DEFAULT
 
     def check_new_name(self, model: str, name: str) -> str:
         """A name that a new adapter of this visitor may have.

@@ -8,8 +8,10 @@ from dataclasses import replace
 import gradio as gr
 
 import tli_core as core
+from tli_core.encoding.lens import Lens
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs
+from tli_core.lists.language_pair import DEFAULT, language_pair, language_pairs
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
 from tli_core.models.layers import PICK
@@ -24,11 +26,11 @@ from ui.widgets.events import MODEL_QUEUE, QUIET, Parts, Updates
 from ui.widgets.layer_picker import OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.widgets.measurement import MAX_PAIRS, legend_text, note_list, too_many
 from ui.widgets.mobile import bring_into_sight
-from ui.widgets.pairs_input import LIST_LINES
+from ui.widgets.pairs_input import LIST_LINES, named_languages
 
 ID, LABEL = "evaluate", N_("Evaluate")
 ITS_OWN, TYPED = N_("what it was trained on"), N_("pairs I type")
-UNSEEN = N_("{number} control pairs").format(number=len(shipped("control")))
+UNSEEN = N_("the shipped control pairs")
 RESERVED = N_("{number} words no training saw").format(number=len(shipped("reserved")))
 MAX_ANSWERED = 200
 UNFINISHED = N_("Not finished: what is below, if anything, is from before.")
@@ -56,6 +58,13 @@ class EvaluateTab:
         with gr.Row():
             with gr.Column(scale=2, min_width=300):
                 self.adapter.render()
+                self.languages = gr.Dropdown(
+                    [(named_languages(key), key) for key in language_pairs()],
+                    value=DEFAULT,
+                    label=N_("Languages"),
+                    info=N_("Those that the adapter was trained on, where it says so."),
+                    elem_id="evaluate-languages",
+                )
                 self.trained = gr.Radio(
                     [ITS_OWN, TYPED], value=ITS_OWN, label=N_("Trained pairs"), elem_id="evaluate-trained"
                 )
@@ -158,6 +167,7 @@ class EvaluateTab:
         def run(
             model: str,
             adapter: str,
+            languages: str,
             trained: str,
             trained_text: str,
             control: str,
@@ -170,11 +180,10 @@ class EvaluateTab:
         ):
             tell = CancellableProgress(stops.begin(request), progress, 4)
             try:
-                pairs = visitor.trained_on(adapter) if trained == ITS_OWN else _typed(trained_text)
-                splits = {UNSEEN: "control", RESERVED: "reserved"}
-                unseen = shipped(splits[control]) if control in splits else _typed(control_text)
-                layer_asked = chosen_layer(layer)
-                report = evaluated(context.models, visitor, model, adapter, pairs, unseen, layer_asked, tell)
+                pairs = visitor.trained_on(model, adapter) if trained == ITS_OWN else _typed(trained_text)
+                unseen = _typed(control_text) if control == TYPED else _shipped(control, languages)
+                asked = chosen_layer(layer), Lens(languages)
+                report = evaluated(context.models, visitor, model, adapter, pairs, unseen, *asked, tell)
                 held = Measured(model, adapter, report)
             finally:
                 stops.end(request)
@@ -190,11 +199,17 @@ class EvaluateTab:
             radio.input(lambda chosen: gr.Textbox(visible=chosen == TYPED), radio, box, **QUIET)
         bring_into_sight([self.go_button.click], "evaluate-status")
         lists = [self.trained, self.trained_text, self.control, self.control_text]
-        asked = [context.model, self.adapter, *lists, self.layer, self.view, context.visitor]
+        asked = [context.model, self.adapter, self.languages, *lists, self.layer, self.view, context.visitor]
         cleared = [self.answers_note, self.answers, self.probes, self.download]
         self._wire(self.go_button, run, asked, [*self._shown_parts, *cleared], self.status)
         self.cancel.click(ask_to_stop, None, self.cancel, **QUIET)
-        for changed in (self.adapter.input, self.trained.input, self.control.input):
+        self.adapter.change(
+            lambda model, adapter, visitor: visitor.languages_of(model, adapter),
+            [context.model, self.adapter, context.visitor],
+            self.languages,
+            **QUIET,
+        )
+        for changed in (self.adapter.input, self.languages.input, self.trained.input, self.control.input):
             changed(lambda held: translate(AGAIN) if held else gr.skip(), self.measured, self.status, **QUIET)
 
     def wire_views(self) -> None:
@@ -326,6 +341,20 @@ class EvaluateTab:
         )
         running.success(lambda: busy(False), None, buttons, **QUIET)
         running.failure(lambda: {**busy(False), place: translate(UNFINISHED)}, None, [*buttons, place], **QUIET)
+
+
+def _shipped(choice: str, languages: str) -> tuple[WordPair, ...]:
+    """The shipped pairs of a choice.
+
+    Raises:
+        ValueError: none ship of these languages.
+    """
+    pairs = shipped("reserved" if choice == RESERVED else "control", languages)
+    if not pairs:
+        source, target = map(translate, language_pair(languages).names)
+        text = N_("There is no such list of {source} and {target}: choose the shipped control pairs.")
+        raise ValueError(translate(text, source=source, target=target))
+    return pairs
 
 
 def _typed(text: str) -> tuple[WordPair, ...]:

@@ -88,7 +88,7 @@ class FineTuneTab:
         def try_pilot(data):
             given = form.read(data)
             config = given.config()
-            found = pilot_on_server(models, given.model, given.pairs(), config.seed)
+            found = pilot_on_server(models, given.model, given.pairs(), config.seed, given.languages)
             now = replace(_still_true(data[self.protocol], config), pilot=found)
             with_bos, words = (translate("with BOS"), found.with_bos), (translate("words only"), found.words)
             follows = translate("The corrected preset goes on reading the output.")
@@ -109,7 +109,7 @@ class FineTuneTab:
         def try_run(data):
             given = form.read(data)
             config = given.config()
-            tried = dry_run_on_server(models, given.model, given.pairs(), config)
+            tried = dry_run_on_server(models, given.model, given.pairs(), config, given.languages)
             now = replace(_still_true(data[self.protocol], config), tried=tried)
             table = core.reports.tables.markdown_table(core.reports.tables.dry_run_rows(tried, config.loss))
             told = core.reports.training_messages.dry_run_sentence(tried, config.loss)
@@ -149,7 +149,9 @@ class FineTuneTab:
                     translate("{n} pairs teach little: a run that shows something has a hundred or more.", n=len(pairs))
                 )
             sender = sender_of(request)
-            job = jobs.submit(RunRequest(name, given.model, config, pairs, held_out(pairs)), who.token, sender)
+            unseen = held_out(pairs, given.languages)
+            asked = RunRequest(name, given.model, config, pairs, unseen, languages=given.languages)
+            job = jobs.submit(asked, who.token, sender)
             return {
                 self.shown: job.id,
                 self.protocol: _still_true(data[self.protocol], config),

@@ -10,6 +10,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 import tli_core as core
+from tli_core.encoding.lens import Lens
 from tli_core.i18n import N_, translate
 from tli_core.lists.pairs import WordPair
 from ui.server.gpu import on_gpu
@@ -66,12 +67,13 @@ def evaluated(
     pairs: Sequence[WordPair],
     unseen: Sequence[WordPair],
     layer: int | str,
+    lens: Lens,
     tell: Callable[[str], None],
 ) -> core.measures.before_after.EvaluationReport:
     """Base and adapter on both lists."""
     loaded, key = models.get(model), visitor.key(models, model, adapter)
     check_tokens(loaded, pairs, unseen)
-    evaluations = core.measures.before_after.evaluate_lists(loaded, pairs, unseen, key, layer, progress=tell)
+    evaluations = core.measures.before_after.evaluate_lists(loaded, pairs, unseen, key, layer, progress=tell, lens=lens)
     return core.measures.before_after.report_of(loaded, evaluations, key)
 
 

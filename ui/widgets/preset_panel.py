@@ -42,7 +42,8 @@ def build(form: TrainingForm) -> None:
             return {command: f"# {error}", text: ""}
         file = None if given.source == SHIPPED else "pairs.csv"
         name = (given.name or "").strip() or "my-adapter"
-        return {command: train_command(config, given.model, name, file), text: preset_text(config)}
+        line = train_command(config, given.model, name, file, given.languages)
+        return {command: line, text: preset_text(config)}
 
     panel.expand(written, form.inputs, [command, text], **QUIET)
     # Not while pairs are typed: the command does not hold them, and each keystroke would send the whole list.
