@@ -55,7 +55,7 @@ def build(models: Models, jobs: Jobs) -> language.Page:
         # Above the tabs, as on a phone the tab of the run may be behind a menu.
         run_note = gr.Markdown(visible=False, elem_classes="hint", elem_id="run-note")
         guide.build()
-        bar, pickers = ModelBar(models), AdapterPickers(models)
+        bar, pickers = ModelBar(models, any_base=jobs.hosting.folders), AdapterPickers(models)
         bar.follow(lambda model, visitor: {note: gr.Markdown(visible=model == "lugha-mini")}, [note])
         bar.follow(lambda model, visitor: pickers.updates(visitor, model), pickers.outputs)
         with gr.Tabs() as tabs:

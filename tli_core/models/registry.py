@@ -183,7 +183,7 @@ def resolve(name: str) -> str:
         ValueError: it is none of the three.
     """
     source = KNOWN_MODELS.get(name, name)
-    if Path(source).is_dir():
+    if source and Path(source).is_dir():
         return source
     if not is_hub_address(source) or (address := hub_address(source)).folder:
         text = N_("There is no model {name!r}: give {choices}, a Hub id such as owner/name, or a folder.")

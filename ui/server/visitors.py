@@ -52,6 +52,17 @@ class Models:
                 self._loaded[name] = _loaded(name)
             return self._loaded[name]
 
+    def offer(self, name: str) -> None:
+        """Offer one more base: a Hub id or a folder, on a page that only its owner uses.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        resolve(name)
+        with self._lock:
+            if name not in self.names:
+                self.names = (*self.names, name)
+
     def check_ready(self, name: str) -> None:
         """Refuse a base that is not offered here or cannot be used at once.
 
@@ -95,8 +106,8 @@ class Models:
             threading.Thread(target=self.get, args=(self.names[0],), daemon=True).start()
 
     def is_ready(self, name: str) -> bool:
-        """Whether a base can be used at once: it is loaded, or small enough to load by itself."""
-        return self.is_loaded(name) or self.loads_by_itself(name)
+        """Whether a base can be used at once: it is offered, and loaded or small enough to load by itself."""
+        return name in self.names and (self.is_loaded(name) or self.loads_by_itself(name))
 
     def is_loaded(self, name: str) -> bool:
         """Whether a base is in memory."""

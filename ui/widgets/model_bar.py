@@ -8,6 +8,8 @@ import gradio as gr
 
 import tli_core as core
 from tli_core.i18n import N_, translate
+from tli_core.models.known_bases import known_base
+from tli_core.models.registry import resolve
 from ui.server.cancel import StopRequests
 from ui.server.visitors import Models, Visitor
 from ui.widgets.deep_links import asked_for
@@ -23,13 +25,25 @@ STOPPED = N_("Stopped. What has come is kept, and the next load goes on from the
 class ModelBar:
     """The model picker and the panel of a model that is not loaded yet; tabs say with `follow` what depends on it."""
 
-    def __init__(self, models: Models):
+    def __init__(self, models: Models, any_base: bool):
+        """Lay it out.
+
+        Args:
+            any_base: whether other bases than those offered may be named: Hub ids, and folders of this machine.
+        """
         self._models = models
+        self._any_base = any_base
         self._stops = StopRequests()
         self._followers: list[tuple[Follower, Parts]] = []
         first = models.names[0]
         self.model = gr.Dropdown(
-            list(models.names), value=first, label=N_("Model"), visible=len(models.names) > 1, elem_id="model"
+            list(models.names),
+            value=first,
+            label=N_("Model"),
+            info=N_("Or type any Hub id, such as owner/name, or a folder of this machine.") if any_base else None,
+            allow_custom_value=any_base,
+            visible=any_base or len(models.names) > 1,
+            elem_id="model",
         )
         with gr.Column(visible=not models.loads_by_itself(first), elem_id="load-panel") as self._panel:
             self._about = gr.Markdown(elem_id="load-about")
@@ -48,6 +62,8 @@ class ModelBar:
         updated = [output for _, outputs in self._followers for output in outputs]
 
         def update(model: str, visitor: Visitor):
+            if model not in models.names:  # it was refused, and nothing depends on it
+                return {}
             return {part: value for update, _ in self._followers for part, value in update(model, visitor).items()}
 
         def draw_if_ready(model: str, request: gr.Request, *values):
@@ -101,6 +117,10 @@ class ModelBar:
         if self._models.is_ready(model):
             return ready
         try:
+            if self._any_base:
+                self._models.offer(model)
+                if self._models.is_ready(model):
+                    return ready
             plan = self._models.plan(model)
         except ValueError as error:
             return {
@@ -111,9 +131,13 @@ class ModelBar:
                 self._again: gr.Button(visible=True),
             }
         takes = f"{plan.sentence[0].upper()}{plan.sentence[1:]}"
+        told = translate("**{model}** is not loaded. {takes}", model=model, takes=takes)
+        known = known_base(model) or known_base(resolve(model))
+        if known and known.traps:
+            told = translate("{told} Known of this checkpoint: {traps}.", told=told, traps=known.traps)
         return {
             self._panel: gr.Column(visible=True),
-            self._about: translate("**{model}** is not loaded. {takes}", model=model, takes=takes),
+            self._about: told,
             self._load: gr.Button(translate("Load {model}", model=model), interactive=plan.fits, visible=True),
             self._stop: stop,
             self._again: hidden,
