@@ -27,7 +27,7 @@ from tli_core.models.placement import input_device
 TEXTS = 256
 """Half of them begin with a source word, half with a target word, so that both languages are written."""
 
-HELD_BACK = 32
+HELD_BACK = 16
 """Texts beside these that nothing trains on: by them a run sees whether it harms what the model writes."""
 
 FAR_FROM_ANY_SEED = 1_000_003
