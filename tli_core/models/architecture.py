@@ -34,6 +34,7 @@ class Family:
     rotary_by_kind: whether the rotary table differs between blocks with a window and without.
     head_scale, head_cap: the config's names of what the head's output is multiplied by, and of the value that it never
         exceeds; None where the family has neither.
+    wrapper: the `model_type` of models that also read pictures and hold one of this family for text, or None.
     """
 
     model_type: str
@@ -43,6 +44,7 @@ class Family:
     rotary_by_kind: bool = False
     head_scale: str | None = None
     head_cap: str | None = None
+    wrapper: str | None = None
     decoder: str = "model"
     embeddings: str = "model.embed_tokens"
     blocks: str = "model.layers"
@@ -61,10 +63,19 @@ FAMILIES = {
         # Their norms multiply before they round, or by one more than the weight: not PyTorch's function.
         Family("olmo2"),
         Family("gemma2", windows=True, head_cap="final_logit_softcapping"),
-        Family("gemma3_text", windows=True, rotary_by_kind=True, head_cap="final_logit_softcapping"),
+        Family(
+            "gemma3_text",
+            windows=True,
+            rotary_by_kind=True,
+            head_cap="final_logit_softcapping",
+            wrapper="gemma3",
+        ),
         Family("cohere2", windows=True, head_scale="logit_scale"),
     )
 }
+
+WRAPPERS = {family.wrapper: family.model_type for family in FAMILIES.values() if family.wrapper}
+"""The family of the text model in models that also read pictures, by their own `model_type`."""
 
 MATRICES = tuple(dict.fromkeys(name for family in FAMILIES.values() for name in family.matrices))
 """The linear layers to which LoRA may be added, in any family."""
@@ -80,6 +91,11 @@ def family_of(model: PreTrainedModel | PretrainedConfig) -> Family:
         KeyError: no entry in FAMILIES; `checkpoint` refuses such models before they are built.
     """
     return FAMILIES[str(getattr(model, "config", model).model_type)]
+
+
+def stored_names(name: str) -> tuple[str, ...]:
+    """The names that a checkpoint may have for a tensor: its own, then two of models that hold the text model."""
+    return name, f"language_model.{name}", re.sub(r"^model\.", "model.language_model.", name)
 
 
 def decoder(model: PreTrainedModel) -> nn.Module:

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 
 from tli_core.i18n import N_, translate
 from tli_core.models import architecture
-from tli_core.models.architecture import FAMILIES, FULL, SLIDING, family_of
+from tli_core.models.architecture import FAMILIES, FULL, SLIDING, WRAPPERS, family_of, stored_names
 from tli_core.models.model_files import HubFiles, LocalFiles, Progress, header, model_files
 
 INDEX = "model.safetensors.index.json"
@@ -20,7 +20,7 @@ FLOATS = ("F16", "BF16", "F32", "F64")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a model's tensors are: `places` maps each tensor to its shard, `commit` pins what was fetched.
+    """Where a model's tensors are: `places` maps each to its shard and its name there; `commit` pins what was fetched.
 
     head_from is the sibling that the output head comes from, or None where it is the model's own.
     """
@@ -28,7 +28,7 @@ class Checkpoint:
     source: str
     commit: str | None
     config: PretrainedConfig
-    places: Mapping[str, Path]
+    places: Mapping[str, tuple[Path, str]]
     head_from: str | None = None
 
     @property
@@ -157,7 +157,8 @@ def load_size(source: str, blocks: int | None = None, revision: str | None = Non
     index, sizes = _read_index(files), files.sizes()
     wanted = needed_tensors(config, blocks)
     # Without an index, or for the head that an index may forget, every shard may be needed.
-    shards = {index[name] for name in wanted if name in index} if index and blocks is not None else set(sizes)
+    spelt = {spelling for name in wanted for spelling in stored_names(name)}
+    shards = {shard for name, shard in index.items() if name in spelt} if index and blocks is not None else set(sizes)
     here = sum(sizes[shard] for shard in shards if shard in sizes and files.is_here(shard))
     in_blocks = sum(p.numel() for p in architecture.blocks(model).parameters() if p.dim() == 2)
     parameters = sum(p.numel() for p in model.parameters())
@@ -187,6 +188,8 @@ def _read_config(files: LocalFiles | HubFiles) -> PretrainedConfig:
             raise ValueError(translate("it is no JSON object"))
         _check_plain(files.source, given)
         config = AutoConfig.from_pretrained(path.parent, trust_remote_code=False)
+        if given.get("model_type") in WRAPPERS:  # pictures are left aside
+            config = config.get_text_config()
         # transformers takes some configs for another family than they name.
         _check_family(files.source, str(config.model_type))
         # What a model is built from: an unknown kind of rotary table, say, shows only here.
@@ -215,6 +218,10 @@ def _check_plain(source: str, given: dict[str, Any]) -> None:
         text = N_("{source} brings code of its own (auto_map), which is never run here: choose a model without.")
         raise _NotPlain(translate(text, source=source))
     kind = str(given.get("model_type"))
+    if kind in WRAPPERS and isinstance(given.get("text_config"), dict):
+        _check_plain(source, {**given["text_config"], "model_type": WRAPPERS[kind]})
+        given = {key: value for key, value in given.items() if key.endswith("_config")}
+        kind = WRAPPERS[kind]
     _check_family(source, kind)
     if given.get("use_bidirectional_attention"):
         text = N_("{source} reads a text in both directions (use_bidirectional_attention), which is not computed here.")
@@ -240,17 +247,18 @@ def _check_family(source: str, kind: str) -> None:
         raise _NotPlain(translate(text, source=source, kind=kind[:40], known=", ".join(FAMILIES)))
 
 
-def _place(files: LocalFiles | HubFiles, wanted: tuple[str, ...], head: str | None) -> dict[str, Path]:
-    """Where each wanted tensor really is, and the head where one of that name is wanted.
+def _place(files: LocalFiles | HubFiles, wanted: tuple[str, ...], head: str | None) -> dict[str, tuple[Path, str]]:
+    """Where each wanted tensor really is, and its name there; and the head where one of that name is wanted.
 
     The index says where to look first; the shards' headers decide.
     """
     names = (*wanted, head) if head else wanted
     index = _read_index(files)
-    places: dict[str, Path] = {}
+    places: dict[str, tuple[Path, str]] = {}
     looked: set[str] = set()
+    spelt = {spelling: name for name in names for spelling in stored_names(name)}
 
-    def look(shard: str, for_names: tuple[str, ...]) -> None:
+    def look(shard: str) -> None:
         looked.add(shard)
         path = files.get(shard)
         if path is None:
@@ -258,23 +266,25 @@ def _place(files: LocalFiles | HubFiles, wanted: tuple[str, ...], head: str | No
                 translate("{source} lacks its shard {shard}: fetch it again.", source=files.source, shard=shard)
             )
         held = header(path)
-        for name in for_names:
-            if name in held and held[name].dtype not in FLOATS:
+        for spelling, name in spelt.items():
+            if spelling not in held or name in places:
+                continue
+            if held[spelling].dtype not in FLOATS:
                 text = N_(
                     "{source} stores {tensor} as {dtype}, which is quantised: choose the same model in bf16 or float32."
                 )
-                raise ValueError(translate(text, source=files.source, tensor=name, dtype=held[name].dtype))
-        places.update({name: path for name in for_names if name in held and name not in places})
+                raise ValueError(translate(text, source=files.source, tensor=name, dtype=held[spelling].dtype))
+            places[name] = path, spelling
 
-    for shard in dict.fromkeys(index[name] for name in names if name in index):
-        look(shard, names)
+    for shard in dict.fromkeys(index[spelling] for spelling in spelt if spelling in index):
+        look(shard)
     # What the index leaves out or misplaces may be in a shard that it does not name for it.
     for shard in files.shards():
-        lacking = tuple(name for name in names if name not in places)
+        lacking = tuple(spelling for spelling, name in spelt.items() if name not in places)
         if not lacking:
             break
         if shard not in looked and files.may_hold(shard, lacking):
-            look(shard, names)
+            look(shard)
     return places
 
 

@@ -1,6 +1,6 @@
 """Build a model and read its tensors one by one, each cast and put where it is to be kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -36,12 +36,14 @@ def read_model(checkpoint: Checkpoint, dtype: torch.dtype, placement: Placement)
         replace_matrices(model, placement.bits, dtype)
     parts = {"": placement.device} if placement.limits is None else place_parts(model, dtype, placement.limits)
     shapes = {name: tensor.shape for name, tensor in model.named_parameters(remove_duplicate=False)}
-    stored = {name: (shard, name) for name, shard in checkpoint.places.items() if name in shapes}
+    stored = {name: place for name, place in checkpoint.places.items() if name in shapes}
     head = head_tensor(config)
     tied = head in shapes and config.tie_word_embeddings
     if tied:
         stored[head] = stored[embeddings_tensor(config)]
-    kept = {name: shard for name, (shard, own) in stored.items() if home(parts, name) != "disk" and name == own}
+    # A tied head is the embeddings over again.
+    own = {name: place for name, place in stored.items() if not (tied and name == head)}
+    kept = {name: place for name, place in own.items() if home(parts, name) != "disk"}
     for name, tensor in _tensors(kept):
         if tensor.shape != shapes[name]:
             text = N_(
@@ -76,17 +78,21 @@ def _as_stored(config: PretrainedConfig, checkpoint: Checkpoint) -> PretrainedCo
     return type(config).from_dict({**config.to_dict(), "tie_word_embeddings": False})
 
 
-def _tensors(places: dict[str, Path]) -> Iterator[tuple[str, torch.Tensor]]:
-    """Every tensor of these names, shard by shard, one in memory at a time."""
-    shards: dict[Path, list[str]] = {}
-    for name, shard in places.items():
-        shards.setdefault(shard, []).append(name)
+def _tensors(places: Mapping[str, tuple[Path, str]]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Every tensor of these names, shard by shard, one in memory at a time.
+
+    Args:
+        places: the shard of each, and its name there.
+    """
+    shards: dict[Path, list[tuple[str, str]]] = {}
+    for name, (shard, stored) in places.items():
+        shards.setdefault(shard, []).append((name, stored))
     for shard, names in shards.items():
         try:
-            for name in names:
+            for name, stored in names:
                 # Opened anew for each tensor: pages of the file that were read count as resident until it is closed.
                 with safe_open(shard, framework="pt") as opened:
-                    yield name, opened.get_tensor(name)
+                    yield name, opened.get_tensor(stored)
         except SafetensorError as error:
             text = N_("{name} is damaged ({error}): delete it and fetch it again.")
             raise ValueError(translate(text, name=shard.name, error=error)) from error

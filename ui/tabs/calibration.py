@@ -64,6 +64,7 @@ def build(context: PageContext) -> None:
         label=N_("P@1 there and back at a layer that other pairs picked, and at how many layers the list is found"),
         interactive=False,
         wrap=True,
+        column_widths=["13%", "14%", "21%", "21%", "10%", "10%", "11%"],
         visible=False,
         max_height=900,
         elem_id="calibration-table",
