@@ -104,7 +104,7 @@ def test_a_step_that_harms_the_text_is_not_the_best_however_many_words_it_finds(
     def step(number: int, found: float, own_text: float | None) -> TrainingStep:
         return TrainingStep(number, 4, 1, 0.0, 0.0, 0.0, None, HeldOutCheck(0.5, 0.2, found), own_text)
 
-    run = [step(1, 0.5, 1.02), step(2, 0.7, 1.05), step(3, 0.9, 1.2), step(4, 0.95, 1.3)]
+    run = [step(1, 0.5, 1.02), step(2, 0.7, 1.05), step(3, 0.9, 1.3), step(4, 0.95, 1.5)]
     assert best_step(run).step == 2 and checks_since_best(run) == 2
     assert best_step(run[2:]) is None and checks_since_best(run[2:]) == 2
     assert best_step([step(1, 0.5, None), step(2, 0.7, None)]).step == 2

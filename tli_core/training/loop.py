@@ -34,7 +34,7 @@ from tli_core.training.resume import RunState, random_states, restore_random
 
 MAX_STEPS = 20_000
 CHECKS = 25
-"""How often held-out retrieval is measured in a run: enough for a curve, few enough to cost little."""
+"""How often held-out retrieval is measured in a run at most: enough for a curve, few enough to cost little."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def train_adapter(
             history.append(TrainingStep(0, steps, 0, None, 0.0, 0.0, *checks()))
             yield history[0]
         began = time.perf_counter() - history[-1].seconds
-        check_every = max(1, steps // CHECKS)
+        check_every = -(-steps // CHECKS)
         launched: deque[tuple[int, int, PendingLoss]] = deque()
 
         def finished_steps(pending: int, *checked: HeldOutCheck | float | None) -> Iterator[TrainingStep]:
