@@ -38,8 +38,8 @@ class LensReading:
     """What one list gives under one readout in one view.
 
     found: at how many layers the list is found (FOUND). layer is picked on every other pair, by the mean reciprocal
-    rank of both directions, and p_at_1, (to target, to source), is of the pairs between, which had no say, with the
-    same candidates. beyond_spelling is the same of those that do not look alike.
+    rank of both directions, which is picked_by, and p_at_1, (to target, to source), is of the pairs between, which had
+    no say, with the same candidates. beyond_spelling is the same of those that do not look alike.
     """
 
     readout: str
@@ -50,6 +50,7 @@ class LensReading:
     found: int
     layer: int
     layer_name: str
+    picked_by: float
     p_at_1: tuple[float, float]
     beyond_spelling: tuple[float, float]
 
@@ -63,9 +64,12 @@ class Calibration:
 
     @property
     def usable(self) -> tuple[tuple[str, str], ...]:
-        """The readouts and views that find what must be found, and nothing of what must not, the best first."""
+        """The readouts and views that find what must be found, and nothing of what must not, the best first.
+
+        Which is best is said by the pairs that pick layers, so that P@1 of the best is not the best of many.
+        """
         wrong = {(of.readout, of.view) for of in self.readings if of.list in MUST_NOT and of.found}
-        known = sorted((of for of in self.readings if of.list == KNOWN and of.found), key=lambda of: -sum(of.p_at_1))
+        known = sorted((of for of in self.readings if of.list == KNOWN and of.found), key=lambda of: -of.picked_by)
         return tuple((of.readout, of.view) for of in known if (of.readout, of.view) not in wrong)
 
     def of(self, readout: str, view: str) -> dict[str, LensReading]:
@@ -144,8 +148,9 @@ def _letters(n: int, drawn: random.Random) -> tuple[WordPair, ...]:
 def _reading(name: str, result: LayerAlignment) -> LensReading:
     layers, n = len(result.names), len(result.pairs)
     picking = np.arange(n) % 2 == 0
-    ranks = sum(1 / result.retrieval[way].rank[:, picking] for way in DIRECTIONS)  # (layers, n / 2)
-    layer = int(np.asarray(ranks).mean(axis=1).argmax())
+    ranks = [1 / result.retrieval[way].rank[:, picking] for way in DIRECTIONS]  # (layers, n / 2) each
+    found = np.mean(ranks, axis=(0, 2))  # (layers,)
+    layer = int(found.argmax())
     unlike = ~picking & ~result.look_alike
 
     def share(way: str, of: np.ndarray) -> float:
@@ -161,6 +166,7 @@ def _reading(name: str, result: LayerAlignment) -> LensReading:
         found=sum(verdict(result, layer) in FOUND for layer in range(layers)),
         layer=layer,
         layer_name=result.names[layer],
+        picked_by=float(found[layer]),
         p_at_1=(share(to_target, ~picking), share(to_source, ~picking)),
         beyond_spelling=(share(to_target, unlike), share(to_source, unlike)),
     )

@@ -53,7 +53,7 @@ def calibration_sentence(found: Calibration) -> str:
     of_lists = [found.of(*lens) for lens in found.usable]
     ways = [of[ASKED_ABOUT] for of in of_lists if ASKED_ABOUT in of]
     aligned = sum(of.found > 0 for of in ways)
-    best = max(ways, key=lambda of: sum(of.p_at_1), default=None)
+    best = max(ways, key=lambda of: of.picked_by, default=None)
     told = translate(
         "{usable} ways of reading find what {model} surely knows and nothing of what it cannot; the best is {how}.",
         usable=len(found.usable),
@@ -64,8 +64,9 @@ def calibration_sentence(found: Calibration) -> str:
         return told
     return f"{told} " + translate(
         "Of the {n} pairs asked about, {aligned} of these {ways} find more than spelling, length and chance; the best, "
-        "{how}, has P@1 {there:.2f} and {back:.2f} at {layer}, on pairs that did not pick that layer.",
+        "{how}, has P@1 {there:.2f} and {back:.2f} at {layer}, on the {read} pairs that picked neither.",
         n=best.n,
+        read=best.n // 2,
         aligned=aligned,
         ways=len(ways),
         how=_how(best.readout, best.view),
