@@ -2,7 +2,7 @@
 
     python recipes/presets_on_a_model.py FOLDER RESULTS
 
-One JSON file a run is left in RESULTS, and a run that is there is not made again; the table is of all that are there.
+One JSON file a run is left in RESULTS, a folder for this model alone, and a run that is there is not made again.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from tli_core.training.loop import TrainedAdapter, train_adapter
 from tli_core.training.presets import PRESETS
 
 PAIRS = 229
-"""Pairs trained on, in every language: as many as the shortest of the lists has, so that languages can be compared."""
+"""Pairs trained on, in every language, so that languages can be compared: as many as the French list has."""
 
 RUNS = {**PRESETS, "shuffled": replace(PRESETS["corrected"], shuffled=True)}
 BASE = "none"
@@ -44,7 +44,8 @@ HEADINGS = ("languages", "preset", "seeds", "right", "wrong", "P@1", "beyond spe
 
 
 def spread_out(pairs: Sequence[WordPair], count: int) -> tuple[WordPair, ...]:
-    """So many pairs, at equal distances in the list."""
+    """So many pairs, at equal distances in the list; all of a shorter one."""
+    count = min(count, len(pairs))
     return tuple(pairs[i * len(pairs) // count] for i in range(count))
 
 

@@ -18,8 +18,8 @@ from ui.widgets.page_opening import PageOpening
 class PageContext:
     """Made once a page, in the order in which its parts stand; `build(context)` of each tab reads it.
 
-    visitor holds a `Visitor`. The alignment tab sets `pairs` and `draw`, the fine-tune tab `train_pairs`, for tabs that
-    come after them.
+    visitor holds a `Visitor`. For the tabs that come after them the alignment tab sets `pairs`, their `languages` and
+    `draw`, the fine-tune tab `train_pairs`.
     """
 
     models: Models
@@ -31,6 +31,7 @@ class PageContext:
     tabs: gr.Tabs
     run_note: gr.Markdown
     pairs: gr.Textbox = field(init=False)
+    languages: gr.Dropdown = field(init=False)
     draw: Handler = field(init=False)
     train_pairs: gr.Textbox = field(init=False)
 

@@ -38,6 +38,9 @@ def test_what_is_planted_is_found_and_wrong_pairs_are_not():
     rows = calibration_rows(found)
     assert rows[0][:2] == ("read", "view") and len(rows) == 1 + 2 * 4
     assert "8 ways of reading find what planted surely knows" in calibration_sentence(found)
+    assert "on the 15 pairs that picked neither" in calibration_sentence(found)
+    same = calibrate(planted(*shared_pairs()), (HALF[0], "sw-en"), (HALF[0], "sw-en"))
+    assert calibration_sentence(same).endswith("The pairs asked about are the same, so nothing else is said of them.")
 
 
 def test_a_model_that_finds_nothing_is_unreadable_and_not_called_unaligned():

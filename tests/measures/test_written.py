@@ -37,7 +37,7 @@ def lose(right):
 
 
 def test_each_part_that_moves_surely_and_enough_is_named():
-    assert changed(keep, (0, 0)).verdict == "kept"
+    assert changed(keep, (0, 0)).verdict == "no clear change"
     lost = changed(lose, (0, 0))
     assert lost.verdict == "harmed" and lost.translations["to_target"].moved == -1
     assert lost.translations["to_source"].p < 0.01 and lost.sentences["source"].moved == 0
@@ -49,9 +49,18 @@ def test_each_part_that_moves_surely_and_enough_is_named():
 
 
 def test_what_is_sure_but_small_or_large_but_unsure_is_kept():
-    assert changed(keep, (0.05, 0)).verdict == "kept"  # perplexity grew by a twentieth
+    assert changed(keep, (0.05, 0)).verdict == "no clear change"  # perplexity grew by a twentieth
     uneven = np.array([4, -1, 1, -1, 1, -1, 1, -1])
-    assert changed(keep, (uneven, 0)).verdict == "kept"
+    assert changed(keep, (uneven, 0)).verdict == "no clear change"
+
+
+def test_too_little_to_tell_is_said_and_not_taken_for_no_harm():
+    few = 6
+    right, wrong = np.ones(few, dtype=bool), np.zeros(few, dtype=bool)
+    lost = written_change(check(right, [(), ()]), check(wrong, [(), ()]), np.arange(few))
+    assert lost.verdict == "too few" and not any(part.able for part in lost.translations.values())
+    enough = written_change(check(np.ones(7, bool), [(), ()]), check(np.zeros(7, bool), [(), ()]), np.arange(7))
+    assert enough.verdict == "harmed"
 
 
 def test_a_language_without_sentences_is_left_out_and_a_loss_that_is_no_number_is_harm():
@@ -67,4 +76,4 @@ def test_nothing_is_seldom_called_anything():
         both = drawn.normal(4, 1, (2, SENTENCES))
         losses = [both + drawn.normal(0, 0.5, (2, SENTENCES)) for _ in range(2)]
         said.append(written_change(*map(check, right, losses), np.arange(PAIRS)).verdict)
-    assert said.count("kept") >= 370, {word: said.count(word) for word in set(said)}
+    assert said.count("no clear change") >= 370, {word: said.count(word) for word in set(said)}

@@ -1,16 +1,18 @@
 """A gentle fine-tune: text that the base writes itself, words behind it, and how far an adapter strays from it."""
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
 from tests.conftest import character_tokenizer, tiny_llama
+from tests.planted import unlike_pairs
 from tli_core.encoding.pooling import EncodedWord
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import TrainingPairs, batches, behind
 from tli_core.training.dry_run import dry_run
-from tli_core.training.early_stopping import best_step, checks_since_best
+from tli_core.training.early_stopping import MOST_SURPRISE, best_step, checks_since_best
 from tli_core.training.history import HeldOutCheck, TrainingStep
 from tli_core.training.loop import lora_config, train_adapter
 from tli_core.training.own_text import CONTEXT_TOKENS, HELD_BACK, NEW_TOKENS, TEXTS, KeptTexts, text_loss, write_texts
@@ -96,7 +98,8 @@ def test_the_loss_of_texts_by_hand(tiny, pairs):
         losses = []
         for text in texts:
             ids = torch.tensor([text.ids])  # BOS, a token a letter
-            losses += (-model(ids).logits[0, 1:-1].log_softmax(-1).gather(1, ids[0, 2:, None])).flatten().tolist()
+            said = model(ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])
+            losses += (-said[-NEW_TOKENS:]).flatten().tolist()
         assert text_loss(model, texts) == pytest.approx(sum(losses) / len(losses), rel=1e-4)
 
 
@@ -106,8 +109,20 @@ def test_a_step_that_harms_the_text_is_not_the_best_however_many_words_it_finds(
 
     run = [step(1, 0.5, 1.02), step(2, 0.7, 1.05), step(3, 0.9, 1.3), step(4, 0.95, 1.5)]
     assert best_step(run).step == 2 and checks_since_best(run) == 2
-    assert best_step(run[2:]) is None and checks_since_best(run[2:]) == 2
+    # Where every step harms the text, the one that harms it least.
+    assert best_step(run[2:]).step == 3 and checks_since_best(run[2:]) == 1
+    assert best_step([step(1, 0.5, math.nan), step(2, 0.6, 1.9)]).step == 2
     assert best_step([step(1, 0.5, None), step(2, 0.7, None)]).step == 2
+
+
+def test_a_run_that_harms_the_text_at_every_step_keeps_the_least_harmful_and_says_so(tiny):
+    pairs = unlike_pairs(64)
+    config = replace(GENTLE, keep=1e-6, learning_rate=0.3, epochs=8, patience=2, warmup_steps=0)
+    *steps, trained = train_adapter(tiny, pairs, config)
+    checked = [step for step in steps if step.own_text is not None and step.step]
+    assert all(step.own_text > MOST_SURPRISE for step in checked)
+    assert trained.record["text_harmed"]
+    assert trained.record["kept_step"] == min(checked, key=lambda step: step.own_text).step
 
 
 def test_a_dry_run_counts_the_text_too(tiny, pairs):

@@ -67,7 +67,7 @@ def encode_in(
         return encode(tokenizer, [space + word for word in words])
     before, _, after = text.partition("{word}")
     encoded = encode_within(tokenizer, words, before, after)
-    # No token sees those after it, so what stands behind a word changes nothing there; it is only told apart by it.
+    # No token sees those after it: what stands behind a word is needed only to tell which tokens are its own.
     return [_upto_own(word) for word in encoded] if readout.text == FRAMED else encoded
 
 

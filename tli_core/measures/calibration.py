@@ -57,10 +57,14 @@ class LensReading:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The readings of every list through every lens that the languages allow."""
+    """The readings of every list through every lens that the languages allow.
+
+    one_list: whether the pairs asked about are those that must be found, so that nothing new is asked.
+    """
 
     model: str
     readings: tuple[LensReading, ...]
+    one_list: bool
 
     @property
     def usable(self) -> tuple[tuple[str, str], ...]:
@@ -107,7 +111,7 @@ def calibrate(
             for view in VIEWS:
                 provenance = loaded.provenance(None, len(of), seed, codes, key, view)
                 readings.append(_reading(name, align(*viewed(states[key], reference, view), provenance, seed)))
-    return Calibration(loaded.name, tuple(readings))
+    return Calibration(loaded.name, tuple(readings), tuple(known[0]) == tuple(pairs))
 
 
 def wrong_lists(pairs: Sequence[WordPair], seed: int) -> dict[str, tuple[WordPair, ...]]:

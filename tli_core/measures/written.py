@@ -27,13 +27,15 @@ class PartWritten:
     """What became of one part: before and after, and p of a paired sign-flip test, corrected for both parts of a kind.
 
     Of a translation the shares that are right, of plain sentences the perplexity. moved is 1 where it got better by
-    enough to matter and surely, −1 where it got worse so, else 0.
+    enough to matter and surely, −1 where it got worse so, else 0. able: whether there is enough to tell, had all of it
+    moved the same way.
     """
 
     before: float
     after: float
     p: float
     moved: int
+    able: bool
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,18 @@ class WrittenChange:
 
     @property
     def verdict(self) -> str:
-        """`harmed`: some part is worse, and none better. `better`: the other way round. `mixed`: both. `kept`: neither.
+        """`harmed`: some part is worse, and none better. `better`: the other way round. `mixed`: both.
 
-        A part is worse where its test says so at LEVEL and it moved by LEAST_TRANSLATED or LEAST_READ.
+        A part is worse where its test says so at LEVEL and it moved by LEAST_TRANSLATED or LEAST_READ. `no clear
+        change`: none is worse or better. `too few`: nor could any have been called so, as there is too little of it.
         """
-        moved = {part.moved for parts in (self.translations, self.sentences) for part in parts.values()}
+        parts = (*self.translations.values(), *self.sentences.values())
+        moved = {part.moved for part in parts}
         if {-1, 1} <= moved:
             return "mixed"
-        return "harmed" if -1 in moved else "better" if 1 in moved else "kept"
+        if moved == {0}:
+            return "no clear change" if any(part.able for part in parts) else "too few"
+        return "harmed" if -1 in moved else "better"
 
 
 def written_change(before: OutputCheck, after: OutputCheck, groups: np.ndarray, seed: int = 0) -> WrittenChange:
@@ -66,10 +72,11 @@ def written_change(before: OutputCheck, after: OutputCheck, groups: np.ndarray, 
     """
     right = [np.array([check.greedy.right[way] for way in DIRECTIONS], dtype=float) for check in (before, after)]
     p_values = flipped_p_values(right[1] - right[0], groups, seed)
+    able = _least_p(len(np.unique(groups))) <= LEVEL
     translations = {}
     for i, way in enumerate(DIRECTIONS):
         was, now = (float(shares[i].mean()) for shares in right)
-        translations[way] = _part(was, now, p_values[i], now - was, LEAST_TRANSLATED)
+        translations[way] = _part(was, now, p_values[i], now - was, LEAST_TRANSLATED, able)
     sides = [side for side in SIDES if before.health.losses[side]]
     sentences = {}
     for side in sides:
@@ -77,12 +84,18 @@ def written_change(before: OutputCheck, after: OutputCheck, groups: np.ndarray, 
         # Each language has sentences of its own, so the two tests are corrected by their number (Bonferroni).
         p = len(sides) * float(flipped_p_values((losses[1] - losses[0])[None], np.arange(len(losses[0])), seed)[0])
         was, now = (getattr(check.health, side) for check in (before, after))
-        sentences[side] = _part(was, now, min(p, 1.0), np.log(was) - np.log(now), np.log(LEAST_READ))
+        able = len(sides) * _least_p(len(losses[0])) <= LEVEL
+        sentences[side] = _part(was, now, min(p, 1.0), np.log(was) - np.log(now), np.log(LEAST_READ), able)
     return WrittenChange(translations, sentences)
 
 
-def _part(was: float, now: float, p: float, gained: float, least: float) -> PartWritten:
-    if not np.isfinite(gained):  # a loss that is no number harms whoever reads it
-        return PartWritten(was, now, float("nan"), -1 if np.isfinite(was) else 0)
+def _least_p(groups: int) -> float:
+    """The p value of a sign-flip test of so many groups that all moved the same way."""
+    return 2.0 ** (1 - groups)
+
+
+def _part(was: float, now: float, p: float, gained: float, least: float, able: bool) -> PartWritten:
+    if not np.isfinite(gained):  # a loss that is no number harms whoever reads it, and needs no test
+        return PartWritten(was, now, float("nan"), -1 if np.isfinite(was) else 0, able)
     sure = p <= LEVEL and abs(gained) >= least - 1e-9
-    return PartWritten(was, now, float(p), int(np.sign(gained)) if sure else 0)
+    return PartWritten(was, now, float(p), int(np.sign(gained)) if sure else 0, able)

@@ -37,7 +37,7 @@ def known_bases() -> tuple[KnownBase, ...]:
 
 def known_base(name: str) -> KnownBase | None:
     """What is known of a base by its id or name; None where nothing is."""
-    return next((base for base in known_bases() if name in (base.id, base.name)), None)
+    return next((base for base in known_bases() if name and name in (base.id, base.name)), None)
 
 
 def surely_known(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 from functools import cache
 from pathlib import Path
@@ -183,7 +184,7 @@ def resolve(name: str) -> str:
         ValueError: it is none of the three.
     """
     source = KNOWN_MODELS.get(name, name)
-    if source and Path(source).is_dir():
+    if os.path.isdir(source):  # which takes a name that is too long for none
         return source
     if not is_hub_address(source) or (address := hub_address(source)).folder:
         text = N_("There is no model {name!r}: give {choices}, a Hub id such as owner/name, or a folder.")

@@ -62,6 +62,8 @@ def calibration_sentence(found: Calibration) -> str:
     )
     if best is None:
         return told
+    if found.one_list:
+        return f"{told} " + translate("The pairs asked about are the same, so nothing else is said of them.")
     return f"{told} " + translate(
         "Of the {n} pairs asked about, {aligned} of these {ways} find more than spelling, length and chance; the best, "
         "{how}, has P@1 {there:.2f} and {back:.2f} at {layer}, on the {read} pairs that picked neither.",

@@ -1,16 +1,19 @@
 """Both verdicts on an adapter in words: what became of the vectors, and of what the model writes."""
 
+import math
 from typing import Any
 
 from tli_core.i18n import N_, translate
 from tli_core.measures.before_after import EvaluationReport
+from tli_core.measures.perplexity import SIDES
 from tli_core.measures.written import PartWritten
 
 VERDICTS = {
     "harmed": N_("what it writes is harmed"),
     "better": N_("what it writes is better"),
     "mixed": N_("what it writes is better in part and worse in part"),
-    "kept": N_("what it writes is kept"),
+    "no clear change": N_("what it writes shows no clear change"),
+    "too few": N_("there is too little of it to tell"),
 }
 _MOVED = {-1: N_("worse"), 0: N_("no clear change"), 1: N_("better")}
 
@@ -41,6 +44,10 @@ def written_sentence(report: EvaluationReport) -> str:
         )
         for side, part in written.sentences.items()
     ]
+    unread = [getattr(languages, side).name for side in SIDES if side not in written.sentences]
+    if unread:
+        text = N_("no plain sentences of {languages} are known here")
+        parts.append(translate(text, languages=", ".join(map(translate, unread))))
     return translate(
         "Two verdicts. Vectors: {vectors}. Text: {text}: {parts}.",
         vectors=translate(last.change.verdict),
@@ -51,5 +58,7 @@ def written_sentence(report: EvaluationReport) -> str:
 
 def _said(part: PartWritten) -> dict[str, Any]:
     """What became of a part, and the p value of its test."""
+    if math.isnan(part.p):
+        return {"moved": translate(_MOVED[part.moved]), "p": translate("no number")}
     p = translate("p < 0.001") if part.p < 0.001 else translate("p {p:.3f}", p=part.p)
     return {"moved": translate(_MOVED[part.moved]), "p": p}

@@ -5,6 +5,7 @@ does not train on them, and the held-out pairs, by which the adapter is judged, 
 base's own text stops on both: a step after which that text surprises the model is never the best.
 """
 
+import math
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -61,17 +62,21 @@ def parted(
 def best_step(history: Sequence[TrainingStep]) -> TrainingStep | None:
     """The first of the best checks of the choosing pairs after training began; None where there is none.
 
-    Where own text is kept, only of the steps that left it unharmed, by MOST_SURPRISE.
+    Where own text is kept, only of the steps that left it unharmed; where none did, the one that harmed it least.
     """
-    checked = [
-        (step.choosing.score, step)
-        for step in history
-        if step.choosing and step.step and (step.own_text is None or step.own_text <= MOST_SURPRISE)
-    ]
-    return max(checked, key=lambda found: found[0], default=(0.0, None))[1]
+    checked = [(step.choosing.score, step) for step in history if step.choosing and step.step]
+    unharmed = [(score, step) for score, step in checked if not harms_text(step)]
+    if checked and not unharmed:
+        return min((step for _, step in checked), key=lambda step: (math.isnan(step.own_text), step.own_text))
+    return max(unharmed, key=lambda found: found[0], default=(0.0, None))[1]
+
+
+def harms_text(step: TrainingStep) -> bool:
+    """Whether the base's own text surprises the model too much at a step; never where that is not kept."""
+    return step.own_text is not None and not step.own_text <= MOST_SURPRISE
 
 
 def checks_since_best(history: Sequence[TrainingStep]) -> int:
-    """How many checks there were since the best one, or since the start where none is good."""
+    """How many checks there were since the best one."""
     best = best_step(history)
-    return sum(1 for step in history if step.choosing and step.step > (best.step if best else 0))
+    return sum(1 for step in history if step.choosing and step.step > best.step) if best else 0

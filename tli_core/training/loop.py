@@ -26,7 +26,7 @@ from tli_core.models.adapter_config import block_of
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import TrainingPairs, batches
 from tli_core.training.config import OUTPUT, TrainingConfig, total_steps
-from tli_core.training.early_stopping import best_step, checks_since_best, parted
+from tli_core.training.early_stopping import best_step, checks_since_best, harms_text, parted
 from tli_core.training.history import HeldOutCheck, TrainingStep
 from tli_core.training.optimizer_step import PendingLoss, Steps
 from tli_core.training.own_text import KeptTexts, text_loss, write_texts
@@ -273,6 +273,7 @@ def _record(
         "steps": history[-1].step,
         "steps_planned": history[-1].steps,
         **({"kept_step": best.step, "step_chosen_on": [pair_digest(pair) for pair in choosing]} if best else {}),
+        **({"text_harmed": True} if best and harms_text(best) else {}),
         "seconds": round(history[-1].seconds, 2),
         "losses": [round(step.loss, 5) for step in history if step.loss is not None],
         "held_out": [{"step": step, **{k: round(v, 5) for k, v in asdict(check).items()}} for step, check in checks],

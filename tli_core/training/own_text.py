@@ -31,14 +31,15 @@ HELD_BACK = 16
 """Texts beside these that nothing trains on: by them a run sees whether it harms what the model writes."""
 
 FAR_FROM_ANY_SEED = 1_000_003
-"""Added to a run's seed for the texts that are held back, so that no other run trains on them."""
+"""Added to a run's seed for the texts that are held back, so that they are not those that it trains on."""
 
 NEW_TOKENS = 24
 TEXTS_A_STEP = 24
 """Of the texts, how many are compared with the base in one step: about as many tokens as a batch of words has."""
 
 MAX_SCORED = 256
-"""Tokens whose next ones are scored at once: a vocabulary of a quarter million then takes a quarter of a gigabyte."""
+"""Tokens whose next ones are scored at once: of a vocabulary of a quarter million a quarter of a gigabyte, a few times
+over."""
 
 CONTEXT_TOKENS = (4, 12)
 """Fewest and most tokens of a text that a word is put behind."""
@@ -100,13 +101,12 @@ def _written(loaded: LoadedModel, pairs: Sequence[WordPair], seed: int, count: i
 
 @torch.inference_mode()
 def text_loss(model: PreTrainedModel, texts: Sequence[EncodedWord]) -> float:
-    """The model's mean loss a token on texts, in nats; the first token that is not special is not scored."""
+    """The model's mean loss a token on what the base wrote, NEW_TOKENS at the end of each text, in nats."""
     total, count = 0.0, 0
     for group in length_batches(texts, MAX_SCORED):
         ids = torch.tensor([texts[i].ids for i in group], device=input_device(model))  # (b, t)
-        first = texts[group[0]].special.index(False)
-        logits = model(input_ids=ids, use_cache=False).logits[:, first:-1].float()  # (b, t − first − 1, vocabulary)
-        scored = ids[:, first + 1 :]
+        logits = model(input_ids=ids, use_cache=False).logits[:, -NEW_TOKENS - 1 : -1].float()  # (b, new, vocabulary)
+        scored = ids[:, -NEW_TOKENS:]  # (b, new)
         total += float(torch.nn.functional.cross_entropy(logits.flatten(0, 1), scored.flatten(), reduction="sum"))
         count += scored.numel()
     return total / count

@@ -25,7 +25,7 @@ from tli_core.training.presets import configured
 from ui.server.job import Job
 from ui.server.jobs import Jobs
 from ui.server.sender import sender_of
-from ui.server.training_run import RunRequest, held_out
+from ui.server.training_run import RunRequest, held_out, shipped_to_train
 from ui.server.visitors import BASE, Models, Visitor
 from ui.tabs.answers import FREE, MAX_TOKENS, answers, asked
 from ui.tabs.space import neighbourhoods
@@ -124,8 +124,10 @@ def _evaluation_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         """
         visitor, name = _visitor_with_adapter(jobs, adapter)
         models.check_ready(model)
+        visitor.folder(model, name)
         languages = languages.strip() or visitor.languages_of(model, name)
         lens = Lens(languages)
+        visitor.check_languages(model, name, languages)
         trained = visitor.trained_on(model, name)
         control = parse_pairs(pairs).pairs if pairs.strip() else shipped("control", languages)
         if len(control) > MAX_PAIRS:
@@ -187,7 +189,7 @@ def _training_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         config = configured(str(given["preset"]), **changes)
         text = str(given["pairs"])
         codes = language_pair(str(given["languages"])).key
-        pairs = parse_pairs(text).pairs if text.strip() else shipped("train", codes)
+        pairs = parse_pairs(text).pairs if text.strip() else shipped_to_train(codes)
         sender = sender_of(given["request"])
         name = check_adapter_name(str(given["name"]).strip())
         unseen = held_out(pairs, codes)

@@ -91,7 +91,7 @@ class Jobs:
         if len(request.pairs) > limits.train_pairs:
             text = N_("{n} pairs are more than {most}, the most here: use fewer.")
             raise ValueError(translate(text, n=len(request.pairs), most=limits.train_pairs))
-        training, _ = core.training.early_stopping.parted(request.pairs, request.config)
+        training, _ = core.training.early_stopping.parted(request.pairs, request.config, request.languages)
         steps = core.training.config.total_steps(request.config, len(training))
         if steps > limits.train_steps:
             text = N_("{n} steps are more than {most}, the most here: use fewer epochs or larger batches.")

@@ -14,7 +14,7 @@ import tli_core as core
 from tli_core.encoding.lens import Lens
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs, read_pairs
-from tli_core.lists.language_pair import DEFAULT
+from tli_core.lists.language_pair import DEFAULT, language_pair
 from tli_core.lists.leaks import leaks_of
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
@@ -54,7 +54,7 @@ class TrainingRequest:
             ValueError: there are none.
         """
         if self.source == SHIPPED:
-            return shipped("train", self.languages)
+            return shipped_to_train(self.languages)
         if self.source == UPLOADED:
             if not self.uploaded:
                 raise ValueError(translate("No file has been uploaded: choose one, or train on the shipped lexicon."))
@@ -80,9 +80,34 @@ class TrainingRequest:
         return configured(self.preset, **self.settings)
 
 
+def shipped_to_train(languages: str) -> tuple[WordPair, ...]:
+    """The shipped pairs of two languages to train on.
+
+    Raises:
+        ValueError: none ship.
+    """
+    return _ship(languages, "train", N_("No pairs of {source} and {target} to train on ship here: type yours."))
+
+
+def _ship(languages: str, split: str, refusal: str) -> tuple[WordPair, ...]:
+    pairs = shipped(split, languages)
+    if not pairs:
+        source, target = map(translate, language_pair(languages).names)
+        raise ValueError(translate(refusal, source=source, target=target))
+    return pairs
+
+
 def held_out(pairs: Sequence[WordPair], languages: str = DEFAULT) -> tuple[WordPair, ...]:
-    """The shipped control pairs of two languages that share no word with the pairs to train on."""
-    control = shipped("control", languages)
+    """The shipped control pairs of two languages that share no word with the pairs to train on.
+
+    Raises:
+        ValueError: none ship, so that nothing could judge a run.
+    """
+    text = N_(
+        "No control pairs of {source} and {target} ship with this page, so nothing could judge the run: choose other "
+        "languages, or train on the command line with --control."
+    )
+    control = _ship(languages, "control", text)
     leaking = {index for index, _ in leaks_of(pairs, control, languages)}
     return tuple(pair for i, pair in enumerate(control) if i not in leaking)
 

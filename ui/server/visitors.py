@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tli_core as core
 from tli_core.i18n import N_, translate
-from tli_core.lists.language_pair import DEFAULT, language_pairs
+from tli_core.lists.language_pair import DEFAULT, language_pair
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
 from tli_core.models.layers import layer_names
@@ -220,7 +220,7 @@ class Visitor:
 
     def trained_on(self, model: str, adapter: str) -> tuple[WordPair, ...]:
         """The pairs that an adapter was trained on; where they are not known, the shipped list of its languages."""
-        own = self.own[adapter].pairs if adapter in self.own else ()
+        own = self.own[adapter].pairs if adapter in self.own and self.own[adapter].model == model else ()
         return own or shipped("train", self.languages_of(model, adapter))
 
     def languages_of(self, model: str, adapter: str) -> str:
@@ -228,8 +228,18 @@ class Visitor:
         if adapter == BASE or adapter not in self.adapters(model):
             return DEFAULT
         record = core.models.adapter_import.read_record(self.folder(model, adapter))
-        languages = record["base"]["languages"] if record else DEFAULT
-        return languages if languages in language_pairs() else DEFAULT
+        return record["base"]["languages"] if record else DEFAULT
+
+    def check_languages(self, model: str, adapter: str, languages: str) -> None:
+        """Refuse to read the pairs that an adapter was trained on as pairs of other languages.
+
+        Raises:
+            ValueError: it was trained on others.
+        """
+        if (own := self.languages_of(model, adapter)) != languages:
+            source, target = map(translate, language_pair(own).names)
+            text = N_("{adapter} was trained on {source} and {target}: choose these languages, or type trained pairs.")
+            raise ValueError(translate(text, adapter=adapter, source=source, target=target))
 
     def check_new_name(self, model: str, name: str) -> str:
         """A name that a new adapter of this visitor may have.

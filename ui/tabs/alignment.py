@@ -125,7 +125,7 @@ class AlignmentTab:
             self.layers = gr.Dataframe(interactive=False, max_height=520, elem_id="layer-table")
             self.legend = gr.Markdown(elem_id="layer-legend", elem_classes="hint")
         self.download = gr.DownloadButton(N_("Download every number (JSON)"), visible=False, elem_id="alignment-json")
-        context.pairs = self.given.text
+        context.pairs, context.languages = self.given.text, self.given.languages
         context.draw = Handler(self._run, self._inputs, [*self._drawn_parts, self.stale])
 
     @property

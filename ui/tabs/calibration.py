@@ -79,13 +79,16 @@ def build(context: PageContext) -> None:
         languages: str,
         source: str,
         text: str,
+        of_text: str,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
     ) -> Updates:
         tell = CancellableProgress(stops.begin(request), progress, LISTS)
         try:
-            pairs = shipped("control", languages) if source == SHIPPED else parse_pairs(text).pairs
-            found = calibrated(context.models, model, (shipped("control", known), known), (pairs, languages), tell)
+            asked = (shipped("control", languages), languages)
+            if source != SHIPPED:
+                asked = (parse_pairs(text).pairs, of_text)
+            found = calibrated(context.models, model, (shipped("control", known), known), asked, tell)
         finally:
             stops.end(request)
         headers, *rows = core.reports.calibration.calibration_rows(found)
@@ -112,7 +115,7 @@ def build(context: PageContext) -> None:
     bring_into_sight([start.click], "calibration-told")
     running = start.click(pressed, None, [*buttons, told], **QUIET).then(
         run,
-        [context.model, known, languages, source, context.pairs],
+        [context.model, known, languages, source, context.pairs, context.languages],
         [told, table, download],
         api_visibility="private",
         show_progress_on=[told],
@@ -120,6 +123,7 @@ def build(context: PageContext) -> None:
     )
     running.success(lambda: busy(False), None, buttons, **QUIET)
     running.failure(lambda: {**busy(False), told: translate(UNFINISHED)}, None, [*buttons, told], **QUIET)
+    source.input(lambda chosen: gr.Dropdown(interactive=chosen == SHIPPED), source, languages, **QUIET)
     cancel.click(ask_to_stop, None, cancel, **QUIET)
     context.bar.follow(lambda model, visitor: {known: surely_known(model)}, [known])
 

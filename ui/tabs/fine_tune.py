@@ -207,7 +207,7 @@ class FineTuneTab:
         panel.wire(jobs, context.visitor, self.shown, self._followed_by, self._resume, context.pickers)
         typed, source = self.form.typed, self.form.source
         typed.change(
-            lambda text: {source: TYPED, typed: gr.Textbox(visible=True)} if text else {},
+            lambda text: {source: TYPED, typed: gr.Textbox(visible=True)} if text else {source: gr.skip()},
             typed,
             [source, typed],
             **QUIET,

@@ -63,7 +63,7 @@ class ModelBar:
 
         def update(model: str, visitor: Visitor):
             if model not in models.names:  # it was refused, and nothing depends on it
-                return {}
+                return {updated[0]: gr.skip()}
             return {part: value for update, _ in self._followers for part, value in update(model, visitor).items()}
 
         def draw_if_ready(model: str, request: gr.Request, *values):
@@ -117,11 +117,10 @@ class ModelBar:
         if self._models.is_ready(model):
             return ready
         try:
+            small = self._models.loads_by_itself(model)
+            plan = None if small else self._models.plan(model)
             if self._any_base:
                 self._models.offer(model)
-                if self._models.is_ready(model):
-                    return ready
-            plan = self._models.plan(model)
         except ValueError as error:
             return {
                 self._panel: gr.Column(visible=True),
@@ -130,6 +129,8 @@ class ModelBar:
                 self._stop: hidden,
                 self._again: gr.Button(visible=True),
             }
+        if plan is None:
+            return ready
         takes = f"{plan.sentence[0].upper()}{plan.sentence[1:]}"
         told = translate("**{model}** is not loaded. {takes}", model=model, takes=takes)
         known = known_base(model) or known_base(resolve(model))
