@@ -138,6 +138,8 @@ def _train_one(
                 f"{text}"
             )
     assert trained is not None, "a run ends with its adapter"
+    if harm := core.reports.training_messages.harm_sentence(trained.record):
+        print_progress(f"Warning: {harm}")
     trained.record.update(sources)
     target = (
         core.reports.model_card.save_adapter(trained, folder, name) if core.distributed.is_main() else folder / name

@@ -1,4 +1,7 @@
-"""What is said before a fine-tune begins, in plain sentences: of the published pilot, and of a dry run."""
+"""What is said of a fine-tune beside its verdicts: of the published pilot, of a dry run, and of a run that did harm."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from tli_core.i18n import translate
 from tli_core.measures.pilot import Pilot
@@ -48,4 +51,14 @@ def dry_run_sentence(tried: DryRun, loss: str) -> str:
         "There is something to learn: on average the right pair lies {apart:.3f} above its hardest wrong one, and the "
         "loss tells the two apart.",
         apart=tried.hardest_gap,
+    )
+
+
+def harm_sentence(record: Mapping[str, Any]) -> str:
+    """What to say of a run whose every step harmed the base's own text; empty for any other."""
+    if not record.get("text_harmed"):
+        return ""
+    return translate(
+        "Every step harmed what the model writes, and the one that harmed it least was kept. Keep more of its own text "
+        "(keep), or take a lower learning rate."
     )

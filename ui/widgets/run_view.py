@@ -187,6 +187,8 @@ def _verdict(result: Finished, control: Finished | None) -> str:
             n=len(result.record["step_chosen_on"]),
         )
         lines.append(f"- {line}")
+    if harm := core.reports.training_messages.harm_sentence(result.record):
+        lines.append(f"- {harm}")
     first = result.evaluations[0]
     title = translate("What it did, at {layer}", layer=core.models.layers.layer_words(first.before.names[first.layer]))
     return "\n".join([f"## {title}", *lines])
