@@ -71,12 +71,14 @@ def health_of(loaded: LoadedModel) -> Health | None:
 def check_health(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, languages: str = DEFAULT) -> Health:
     """Perplexity on the plain sentences of both languages; the model needs its output head."""
     pair = language_pair(languages)
-    losses, totals = {}, []
+    losses: dict[str, tuple[float, ...]] = {}
+    perplexities: dict[str, float] = {}
     for side, texts in zip(SIDES, (pair.source.sentences, pair.target.sentences), strict=True):
         sums, counts = _losses(model, tokenizer, texts) if texts else (torch.zeros(0), torch.zeros(0))
         losses[side] = tuple((sums / counts).tolist())
-        totals.append(float((sums.sum() / counts.sum()).exp()))
-    return Health(*totals, model.config.vocab_size, languages, losses)
+        perplexities[side] = float((sums.sum() / counts.sum()).exp())  # nan of no texts
+    source, target = (perplexities[side] for side in SIDES)
+    return Health(source, target, model.config.vocab_size, languages, losses)
 
 
 def perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> float:

@@ -34,7 +34,8 @@ def prefix_of(tokenizer: PreTrainedTokenizerBase) -> PrefixToken:
         return PrefixToken(first, str(tokenizer.convert_ids_to_tokens(first)), added=False)
     for token in (tokenizer.bos_token, tokenizer.eos_token):
         if token is not None:
-            return PrefixToken(tokenizer.convert_tokens_to_ids([str(token)])[0], str(token), added=True)
+            found: Any = tokenizer.convert_tokens_to_ids(str(token))  # a list of a list of tokens
+            return PrefixToken(int(found), str(token), added=True)
     return PrefixToken(None, None, added=False)
 
 

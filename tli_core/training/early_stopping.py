@@ -67,8 +67,13 @@ def best_step(history: Sequence[TrainingStep]) -> TrainingStep | None:
     checked = [(step.choosing.score, step) for step in history if step.choosing and step.step]
     unharmed = [(score, step) for score, step in checked if not harms_text(step)]
     if checked and not unharmed:
-        return min((step for _, step in checked), key=lambda step: (math.isnan(step.own_text), step.own_text))
+        return min((step for _, step in checked), key=_surprise)
     return max(unharmed, key=lambda found: found[0], default=(0.0, None))[1]
+
+
+def _surprise(step: TrainingStep) -> float:
+    """How much the base's own text surprises the model at a step; what is no number, most."""
+    return math.inf if step.own_text is None or math.isnan(step.own_text) else step.own_text
 
 
 def harms_text(step: TrainingStep) -> bool:
