@@ -207,12 +207,12 @@ def test_words_of_many_tokens_are_counted_by_their_tokens(served):
 def test_one_address_does_not_fill_the_line(served):
     """Its first requests wait for the model, further ones are refused, and an opened page is not kept waiting."""
     number = event(served, "evaluate")
-    body = {"fn_index": number, "data": [MINI, "", "lugha-mini", "output"]}
+    body = {"fn_index": number, "data": [MINI, "", "lugha-mini", "output", ""]}
     answers = [served.client.post("queue/join", json=body | {"session_hash": f"filler{i}"}) for i in range(12)]
     refused = [answer for answer in answers if answer.status_code == 503]
     assert len(answers) - len(refused) <= WAITING_EACH + 2 and refused
     assert "still wait for the model" in refused[0].json()["detail"]
-    called = served.client.post("call/evaluate", json={"data": [MINI, "", "lugha-mini", "output"]})
+    called = served.client.post("call/evaluate", json={"data": [MINI, "", "lugha-mini", "output", ""]})
     assert called.status_code == 503
     assert do(served, "opens", event(served, "arrive"), ["", None, "lugha-mini"])["success"]
 
@@ -228,7 +228,7 @@ def test_what_a_program_sends_is_checked_before_it_is_used(served):
         ("targets", "q_proj", "targets must be a list"),
     ):
         settings = [value if name == setting else None for name in SETTINGS]
-        given = ["maji, water\nmoto, fire", 7, "lugha-mini", "corrected", *settings]
+        given = ["maji, water\nmoto, fire", 7, "lugha-mini", "corrected", *settings, "sw-en"]
         body = json.dumps({"fn_index": number, "session_hash": "programs", "data": given})
         assert served.client.post("queue/join", content=body, headers={"Content-Type": "application/json"}).is_success
         with served.client.stream("GET", "queue/data?session_hash=programs") as stream:
