@@ -134,7 +134,8 @@ def elsewhere(loaded: LoadedModel, data: Path) -> list[tuple[str, str, str]]:
 
 
 def spread(pairs: Sequence[WordPair], count: int = 400) -> tuple[WordPair, ...]:
-    """So many pairs, at equal distances in the list."""
+    """So many pairs, at equal distances in the list; all of a shorter one."""
+    count = min(count, len(pairs))
     return tuple(pairs[i * len(pairs) // count] for i in range(count))
 
 

@@ -18,11 +18,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from recipes.measure_lugha_mini import spread
 from tli_core.encoding.lens import Lens
 from tli_core.encoding.readouts import IN_CONTEXT
 from tli_core.lists.lexicon import shipped
-from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
+from tli_core.measures.calibration import reading
 from tli_core.measures.linear_map import map_base
 from tli_core.measures.perplexity import check_health
 from tli_core.measures.result import DIRECTIONS, LayerAlignment
@@ -43,20 +44,6 @@ HEADINGS = ("languages", "preset", "seeds", "right", "wrong", "P@1", "beyond spe
             "in sentences", "over a linear map", "perplexity", "verdicts")  # fmt: skip
 
 
-def spread_out(pairs: Sequence[WordPair], count: int) -> tuple[WordPair, ...]:
-    """So many pairs, at equal distances in the list; all of a shorter one."""
-    count = min(count, len(pairs))
-    return tuple(pairs[i * len(pairs) // count] for i in range(count))
-
-
-def on_other_half(result: LayerAlignment) -> tuple[float, ...]:
-    """P@1 both ways of every second pair, at the layer where the pairs between rank best; all are candidates."""
-    picking = np.arange(len(result.pairs)) % 2 == 0
-    ranks = [1 / result.retrieval[way].rank[:, picking] for way in DIRECTIONS]  # (layers, n / 2) each
-    layer = int(sum(part.mean(axis=1) for part in ranks).argmax())
-    return tuple(float(result.retrieval[way].hit[layer, ~picking].mean()) for way in DIRECTIONS)
-
-
 def figures(result: LayerAlignment, framed: LayerAlignment, perplexity: Sequence[float]) -> dict[str, Any]:
     """What a table tells of one model on the held-out words."""
     found, plain = [result.retrieval[way].hit[-1] for way in DIRECTIONS], ~result.look_alike
@@ -65,7 +52,7 @@ def figures(result: LayerAlignment, framed: LayerAlignment, perplexity: Sequence
         "wrong": float(result.mismatched[-1]),
         "P@1": [float(hit.mean()) for hit in found],
         "beyond spelling": [float(hit[plain].mean()) for hit in found],
-        "best layer, other half": on_other_half(result),
+        "best layer, other half": reading("held out", result).p_at_1,
         "in sentences": [float(framed.retrieval[way].hit[-1].mean()) for way in DIRECTIONS],
         "perplexity": list(perplexity),
     }
@@ -73,7 +60,7 @@ def figures(result: LayerAlignment, framed: LayerAlignment, perplexity: Sequence
 
 def run_all(loaded: LoadedModel, languages: str, seeds: int, results: Path) -> Iterator[dict[str, Any]]:
     """The base, and every preset from every seed, on one pair of languages; each is written down as it ends."""
-    pairs, control = spread_out(shipped("train", languages), PAIRS), shipped("control", languages)
+    pairs, control = spread(shipped("train", languages), PAIRS), shipped("control", languages)
     lens, in_sentences = Lens(languages), Lens(languages, IN_CONTEXT)
 
     def measured(adapter: str | None) -> tuple[LayerAlignment, LayerAlignment, tuple[float, float]]:
@@ -124,14 +111,10 @@ def table(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
         def cell(name: str, of: Sequence[Mapping[str, Any]] = of) -> str:
             values = np.array([np.atleast_1d(run[name]) for run in of], dtype=float)  # (seeds, 1 or 2)
             digits = 0 if name == "perplexity" else 3
-            means, spreads = (
-                values.mean(axis=0),
-                values.std(axis=0, ddof=1) if len(of) > 1 else [None] * values.shape[1],
-            )
-            return ", ".join(
-                f"{mean:.{digits}f}" + ("" if spread is None else f" ± {spread:.{digits}f}")
-                for mean, spread in zip(means, spreads, strict=True)
-            )
+            if len(of) == 1:
+                return ", ".join(f"{value:.{digits}f}" for value in values[0])
+            both = zip(values.mean(axis=0), values.std(axis=0, ddof=1), strict=True)
+            return ", ".join(f"{mean:.{digits}f} ± {deviation:.{digits}f}" for mean, deviation in both)
 
         if preset == BASE:
             over, said = "map alone: " + ", ".join(f"{share:.3f}" for share in of[0]["linear map"]), ""

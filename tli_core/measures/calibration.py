@@ -110,7 +110,7 @@ def calibrate(
             reference = reference_states(loaded, None, key, codes) or states[key]
             for view in VIEWS:
                 provenance = loaded.provenance(None, len(of), seed, codes, key, view)
-                readings.append(_reading(name, align(*viewed(states[key], reference, view), provenance, seed)))
+                readings.append(reading(name, align(*viewed(states[key], reference, view), provenance, seed)))
     return Calibration(loaded.name, tuple(readings), tuple(known[0]) == tuple(pairs))
 
 
@@ -149,7 +149,8 @@ def _letters(n: int, drawn: random.Random) -> tuple[WordPair, ...]:
     return tuple(map(WordPair, made[:n], made[n:]))
 
 
-def _reading(name: str, result: LayerAlignment) -> LensReading:
+def reading(name: str, result: LayerAlignment) -> LensReading:
+    """What a measured list gives: P@1 of every second pair at the layer that the pairs between pick."""
     layers, n = len(result.names), len(result.pairs)
     picking = np.arange(n) % 2 == 0
     ranks = [1 / result.retrieval[way].rank[:, picking] for way in DIRECTIONS]  # (layers, n / 2) each

@@ -10,7 +10,6 @@ import gradio as gr
 import tli_core as core
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs
-from tli_core.lists.language_pair import DEFAULT, language_pairs
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
 from tli_core.models.known_bases import surely_known
@@ -23,7 +22,7 @@ from ui.server.visitors import Models
 from ui.widgets.errors import explained
 from ui.widgets.events import MODEL_QUEUE, QUIET, Updates
 from ui.widgets.mobile import bring_into_sight
-from ui.widgets.pairs_input import named_languages
+from ui.widgets.pairs_input import languages_picker
 
 ID, LABEL = "calibration", N_("Calibration")
 SHIPPED, ON_ALIGNMENT = N_("the control pairs that ship"), N_("those on the Alignment tab")
@@ -44,17 +43,15 @@ UNFINISHED = N_("Not finished: what is below, if anything, is from before.")
 def build(context: PageContext) -> None:
     """Lay the tab out and wire it."""
     stops, downloads = StopRequests(), SessionFiles()
-    choices = [(named_languages(key), key) for key in language_pairs()]
     gr.Markdown(WHY)
     with gr.Row():
-        known = gr.Dropdown(
-            choices,
-            value=surely_known(context.models.names[0]),
-            label=N_("Must be found"),
-            info=N_("Languages that this model surely knows. English with English: words of one meaning."),
-            elem_id="calibration-known",
+        known = languages_picker(
+            N_("Languages that this model surely knows. English with English: words of one meaning."),
+            "calibration-known",
+            N_("Must be found"),
+            surely_known(context.models.names[0]),
         )
-        languages = gr.Dropdown(choices, value=DEFAULT, label=N_("Asked about"), elem_id="calibration-languages")
+        languages = languages_picker(None, "calibration-languages", N_("Asked about"))
         source = gr.Radio([SHIPPED, ON_ALIGNMENT], value=SHIPPED, label=N_("Which pairs"), elem_id="calibration-source")
     with gr.Row():
         start = gr.Button(N_("Calibrate"), variant="primary", elem_id="calibrate")

@@ -11,7 +11,7 @@ import tli_core as core
 from tli_core.encoding.lens import Lens
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs
-from tli_core.lists.language_pair import DEFAULT, language_pair, language_pairs
+from tli_core.lists.language_pair import language_pair
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
 from tli_core.models.layers import PICK
@@ -26,7 +26,7 @@ from ui.widgets.events import MODEL_QUEUE, QUIET, Parts, Updates
 from ui.widgets.layer_picker import OUTPUT, chosen_layer, last_layer, layer_choices
 from ui.widgets.measurement import MAX_PAIRS, legend_text, note_list, too_many
 from ui.widgets.mobile import bring_into_sight
-from ui.widgets.pairs_input import LIST_LINES, named_languages
+from ui.widgets.pairs_input import LIST_LINES, languages_choices, languages_picker
 
 ID, LABEL = "evaluate", N_("Evaluate")
 ITS_OWN, TYPED = N_("what it was trained on"), N_("pairs I type")
@@ -58,12 +58,8 @@ class EvaluateTab:
         with gr.Row():
             with gr.Column(scale=2, min_width=300):
                 self.adapter.render()
-                self.languages = gr.Dropdown(
-                    [(named_languages(key), key) for key in language_pairs()],
-                    value=DEFAULT,
-                    label=N_("Languages"),
-                    info=N_("Those that the adapter was trained on, where it says so."),
-                    elem_id="evaluate-languages",
+                self.languages = languages_picker(
+                    N_("Those that the adapter was trained on, where it says so."), "evaluate-languages"
                 )
                 self.trained = gr.Radio(
                     [ITS_OWN, TYPED], value=ITS_OWN, label=N_("Trained pairs"), elem_id="evaluate-trained"
@@ -349,8 +345,7 @@ class EvaluateTab:
 def _languages_of(model: str, adapter: str, visitor: Visitor) -> gr.Dropdown:
     """The languages that an adapter was trained on, offered where they are none of those that ship."""
     own = visitor.languages_of(model, adapter)
-    choices = [(named_languages(key), key) for key in dict.fromkeys((*language_pairs(), own))]
-    return gr.Dropdown(choices=choices, value=own)
+    return gr.Dropdown(choices=languages_choices(own), value=own)
 
 
 def _shipped(choice: str, languages: str) -> tuple[WordPair, ...]:

@@ -46,12 +46,8 @@ class PairsInput:
 
 def build() -> PairsInput:
     """Lay it out and wire it; the text is what counts, and the table follows it."""
-    languages = gr.Dropdown(
-        [(named_languages(key), key) for key in language_pairs()],
-        value=DEFAULT,
-        label=N_("Languages"),
-        info=N_("Of the pairs below. All but Swahili and English begin with names of emoji, from Unicode CLDR."),
-        elem_id="languages",
+    languages = languages_picker(
+        N_("Of the pairs below. All but Swahili and English begin with names of emoji, from Unicode CLDR."), "languages"
     )
     with gr.Tabs():
         with gr.Tab(N_("Text")):
@@ -144,9 +140,15 @@ def of_languages(key: str) -> tuple[gr.Textbox, None]:
     return gr.Textbox(format_pairs(shipped("control", key)[:FIRST_PAIRS]), label=label), None
 
 
-def named_languages(key: str) -> str:
-    """Two languages by their names."""
-    return " – ".join(map(translate, language_pair(key).names))
+def languages_picker(info: str | None, elem_id: str, label: str = N_("Languages"), value: str = DEFAULT) -> gr.Dropdown:
+    """A dropdown of the languages of which word lists ship."""
+    return gr.Dropdown(languages_choices(), value=value, label=label, info=info, elem_id=elem_id)
+
+
+def languages_choices(*more: str) -> list[tuple[str, str]]:
+    """Names and keys of the languages of which word lists ship, and of more by their keys."""
+    keys = dict.fromkeys((*language_pairs(), *more))
+    return [(" – ".join(map(translate, language_pair(key).names)), key) for key in keys]
 
 
 def example_text(name: str) -> str:

@@ -9,12 +9,12 @@ import gradio as gr
 from gradio.components import Component
 
 from tli_core.i18n import N_, translate
-from tli_core.lists.language_pair import DEFAULT, language_pair, language_pairs
+from tli_core.lists.language_pair import language_pair
 from tli_core.training.config import SETTINGS, Setting, TrainingConfig
 from tli_core.training.presets import PRESETS
 from ui.server.training_run import SHIPPED, TYPED, UPLOADED, TrainingRequest
 from ui.widgets.events import QUIET, Updates
-from ui.widgets.pairs_input import LIST_LINES, named_languages
+from ui.widgets.pairs_input import LIST_LINES, languages_picker
 
 START = "corrected"
 PRESET_NOTES = {
@@ -63,12 +63,8 @@ class TrainingForm:
 
     def __init__(self, model: gr.Dropdown):
         self.model = model
-        self.languages = gr.Dropdown(
-            [(named_languages(key), key) for key in language_pairs()],
-            value=DEFAULT,
-            label=N_("Languages"),
-            info=N_("Of the pairs below, and of the shipped ones that the run is judged by."),
-            elem_id="train-languages",
+        self.languages = languages_picker(
+            N_("Of the pairs below, and of the shipped ones that the run is judged by."), "train-languages"
         )
         self.source = gr.Radio([SHIPPED, TYPED, UPLOADED], value=SHIPPED, label=N_("Train on"), elem_id="train-source")
         self.typed = gr.Textbox(
