@@ -5,6 +5,7 @@ import pytest
 
 from tests.measures.test_planted_truths import HIDDEN, PAIRS, planted, shared_pairs, unit
 from tli_core.lists.lexicon import shipped
+from tli_core.lists.look_alike import look_alikes
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.calibration import (
     ASKED_ABOUT,
@@ -16,7 +17,6 @@ from tli_core.measures.calibration import (
     calibrate,
     wrong_lists,
 )
-from tli_core.measures.spelling import look_alikes
 from tli_core.reports.calibration import calibration_rows, calibration_sentence
 
 HALF = PAIRS[:30], PAIRS[30:]

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from tli_core.lists.lexicon import shipped
+from tli_core.lists.look_alike import look_alikes, similarity
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
-from tli_core.measures.spelling import look_alikes, similarity, spelling_alone
+from tli_core.measures.spelling import spelling_alone
 from tli_core.measures.verdicts import verdict
 from tli_core.models.loaded_model import load_model
 from tli_core.models.placement import Placement

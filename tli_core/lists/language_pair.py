@@ -39,8 +39,8 @@ class Inflection:
 class Language:
     """A language's ISO 639 code, and its name in English.
 
-    frames: plain sentences with a place for any {word}, which tell nothing of its meaning. sentences: plain ones for
-    perplexity.
+    codes: its codes of three letters. frames: plain sentences with a place for any {word}, which tell nothing of its
+    meaning. sentences: plain ones for perplexity.
     """
 
     code: str
@@ -48,6 +48,7 @@ class Language:
     frames: tuple[str, ...] = ()
     sentences: tuple[str, ...] = ()
     inflection: Inflection = Inflection()
+    codes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,9 @@ class LanguagePair:
 
     @property
     def example(self) -> str:
-        """A pair as people write it, for messages."""
-        return next(iter(self.page.examples.values())).splitlines()[0]
+        """A pair as people write it, for messages; without a list of the two languages, the default's."""
+        examples = self.page.examples or language_pair().page.examples
+        return next(iter(examples.values())).splitlines()[0]
 
     @property
     def names(self) -> tuple[str, str]:
@@ -165,7 +167,8 @@ def language(code: str) -> Language:
     known = _languages().get(code)
     if known is not None:
         frames, sentences = (tuple(known.get(texts, ())) for texts in ("frames", "sentences"))
-        return Language(code, known["name"], frames, sentences, _inflection(known.get("inflection", {})))
+        inflection = _inflection(known.get("inflection", {}))
+        return Language(code, known["name"], frames, sentences, inflection, tuple(known.get("codes", ())))
     try:
         # Here, as machines that only measure and train may lack Babel.
         from babel import Locale

@@ -3,64 +3,117 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from functools import lru_cache
+from statistics import median
+
+import numpy as np
 
 from tli_core.i18n import N_, translate
-from tli_core.lists.language_pair import language_pair
-from tli_core.lists.leaks import HYPHENS, leaks_of
-from tli_core.lists.lexicon import lexicon
+from tli_core.lists.formats.cleaning import is_no_word
+from tli_core.lists.language_guess import leanings
+from tli_core.lists.language_pair import DEFAULT, LanguagePair, language_pair
+from tli_core.lists.leaks import leaks_of
+from tli_core.lists.lint_rules import ARTICLES, RULES, translations
+from tli_core.lists.look_alike import look_alikes
 from tli_core.lists.pairs import WordPair, normalise
 
 MANY_SUBWORDS = 6
 """A word in more pieces than this is a mean over fragments more than a word."""
 
-TYPO_SIMILARITY = 0.75
-"""Words that share at least this part of their letters, in order, count as two spellings of one word: two swapped
-letters out of four still count."""
+SENTENCE = 6
+"""Words of a side that make it a sentence, in a list whose usual side has at most two."""
+
+WRONG_LANGUAGE = 8.0
+"""Nats: by how much the letters of both words must look like the same language."""
+
+NO_WORD, SAME, LEAK = N_("no word"), N_("same spelling"), N_("leak")
+REPEATED, SEVERAL, NEARLY = N_("repeated pair"), N_("several translations"), N_("nearly the same pair")
+SYNONYMS, PIECES, SENTENCES = N_("synonyms"), N_("many pieces"), N_("sentence among words")
+LANGUAGE, ALIKE = N_("wrong language"), N_("look-alike")
+
+WHY: dict[str, str] = {
+    **{kind: rule.why for kind, rule in RULES.items()},
+    NO_WORD: N_("A spreadsheet or a person wrote it where a word is missing; it would be measured as a word."),
+    SAME: N_("A pair that is spelt the same has a cosine of 1 whatever the model knows. Loans and names may be."),
+    LEAK: N_("A held-out list is for words that no training saw, in this form, another form, or another translation."),
+    REPEATED: N_("A pair that is there twice would count twice, and would be its own wrong answer."),
+    SEVERAL: N_("Two rows of one word would be each other's wrong answers if one of them were not listed as right."),
+    NEARLY: N_("The rows differ by an article, a space or a hyphen, and count as one word met twice."),
+    SYNONYMS: N_("Two words with one translation are both right, so neither is used as the other's wrong answer."),
+    PIECES: N_("A word's vector is a mean over its pieces; of many pieces it says little of the word."),
+    SENTENCES: N_("A sentence's vector holds more than a word's, so it is compared with what it is not."),
+    LANGUAGE: N_("The letters of both sides look like one language. Loans and names do, too."),
+    ALIKE: N_("Words that share letters share pieces, so a model may find one beside the other without knowing either. "
+              "Results are given for the other pairs as well."),
+}  # fmt: skip
+"""Why each kind of finding matters, by its name."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to mend at one pair. `fix` says what accepting it does; empty where there is only something to know."""
+    """One thing to mend at one pair.
+
+    fix: what accepting it does; empty where there is only something to know. certain: it needs no judgement. into: the
+    row that this one is merged into, where accepting does that.
+    """
 
     kind: str
     index: int
     message: str
     fix: str = ""
     into: int | None = None
+    certain: bool = False
+
+    @property
+    def why(self) -> str:
+        """The rule that it stands on, in the reader's language."""
+        return translate(WHY[self.kind])
 
 
 def lint(
     pairs: Sequence[WordPair],
     trained: Sequence[WordPair] = (),
     subwords: Callable[[str], Sequence[str]] | None = None,
+    languages: str = DEFAULT,
 ) -> tuple[Finding, ...]:
     """Everything worth mending or knowing in a list, in the order of the list.
 
     Args:
         trained: the list that is trained on, where `pairs` is the control list: words in both are leaks.
         subwords: what the model's tokenizer makes of a word, to name words that fall into many pieces.
+        languages: the codes of the list's two languages.
     """
+    pair = language_pair(languages)
     found = [
-        *_wording(pairs),
+        *_missing(pairs),
+        *_wording(pairs, pair),
+        *_same_spelling(pairs),
+        *_sentences(pairs),
+        *_wrong_language(pairs, pair),
         *_repeats(pairs),
-        *_leaks(trained, pairs),
+        *_leaks(trained, pairs, languages),
         *(_fragments(pairs, subwords) if subwords else ()),
     ]
     return tuple(sorted(found, key=lambda finding: finding.index))
 
 
-def apply(pairs: Sequence[WordPair], findings: Iterable[Finding]) -> tuple[WordPair, ...]:
+def apply(pairs: Sequence[WordPair], findings: Iterable[Finding], languages: str = DEFAULT) -> tuple[WordPair, ...]:
     """The list with the accepted findings' fixes made; those without a fix change nothing."""
+    return tuple(pair for _, pair in mended(pairs, findings, languages))
+
+
+def mended(
+    pairs: Sequence[WordPair], findings: Iterable[Finding], languages: str = DEFAULT
+) -> tuple[tuple[int, WordPair], ...]:
+    """As `apply`, each pair with the row that it comes from."""
+    of = language_pair(languages)
     rows: list[WordPair | None] = list(pairs)
     accepted = [finding for finding in findings if finding.fix]
-    for kind, rule in _RULES.items():
+    for kind, rule in RULES.items():
         for finding in accepted:
             if finding.kind == kind and (row := rows[finding.index]) is not None:
-                rows[finding.index] = rule(row) or row
+                rows[finding.index] = rule.mend(row, of) or row
     for finding in accepted:
-        if finding.kind not in _RULES and finding.into is None:
+        if finding.kind not in RULES and finding.into is None:
             rows[finding.index] = None
     for finding in accepted:
         # A duplicate is merged into its first occurrence only if that one has not been removed.
@@ -70,101 +123,13 @@ def apply(pairs: Sequence[WordPair], findings: Iterable[Finding]) -> tuple[WordP
         glosses.pop(first.target, None)
         rows[finding.into] = first._replace(glosses=tuple(glosses))
         rows[finding.index] = None
-    return tuple(row for row in rows if row is not None)
+    return tuple((index, row) for index, row in enumerate(rows) if row is not None)
 
 
-def _leaks(trained: Sequence[WordPair], control: Sequence[WordPair]) -> Iterator[Finding]:
-    """Control pairs that hold a word of the trained list; accepting takes them out of the control list."""
-    for index, met in leaks_of(trained, control):
-        words = ", ".join(
-            repr(word) if normalise(word) == normalise(known) else f"{word!r} ({known!r})"
-            for word, known in met.items()
-        )
-        text = translate("{words} is also trained on, so this pair does not test unseen words.", words=words)
-        yield Finding(N_("leak"), index, text, translate("leave it out"))
-
-
-def _wording(pairs: Sequence[WordPair]) -> Iterator[Finding]:
-    """The rules of one pair, each tried on what the rules before it would leave."""
-    for index, pair in enumerate(pairs):
-        current = pair
-        for kind, rule in _RULES.items():
-            changed = rule(current)
-            if changed is not None:
-                text = translate(_MESSAGES[kind], source=current.source, target=current.target)
-                yield Finding(kind, index, text, translate("write {pair}", pair=_shown(changed)))
-                current = changed
-        if normalise(current.source) == normalise(current.target):
-            yield Finding(
-                N_("same spelling"),
-                index,
-                translate(
-                    "{word!r} is spelt the same in both languages (a name or a loan?), so its cosine is 1 whatever the "
-                    "model knows.",
-                    word=pair.source,
-                ),
-                translate("leave it out"),
-            )
-
-
-def _repeats(pairs: Sequence[WordPair]) -> Iterator[Finding]:
-    first_source: dict[str, int] = {}
-    first_target: dict[str, int] = {}
-    for index, pair in enumerate(pairs):
-        source, target = normalise(pair.source), normalise(pair.target)
-        if source in first_source:
-            first = pairs[first_source[source]]
-            same = normalise(first.target) == target
-            yield Finding(
-                N_("repeated pair") if same else N_("several translations"),
-                index,
-                translate(
-                    N_("{word!r} is there twice, both times as {other!r}.")
-                    if same
-                    else N_("{word!r} is there twice, also as {other!r}."),
-                    word=pair.source,
-                    other=first.target,
-                ),
-                translate("count it once")
-                if same
-                else translate("keep {pair} and count {word!r} as right too", pair=_shown(first), word=pair.target),
-                first_source[source],
-            )
-        elif target in first_target:
-            other = pairs[first_target[target]].source
-            yield Finding(
-                N_("synonyms"),
-                index,
-                translate(
-                    "{word!r} also translates {other!r}; the two are never used as each other's wrong answer.",
-                    word=pair.target,
-                    other=other,
-                ),
-            )
-        first_source.setdefault(source, index)
-        first_target.setdefault(target, index)
-
-
-def _fragments(pairs: Sequence[WordPair], subwords: Callable[[str], Sequence[str]]) -> Iterator[Finding]:
-    for index, pair in enumerate(pairs):
-        for word in pair[:2]:
-            pieces = subwords(word)
-            if len(pieces) > MANY_SUBWORDS:
-                yield Finding(
-                    N_("many pieces"),
-                    index,
-                    translate(
-                        "{word!r} falls into {n} pieces ({pieces}): its vector is a mean of fragments.",
-                        word=word,
-                        n=len(pieces),
-                        pieces="·".join(piece.strip() for piece in pieces),
-                    ),
-                )
-
-
-def likely_typos(pairs: Sequence[WordPair]) -> list[str]:
+def likely_typos(pairs: Sequence[WordPair], languages: str = DEFAULT) -> list[str]:
     """Messages on likely typing errors, with the likely correction: swapped sides or misspelt words."""
-    slips = [finding for finding in _wording(pairs) if finding.kind in (N_("swapped sides"), "spelling")]
+    found = _wording(pairs, language_pair(languages))
+    slips = [finding for finding in found if finding.kind in ("swapped sides", "spelling")]
     return [f"{finding.message} → {finding.fix}" for finding in slips]
 
 
@@ -180,112 +145,125 @@ def read_by_byte(words: Iterable[str], subwords: Callable[[str], Sequence[str]])
     )
 
 
-def _right_way_round(pair: WordPair) -> WordPair | None:
-    """The sides swapped, where the lexicon knows each word as one of the other side's language only."""
-    source, target = _translations()
-    left, right = normalise(pair.source), normalise(pair.target)
-    swapped = left in target and right in source and left not in source and right not in target
-    return pair._replace(source=pair.target, target=pair.source, glosses=()) if swapped else None
+def _missing(pairs: Sequence[WordPair]) -> Iterator[Finding]:
+    for index, pair in enumerate(pairs):
+        for word in pair[:2]:
+            if is_no_word(word):
+                text = translate("{word!r} is no word: {source}, {target}.", word=word, source=pair[0], target=pair[1])
+                yield Finding(NO_WORD, index, text, translate("leave it out"), certain=True)
+                break
 
 
-def _respelt(pair: WordPair) -> WordPair | None:
-    """A word that the lexicon does not know, as the lexicon spells what its partner means and it resembles."""
-    source, target = _translations()
-    left, right = normalise(pair.source), normalise(pair.target)
-    if left == right or left.startswith(HYPHENS):
-        return None  # a name, a loan or a stem, each of which has a finding of its own
-    if left not in source and (meant := _alike(left, target.get(right, ()))):
-        return pair._replace(source=meant)
-    if right not in target and (meant := _alike(right, source.get(left, ()))):
-        return pair._replace(target=meant)
-    return None
+def _wording(pairs: Sequence[WordPair], languages: LanguagePair) -> Iterator[Finding]:
+    """The rules of one pair, each tried on what the rules before it would leave."""
+    for index, pair in enumerate(pairs):
+        if any(map(is_no_word, pair[:2])):
+            continue
+        current = pair
+        for kind, rule in RULES.items():
+            changed = rule.mend(current, languages)
+            if changed is not None and changed != current:
+                text = translate(rule.message, source=current.source, target=current.target)
+                fix = translate("write {pair}", pair=_shown(changed))
+                yield Finding(kind, index, text, fix, certain=rule.certain)
+                current = changed
 
 
-def _alike(word: str, others: Iterable[str]) -> str | None:
-    """The first of these that is nearly this word; an ending or a beginning more is another form, not a slip."""
-    for other in others:
-        forms = word.startswith(other) or other.startswith(word) or word.endswith(other) or other.endswith(word)
-        if not forms and SequenceMatcher(None, word, other).ratio() >= TYPO_SIMILARITY:
-            return other
-    return None
+def _same_spelling(pairs: Sequence[WordPair]) -> Iterator[Finding]:
+    alike = look_alikes(tuple(pairs))
+    for index, pair in enumerate(pairs):
+        if normalise(pair.source) == normalise(pair.target):
+            text = N_(
+                "{word!r} is spelt the same in both languages (a name or a loan?), so its cosine is 1 whatever the "
+                "model knows."
+            )
+            yield Finding(SAME, index, translate(text, word=pair.source), translate("leave it out"))
+        elif alike[index]:
+            text = translate("{source} and {target} look alike.", source=pair.source, target=pair.target)
+            yield Finding(ALIKE, index, text)
 
 
-@lru_cache(maxsize=1)
-def _translations() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """The lexicon's words of each language as it compares them, each with its translations."""
-    source: dict[str, list[str]] = {}
-    target: dict[str, list[str]] = {}
-    for entry in lexicon():
-        for gloss in entry.pair.accepted:
-            source.setdefault(normalise(entry.pair.source), []).append(gloss)
-            target.setdefault(normalise(gloss), []).append(entry.pair.source)
-    return source, target
+def _sentences(pairs: Sequence[WordPair]) -> Iterator[Finding]:
+    lengths = [max(len(word.split()) for word in pair[:2]) for pair in pairs]
+    if not pairs or median(lengths) > 2:
+        return
+    for index, pair in enumerate(pairs):
+        if lengths[index] >= SENTENCE or any(re.search(r"\w[.!?]$", word) and word.count(" ") > 1 for word in pair[:2]):
+            text = translate("A sentence stands among words: {source}, {target}.", source=pair[0], target=pair[1])
+            yield Finding(SENTENCES, index, text, translate("leave it out"))
 
 
-def _without_notes(pair: WordPair) -> WordPair | None:
-    source, target = (re.sub(r"\s*[(\[][^)\]]*[)\]]\s*", " ", word).strip() for word in pair[:2])
-    changed = (source, target) != pair[:2] and source and target
-    return pair._replace(source=source, target=target) if changed else None
+def _wrong_language(pairs: Sequence[WordPair], languages: LanguagePair) -> Iterator[Finding]:
+    """Pairs of which both words look like one language, and the lexicon knows neither on its side."""
+    codes = languages.source.code, languages.target.code
+    sides = [leanings([pair[side] for pair in pairs], *codes) for side in (0, 1)]
+    known = translations(languages.key)
+    for index, pair in enumerate(pairs):
+        of_one = [side[index] for side in sides]
+        same = np.sign(of_one[0]) == np.sign(of_one[1]) and sum(map(abs, of_one)) > WRONG_LANGUAGE
+        odd = 1 if of_one[0] > 0 else 0
+        if same and min(map(abs, of_one)) > WRONG_LANGUAGE / 4 and normalise(pair[odd]) not in known[odd]:
+            name = (languages.source, languages.target)[1 - odd].name
+            text = translate("{word!r} looks like {language}.", word=pair[odd], language=translate(name))
+            yield Finding(LANGUAGE, index, text)
 
 
-def _one_gloss(pair: WordPair) -> WordPair | None:
-    source, target = ([part for part in map(str.strip, re.split(r"[,;/]", word)) if part] for word in pair[:2])
-    if (len(source) < 2 and len(target) < 2) or not source or not target:
-        return None
-    to, *_ = language_pair().target.inflection.infinitives
-    more = [f"{to}{word}" if target[0].startswith(to) and not word.startswith(to) else word for word in target]
-    glosses = tuple(dict.fromkeys((*pair.glosses, *more[1:])))
-    return pair._replace(source=source[0], target=target[0], glosses=glosses)
+def _repeats(pairs: Sequence[WordPair]) -> Iterator[Finding]:
+    first_source: dict[str, int] = {}
+    first_target: dict[str, int] = {}
+    nearly: dict[tuple[str, str], int] = {}
+    for index, pair in enumerate(pairs):
+        source, target = normalise(pair.source), normalise(pair.target)
+        plain = _plain(source), _plain(target)
+        if source in first_source:
+            first = pairs[first_source[source]]
+            same, near = normalise(first.target) == target, _plain(normalise(first.target)) == plain[1]
+            text = N_("{word!r} is there twice, both times as {other!r}.") if same else N_(
+                "{word!r} is there twice, also as {other!r}.")  # fmt: skip
+            keep = N_("keep {pair} and count {word!r} as right too")
+            fix = translate("count it once") if same else translate(keep, pair=_shown(first), word=pair.target)
+            kind = REPEATED if same else NEARLY if near else SEVERAL
+            shown = translate(text, word=pair.source, other=first.target)
+            yield Finding(kind, index, shown, fix, first_source[source], certain=same)
+        elif plain in nearly:
+            first = pairs[nearly[plain]]
+            text = N_("{source}, {target} is there in another form: {pair}.")
+            shown = translate(text, source=pair.source, target=pair.target, pair=_shown(first))
+            yield Finding(NEARLY, index, shown, translate("count it once"), nearly[plain])
+        elif target in first_target:
+            text = N_("{word!r} also translates {other!r}; the two are never used as each other's wrong answer.")
+            other = pairs[first_target[target]].source
+            yield Finding(SYNONYMS, index, translate(text, word=pair.target, other=other))
+        first_source.setdefault(source, index)
+        first_target.setdefault(target, index)
+        nearly.setdefault(plain, index)
 
 
-def _without_hyphen(pair: WordPair) -> WordPair | None:
-    bare = pair.source.strip("".join((*HYPHENS, " ")))
-    return pair._replace(source=bare) if bare and bare != pair.source else None
+def _plain(word: str) -> str:
+    """A word without an article, spaces, hyphens and full stops."""
+    return re.sub(r"[\s.‑–-]", "", ARTICLES.sub("", word))
 
 
-def _both_infinitives(pair: WordPair) -> WordPair | None:
-    """`kufungua, open` or `fungua, to open`, made the same form on both sides.
-
-    Not every word with ku- is a verb (kuku is a hen, kura a vote), so `to` is added only where the lexicon knows the
-    English verb and does not know the Swahili word as anything else.
-    """
-    ku, *_ = language_pair().source.inflection.infinitives
-    to, *_ = language_pair().target.inflection.infinitives
-    verb = pair.source.startswith(language_pair().source.inflection.infinitives)
-    verbs, others = _lexicon_verbs()
-    known = normalise(f"{to}{pair.target}") in verbs and normalise(pair.source) not in others
-    if verb and known and not pair.target.startswith(to):
-        return pair._replace(target=f"{to}{pair.target}")
-    if not verb and pair.target.startswith(to) and " " not in pair.source:
-        return pair._replace(source=f"{ku}{pair.source}")
-    return None
+def _leaks(trained: Sequence[WordPair], control: Sequence[WordPair], languages: str) -> Iterator[Finding]:
+    """Control pairs that hold a word of the trained list; accepting takes them out of the control list."""
+    for index, met in leaks_of(trained, control, languages):
+        words = ", ".join(_met(word, known) for word, known in met.items())
+        text = translate("{words} is also trained on, so this pair does not test unseen words.", words=words)
+        yield Finding(LEAK, index, text, translate("leave it out"), certain=True)
 
 
-@lru_cache(maxsize=1)
-def _lexicon_verbs() -> tuple[frozenset[str], frozenset[str]]:
-    """The lexicon's English infinitives, and its Swahili words that are no verbs."""
-    target = (normalise(word) for entry in lexicon() for word in entry.pair.accepted)
-    verbs = frozenset(word for word in target if word.startswith(language_pair().target.inflection.infinitives))
-    return verbs, frozenset(normalise(entry.pair.source) for entry in lexicon() if entry.pos != "verb")
+def _met(word: str, known: str) -> str:
+    return repr(word) if normalise(word) == normalise(known) else f"{word!r} ({known!r})"
 
 
-_RULES: dict[str, Callable[[WordPair], WordPair | None]] = {
-    N_("swapped sides"): _right_way_round,
-    N_("spelling"): _respelt,
-    N_("note in brackets"): _without_notes,
-    N_("several glosses"): _one_gloss,
-    N_("hyphen stem"): _without_hyphen,
-    N_("verb form"): _both_infinitives,
-}
-
-_MESSAGES = {
-    N_("swapped sides"): N_("The two sides look swapped: {source}, {target}."),
-    "spelling": N_("A slip of the hand? {source}, {target}."),
-    N_("note in brackets"): N_("A note in brackets is read as part of the word: {source}, {target}."),
-    N_("several glosses"): N_("Several words stand in one place: {source}, {target}."),
-    N_("hyphen stem"): N_("{source!r} is a stem with a hyphen, which no text holds."),
-    N_("verb form"): N_("Infinitive against bare verb: {source}, {target}."),
-}
+def _fragments(pairs: Sequence[WordPair], subwords: Callable[[str], Sequence[str]]) -> Iterator[Finding]:
+    text = N_("{word!r} falls into {n} pieces ({pieces}): its vector is a mean of fragments.")
+    for index, pair in enumerate(pairs):
+        for word in pair[:2]:
+            pieces = subwords(word)
+            if len(pieces) > MANY_SUBWORDS:
+                joined = "·".join(piece.strip() for piece in pieces)
+                yield Finding(PIECES, index, translate(text, word=word, n=len(pieces), pieces=joined))
 
 
 def _shown(pair: WordPair) -> str:

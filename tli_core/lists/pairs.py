@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+APOSTROPHES = str.maketrans(dict.fromkeys("’ʼʻ‘`´′＇ʹꞌ", "'"))
+"""Every sign that people write for an apostrophe, as the one that most keyboards have: ng’ombe is ng'ombe."""
+
 
 class WordPair(NamedTuple):
     """A source word or phrase, its translation, further translations that are also right, and what it is about."""
@@ -23,8 +26,8 @@ class WordPair(NamedTuple):
 
 
 def normalise(word: str) -> str:
-    """The form under which two spellings count as the same word: NFC, case-folded, single spaces."""
-    return " ".join(unicodedata.normalize("NFC", word).casefold().split())
+    """The form under which two spellings count as the same word: NFC, case-folded, single spaces, one apostrophe."""
+    return " ".join(unicodedata.normalize("NFC", word).casefold().translate(APOSTROPHES).split())
 
 
 def counted_once(pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:

@@ -17,6 +17,7 @@ from tli_core.encoding.lens import LENS, Lens
 from tli_core.encoding.pair_states import PairStates, embed_pairs, reference_states
 from tli_core.encoding.views import viewed
 from tli_core.i18n import translate
+from tli_core.lists.look_alike import look_alikes
 from tli_core.lists.pairs import WordPair, counted_once, normalise
 from tli_core.measures.artefacts import (
     attention_sinks,
@@ -41,7 +42,7 @@ from tli_core.measures.rank_tests import (
 from tli_core.measures.registry import COMPUTED, LayerView
 from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, NEAREST, LayerAlignment, Neighbours, Retrieval
 from tli_core.measures.retrieval import best_rank, csls, largest_hub
-from tli_core.measures.spelling import look_alikes, spelling_alone
+from tli_core.measures.spelling import spelling_alone
 from tli_core.measures.token_cost import token_cost
 from tli_core.measures.wrong_pairs import candidates_of, matched_partners, percentiles
 from tli_core.models.loaded_model import LoadedModel

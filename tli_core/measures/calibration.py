@@ -15,10 +15,10 @@ from tli_core.encoding.readouts import IN_CONTEXT, READOUTS
 from tli_core.encoding.views import viewed
 from tli_core.i18n import N_
 from tli_core.lists.language_pair import language_pair
+from tli_core.lists.look_alike import similarity
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import align
 from tli_core.measures.result import DIRECTIONS, LayerAlignment
-from tli_core.measures.spelling import similarity
 from tli_core.measures.verdicts import verdict
 from tli_core.models.loaded_model import LoadedModel
 

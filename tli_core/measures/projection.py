@@ -13,9 +13,9 @@ from tli_core.i18n import N_, translate
 from tli_core.lists.formats import single_word
 from tli_core.lists.language_pair import DEFAULT, Language, language_pair
 from tli_core.lists.lexicon import lexicon
+from tli_core.lists.look_alike import LOOK_ALIKE, look_alikes, similarity
 from tli_core.lists.pairs import WordPair, normalise
 from tli_core.measures.projections import PROJECTIONS
-from tli_core.measures.spelling import LOOK_ALIKE, look_alikes, similarity
 from tli_core.models.layers import layer_index, layer_words
 from tli_core.models.loaded_model import LoadedModel
 

@@ -10,9 +10,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from tli_core.lists.look_alike import similarity
 from tli_core.lists.pairs import WordPair, normalise, numbered, translation_table
 from tli_core.measures.result import FEW_PAIRS, OWN_PAIRS, REFERENCE_POOL
-from tli_core.measures.spelling import similarity
 
 
 @dataclass(frozen=True, eq=False)

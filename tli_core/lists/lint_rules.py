@@ -1,0 +1,259 @@
+"""The rules of one pair: each gives the pair as it should be, or nothing where it has no say.
+
+A rule is certain where what it mends is never part of a word; the others are for people to judge.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache
+
+from tli_core.i18n import N_
+from tli_core.lists.language_pair import LanguagePair, language_pair
+from tli_core.lists.leaks import HYPHENS
+from tli_core.lists.lexicon import lexicon
+from tli_core.lists.pairs import WordPair, normalise
+
+TYPO_SIMILARITY = 0.75
+"""Words that share at least this part of their letters, in order, count as two spellings of one word: two swapped
+letters out of four still count."""
+
+LABELS = (
+    "n|nn|noun|propn|nom|nm|v|vb|vt|vi|v[.]t|v[.]i|verb|adj|adjective|adv|adverb|prep|conj|pron|interj|intj|num|det|adp|aux|cconj|sconj|part|punct|phr|pl|sg|sing|"
+    "nomino|kitenzi|kivumishi|kielezi|kihusishi|kiunganishi|kt|kv|kl|kh|ku|kiw"
+)
+BEFORE = rf"(?:(?:{LABELS})\.\s+|[(\[](?:{LABELS})\.?[)\]]\s*)+"
+BEHIND = rf"[(\[](?:{LABELS})\.?[)\]]|,\s*(?:{LABELS})\."
+LABEL = re.compile(rf"^{BEFORE}|\s*(?:{BEHIND})$", re.IGNORECASE)
+"""A part of speech before or behind a word: `n. water`, `(v) to read`, `water (n.)`, `water, n.`."""
+
+SENSE = re.compile(r"(?:^|\s)(?:\(?\d[.)]|\[\d\])\s*")
+"""The number of a sense: `1. right 2. justice`, `(1) right (2) justice`."""
+
+ARTICLES = re.compile(r"^(?:the|an?)\s+(?=\S)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of one pair. why: what goes wrong where the pair is measured as it is."""
+
+    message: str
+    why: str
+    mend: Callable[[WordPair, LanguagePair], WordPair | None]
+    certain: bool = False
+
+
+def _right_way_round(pair: WordPair, languages: LanguagePair) -> WordPair | None:
+    """The sides swapped, where the lexicon knows each word as one of the other side's language only."""
+    source, target = translations(languages.key)
+    left, right = normalise(pair.source), normalise(pair.target)
+    swapped = left in target and right in source and left not in source and right not in target
+    return pair._replace(source=pair.target, target=pair.source, glosses=()) if swapped else None
+
+
+def _respelt(pair: WordPair, languages: LanguagePair) -> WordPair | None:
+    """A word that the lexicon does not know, as the lexicon spells what its partner means and it resembles."""
+    source, target = translations(languages.key)
+    left, right = normalise(pair.source), normalise(pair.target)
+    if left == right or left.startswith(HYPHENS):
+        return None  # a name, a loan or a stem, each of which has a finding of its own
+    if left not in source and (meant := _alike(left, target.get(right, ()))):
+        return pair._replace(source=meant)
+    if right not in target and (meant := _alike(right, source.get(left, ()))):
+        return pair._replace(target=meant)
+    return None
+
+
+def _alike(word: str, others: Iterable[str]) -> str | None:
+    """The first of these that is nearly this word.
+
+    An ending or a beginning more is another form, not a slip; neither is a space or hyphen more or less, as in `pole
+    pole`, nor a word more or another in a phrase, as in `habari ya asubuhi`.
+    """
+    for other in others:
+        forms = word.startswith(other) or other.startswith(word) or word.endswith(other) or other.endswith(word)
+        one_word = not re.search(r"[\s-]", word + other)
+        if one_word and not forms and SequenceMatcher(None, word, other).ratio() >= TYPO_SIMILARITY:
+            return other
+    return None
+
+
+@cache
+def translations(languages: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """The lexicon's words of each language as it compares them, each with its translations."""
+    source: dict[str, list[str]] = {}
+    target: dict[str, list[str]] = {}
+    for entry in lexicon(languages):
+        for gloss in entry.pair.accepted:
+            source.setdefault(normalise(entry.pair.source), []).append(gloss)
+            target.setdefault(normalise(gloss), []).append(entry.pair.source)
+    return source, target
+
+
+def _unbroken(pair: WordPair, _: LanguagePair) -> WordPair | None:
+    """Letters that were read in the wrong encoding put right: `cafÃ©` is café."""
+    mended = [_decoded_again(word) for word in pair[:2]]
+    return pair._replace(source=mended[0], target=mended[1]) if tuple(mended) != pair[:2] else None
+
+
+def _decoded_again(word: str) -> str:
+    if not re.search(r"[ÃÂâðÅÄ][\u0080-\u00ff€‚„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œž]", word):
+        return word
+    try:
+        return word.encode("cp1252").decode("utf-8")
+    except UnicodeError:
+        return word
+
+
+def _without_label(pair: WordPair, _: LanguagePair) -> WordPair | None:
+    source, target = (LABEL.sub("", word).strip() for word in pair[:2])
+    return pair._replace(source=source, target=target) if (source, target) != pair[:2] and source and target else None
+
+
+def _without_notes(pair: WordPair, _: LanguagePair) -> WordPair | None:
+    source, target = (re.sub(r"\s*[(\[][^)\]]*[)\]]\s*", " ", word).strip() for word in pair[:2])
+    changed = (source, target) != pair[:2] and source and target
+    return pair._replace(source=source, target=target) if changed else None
+
+
+def _one_sense(pair: WordPair, languages: LanguagePair) -> WordPair | None:
+    """`1. right 2. justice`, `right; justice` and `right | justice` as a word and its glosses."""
+    cut = SENSE.sub("; ", pair.target) if len(SENSE.findall(pair.target)) > 1 else SENSE.sub("", pair.target)
+    return _first_of(pair._replace(target=cut), r"[;|]", languages, pair)
+
+
+def _one_gloss(pair: WordPair, languages: LanguagePair) -> WordPair | None:
+    return _first_of(pair, r"[,;/|]", languages, pair)
+
+
+def _first_of(pair: WordPair, marks: str, languages: LanguagePair, before: WordPair) -> WordPair | None:
+    """The pair with the first of several words on each side, and the target's others as glosses."""
+    source, target = ([part for part in map(str.strip, re.split(marks, word)) if part] for word in pair[:2])
+    if not source or not target:
+        return None
+    more = target
+    for to in languages.target.inflection.infinitives:
+        more = [f"{to}{word}" if target[0].startswith(to) and not word.startswith(to) else word for word in more]
+    glosses = tuple(dict.fromkeys((*pair.glosses, *more[1:])))
+    found = pair._replace(source=source[0], target=target[0], glosses=glosses)
+    return found if found[:2] != before[:2] else None
+
+
+def _without_hyphen(pair: WordPair, _: LanguagePair) -> WordPair | None:
+    bare = pair.source.strip("".join((*HYPHENS, " ")))
+    return pair._replace(source=bare) if bare and bare != pair.source else None
+
+
+def _in_small_letters(pair: WordPair, languages: LanguagePair) -> WordPair | None:
+    """A word in capitals, or with one where the lexicon has none; a phrase may begin with one."""
+    known = translations(languages.key)
+    written = _lexicon_spellings(languages.key)
+    mended = [_lowered(word, side, plain) for word, side, plain in zip(pair[:2], known, written, strict=True)]
+    return pair._replace(source=mended[0], target=mended[1]) if tuple(mended) != pair[:2] else None
+
+
+def _lowered(word: str, known: Mapping[str, object], written: frozenset[str]) -> str:
+    capital = word.isupper() or (word[:1].isupper() and " " not in word)
+    return word.lower() if capital and normalise(word) in known and word not in written else word
+
+
+@cache
+def _lexicon_spellings(languages: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Every word of each side as the lexicon writes it, names with their capitals."""
+    entries = lexicon(languages)
+    return (
+        frozenset(entry.pair.source for entry in entries),
+        frozenset(word for entry in entries for word in entry.pair.accepted),
+    )
+
+
+def _both_infinitives(pair: WordPair, languages: LanguagePair) -> WordPair | None:
+    """`kufungua, open` or `fungua, to open`, made the same form on both sides.
+
+    Not every word with ku- is a verb (kuku is a hen, kura a vote), so `to` is added only where the lexicon knows the
+    English verb and does not know the Swahili word as anything else.
+    """
+    ku, to = (side.inflection.infinitives for side in (languages.source, languages.target))
+    if not ku or not to:
+        return None
+    verb = pair.source.startswith(ku)
+    verbs, others = _lexicon_verbs(languages.key)
+    known = normalise(f"{to[0]}{pair.target}") in verbs and normalise(pair.source) not in others
+    if verb and known and not pair.target.startswith(to):
+        return pair._replace(target=f"{to[0]}{pair.target}")
+    if not verb and pair.target.startswith(to) and " " not in pair.source:
+        return pair._replace(source=f"{ku[0]}{pair.source}")
+    return None
+
+
+@cache
+def _lexicon_verbs(languages: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The lexicon's target infinitives, and its source words that are no verbs."""
+    entries, infinitives = lexicon(languages), language_pair(languages).target.inflection.infinitives
+    target = (normalise(word) for entry in entries for word in entry.pair.accepted)
+    verbs = frozenset(word for word in target if word.startswith(infinitives))
+    return verbs, frozenset(normalise(entry.pair.source) for entry in entries if entry.pos != "verb")
+
+
+RULES: dict[str, Rule] = {
+    N_("broken letters"): Rule(
+        N_("Letters were read in the wrong encoding: {source}, {target}."),
+        N_("The file was saved in one encoding and opened in another, so that é became Ã©; no text holds such words."),
+        _unbroken,
+        certain=True,
+    ),
+    N_("swapped sides"): Rule(
+        N_("The two sides look swapped: {source}, {target}."),
+        N_("The lexicon knows each word, and as one of the other language only."),
+        _right_way_round,
+        certain=True,
+    ),
+    N_("several senses"): Rule(
+        N_("Several senses stand in one place: {source}, {target}."),
+        N_("The first is measured, and the others count as right answers too; together they would be one long phrase."),
+        _one_sense,
+        certain=True,
+    ),
+    N_("part of speech"): Rule(
+        N_("A part of speech stands beside the word: {source}, {target}."),
+        N_("All that stands in a cell is measured, so the label would be part of the word's vector."),
+        _without_label,
+        certain=True,
+    ),
+    N_("spelling"): Rule(
+        N_("A slip of the hand? {source}, {target}."),
+        N_("The lexicon does not know the word, and knows one like it that has the same translation. It may be another "
+           "word or another spelling, so look before you accept."),
+        _respelt,
+    ),
+    N_("note in brackets"): Rule(
+        N_("A note in brackets is read as part of the word: {source}, {target}."),
+        N_("All that stands in a cell is measured, so the note would be part of the word's vector."),
+        _without_notes,
+        certain=True,
+    ),
+    N_("several glosses"): Rule(
+        N_("Several words stand in one place: {source}, {target}."),
+        N_("The first is measured, and the others count as right answers too. A comma or a slash may also belong to a "
+           "phrase, so look before you accept."),
+        _one_gloss,
+    ),
+    N_("hyphen stem"): Rule(
+        N_("{source!r} is a stem with a hyphen, which no text holds."),
+        N_("Dictionaries give stems so; a model has read the word only with what goes before the stem, or bare."),
+        _without_hyphen,
+    ),
+    N_("capitals"): Rule(
+        N_("Capitals: {source}, {target}."),
+        N_("To a model Maji and maji are different pieces, and it has read the small one far more often. Names, days "
+           "and languages keep theirs."),
+        _in_small_letters,
+    ),
+    N_("verb form"): Rule(
+        N_("Infinitive against bare verb: {source}, {target}."),
+        N_("`kuimba` is `to sing` and `imba` is `sing`; set against each other, the pair also measures the form."),
+        _both_infinitives,
+    ),
+}  # fmt: skip
+"""By what they are called, in the order in which they are tried, each on what those before it would leave."""
