@@ -8,6 +8,8 @@ import tli_core as core
 from tli_core.cli.common import (
     add_languages,
     add_model,
+    add_reading,
+    import_choices,
     load,
     print_progress,
     print_result,
@@ -21,6 +23,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments."""
     add_model(command)
     add_languages(command)
+    add_reading(command)
     command.add_argument("--pairs", type=Path, help="the list in question; without it, the shipped control list")
     command.add_argument(
         "--known", type=Path, help="pairs that the model surely knows; without it, the shipped ones of its languages"
@@ -37,9 +40,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Read all lists in every way, print the table and what it means, and write JSON where asked."""
-    pairs = read_list(arguments.pairs, "control", arguments.languages)
+    pairs = read_list(arguments.pairs, "control", arguments.languages, import_choices(arguments))
     languages = arguments.known_languages or surely_known(arguments.model)
-    known = read_list(arguments.known, "control", languages)
+    known = read_list(arguments.known, "control", languages, import_choices(arguments))
     loaded, _ = load(arguments)
     found = core.measures.calibration.calibrate(
         loaded,

@@ -13,7 +13,9 @@ from typing import NoReturn
 import tli_core as core
 from tli_core.encoding.lens import VIEWS, Lens
 from tli_core.encoding.readouts import DEFAULT_READOUT, READOUTS
-from tli_core.lists.formats import PairList, read_pairs
+from tli_core.lists.formats import ImportChoices, PairList, import_file
+from tli_core.lists.formats.decoding import ENCODINGS
+from tli_core.lists.formats.separated import SEPARATORS
 from tli_core.lists.language_pair import DEFAULT, language_pair, language_pairs
 from tli_core.lists.lexicon import shipped
 from tli_core.models.hub_address import is_hub_address
@@ -115,21 +117,58 @@ def print_result(text: str) -> None:
         print(text)
 
 
-def read_list(path: Path | None, split: str, languages: str = DEFAULT) -> PairList:
-    """A list from a file, warning on each unreadable line; if `path` is None, a split of the shipped lexicon.
+def add_reading(command: argparse.ArgumentParser) -> None:
+    """The arguments that say how files of pairs are to be read, where that is not found out right."""
+    reading = command.add_argument_group("how files of pairs are read (found out and printed; these overrule it)")
+    reading.add_argument(
+        "--columns",
+        metavar="SOURCE,TARGET",
+        type=two_columns,
+        help="their numbers from 1, or names in the header",
+    )
+    reading.add_argument("--separator", choices=SEPARATORS, help="what stands between the columns")
+    reading.add_argument("--encoding", metavar="NAME", help=f"such as {', '.join(ENCODINGS[:4])}")
+    reading.add_argument("--sheet", metavar="NAME", help="the sheet of an Excel file")
+    reading.add_argument("--forms-of", metavar="LANGUAGE", help="whose forms of a CLDF table, by id or name")
+
+
+def two_columns(text: str) -> tuple[str, str]:
+    """Two columns with a comma between them."""
+    source, comma, target = text.partition(",")
+    if not comma or not source.strip() or not target.strip():
+        raise argparse.ArgumentTypeError(f"two columns are SOURCE,TARGET, such as 2,3 or Neno,Maana; got {text!r}")
+    return source, target
+
+
+def import_choices(arguments: argparse.Namespace) -> ImportChoices:
+    """How the arguments ask for files to be read."""
+    return ImportChoices(
+        arguments.encoding, arguments.separator, arguments.sheet, arguments.columns, arguments.forms_of
+    )
+
+
+def read_list(
+    path: Path | None, split: str, languages: str = DEFAULT, choices: ImportChoices | None = None
+) -> PairList:
+    """A list from a file, with one line on how it was read and one for each row left out; without a path, a split of
+    the shipped lexicon.
 
     Raises:
-        ValueError: no list ships for these languages.
+        ValueError: no list ships for these languages, or the file must be told apart first.
     """
     if path is None:
         if not (pairs := shipped(split, languages)):
             names = " and ".join(language_pair(languages).names)
             raise ValueError(f"No word list of {names} ships: give a file with pairs of your own.")
         return PairList(pairs)
-    pairs = read_pairs(path)
-    for warning in pairs.warnings:
+    found = import_file(path, languages, choices)
+    print_progress(f"{path.name}: {found.summary(language_pair(languages))}")
+    if found.problem:
+        # What is asked for can be given with an argument.
+        raise ValueError(f"{path.name}: {found.problem} (--columns, --separator, --encoding and --sheet overrule.)")
+    for warning in (*found.remarks, *found.skipped):
         print_progress(f"{path.name}: {warning}")
-    return pairs
+    return found.listed
 
 
 def load(arguments: argparse.Namespace, blocks: int | None = None):

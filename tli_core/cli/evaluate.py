@@ -8,6 +8,8 @@ from tli_core.cli.common import (
     add_adapter,
     add_lens,
     add_model,
+    add_reading,
+    import_choices,
     layer_or_pick,
     lens,
     load,
@@ -28,6 +30,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--layer", type=layer_or_pick, default="output", help="a number, output, or pick: by the trained list's gap"
     )
     add_lens(command)
+    add_reading(command)
     command.add_argument("--answers", action="store_true", help="also what the models write: translations and probes")
     command.add_argument("--seed", type=seed_argument, default=0)
     command.add_argument("--out", type=Path, help="write every number as JSON here")
@@ -39,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.report and arguments.report.exists():
         raise ValueError(f"{arguments.report} is already there: give the report a folder of its own.")
     trained, control = (
-        read_list(path, split, arguments.languages)
+        read_list(path, split, arguments.languages, import_choices(arguments))
         for path, split in ((arguments.trained, "train"), (arguments.control, "control"))
     )
     loaded, adapter = load(arguments)

@@ -9,7 +9,9 @@ from tli_core.cli.common import (
     add_adapter,
     add_lens,
     add_model,
+    add_reading,
     block_progress,
+    import_choices,
     lens,
     load,
     print_progress,
@@ -33,6 +35,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="the shipped pairs of sentences instead, weighted by position as in MEXA",
     )
     add_lens(command)
+    add_reading(command)
     command.add_argument("--seed", type=seed_argument, default=0)
     command.add_argument("--out", type=Path, help="write every number as JSON here")
     command.add_argument(
@@ -79,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _asked_for(arguments: argparse.Namespace) -> PairList:
     """The list that was asked for; sentences are read as MEXA reads them, unless another readout was given."""
     if not arguments.sentences:
-        return read_list(arguments.pairs, "control", arguments.languages)
+        return read_list(arguments.pairs, "control", arguments.languages, import_choices(arguments))
     if arguments.pairs:
         raise ValueError("--sentences stands for a list: leave --pairs out, or give it with --readout weighted.")
     arguments.readout = arguments.readout or "weighted"

@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import tli_core as core
-from tli_core.cli.common import add_languages, add_model, layer_argument, load, print_progress, print_result, read_list
+from tli_core.cli.common import (
+    add_languages,
+    add_model,
+    add_reading,
+    import_choices,
+    layer_argument,
+    load,
+    print_progress,
+    print_result,
+    read_list,
+)
 from tli_core.encoding.lens import Lens
 from tli_core.lists.formats import PairList
 from tli_core.lists.leaks import leak_notice
@@ -20,6 +30,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments."""
     add_model(command)
     add_languages(command)
+    add_reading(command)
     command.add_argument("--pairs", type=Path, help="pairs to train on; without it, the shipped training list")
     command.add_argument("--control", type=Path, help="held-out pairs; without it, the shipped control list")
     command.add_argument("--preset", default="corrected", help="corrected, published, or a YAML file of settings")
@@ -65,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
         if (folder / check_adapter_name(wanted)).exists():
             raise ValueError(f"{folder / wanted} is already there: choose another --name, or remove it first.")
     pairs, control = (
-        read_list(path, split, arguments.languages)
+        read_list(path, split, arguments.languages, import_choices(arguments))
         for path, split in ((arguments.pairs, "train"), (arguments.control, "control"))
     )
     if len(control) < 2:

@@ -243,6 +243,7 @@ RULES: dict[str, Rule] = {
         N_("{source!r} is a stem with a hyphen, which no text holds."),
         N_("Dictionaries give stems so; a model has read the word only with what goes before the stem, or bare."),
         _without_hyphen,
+        certain=True,
     ),
     N_("capitals"): Rule(
         N_("Capitals: {source}, {target}."),
