@@ -121,7 +121,7 @@ def test_what_could_not_be_read_is_kept_for_people_to_mend():
 
 def test_hostile_input_is_cut_to_size():
     read = parse_pairs(f"maji, water\n{'x' * 5000}, long\nmo\x00to\u202e, fi\x1bre")
-    assert read.pairs[1] == WordPair("mo to", "fi re")
+    assert read.pairs[1] == WordPair("moto", "fire")
     assert "5000 characters" in read.warnings[0]
 
 

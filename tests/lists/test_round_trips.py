@@ -26,11 +26,14 @@ TYPED = (", ", "\t", " = ", " - ", ": ", " -> ")
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
+def is_right(word: str) -> bool:
+    """Whether a word is one that the reader takes: it has letters, and no quote that does not end."""
+    return not is_no_word(word) and not (word.startswith('"') and word.count('"') == 1)
+
+
 def whole(words: st.SearchStrategy[str]) -> st.SearchStrategy[list[WordPair]]:
     """Lists of pairs that differ, none of which tidying would change further."""
-    word = words.filter(
-        lambda word: word and cleaned(word).word == word == without_bullet(word) and not is_no_word(word)
-    )
+    word = words.filter(lambda word: word and cleaned(word).word == word == without_bullet(word) and is_right(word))
     target = word.filter(lambda word: ";" not in word)
     pairs = st.lists(st.tuples(word, target).map(lambda sides: WordPair(*sides)), min_size=1, max_size=8)
     return pairs.map(lambda many: list({tuple(map(normalise, pair[:2])): pair for pair in many}.values()))
@@ -69,11 +72,9 @@ def test_tables_with_a_header_are_read_back(pairs, mark, swapped, quoting):
 @given(whole(PLAIN), st.sampled_from(sorted(SEPARATORS)), st.booleans())
 def test_a_separator_that_is_chosen_holds(pairs, key, numbered):
     separator = SEPARATORS[key]
-    mark = (
-        separator.mark
-        or {"->": " -> ", "=": "=", "-": " - ", ":": ": ", "/": " / ", "spaces": "   ", "space": " "}[key]
-    )
-    text = "\n".join(f"{f'{i}. ' if numbered else ''}{a}{mark}{b}" for i, (a, b, *_) in enumerate(pairs, 1))
+    marks = {"->": " -> ", "=": "=", "-": " - ", ":": ": ", "/": " / ", "spaces": "   ", "space": " ", "،": "، "}
+    mark, end = separator.mark or marks.get(key, " ("), ")" if key == "()" else ""
+    text = "\n".join(f"{f'{i}. ' if numbered else ''}{a}{mark}{b}{end}" for i, (a, b, *_) in enumerate(pairs, 1))
     found = import_text(text, choices=ImportChoices(separator=key, columns=("1", "2")))
     assume(not (numbered and len(pairs) == 1))
     assert [pair[:2] for pair in found.listed] == [pair[:2] for pair in pairs]

@@ -34,6 +34,9 @@ FOR_ONE_LANGUAGE = 8
 
 ALIKE = 0.85
 
+MUCH = 40.0
+"""Nats of either column that stand for so many rows: a few sentences say as much as many words."""
+
 LOOKED_AT = 300
 """Cells of a column that are looked at, spread over all of it."""
 
@@ -90,7 +93,8 @@ def _is_clear(differences: np.ndarray) -> bool:
 def _one_language(one: np.ndarray, two: np.ndarray, source: str, target: str) -> str:
     """The language that nearly every word of both columns leans to; empty where there is none, or are few words."""
     for code, sign in ((source, 1), (target, -1)):
-        if len(one) >= FOR_ONE_LANGUAGE and min((sign * one > 1).mean(), (sign * two > 1).mean()) > ALIKE:
+        much = len(one) >= FOR_ONE_LANGUAGE or min((sign * one).sum(), (sign * two).sum()) > MUCH
+        if much and min((sign * one > 1).mean(), (sign * two > 1).mean()) > ALIKE:
             return code
     return ""
 

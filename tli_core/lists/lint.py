@@ -129,7 +129,7 @@ def mended(
 def likely_typos(pairs: Sequence[WordPair], languages: str = DEFAULT) -> list[str]:
     """Messages on likely typing errors, with the likely correction: swapped sides or misspelt words."""
     found = _wording(pairs, language_pair(languages))
-    slips = [finding for finding in found if finding.kind in ("swapped sides", "spelling")]
+    slips = [finding for finding in found if finding.kind in ("swapped sides", "spelling", "broken letters")]
     return [f"{finding.message} → {finding.fix}" for finding in slips]
 
 

@@ -26,6 +26,9 @@ TAG = re.compile(
     r"table|tbody|td|th|tr|tt|u|ul)\b[^<>]*>",
     re.IGNORECASE,
 )
+BREAK = re.compile(r"(?<=.)<(?:br|div|p|li)\b", re.IGNORECASE)
+"""What begins another line inside a cell of HTML."""
+
 _SIGN = r"[-*+–—•‣◦·▪●○✓✔✗➢➤§◆■□☐☑>]|o(?=\t)"
 _NUMBER = r"#?\(?\d{1,5}[.)\]]|#\d{1,5}|\(?(?:[ivxIVX]{1,5}|[a-zA-Z])[.)]"
 _GAP = r"(?:[ \u00a0]+|\t(?![^\t]*\t))"
@@ -80,7 +83,8 @@ def cleaned(cell: str, markdown: bool = False) -> Cleaned:
     if "[sound:" in word or "{{c" in word:
         word = after(ANKI[1].sub(r"\1", ANKI[0].sub(" ", word)), MARKS, word)
     word = after(_without_format_characters(word), HIDDEN, word)
-    word = " ".join("".join(" " if unicodedata.category(c)[0] == "C" and c not in JOINERS else c for c in word).split())
+    plain = " ".join(word.split())
+    word = after("".join(c for c in plain if unicodedata.category(c)[0] != "C" or c in JOINERS), HIDDEN, plain)
     if markdown:
         word = after(EMPHASIS.sub(r"\2", word), MARKS, word)
     word = after(_without_quotes(word), QUOTES, word)
@@ -89,8 +93,8 @@ def cleaned(cell: str, markdown: bool = False) -> Cleaned:
 
 
 def is_no_word(word: str) -> bool:
-    """Whether this stands where a word is missing: a placeholder, a formula, or nothing but numbers and signs."""
-    if normalise(word) in NO_WORDS or FORMULA.match(word):
+    """Whether this stands where a word is missing: a placeholder, a formula, an address, or only signs and numbers."""
+    if normalise(word) in NO_WORDS or FORMULA.match(word) or "://" in word:
         return True
     return all(unicodedata.category(letter)[0] in "NPZ" or letter in "=+<>|^~$€£`" for letter in word)
 
@@ -121,6 +125,9 @@ def _is_latin(letters: str) -> bool:
 
 def _without_quotes(word: str) -> str:
     """A word without the pairs of quotes around all of it."""
-    while len(word) > 2 and word[0] + word[-1] in PAIRED_QUOTES and not set(word[1:-1]) & {word[0], word[-1]}:
+    # An apostrophe between letters is no quote: 'ng'ombe'.
+    inner = re.sub(r"(?<=\w)['’](?=\w)", "", word[1:-1])
+    while len(word) > 2 and word[0] + word[-1] in PAIRED_QUOTES and not set(inner) & {word[0], word[-1]}:
         word = word[1:-1].strip()
+        inner = word[1:-1]
     return word

@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from tli_core.i18n import N_, translate
-from tli_core.lists.formats.headers import NamedColumns, is_nameless, name_of, named_columns, other_language
+from tli_core.lists.formats.headers import (
+    SIDES,
+    NamedColumns,
+    is_half_named,
+    is_nameless,
+    name_of,
+    named_columns,
+    other_language,
+)
 from tli_core.lists.formats.separated import HEADER_WITHIN
 from tli_core.lists.formats.sheet import Row, Sheet
 from tli_core.lists.language_guess import ENOUGH, LOOKED_AT, leanings, sides
@@ -73,7 +81,11 @@ def choose_columns(sheet: Sheet, pair: LanguagePair, chosen: tuple[str, str] | N
         return _checked_order(_with_others(columns, named, names, body), named, body, pair)
     _refuse_other_columns(sheet, rows, pair)
     found = _by_words(sheet, body, pair)
-    return found if header is None else replace(found, header=header)
+    if header is None or header < 0:
+        return found
+    taken = translate("{place} is taken for the names of the columns: {names}.", place=rows[header].place,
+                      names=", ".join(filter(None, rows[header].cells))[:80])  # fmt: skip
+    return replace(found, header=header, remarks=(taken, *found.remarks))
 
 
 def languages_apart(rows: Sequence[Row], pair: LanguagePair) -> float:
@@ -99,9 +111,18 @@ def _header(sheet: Sheet, rows: Sequence[Row], pair: LanguagePair) -> tuple[int 
         return -1, named_columns(sheet.header, pair)
     for number, row in enumerate(rows[:HEADER_WITHIN]):
         named = named_columns(row.cells, pair) if len(row.cells) > 1 else None
-        if named and (named.strong or not any(_filled(above) > 1 for above in rows[:number])):
+        first = not any(_filled(above) > 1 for above in rows[:number])
+        if named and (named.strong or (first and not _recurs(row, rows[number + 1 :]))):
             return number, named
+        if first and len(row.cells) > 1 and is_half_named(row.cells, pair) and not _recurs(row, rows[number + 1 :]):
+            return number, None
     return (0 if rows and len(rows) > 1 and is_nameless(rows[0].cells) else None), None
+
+
+def _recurs(row: Row, below: Sequence[Row]) -> bool:
+    """Whether a cell returns in its column, as labels do that stand before every line, and names of columns do not."""
+    columns = [(i, cell.strip().lower()) for i, cell in enumerate(row.cells) if cell.strip()]
+    return any(_cell(other, i).strip().lower() == cell for other in below[:50] for i, cell in columns if cell)
 
 
 def _filled(row: Row) -> int:
@@ -167,6 +188,7 @@ def _checked_order(columns: Columns, named: NamedColumns, body: Sequence[Row], p
     source, target = _column(body, columns.source), _column(body, columns.target)
     found = sides(source, target, *_codes(pair))
     remarks = list(columns.remarks)
+    _refuse_mixed_languages(named, body, pair)
     if named.further:
         remarks.append(translate("There are more columns of words beside the first two; they are not read."))
     if found.same and pair.source.code != pair.target.code:
@@ -186,6 +208,15 @@ def _checked_order(columns: Columns, named: NamedColumns, body: Sequence[Row], p
     return Columns(
         first, second, columns.glosses, columns.topic, columns.others, columns.header, decided, tuple(remarks)
     )
+
+
+def _refuse_mixed_languages(named: NamedColumns, body: Sequence[Row], pair: LanguagePair) -> None:
+    """Stop where a column says of each row which language it is in, and both are there."""
+    for column, role in named.others.items():
+        if role == "language" and {name_of(cell, pair).language for cell in _column(body, column)} >= {*SIDES}:
+            text = N_("Each row is in one language, which column {n} names: set the two languages beside each other, "
+                      "one pair a row.")  # fmt: skip
+            raise Undecided(translate(text, n=column + 1))
 
 
 def _swap_sentence(pair: LanguagePair, source: int, target: int) -> str:

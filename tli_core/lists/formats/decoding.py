@@ -2,6 +2,8 @@
 
 import codecs
 import itertools
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from charset_normalizer import from_bytes
@@ -75,22 +77,32 @@ def encoding_name(encoding: str) -> str:
     return NAMES.get(encoding, encoding.replace("_", "-").upper())
 
 
-def is_written_in_latin(code: str) -> bool:
-    """Whether a language is usually written in Latin letters, as nearly all are of which nothing is known."""
+SCRIPTS = {
+    "Arab": ("ARABIC", ("cp1256", "iso8859_6")),
+    "Cyrl": ("CYRILLIC", ("cp1251", "koi8_r", "iso8859_5")),
+    "Grek": ("GREEK", ("cp1253",)),
+    "Hebr": ("HEBREW", ("cp1255",)),
+}
+"""How Unicode's names of a script's letters begin, and the encodings of one byte a letter that hold them."""
+
+
+def script_of(code: str) -> str:
+    """The script that a language is usually written in, by its four letters; Latn where that is not known."""
     try:
         # Here, as machines that only measure and train may lack Babel.
         from babel.core import get_global
     except ImportError:
-        return True
-    return "_Latn" in get_global("likely_subtags").get(code, "_Latn")
+        return "Latn"
+    likely = get_global("likely_subtags").get(code, "")
+    return likely.split("_")[1] if likely.count("_") > 1 else "Latn"
 
 
-def decode(data: bytes, encoding: str | None = None, latin: bool = True) -> Decoded:
+def decode(data: bytes, encoding: str | None = None, scripts: Sequence[str] = ("Latn",)) -> Decoded:
     """The text of a file's bytes.
 
     Args:
         encoding: what it is in; None to find out.
-        latin: whether Western encodings are likely.
+        scripts: those that the text is likely to be in, as from `script_of`.
 
     Raises:
         ValueError: it is no text, is in more than one encoding, or is not in the one that was named.
@@ -111,7 +123,7 @@ def decode(data: bytes, encoding: str | None = None, latin: bool = True) -> Deco
             line = data[: error.start].count(b"\n") + 1
             text = N_("Most of the text is UTF-8, but line {line} is not: write that line again, or save all as UTF-8.")
             raise ValueError(translate(text, line=line)) from error
-    return _guessed(data, latin)
+    return _guessed(data, scripts)
 
 
 def _as_named(data: bytes, encoding: str) -> str:
@@ -133,9 +145,18 @@ def _wide(data: bytes) -> str:
     return ""
 
 
-def _guessed(data: bytes, latin: bool) -> Decoded:
-    """Text in an older encoding: the Western one in which all letters are plain, or the library's best guess."""
-    for encoding in WESTERN if latin else ():
+def _guessed(data: bytes, scripts: Sequence[str]) -> Decoded:
+    """Text in an older encoding: one that holds only letters of these scripts, or the library's best guess."""
+    for script in scripts:
+        name, encodings = SCRIPTS.get(script, ("", ()))
+        for encoding in encodings:
+            text = data.decode(encoding, errors="replace")
+            above = [letter for letter in text if letter > "\x7f" and letter not in LETTERS[-20:]]
+            # Of two encodings of one script the wrong one gives capitals for small letters.
+            small = sum(letter.isupper() for letter in above) * 2 <= len(above)
+            if small and all(unicodedata.name(letter, "").startswith(name) for letter in above):
+                return Decoded(text, encoding, guessed=True)
+    for encoding in WESTERN if set(scripts) == {"Latn"} else ():
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:

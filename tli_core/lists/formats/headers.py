@@ -75,11 +75,11 @@ def named_columns(cells: Sequence[str], pair: LanguagePair) -> NamedColumns | No
     ordered = source is not None or target is not None
     if source is None and target is not None:
         source = word if word is not None else translation
-        source = source if source is not None else _the_other(names, target)
+        source = source if source is not None else _the_other(cells, names, target, pair)
     elif target is None and source is not None:
         target = word if _is_definition(names, translation) and word is not None else translation
         target = target if target is not None else word
-        target = target if target is not None else _the_other(names, source)
+        target = target if target is not None else _the_other(cells, names, source, pair)
     elif source is None:
         source, target = word, translation
     if source is None or target is None:
@@ -96,13 +96,28 @@ def is_nameless(cells: Sequence[str]) -> bool:
     return any(cell.strip() for cell in cells) and all(NAMELESS.fullmatch(cell.strip()) for cell in cells)
 
 
+CERTAIN = frozenset(("definition", "gloss", "maana", "meaning", "meanings", "tafsiri", "traduction", "translation"))
+"""Names of columns that are seldom the words of a list."""
+
+
+def is_half_named(cells: Sequence[str], pair: LanguagePair) -> bool:
+    """Whether a row names one column for sure, and none the way a pair of words would: Verb, Meaning."""
+    names = [name_of(cell, pair) for cell in cells]
+    languages = {name.language for name in names if name.language and name.whole}
+    sure = any(set(_words(cell)) <= CERTAIN and _words(cell) for cell in cells)
+    same = len({(name.language, name.role) for name in names}) == 1
+    coded = any(len(cell.strip()) < 4 for cell, name in zip(cells, names, strict=True) if name.language)
+    return not same and not coded and (sure or len(languages) == 1) and not any(other_language(c, pair) for c in cells)
+
+
 def _is_definition(names: Sequence[Name], column: int | None) -> bool:
     return column is not None and names[column].role == "definition"
 
 
-def _the_other(names: Sequence[Name], named: int) -> int | None:
-    """Of two columns the one beside that of a language alone: what it is called is no matter."""
-    return 1 - named if len(names) == 2 and names[named].whole and names[named].role == "" else None
+def _the_other(cells: Sequence[str], names: Sequence[Name], named: int, pair: LanguagePair) -> int | None:
+    """Of two columns the one beside that of a language alone, whatever it is called but another language."""
+    alone = len(names) == 2 and names[named].whole and names[named].role == "" and len(cells[named].strip()) > 3
+    return 1 - named if alone and not other_language(cells[1 - named], pair) else None
 
 
 def _of_language(names: Sequence[Name], side: str) -> int | None:

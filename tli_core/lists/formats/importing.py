@@ -11,7 +11,7 @@ from pathlib import Path
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats.cldf import read_cldf
 from tli_core.lists.formats.columns import Columns, choose_columns, languages_apart
-from tli_core.lists.formats.decoding import Decoded, decode, encoding_name, is_written_in_latin
+from tli_core.lists.formats.decoding import Decoded, decode, encoding_name, script_of
 from tli_core.lists.formats.excel import read_excel
 from tli_core.lists.formats.headers import named_columns
 from tli_core.lists.formats.json_shapes import read_json
@@ -150,7 +150,7 @@ def import_file(
         return _imported(sheet, pair, choices, Decoded("", ""), path.name)
     if table := read_cldf(path, beside, pair, choices.language):
         return _imported(table, pair, choices, Decoded("", "utf-8"), path.name)
-    decoded = decode(data, choices.encoding, all(map(is_written_in_latin, (pair.source.code, pair.target.code))))
+    decoded = decode(data, choices.encoding, [script_of(side.code) for side in (pair.source, pair.target)])
     _refuse_markup(decoded.text, path.name)
     return _imported(_sheet(decoded.text, pair, choices), pair, choices, decoded, path.name)
 
@@ -190,7 +190,7 @@ def _refuse_markup(text: str, name: str) -> None:
 
 def _sheet(text: str, pair: LanguagePair, choices: ImportChoices) -> Sheet:
     # Before Python 3.11 the csv module refuses a line with a NUL in it.
-    text = text.removeprefix("\ufeff").replace("\0", " ")
+    text = text.removeprefix("\ufeff").replace("\0", "")
     begins = text.lstrip()[:1]
     # A bracket may also begin a line of words, as in [a]maji; a brace may not.
     if begins == "{" or re.match(r"\s*\[\s*(?:[\[{\]\"0-9]|$)", text):
@@ -243,6 +243,10 @@ def _read(found: ListImport, columns: Columns, pair: LanguagePair) -> ListImport
         reason = reader.warnings[0] if reader.warnings else translate("The list is empty.")
         text = N_("No pair could be read. {reason} Write one pair a line, such as {example}.")
         problem = translate(text, reason=reason, example=f'"{pair.example}"')
+    remarks = (*found.remarks, *columns.remarks)
+    if reader.line_breaks:
+        text = N_("{n} cells hold line breaks, which are read as spaces: write ; between glosses.")
+        remarks += (translate(text, n=reader.line_breaks),)
     extras = tuple(reader.extras) if columns.others else ()
     listed = PairList(tuple(reader.pairs), tuple(reader.warnings), tuple(reader.unread), extras)
     return ListImport(
@@ -254,6 +258,6 @@ def _read(found: ListImport, columns: Columns, pair: LanguagePair) -> ListImport
         listed,
         tuple(reader.warnings),
         tuple(reader.changes),
-        (*found.remarks, *columns.remarks),
+        remarks,
         problem,
     )

@@ -67,6 +67,7 @@ def _with_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A mapping in which a key that is there twice keeps both its texts."""
     found: dict[str, Any] = {}
     for key, value in pairs:
+        # The words of a mapping are not repeated by the thousand.
         both = key in found and isinstance(value, str) and isinstance(found[key], (str, list))
         found[key] = [*([found[key]] if isinstance(found[key], str) else found[key]), value] if both else value
     return found
@@ -120,11 +121,19 @@ def _of_group(entry: Any, group: str) -> Any:
 
 
 def _of_mappings(inner: dict[str, dict]) -> Sequence[Any]:
-    """Rows by their numbers, or columns by their names with rows by their numbers, as pandas writes both."""
+    """Rows or columns as pandas writes them, entries by their words, or words by their topics."""
     if all(map(is_known, inner)) and len({tuple(one) for one in inner.values()}) == 1:
         keys = next(iter(inner.values()))
         return [{name: column[key] for name, column in inner.items()} for key in keys]
-    return list(inner.values())
+    if all(key.isdecimal() for key in inner):
+        return list(inner.values())
+    if any(map(is_known, (key for one in inner.values() for key in one))):
+        return [{"word": word, **one} for word, one in inner.items()]
+    return [
+        {"source": word, "target": plain_text(one[word]), "topic": topic}
+        for topic, one in inner.items()
+        for word in one
+    ]
 
 
 def _are_columns(lists: dict[str, list]) -> bool:

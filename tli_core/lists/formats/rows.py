@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 
 from tli_core.i18n import N_, translate
-from tli_core.lists.formats.cleaning import NUMBERS, cleaned, is_no_word, without_bullet
+from tli_core.lists.formats.cleaning import BREAK, NUMBERS, cleaned, is_no_word, without_bullet
 from tli_core.lists.formats.columns import Columns
 from tli_core.lists.formats.headers import named_columns
 from tli_core.lists.formats.separated import SEPARATORS
@@ -37,6 +37,7 @@ class RowReader:
         self.unread: list[str] = []
         self.changes: list[Change] = []
         self.header: tuple[str, ...] = ()
+        self.line_breaks = 0
         self.seen: dict[tuple[str, str], tuple[str, int]] = {}
         sides = (columns.source, columns.target)
         self.numbered = {side for side in sides if self._is_numbered(side)}
@@ -121,6 +122,7 @@ class RowReader:
             if kinds:
                 changes.append(Change(row.place, cell.strip(), word, kinds))
             words.append(word)
+            self.line_breaks += "\n" in cell.strip() or bool(BREAK.search(cell))
         source, (target, *more) = words[0], [cleaned(part).word for part in words[1].split(";")]
         for language, word in zip(self.pair.names, (source, target), strict=True):
             if problem := _wrong_word(word, translate(language), f'"{self.pair.example}"'):
@@ -191,6 +193,8 @@ def _wrong_word(word: str, side: str, example: str) -> str:
     """What is wrong with a word; empty where nothing is."""
     if not word:
         return translate("the {side} side is empty; write both, such as {example}.", side=side, example=example)
+    if word.startswith('"') and word.count('"') == 1:
+        return translate("the {side} side begins with a quote that does not end: {word!r}.", side=side, word=word[:40])
     if is_no_word(word):
         return translate("the {side} side holds no word: {word!r}.", side=side, word=word[:40])
     if len(word) > MAX_WORD_LENGTH:

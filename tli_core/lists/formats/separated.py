@@ -48,7 +48,9 @@ SEPARATORS = {
         Separator("-", N_("dash"), pattern=r"\s+(?:--?|[–—])\s+|\s*[–—]\s*"),
         Separator(";", ";", mark=";"),
         Separator(":", N_("colon"), pattern=r"\s*:\s+|\s+:\s*"),
+        Separator("،", N_("comma of another script"), pattern=r"\s*[،，፣፦፡：]\s*"),
         Separator(",", N_("comma"), mark=","),
+        Separator("()", N_("brackets"), pattern=r"\s*[(\[](?=[^()\[\]]+[)\]]\s*$)"),
         Separator("/", "/", pattern=r"\s+/\s+"),
         Separator("spaces", N_("two spaces or more"), pattern=r"\s{2,}"),
         Separator("space", N_("space"), pattern=r"\s+"),
@@ -85,7 +87,7 @@ def read_lines(
     lines, remarks = ([] if kind == "anki" else _one_line_of_pairs(raw)), []
     if not lines:
         lines, remarks = _lines(raw, skip, with_remarks=kind != "anki")
-    lines, numbered = _without_bullets(lines)
+    lines, numbered = _without_bullets(_without_code(lines))
     long = [line for line in lines if len(line.text) > MAX_LINE_LENGTH]
     problem = translate("the line has more than {most} characters: put each pair on a line of its own.",
                         most=MAX_LINE_LENGTH)  # fmt: skip
@@ -108,6 +110,8 @@ def split(lines: Sequence[Line], separator: Separator) -> tuple[Row, ...]:
     for line in lines:
         found = pattern.match(line.text)
         cells = (found.group(1), found.group(2) or "") if found else (line.text,)
+        if separator.key == "()" and found:
+            cells = (cells[0], cells[1].rstrip().rstrip(")]"))
         rows.append(Row(line_place(line.number), line.text, cells, topic=line.topic))
     return tuple(rows)
 
@@ -176,6 +180,14 @@ def _one_line_of_pairs(raw: Sequence[str]) -> list[Line]:
     return []
 
 
+def _without_code(lines: Sequence[Line]) -> list[Line]:
+    """Lines of a list in a program's text, `("maji", "water"),`, without its brackets, where most are such."""
+    inner = [re.fullmatch(r"""\s*[(\[]\s*(["'].*["'])\s*[)\]]\s*[,;]?\s*""", line.text) for line in lines]
+    if sum(found is not None for found in inner) * 2 <= len(lines):
+        return list(lines)
+    return [replace(line, text=found.group(1)) if found else line for line, found in zip(lines, inner, strict=True)]
+
+
 def _without_bullets(lines: Sequence[Line]) -> tuple[list[Line], set[int]]:
     """The lines as items of a list where at least half of them, and two, begin as such; and their numbers."""
     bare = [without_bullet(line.text) for line in lines]
@@ -197,7 +209,7 @@ def _chosen(
     fits: dict[str, float] = {}
     rows: dict[str, tuple[Row, ...]] = {}
     for key, separator in SEPARATORS.items():
-        if key == "space" and max(fits.values(), default=0) > 0.5:
+        if key in ("()", "space") and max(fits.values(), default=0) > 0.5:
             continue
         rows[key] = split(lines, separator)
         if separator.mark and any(is_header(row.cells) for row in rows[key][:HEADER_WITHIN]):
