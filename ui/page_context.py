@@ -19,7 +19,7 @@ class PageContext:
     """Made once a page, in the order in which its parts stand; `build(context)` of each tab reads it.
 
     visitor holds a `Visitor`. For the tabs that come after them the alignment tab sets `pairs`, their `languages` and
-    `draw`, the fine-tune tab `train_pairs`.
+    `draw`, the fine-tune tab `train_pairs` and `train_languages`.
     """
 
     models: Models
@@ -34,6 +34,7 @@ class PageContext:
     languages: gr.Dropdown = field(init=False)
     draw: Handler = field(init=False)
     train_pairs: gr.Textbox = field(init=False)
+    train_languages: gr.Dropdown = field(init=False)
 
     @property
     def model(self) -> gr.Dropdown:

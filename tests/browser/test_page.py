@@ -9,6 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browsing import check_results, choose, keep_picture, open_tab, write
+from tli_core.lists.lexicon import shipped
 from tli_core.models.registry import ROOT, shipped_adapters
 
 TRACES = ".js-plotly-plot .scatterlayer .trace"
@@ -121,7 +122,7 @@ def test_pairs_come_from_a_table_a_file_and_the_lexicon(page: Page, tmp_path: Pa
     (tmp_path / "mine.csv").write_text("english,swahili\nlion,simba\nmilk\nmilk,maziwa\n")
     page.locator("#pairs-upload input[type=file]").set_input_files(tmp_path / "mine.csv")
     expect(page.locator("#pair-table")).to_contain_text("maziwa")
-    expect(page.get_by_text("Line 3: expected 2 columns as in the header")).to_be_visible()
+    expect(page.get_by_text("Line 3: expected at least 2 columns")).to_be_visible()
     expect(page.locator("#alignment-warning")).to_contain_text("Line 3")
     # Its pieces, and its own line once its row is clicked.
     expect(page.locator("#pair-table")).to_contain_text("|")
@@ -202,7 +203,9 @@ def test_a_list_is_checked_mended_and_measured(shared_page: Page):
     expect(fixes).to_contain_text("A note in brackets")
     expect(page.locator("#list-notes")).to_contain_text("counted once")
     expect(page.locator("#list-summary")).to_contain_text("Pieces a word, for this model: Swahili ")
-    fixes.get_by_label("spelt the same in both languages").uncheck()
+    # What wants judgement is not ticked.
+    expect(fixes.get_by_label("spelt the same in both languages")).not_to_be_checked()
+    expect(page.locator("#list-why")).to_contain_text("All that stands in a cell is measured")
     page.click("#accept-fixes")
     # What could not be read is not lost.
     mended = "bovu, rotten\nbilauri, glass\nmaji, water\nradio, radio\nunread"
@@ -214,6 +217,49 @@ def test_a_list_is_checked_mended_and_measured(shared_page: Page):
     page.click("#to-alignment")
     expect(page.locator("#pair-table")).to_contain_text("bilauri")
     expect(page.locator("#pairs textarea")).to_have_value(mended)
+
+
+def test_a_file_is_looked_at_read_otherwise_divided_and_measured(shared_page: Page, tmp_path: Path):
+    page = shared_page
+    open_tab(page, "Word lists")
+    path = tmp_path / "list.csv"
+    rows = "".join(f"{i};{pair.target};{pair.source};;\n" for i, pair in enumerate(shipped("train")[:30], 1))
+    path.write_bytes(f"Nr.;English;Kiswahili;Notes;\n{rows}31;#N/A;moto;;\n".encode("utf-16"))
+    page.locator("#list-upload input[type=file]").set_input_files(path)
+    told = page.locator("#import-told")
+    expect(told).to_contain_text("UTF-16; separator: ;; Swahili in column 3 and English in column 2, by their names")
+    expect(told).to_contain_text("30 pairs; 1 rows left out")
+    expect(page.locator("#import-preview")).to_contain_text("Kiswahili")
+    expect(page.locator("#list-text textarea")).to_have_value(re.compile("mwanamume"))
+    expect(page.locator("#list-summary")).to_contain_text("30 pairs")
+    choose(page, "#import-source", "1: Nr.")
+    expect(told).to_contain_text("the Swahili side holds no word")
+    choose(page, "#import-source", "3: Kiswahili")
+    expect(told).to_contain_text("30 pairs")
+    expect(page.locator("#list-summary")).to_contain_text("30 pairs")
+    page.click("#divide-list")
+    expect(page.locator("#list-divided")).to_contain_text("They share no Swahili and no English word in any form")
+    expect(page.locator("#train-pairs textarea")).to_have_value(re.compile("mwana"))
+    open_tab(page, "Alignment")
+    page.click("#measure")
+    expect(page.locator("#curve .legendtext").first).to_be_visible()
+
+
+def test_one_word_is_enough(shared_page: Page):
+    page = shared_page
+    open_tab(page, "Alignment")
+    write(page, "#pairs", "")
+    page.locator("#pairs textarea").press_sequentially("kupanda")
+    expect(page.locator("#one-word")).to_contain_text("kupanda – to climb")
+    page.locator("#one-word").get_by_label("kupanda – to climb").check()
+    expect(page.locator("#pairs textarea")).to_have_value("kupanda, to climb")
+    write(page, "#pairs", "maji")
+    page.click("#measure")
+    expect(page.locator("#pair-table")).to_contain_text("water")
+    expect(page.locator("#alignment-warning")).to_contain_text("Translations from the lexicon: maji, water")
+    write(page, "#pairs", "tarakilishi")
+    page.click("#measure")
+    expect(page.get_by_text("The lexicon has no translation of 'tarakilishi'")).to_be_visible()
 
 
 def test_comparing_answers_side_by_side_and_reopening_them_by_their_link(shared_page: Page):

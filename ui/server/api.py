@@ -129,7 +129,7 @@ def _evaluation_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         lens = Lens(languages)
         visitor.check_languages(model, name, languages)
         trained = visitor.trained_on(model, name)
-        control = parse_pairs(pairs).pairs if pairs.strip() else shipped("control", languages)
+        control = parse_pairs(pairs, languages).pairs if pairs.strip() else shipped("control", languages)
         if len(control) > MAX_PAIRS:
             raise ValueError(too_many(len(control)))
         asked = chosen_layer(layer), lens, _no_progress
@@ -189,7 +189,7 @@ def _training_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
         config = configured(str(given["preset"]), **changes)
         text = str(given["pairs"])
         codes = language_pair(str(given["languages"])).key
-        pairs = parse_pairs(text).pairs if text.strip() else shipped_to_train(codes)
+        pairs = parse_pairs(text, codes).pairs if text.strip() else shipped_to_train(codes)
         sender = sender_of(given["request"])
         name = check_adapter_name(str(given["name"]).strip())
         unseen = held_out(pairs, codes)

@@ -58,9 +58,9 @@ class TrainingRequest:
         if self.source == UPLOADED:
             if not self.uploaded:
                 raise ValueError(translate("No file has been uploaded: choose one, or train on the shipped lexicon."))
-            read = read_pairs(self.uploaded)
+            read = read_pairs(self.uploaded, self.languages)
         else:
-            read = parse_pairs(self.typed or "")
+            read = parse_pairs(self.typed or "", self.languages)
         if read.warnings:
             first = read.warnings[0].split(":")[0].lower()
             remark(translate("{n} entries were left out, the first at {first}.", n=len(read.warnings), first=first))

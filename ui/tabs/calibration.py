@@ -84,7 +84,7 @@ def build(context: PageContext) -> None:
         try:
             asked = (shipped("control", languages), languages)
             if source != SHIPPED:
-                asked = (parse_pairs(text).pairs, of_text)
+                asked = (parse_pairs(text, of_text).pairs, of_text)
             found = calibrated(context.models, model, (shipped("control", known), known), asked, tell)
         finally:
             stops.end(request)

@@ -179,8 +179,8 @@ class EvaluateTab:
             try:
                 if trained == ITS_OWN:
                     visitor.check_languages(model, adapter, languages)
-                pairs = visitor.trained_on(model, adapter) if trained == ITS_OWN else _typed(trained_text)
-                unseen = _typed(control_text) if control == TYPED else _shipped(control, languages)
+                pairs = visitor.trained_on(model, adapter) if trained == ITS_OWN else _typed(trained_text, languages)
+                unseen = _typed(control_text, languages) if control == TYPED else _shipped(control, languages)
                 asked = chosen_layer(layer), Lens(languages)
                 report = evaluated(context.models, visitor, model, adapter, pairs, unseen, *asked, tell)
                 held = Measured(model, adapter, report)
@@ -362,8 +362,8 @@ def _shipped(choice: str, languages: str) -> tuple[WordPair, ...]:
     return pairs
 
 
-def _typed(text: str) -> tuple[WordPair, ...]:
-    pairs = parse_pairs(text).pairs
+def _typed(text: str, languages: str) -> tuple[WordPair, ...]:
+    pairs = parse_pairs(text, languages).pairs
     if len(pairs) > MAX_PAIRS:
         raise ValueError(too_many(len(pairs)))
     return pairs

@@ -73,7 +73,7 @@ class FineTuneTab:
         self.view.below()
         self.panel = runs_panel.build()
         preset_panel.build(self.form)
-        context.train_pairs = self.form.typed
+        context.train_pairs, context.train_languages = self.form.typed, self.form.languages
 
     @property
     def buttons(self) -> list[gr.Button]:

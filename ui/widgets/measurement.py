@@ -12,8 +12,10 @@ import plotly.graph_objects as go
 import tli_core as core
 from tli_core.encoding.lens import Lens
 from tli_core.i18n import N_, translate
-from tli_core.lists.formats import parse_pairs
+from tli_core.lists.formats import PairList, parse_pairs
+from tli_core.lists.lexicon import lexicon
 from tli_core.lists.lint import likely_typos, read_by_byte
+from tli_core.lists.one_word import completed, translations_of, words_alone
 from tli_core.notices import Notice
 from tli_core.reports.notices import worded
 from ui.server.gpu import on_gpu
@@ -23,6 +25,9 @@ from ui.widgets.errors import remark
 
 MAX_PAIRS = 2000
 MAX_NOTES = 6
+NEAREST = 5
+"""Words that are offered for one that the lexicon does not know."""
+
 SOON = 100
 """Up to this many pairs no progress is shown: measuring them takes less time than drawing it."""
 CURVE, HEAT_MAP = N_("Curve"), N_("Every pair at every layer")
@@ -71,10 +76,10 @@ def measured(
     Raises:
         ValueError: nothing can be read, there are too many pairs, or the adapter is not this visitor's to use.
     """
-    read = parse_pairs(text)
+    loaded, key = models.get(model), visitor.key(models, model, adapter)
+    read = _read(text, loaded, key, lens)
     if len(read) > MAX_PAIRS:
         raise ValueError(too_many(len(read)))
-    loaded, key = models.get(model), visitor.key(models, model, adapter)
     check_tokens(loaded, read.pairs)
     results = []
     for name, used in [(model, None)] if key is None else [(model, None), (adapter, key)]:
@@ -87,8 +92,33 @@ def measured(
         results.append((name, core.measures.alignment.measure(loaded, read.pairs, used, lens, progress=tell)))
     pieces = {word: core.encoding.tokens.subwords(loaded.tokenizer, word) for pair in read for word in pair[:2]}
     by_byte = read_by_byte(pieces, pieces.__getitem__)
-    notes = (*read.warnings, *likely_typos(read.pairs), *([by_byte] if by_byte else []))
+    notes = (*read.warnings, *likely_typos(read.pairs, lens.languages), *([by_byte] if by_byte else []))
     return Shown(tuple(results), notes, pieces)
+
+
+def _read(text: str, loaded: core.models.loaded_model.LoadedModel, key: str | None, lens: Lens) -> PairList:
+    """The pairs of a text; of words that are typed alone, with their translations from the lexicon, which is said.
+
+    Raises:
+        ValueError: nothing can be read; of a word alone that the lexicon does not know it says what lies nearest.
+    """
+    pairs = completed(text, lens.languages)
+    if not pairs:
+        alone = [word for word in words_alone(text) if not translations_of(word, lens.languages)]
+        if alone and lexicon(lens.languages):
+            near = core.measures.projection.nearest_words(
+                loaded, alone[0], lens.pair.source.name, key, lens=lens, count=NEAREST
+            )
+            text = N_(
+                "The lexicon has no translation of {word!r}. In this model the {language} words nearest to it are "
+                "{words}; write the one you mean beside it: {example}."
+            )
+            words = [neighbour.word for neighbour in near.nearest]
+            raise ValueError(translate(text, word=alone[0], language=translate(lens.pair.target.name),
+                                       words=", ".join(words), example=f"{alone[0]}, {words[0]}"))  # fmt: skip
+        return parse_pairs(text, lens.languages)
+    listed = "; ".join(f"{pair.source}, {'; '.join(pair.accepted)}" for pair in pairs)
+    return PairList(pairs, (translate("Translations from the lexicon: {pairs}.", pairs=listed),))
 
 
 def too_many(count: int) -> str:

@@ -10,9 +10,11 @@ from tli_core.i18n import N_, translate
 from tli_core.lists.formats import PairList, format_pairs, parse_pairs, read_pairs
 from tli_core.lists.language_pair import DEFAULT, language_pair, language_pairs
 from tli_core.lists.lexicon import lexicon, shipped
+from tli_core.lists.one_word import translations_of, words_alone
 from tli_core.lists.pairs import WordPair
 from ui.widgets.errors import explained, remark
-from ui.widgets.events import CHECKED, QUIET
+from ui.widgets.events import CHECKED, QUIET, Updates
+from ui.widgets.import_panel import FILE_TYPES
 
 MAX_TABLE = 200
 LIST_LINES = 9
@@ -54,11 +56,12 @@ def build() -> PairsInput:
             text = gr.Textbox(
                 FIRST,
                 label=language_pair().page.pairs_label,
-                info=N_("Separate with a comma, a tab, a colon, = or a dash. Paste from a spreadsheet if you like."),
+                info=N_("A comma, tab, colon, = or dash between the two. One word alone is looked up in the lexicon."),
                 lines=LIST_LINES,
                 max_lines=LIST_LINES,
                 elem_id="pairs",
             )
+            one_word = gr.Radio([], label=N_("Its translations in the lexicon"), visible=False, elem_id="one-word")
         with gr.Tab(N_("Table")) as as_table:
             table = gr.Dataframe(
                 headers=list(language_pair().names),
@@ -70,8 +73,8 @@ def build() -> PairsInput:
             )
         with gr.Tab(N_("File")):
             upload = gr.File(
-                label=N_("JSON, CSV or TSV"),
-                file_types=[".json", ".csv", ".tsv", ".txt"],
+                label=N_("Text in any encoding, Excel, JSON, Anki, CLDF"),
+                file_types=FILE_TYPES,
                 height=140,
                 elem_id="pairs-upload",
             )
@@ -89,26 +92,30 @@ def build() -> PairsInput:
     example = gr.Radio(list(ALL_EXAMPLES), label=N_("Or start from"), elem_id="examples")
 
     @explained
-    def as_rows(text: str):
-        pairs = parse_pairs(text).pairs if text.strip() else ()
+    def as_rows(text: str, languages: str):
+        pairs = parse_pairs(text, languages).pairs if text.strip() else ()
         if len(pairs) > MAX_TABLE:
             text = N_("The table shows up to {most} pairs, and there are {n}: edit them as text.")
             raise ValueError(translate(text, most=MAX_TABLE, n=len(pairs)))
-        headers = [*map(translate, language_pair().names)]
+        headers = [*map(translate, language_pair(languages).names)]
         rows = [[pair.source, "; ".join(pair.accepted)] for pair in pairs] or [["", ""]]
         if any(pair.topic for pair in pairs):
             headers.append(translate("topic"))
             rows = [[*row, pair.topic] for row, pair in zip(rows, pairs, strict=True)]
         return {"headers": headers, "data": rows}
 
-    as_table.select(as_rows, text, table, **CHECKED)
+    as_table.select(as_rows, [text, languages], table, **CHECKED)
     table.input(_as_text, table, text, show_progress="hidden", **QUIET)
 
     @explained
-    def opened(path: str):
-        return as_lines(read_pairs(path)), None
+    def opened(path: str, languages: str):
+        try:
+            return as_lines(read_pairs(path, languages)), None
+        except ValueError as error:
+            where = translate("Under Word lists you can say how a file is to be read.")
+            raise ValueError(f"{error} {where}") from error
 
-    upload.upload(opened, upload, [text, example], **CHECKED)
+    upload.upload(opened, [upload, languages], [text, example], **CHECKED)
 
     def of_topic(topic: str | None):
         entries = [entry for entry in lexicon() if entry.pair.topic == topic]
@@ -127,7 +134,16 @@ def build() -> PairsInput:
         return format_pairs(pairs), translate("Pairs in the list: {n}. Press **Show the curve**.", n=len(pairs)), None
 
     take.click(put, [picked, topic], [text, taken, example], **QUIET)
-    text.input(lambda: None, None, example, **QUIET)
+
+    def typed(text: str, languages: str) -> Updates:
+        """No example is left, and a word alone is looked up."""
+        words = words_alone(text)
+        found = translations_of(words[0], languages) if len(words) == 1 else ()
+        choices = [(f"{pair.source} – {pair.target}", f"{pair.source}, {pair.target}") for pair in found]
+        return {example: None, one_word: gr.Radio(choices=choices, value=None, visible=bool(choices))}
+
+    text.input(typed, [text, languages], [example, one_word], trigger_mode="always_last", **QUIET)
+    one_word.input(lambda pair: (pair, gr.Radio(visible=False)), one_word, [text, one_word], **QUIET)
     return PairsInput(languages, text, example, upload)
 
 
@@ -162,7 +178,7 @@ def as_lines(read: PairList) -> str:
     if read.warnings:
         more = len(read.warnings) - 1
         remark(translate("{first} And {n} more.", first=read.warnings[0], n=more) if more else read.warnings[0])
-    return format_pairs(read.pairs, read.unread)
+    return format_pairs(read.pairs, read.unread, read.extras)
 
 
 def _topics() -> list[str]:

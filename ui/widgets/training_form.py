@@ -14,6 +14,7 @@ from tli_core.training.config import SETTINGS, Setting, TrainingConfig
 from tli_core.training.presets import PRESETS
 from ui.server.training_run import SHIPPED, TYPED, UPLOADED, TrainingRequest
 from ui.widgets.events import QUIET, Updates
+from ui.widgets.import_panel import FILE_TYPES
 from ui.widgets.pairs_input import LIST_LINES, languages_picker
 
 START = "corrected"
@@ -76,8 +77,8 @@ class TrainingForm:
             elem_id="train-pairs",
         )
         self.uploaded = gr.File(
-            label=N_("JSON, CSV or TSV"),
-            file_types=[".json", ".csv", ".tsv", ".txt"],
+            label=N_("Text in any encoding, Excel, JSON, Anki, CLDF"),
+            file_types=FILE_TYPES,
             visible=False,
             height=120,
             elem_id="train-file",

@@ -14,7 +14,10 @@ PLAIN = re.compile(r'[,=":;|→⇒–—\t#]|\s-+\s|->|=>|\s/\s|\s\s')
 
 
 def format_pairs(
-    pairs: Iterable[WordPair], unread: Iterable[str] = (), extras: Sequence[Mapping[str, str]] = ()
+    pairs: Iterable[WordPair],
+    unread: Iterable[str] = (),
+    extras: Sequence[Mapping[str, str]] = (),
+    with_header: bool = False,
 ) -> str:
     """The pairs as lines that `parse_pairs` reads back as they are.
 
@@ -24,10 +27,11 @@ def format_pairs(
     Args:
         unread: lines of a `PairList` that could not be read, to follow as they came, for people to mend.
         extras: further columns of each pair, by their names.
+        with_header: name the sides, so that they hold whatever their words look like.
     """
     pairs, unread = list(pairs), list(unread)
     sides = [side for pair in pairs for side in pair[:2]]
-    if extras or any(PLAIN.search(side) or without_bullet(side) != side for side in sides):
+    if with_header or extras or any(PLAIN.search(side) or without_bullet(side) != side for side in sides):
         lines = _table(pairs, extras)
     else:
         lines = [f"{pair.source}, {'; '.join(pair.accepted)}" for pair in pairs]
