@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 from functools import cache
 
 from tli_core.i18n import N_
+from tli_core.lists.formats.cleaning import decoded_again
 from tli_core.lists.language_pair import LanguagePair, language_pair
 from tli_core.lists.leaks import HYPHENS
 from tli_core.lists.lexicon import lexicon
@@ -93,17 +94,8 @@ def translations(languages: str) -> tuple[dict[str, list[str]], dict[str, list[s
 
 def _unbroken(pair: WordPair, _: LanguagePair) -> WordPair | None:
     """Letters that were read in the wrong encoding put right: `cafÃ©` is café."""
-    mended = [_decoded_again(word) for word in pair[:2]]
+    mended = [decoded_again(word) for word in pair[:2]]
     return pair._replace(source=mended[0], target=mended[1]) if tuple(mended) != pair[:2] else None
-
-
-def _decoded_again(word: str) -> str:
-    if not re.search(r"[ÃÂâðÅÄ][\u0080-\u00ff€‚„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œž]", word):
-        return word
-    try:
-        return word.encode("cp1252").decode("utf-8")
-    except UnicodeError:
-        return word
 
 
 def _without_label(pair: WordPair, _: LanguagePair) -> WordPair | None:

@@ -84,12 +84,23 @@ def cleaned(cell: str, markdown: bool = False) -> Cleaned:
         word = after(ANKI[1].sub(r"\1", ANKI[0].sub(" ", word)), MARKS, word)
     word = after(_without_format_characters(word), HIDDEN, word)
     plain = " ".join(word.split())
-    word = after("".join(c for c in plain if unicodedata.category(c)[0] != "C" or c in JOINERS), HIDDEN, plain)
+    shown = "".join(c for c in plain if unicodedata.category(c)[0] != "C" or c in JOINERS)
+    word = after(shown.strip(), HIDDEN, plain)
     if markdown:
         word = after(EMPHASIS.sub(r"\2", word), MARKS, word)
     word = after(_without_quotes(word), QUOTES, word)
     word = after(word.translate(APOSTROPHES), APOSTROPHE, word)
     return Cleaned(word, tuple(changes))
+
+
+def decoded_again(word: str) -> str:
+    """Letters that were saved in UTF-8 and opened as Windows-1252 put right: `cafÃ©` is café."""
+    if not re.search(r"[ÃÂâðÅÄ][\u0080-\u00ff€‚„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œž]", word):
+        return word
+    try:
+        return word.encode("cp1252").decode("utf-8")
+    except UnicodeError:
+        return word
 
 
 def is_no_word(word: str) -> bool:

@@ -275,7 +275,9 @@ def _by_words(sheet: Sheet, rows: Sequence[Row], pair: LanguagePair) -> Columns:
                   "say which, or name the columns in the first line.")  # fmt: skip
         names = [translate(name) for name in pair.names]
         raise Undecided(translate(text, n=width, source=names[0], target=names[1]))
-    columns = Columns(source, target, header=header, decided=BY_WORDS)
+    text = N_("Of {n} columns with words, {a} and {b} are read, as their words look.")
+    remarks = (translate(text, n=len(texts), a=source + 1, b=target + 1),)
+    columns = Columns(source, target, header=header, decided=BY_WORDS, remarks=remarks)
     return _with_others(columns, None, sheet.header, whole)
 
 

@@ -243,10 +243,7 @@ def _read(found: ListImport, columns: Columns, pair: LanguagePair) -> ListImport
         reason = reader.warnings[0] if reader.warnings else translate("The list is empty.")
         text = N_("No pair could be read. {reason} Write one pair a line, such as {example}.")
         problem = translate(text, reason=reason, example=f'"{pair.example}"')
-    remarks = (*found.remarks, *columns.remarks)
-    if reader.line_breaks:
-        text = N_("{n} cells hold line breaks, which are read as spaces: write ; between glosses.")
-        remarks += (translate(text, n=reader.line_breaks),)
+    remarks = (*found.remarks, *columns.remarks, *reader.remarks())
     extras = tuple(reader.extras) if columns.others else ()
     listed = PairList(tuple(reader.pairs), tuple(reader.warnings), tuple(reader.unread), extras)
     return ListImport(

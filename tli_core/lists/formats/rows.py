@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 
 from tli_core.i18n import N_, translate
-from tli_core.lists.formats.cleaning import BREAK, NUMBERS, cleaned, is_no_word, without_bullet
+from tli_core.lists.formats.cleaning import BREAK, NUMBERS, cleaned, decoded_again, is_no_word, without_bullet
 from tli_core.lists.formats.columns import Columns
 from tli_core.lists.formats.headers import named_columns
 from tli_core.lists.formats.separated import SEPARATORS
@@ -14,6 +14,10 @@ from tli_core.lists.pairs import WordPair, normalise
 
 MAX_WORD_LENGTH = 120
 """Characters a side: long enough for a proverb, short enough that nobody scores a page of text as a word."""
+
+
+COMMA = ","
+"""What to advise where a list has no separator that could be told."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,20 @@ class RowReader:
         self.unread: list[str] = []
         self.changes: list[Change] = []
         self.header: tuple[str, ...] = ()
-        self.line_breaks = 0
+        self.line_breaks = self.behind = self.broken = 0
         self.seen: dict[tuple[str, str], tuple[str, int]] = {}
         sides = (columns.source, columns.target)
         self.numbered = {side for side in sides if self._is_numbered(side)}
         self.one_separator = self._keeps_to_one_separator()
+
+    def remarks(self) -> tuple[str, ...]:
+        """What people should look at in rows that were taken."""
+        found = (
+            (self.line_breaks, N_("{n} cells hold line breaks, which are read as spaces: write ; between glosses.")),
+            (self.behind, N_("In {n} rows what stands behind the second column is read as further glosses.")),
+            (self.broken, N_("{n} words hold letters that were read in the wrong encoding: Word lists mends them.")),
+        )
+        return tuple(translate(text, n=n) for n, text in found if n)
 
     def skip(self, row: Row, problem: str) -> None:
         """Leave a row out, and say why."""
@@ -129,8 +142,11 @@ class RowReader:
                 return None, problem, []
         for number in self.columns.glosses:
             more += cleaned(self._cell(row, number)).word.split(";")
-        if len(row.cells) > 2 and self.sheet.separator == ";" and self.columns.header is None:
-            more += row.cells[2:] if not self.columns.others else ()
+        if self.sheet.separator == ";" and self.columns.header is None and not self.columns.others:
+            behind = [cell for cell in row.cells[2:] if cell.strip()]
+            self.behind += bool(behind)
+            more += behind
+        self.broken += any(decoded_again(word) != word for word in (source, target))
         topic = row.topic if self.columns.topic is None else self._cell(row, self.columns.topic) or row.topic
         topic = cleaned(topic).word
         if len(topic) > MAX_WORD_LENGTH:
@@ -149,7 +165,7 @@ class RowReader:
         if len(row.cells) < needed:
             if len(row.cells) < 2 and self.columns.header is None and self.sheet.separator:
                 text = N_("expected two words, such as {example}, got {found!r}; put a {separator} between the two.")
-                separator = translate(SEPARATORS[self.sheet.separator or ","].label)
+                separator = translate(SEPARATORS[self.sheet.separator or COMMA].label)
                 example = f'"{self.pair.example}"'
                 return translate(text, example=example, found=row.came.strip()[:60], separator=separator)
             text = N_("expected at least {n} columns, got {found!r}.")
@@ -157,7 +173,7 @@ class RowReader:
         listed_glosses = self.sheet.separator == ";"
         if self.columns.header is None and not self.columns.others and filled > needed and not listed_glosses:
             text = N_("expected two columns, got {n}; put quotes round a side that holds a {separator}.")
-            return translate(text, n=filled, separator=translate(SEPARATORS[self.sheet.separator or ","].label))
+            return translate(text, n=filled, separator=translate(SEPARATORS[self.sheet.separator or COMMA].label))
         separator = SEPARATORS.get(self.sheet.separator)
         if separator and separator.pattern and re.search(separator.pattern, row.cells[1].strip()):
             text = N_("holds a {separator} more than once: leave the one between the two sides.")

@@ -151,8 +151,8 @@ def _lines(raw: Sequence[str], skip: int, with_remarks: bool) -> tuple[list[Line
         if found := re.match(rf"\s*#+\s*{TOPIC}\s*:(.*)", text[:MAX_LINE_LENGTH], re.IGNORECASE):
             topic = found.group(1)
             continue
-        # A # before a separator is the name of a column of numbers.
-        remark = with_remarks and text.lstrip().startswith("#") and not re.match(r"\s*#\s*[,;\t|]", text)
+        # A # before a separator is the name of a column of numbers, and before a number it counts.
+        remark = with_remarks and text.lstrip().startswith("#") and not re.match(r"\s*#(?:\s*[,;\t|]|\d)", text)
         (remarks if remark else lines).append(Line(number, text, topic))
     return lines, remarks
 
