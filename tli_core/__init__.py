@@ -10,7 +10,7 @@ from tli_core._lazy import submodules
 
 if TYPE_CHECKING:
     from tli_core.encoding.lens import Lens
-    from tli_core.lists.formats import parse_pairs, read_pairs
+    from tli_core.lists.formats import ImportChoices, import_file, parse_pairs, read_pairs
     from tli_core.lists.lexicon import shipped
     from tli_core.lists.pairs import WordPair
     from tli_core.measures.alignment import measure
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MEASURES",
     "PRESETS",
+    "ImportChoices",
     "LayerAlignment",
     "Lens",
     "LoadedModel",
@@ -39,6 +40,7 @@ __all__ = [
     "configured",
     "evaluate_lists",
     "find_adapter",
+    "import_file",
     "load_model",
     "measure",
     "parse_pairs",
@@ -52,7 +54,7 @@ __all__ = [
 
 _HOMES = {
     "encoding.lens": ("Lens",),
-    "lists.formats": ("parse_pairs", "read_pairs"),
+    "lists.formats": ("ImportChoices", "import_file", "parse_pairs", "read_pairs"),
     "lists.lexicon": ("shipped",),
     "lists.pairs": ("WordPair",),
     "measures.alignment": ("measure",),
