@@ -105,7 +105,7 @@ def test_an_mcp_client_finds_the_same_tools_and_uses_one(client: Client):
         ("/train", {"languages": "nonsense"}, "nonsense"),
         ("/generate", {"prompt": " "}, "The prompt is empty"),
         ("/generate", {"prompt": "a", "max_new_tokens": 9999}, "max_new_tokens must be 1 to 120"),
-        ("/measure", {"pairs": "nothing here"}, "No pair could be read"),
+        ("/measure", {"pairs": "nothing here"}, "The lexicon has no translation of 'nothing here'"),
         ("/measure", {"pairs": "maji, water", "model": "../etc"}, "does not offer"),
         ("/measure", {"pairs": "maji, water", "adapter": "someone-else"}, "no adapter 'someone-else'"),
         ("/neighbours", {"word": " "}, "The word is empty"),

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,8 @@ def sides(first: Sequence[str], second: Sequence[str], source: str, target: str)
     Args:
         source, target: ISO 639 codes. One of which no word list ships counts as any other language.
     """
-    chosen = np.unique(np.linspace(0, len(first) - 1, min(len(first), LOOKED_AT)).astype(int)) if len(first) else []
+    count = min(len(first), LOOKED_AT)
+    chosen = sorted(set(np.linspace(0, len(first) - 1, count).astype(int).tolist())) if count else []
     rows = _different([(first[i], second[i]) for i in chosen if first[i].strip() and second[i].strip()])
     if len(rows) < ENOUGH or source == target:
         return Sides()
@@ -121,7 +123,7 @@ def leanings(words: Sequence[str], source: str, target: str) -> np.ndarray:
 
 
 @cache
-def _fitted():
+def _fitted() -> tuple[list[str], Any, Any]:
     """The codes of all languages of which a list ships, and the vectorizer and classifier fitted on their words."""
     # Here, as it takes a second to import, and many lists need no guess.
     from sklearn.feature_extraction.text import CountVectorizer
@@ -129,10 +131,10 @@ def _fitted():
 
     words: dict[str, dict[str, None]] = {}
     for key in language_pairs():
-        for code, side in zip(key.split("-"), ("source", "accepted"), strict=True):
-            for entry in lexicon(key):
-                found = getattr(entry.pair, side)
-                words.setdefault(code, {}).update(dict.fromkeys(map(normalise, [found] if side == "source" else found)))
+        source, target = key.split("-")
+        for entry in lexicon(key):
+            words.setdefault(source, {})[normalise(entry.pair.source)] = None
+            words.setdefault(target, {}).update(dict.fromkeys(map(normalise, entry.pair.accepted)))
     codes = sorted(words)
     vectorizer = CountVectorizer(analyzer="char_wb", ngram_range=(1, 3))
     counts = vectorizer.fit_transform([word for code in codes for word in words[code]])

@@ -196,15 +196,16 @@ def _sentences(pairs: Sequence[WordPair]) -> Iterator[Finding]:
 def _wrong_language(pairs: Sequence[WordPair], languages: LanguagePair) -> Iterator[Finding]:
     """Pairs of which both words look like one language, and the lexicon knows neither on its side."""
     codes = languages.source.code, languages.target.code
-    sides = [leanings([pair[side] for pair in pairs], *codes) for side in (0, 1)]
+    words = [[pair.source for pair in pairs], [pair.target for pair in pairs]]
+    sides = [leanings(side, *codes) for side in words]
     known = translations(languages.key)
-    for index, pair in enumerate(pairs):
+    for index in range(len(pairs)):
         of_one = [side[index] for side in sides]
         same = np.sign(of_one[0]) == np.sign(of_one[1]) and sum(map(abs, of_one)) > WRONG_LANGUAGE
         odd = 1 if of_one[0] > 0 else 0
-        if same and min(map(abs, of_one)) > WRONG_LANGUAGE / 4 and normalise(pair[odd]) not in known[odd]:
+        if same and min(map(abs, of_one)) > WRONG_LANGUAGE / 4 and normalise(words[odd][index]) not in known[odd]:
             name = (languages.source, languages.target)[1 - odd].name
-            text = translate("{word!r} looks like {language}.", word=pair[odd], language=translate(name))
+            text = translate("{word!r} looks like {language}.", word=words[odd][index], language=translate(name))
             yield Finding(LANGUAGE, index, text)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
+from gradio.events import Dependency
 
 import tli_core as core
 from tli_core.i18n import N_, translate
@@ -76,7 +77,7 @@ def build() -> ImportPanel:
     return ImportPanel(upload, panel, told, encoding, separator, sheet, source, target, preview, left_out)
 
 
-def wire(panel: ImportPanel, languages: gr.Dropdown, text: gr.Textbox) -> list[gr.events.Dependency]:
+def wire(panel: ImportPanel, languages: gr.Dropdown, text: gr.Textbox) -> list[Dependency]:
     """Read a file into a box of text, at once and whenever another choice is made; the events, for what follows."""
     cut = [panel.upload, languages, panel.encoding, panel.separator, panel.sheet]
 

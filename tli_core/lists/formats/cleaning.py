@@ -67,8 +67,10 @@ def cleaned(cell: str, markdown: bool = False) -> Cleaned:
     Args:
         markdown: asterisks, underscores and backticks round it are emphasis.
     """
-    if (cell.isascii() and cell.isalnum()) or len(cell) > MOST_TIDIED:
+    if cell.isascii() and cell.isalnum():
         return Cleaned(cell)
+    if len(cell) > MOST_TIDIED:
+        return Cleaned(" ".join(cell.split()))
     changes: list[str] = []
 
     def after(now: str, name: str, before: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from tli_core.i18n import N_, translate
+from tli_core.lists.formats.cleaning import is_no_word
 from tli_core.lists.formats.headers import (
     SIDES,
     NamedColumns,
@@ -324,7 +325,7 @@ def _holds_words(cells: Sequence[str]) -> bool:
     filled = [cell.strip() for cell in cells if cell.strip()]
     if len(filled) * 2 < len(cells):
         return False
-    if sum(any(letter.isalpha() for letter in cell) for cell in filled) * 2 < len(filled):
+    if sum(is_no_word(cell) for cell in filled) * 2 > len(filled):
         return False
     if all(re.fullmatch(rf"(?:{LABELS})\.?", cell, re.IGNORECASE) for cell in filled):
         return False

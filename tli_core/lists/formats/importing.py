@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats.cldf import read_cldf
-from tli_core.lists.formats.columns import Columns, choose_columns, languages_apart
+from tli_core.lists.formats.columns import MOST_COLUMNS, Columns, choose_columns, languages_apart
 from tli_core.lists.formats.decoding import Decoded, decode, encoding_name, script_of
 from tli_core.lists.formats.excel import read_excel
 from tli_core.lists.formats.headers import named_columns
@@ -206,7 +206,7 @@ def _sheet(text: str, pair: LanguagePair, choices: ImportChoices) -> Sheet:
 
 
 def _is_header(cells: Sequence[str], pair: LanguagePair) -> bool:
-    return len(cells) > 1 and named_columns(cells, pair) is not None
+    return 1 < len(cells) <= MOST_COLUMNS and named_columns(cells, pair) is not None
 
 
 def _imported(sheet: Sheet, pair: LanguagePair, choices: ImportChoices, decoded: Decoded, name: str) -> ListImport:

@@ -109,9 +109,10 @@ def split(lines: Sequence[Line], separator: Separator) -> tuple[Row, ...]:
     rows = []
     for line in lines:
         found = pattern.match(line.text)
-        cells = (found.group(1), found.group(2) or "") if found else (line.text,)
-        if separator.key == "()" and found:
-            cells = (cells[0], cells[1].rstrip().rstrip(")]"))
+        first, second = (found.group(1), found.group(2) or "") if found else (line.text, None)
+        if separator.key == "()" and second:
+            second = second.rstrip().rstrip(")]")
+        cells = (first,) if second is None else (first, second)
         rows.append(Row(line_place(line.number), line.text, cells, topic=line.topic))
     return tuple(rows)
 
@@ -272,6 +273,8 @@ def _record(lines: Sequence[Line], mark: str) -> tuple[list[str], int]:
     """The cells that begin in the first of these lines, and over how many lines they go."""
     for used in range(1, len(lines) + 1):
         text = [f"{line.text}\n" for line in lines[:used]]
+        if sum(map(len, text)) > MAX_LINE_LENGTH:
+            break
         try:
             records = list(csv.reader(text, delimiter=mark, strict=True, skipinitialspace=True))
         except csv.Error as error:
