@@ -60,9 +60,9 @@ def sides(first: Sequence[str], second: Sequence[str], source: str, target: str)
     Args:
         source, target: ISO 639 codes. One of which no word list ships counts as any other language.
     """
-    count = min(len(first), LOOKED_AT)
-    chosen = sorted(set(np.linspace(0, len(first) - 1, count).astype(int).tolist())) if count else []
-    rows = _different([(first[i], second[i]) for i in chosen if first[i].strip() and second[i].strip()])
+    step = max(1, len(first) // LOOKED_AT)
+    both = [(one, two) for one, two in zip(first[::step], second[::step], strict=True) if one.strip() and two.strip()]
+    rows = _different(both)
     if len(rows) < ENOUGH or source == target:
         return Sides()
     one = leanings([row[0] for row in rows], source, target)
