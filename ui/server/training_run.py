@@ -24,7 +24,7 @@ from ui.server.cancel import StopFlag
 from ui.server.gpu import on_gpu
 from ui.server.token_limits import check_tokens
 from ui.server.visitors import Models
-from ui.widgets.errors import remark
+from ui.widgets.errors import remark_first
 
 SHIPPED, TYPED, UPLOADED = N_("the shipped lexicon"), N_("pairs I type"), N_("a file I upload")
 DRAW_SECONDS = 1.2
@@ -61,9 +61,7 @@ class TrainingRequest:
             read = read_pairs(self.uploaded, self.languages)
         else:
             read = parse_pairs(self.typed or "", self.languages)
-        if read.warnings:
-            first = read.warnings[0].split(":")[0].lower()
-            remark(translate("{n} entries were left out, the first at {first}.", n=len(read.warnings), first=first))
+        remark_first(read.warnings)
         return read.pairs
 
     def config(self) -> TrainingConfig:

@@ -3,9 +3,11 @@
 import functools
 import html
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gradio as gr
+
+from tli_core.i18n import translate
 
 SECONDS = 12
 """How long an error stays: it can be read twice, and does not stand over the next result."""
@@ -19,6 +21,13 @@ def plain_html(text: str) -> str:
 def remark(text: str) -> None:
     """Tell the visitor something that stops nothing."""
     gr.Warning(plain_html(text))
+
+
+def remark_first(sentences: Sequence[str]) -> None:
+    """Tell the visitor the first of several things that stop nothing, and how many more there are; nothing of none."""
+    if sentences:
+        more = len(sentences) - 1
+        remark(translate("{first} And {n} more.", first=sentences[0], n=more) if more else sentences[0])
 
 
 def explained(function: Callable) -> Callable:

@@ -12,7 +12,7 @@ from tli_core.lists.language_pair import DEFAULT, language_pair, language_pairs
 from tli_core.lists.lexicon import lexicon, shipped
 from tli_core.lists.one_word import translations_of, words_alone
 from tli_core.lists.pairs import WordPair
-from ui.widgets.errors import explained, remark
+from ui.widgets.errors import explained, remark_first
 from ui.widgets.events import CHECKED, QUIET, Updates
 from ui.widgets.import_panel import FILE_TYPES
 
@@ -175,9 +175,7 @@ def example_text(name: str) -> str:
 
 def as_lines(read: PairList) -> str:
     """A list from a file as lines to edit; what could not be read stands at their end and is said."""
-    if read.warnings:
-        more = len(read.warnings) - 1
-        remark(translate("{first} And {n} more.", first=read.warnings[0], n=more) if more else read.warnings[0])
+    remark_first(read.warnings)
     return format_pairs(read.pairs, read.unread, read.extras)
 
 

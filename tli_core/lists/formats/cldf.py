@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tli_core.i18n import N_, translate
-from tli_core.lists.formats.columns import Undecided
 from tli_core.lists.formats.headers import name_of
 from tli_core.lists.formats.sheet import Row, Sheet, row_place
 from tli_core.lists.language_pair import LanguagePair
@@ -20,12 +19,11 @@ CONCEPT = ("Name", "English", "Concepticon_Gloss", "Gloss")
 """Columns of a table of concepts that say what a concept is, the best first."""
 
 
-def read_cldf(path: Path, beside: Sequence[Path], pair: LanguagePair, asked: str | None = None) -> Sheet | None:
+def read_cldf(path: Path, pair: LanguagePair, asked: str | None = None) -> Sheet | None:
     """The forms of one language with their concepts as glosses, or those of two languages side by side.
 
     Args:
-        path: the table of forms, or an archive of the whole data set.
-        beside: further tables; those in the same folder are found.
+        path: the table of forms, with the others in its folder, or an archive of the whole data set.
         asked: the language of the forms by its id or name, where the two of `pair` do not say.
 
     Returns:
@@ -34,7 +32,7 @@ def read_cldf(path: Path, beside: Sequence[Path], pair: LanguagePair, asked: str
     Raises:
         ValueError: its language cannot be told, or the concepts have no names in words.
     """
-    table = _tables(path, beside)
+    table = _tables(path)
     forms = table("forms.csv")
     if forms is None or not forms or not forms[0].keys() >= FORMS:
         return None
@@ -49,7 +47,7 @@ def read_cldf(path: Path, beside: Sequence[Path], pair: LanguagePair, asked: str
     if source is None:
         text = N_("The table has forms of {n} languages, none of which is known as {language}: say which ({names}).")
         names = ", ".join(ids[:12])
-        raise Undecided(translate(text, n=len(ids), language=translate(pair.source.name), names=names))
+        raise ValueError(translate(text, n=len(ids), language=translate(pair.source.name), names=names))
     others: dict[str, list[str]] = {}
     for row in forms:
         if target and row["Language_ID"] == target:
@@ -90,14 +88,13 @@ def _language(
     return None
 
 
-def _tables(path: Path, beside: Sequence[Path]) -> Callable[[str], list[dict[str, str]] | None]:
+def _tables(path: Path) -> Callable[[str], list[dict[str, str]] | None]:
     """Reads a table of the data set by its usual name."""
     if zipfile.is_zipfile(path):
         return lambda name: _zipped(path, name)
-    near = {one.name.lower(): one for one in beside}
 
     def read(name: str) -> list[dict[str, str]] | None:
-        file = path if name == "forms.csv" else near.get(name, path.parent / name)
+        file = path if name == "forms.csv" else path.parent / name
         if not file.is_file() or file.stat().st_size > MAX_TABLE:
             return None
         return _rows(file.read_bytes())

@@ -8,6 +8,7 @@ from statistics import median
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats.cleaning import is_no_word
 from tli_core.lists.formats.headers import (
+    ROLES,
     SIDES,
     NamedColumns,
     is_half_named,
@@ -51,10 +52,6 @@ class Columns:
     remarks: tuple[str, ...] = ()
 
 
-class Undecided(ValueError):
-    """What a list's columns are cannot be told; the message asks."""
-
-
 def choose_columns(sheet: Sheet, pair: LanguagePair, chosen: tuple[str, str] | None = None) -> Columns:
     """Which columns of a table hold the two sides.
 
@@ -62,8 +59,8 @@ def choose_columns(sheet: Sheet, pair: LanguagePair, chosen: tuple[str, str] | N
         chosen: the two columns, by number from 1 or by name, as a user chose them.
 
     Raises:
-        Undecided: neither names nor words tell, or no two columns hold words of two languages.
-        ValueError: a chosen column is not there.
+        ValueError: neither names nor words tell, no two columns hold words of two languages, or a chosen column is not
+            there.
     """
     rows = [row for row in sheet.rows if not row.problem]
     if _width(rows) > MOST_COLUMNS:
@@ -217,7 +214,7 @@ def _refuse_mixed_languages(named: NamedColumns, body: Sequence[Row], pair: Lang
         if role == "language" and {name_of(cell, pair).language for cell in _column(body, column)} >= {*SIDES}:
             text = N_("Each row is in one language, which column {n} names: set the two languages beside each other, "
                       "one pair a row.")  # fmt: skip
-            raise Undecided(translate(text, n=column + 1))
+            raise ValueError(translate(text, n=column + 1))
 
 
 def _swap_sentence(pair: LanguagePair, source: int, target: int) -> str:
@@ -234,14 +231,14 @@ def _refuse_other_columns(sheet: Sheet, rows: Sequence[Row], pair: LanguagePair)
     known = [code or (name_of(cell, pair).language and "–") for code, cell in zip(codes, cells, strict=True)]
     if any(codes) and len(set(filter(None, known))) > 1:
         text = N_("The columns are named {names}, and the list is asked for as {pair}: choose its languages.")
-        raise Undecided(translate(text, names=named, pair=" – ".join(map(translate, pair.names))))
+        raise ValueError(translate(text, names=named, pair=" – ".join(map(translate, pair.names))))
     names = [name_of(cell, pair) for cell in cells]
     roles = {name.role for name in names}
-    if len(cells) > 1 and all(name.role and name.whole for name in names) and len(roles) > 1:
+    if all(name.role and name.whole for name in names) and len(roles) > 1 and roles & {*ROLES}:
         text = N_("The columns are named {names}: none of these is known to hold {source} and {target} words. "
                   "Say which do.")  # fmt: skip
         source, target = map(translate, pair.names)
-        raise Undecided(translate(text, names=named, source=source, target=target))
+        raise ValueError(translate(text, names=named, source=source, target=target))
 
 
 def _by_words(sheet: Sheet, rows: Sequence[Row], pair: LanguagePair) -> Columns:
@@ -250,14 +247,15 @@ def _by_words(sheet: Sheet, rows: Sequence[Row], pair: LanguagePair) -> Columns:
     if width < 2 or (width > 2 and len(rows) < ENOUGH):
         # Too few to tell: each row is held to be two words, and says so where it is not.
         return Columns(0, 1, header=-1 if sheet.header else None)
-    whole = [row for row in rows if len(row.cells) == width]
+    # A row that is there twice says nothing twice.
+    whole = list({row.cells: row for row in rows if len(row.cells) == width}.values())
     texts = [i for i in range(width) if _holds_words(_column(whole, i))]
     header = -1 if sheet.header else None
     if len(texts) < 2 and len(whole) >= ENOUGH:
         text = N_("This does not look like a list of {source} and {target} words: at most one column holds words that "
                   "differ from row to row.")  # fmt: skip
         source, target = map(translate, pair.names)
-        raise Undecided(translate(text, source=source, target=target))
+        raise ValueError(translate(text, source=source, target=target))
     if len(texts) < 2:
         # A few rows, of which nothing can be told: the order that people are asked to write in.
         texts = [i for i in range(width) if any(cell.strip() for cell in _column(whole, i))]
@@ -275,7 +273,7 @@ def _by_words(sheet: Sheet, rows: Sequence[Row], pair: LanguagePair) -> Columns:
         text = N_("There are {n} columns without names, and the words do not tell which hold {source} and {target}: "
                   "say which, or name the columns in the first line.")  # fmt: skip
         names = [translate(name) for name in pair.names]
-        raise Undecided(translate(text, n=width, source=names[0], target=names[1]))
+        raise ValueError(translate(text, n=width, source=names[0], target=names[1]))
     text = N_("Of {n} columns with words, {a} and {b} are read, as their words look.")
     remarks = (translate(text, n=len(texts), a=source + 1, b=target + 1),)
     columns = Columns(source, target, header=header, decided=BY_WORDS, remarks=remarks)
@@ -292,9 +290,9 @@ def _two_columns(
         text = N_("Both columns look like {language}, so this is no list of {source} and {target}: "
                   "choose other columns or other languages.")  # fmt: skip
         both, *asked = (translate(name) for name in (language(found.same).name, *pair.names))
-        raise Undecided(translate(text, language=both, source=asked[0], target=asked[1]))
+        raise ValueError(translate(text, language=both, source=asked[0], target=asked[1]))
     if sentence := _sentences_against_words(one, two):
-        raise Undecided(sentence)
+        raise ValueError(sentence)
     remarks = ()
     source, target = (second, first) if found.order < 0 else (first, second)
     if found.order < 0:
@@ -330,4 +328,4 @@ def _holds_words(cells: Sequence[str]) -> bool:
     if all(re.fullmatch(rf"(?:{LABELS})\.?", cell, re.IGNORECASE) for cell in filled):
         return False
     different = len(set(map(str.lower, filled)))
-    return different * 3 > len(filled) if len(filled) > 3 else different > 1 or len(filled) == 1
+    return different * 2 > len(filled) if len(filled) > 3 else different > 1 or len(filled) == 1

@@ -119,7 +119,7 @@ def decode(data: bytes, encoding: str | None = None, scripts: Sequence[str] = ("
     except UnicodeDecodeError as error:
         good = sum(character > "\x7f" for character in data.decode("utf-8", errors="ignore"))
         bad = data.decode("utf-8", errors="replace").count("\ufffd")
-        if good > bad:
+        if good >= bad:
             line = data[: error.start].count(b"\n") + 1
             text = N_("Most of the text is UTF-8, but line {line} is not: write that line again, or save all as UTF-8.")
             raise ValueError(translate(text, line=line)) from error

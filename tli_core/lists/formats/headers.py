@@ -91,6 +91,18 @@ def named_columns(cells: Sequence[str], pair: LanguagePair) -> NamedColumns | No
     return NamedColumns(source, target, ordered, glosses, topic, others, strong, all(more))
 
 
+def may_name_languages(cells: Sequence[str], pair: LanguagePair) -> bool:
+    """Whether a row holds names of both languages, which is quickly seen of rows that do not."""
+    codes = (pair.source.code, pair.target.code)
+    words = {word for cell in cells for word in _words(cell)}
+    return all(words & _name_words(code, codes) for code in codes)
+
+
+@cache
+def _name_words(code: str, pair: tuple[str, str]) -> frozenset[str]:
+    return frozenset(word for name in _language_names(code, pair) for word in name)
+
+
 def is_nameless(cells: Sequence[str]) -> bool:
     """Whether a row holds what programs write for columns without names."""
     return any(cell.strip() for cell in cells) and all(NAMELESS.fullmatch(cell.strip()) for cell in cells)

@@ -122,13 +122,8 @@ class ListImport:
         return "; ".join((*parts, *counts))
 
 
-def import_file(
-    path: str | Path, languages: str = DEFAULT, choices: ImportChoices | None = None, beside: Sequence[Path] = ()
-) -> ListImport:
-    """Read a file of pairs, of any format in KINDS.
-
-    Args:
-        beside: further files that belong to it, such as the parameters.csv of CLDF; those in its folder are found.
+def import_file(path: str | Path, languages: str = DEFAULT, choices: ImportChoices | None = None) -> ListImport:
+    """Read a file of pairs, of any format in KINDS; of CLDF the tables in the same folder with it.
 
     Raises:
         ValueError: the file is missing, too large, or no list in any of these formats. What can be mended by a choice
@@ -145,10 +140,10 @@ def import_file(
     _refuse_documents(data, path.name)
     pair = language_pair(languages)
     if data[:4] == b"PK\x03\x04":
-        zipped = read_cldf(path, (), pair, choices.language)
+        zipped = read_cldf(path, pair, choices.language)
         sheet = zipped or read_excel(path, choices.sheet, partial(_is_header, pair=pair))
         return _imported(sheet, pair, choices, Decoded("", ""), path.name)
-    if table := read_cldf(path, beside, pair, choices.language):
+    if table := read_cldf(path, pair, choices.language):
         return _imported(table, pair, choices, Decoded("", "utf-8"), path.name)
     decoded = decode(data, choices.encoding, [script_of(side.code) for side in (pair.source, pair.target)])
     _refuse_markup(decoded.text, path.name)

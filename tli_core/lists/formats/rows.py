@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats.cleaning import BREAK, NUMBERS, cleaned, decoded_again, is_no_word, without_bullet
-from tli_core.lists.formats.columns import Columns
-from tli_core.lists.formats.headers import named_columns
+from tli_core.lists.formats.columns import BY_CHOICE, Columns
+from tli_core.lists.formats.headers import may_name_languages, named_columns
 from tli_core.lists.formats.separated import SEPARATORS
 from tli_core.lists.formats.sheet import Row, Sheet
 from tli_core.lists.language_pair import LanguagePair
@@ -94,7 +94,9 @@ class RowReader:
         if self.header and [*map(normalise, row.cells)] == [*map(normalise, self.header)]:
             self.skip(row, translate("repeats the names of the columns."))
             return True
-        named = named_columns(row.cells, self.pair) if len(row.cells) > 1 else None
+        if self.columns.decided == BY_CHOICE or not may_name_languages(row.cells, self.pair):
+            return False
+        named = named_columns(row.cells, self.pair)
         if named is None or not named.strong:
             return False
         self.columns = replace(self.columns, source=named.source, target=named.target)
