@@ -42,7 +42,7 @@ def test_a_first_visit_finds_a_curve_with_its_control_a_guide_examples_and_adapt
 
 def test_typing_pairs_and_laying_an_adapter_over_them(shared_page: Page):
     page = shared_page
-    write(page, "#pairs", "mjai, water\nlion = simba\nthis line is bad\nkusoma\tto read")
+    write(page, "#pairs", "mjai, water\nlion, simba\nthis line is bad\nkusoma, to read")
     page.click("#measure")
     expect(page.locator("#pair-table")).to_contain_text("simba")
     expect(page.locator("#alignment-warning")).to_contain_text("Line 3")
@@ -134,21 +134,22 @@ def test_pairs_come_from_a_table_a_file_and_the_lexicon(page: Page, tmp_path: Pa
 
 
 def test_hostile_words_stay_words_and_what_cannot_be_read_or_had_is_one_sentence(page: Page, address: str):
-    write(page, "#pairs", "<b>paka</b>")
+    write(page, "#pairs", "<i>paka</i>, ")
     page.click("#measure")
-    expect(page.get_by_text("No pair could be read. Line 1: expected")).to_be_visible()
-    expect(page.locator("#pairs textarea")).to_have_value("<b>paka</b>")
+    expect(page.get_by_text("No pair could be read. Line 1: the English side is empty")).to_be_visible()
+    expect(page.locator("#pairs textarea")).to_have_value("<i>paka</i>, ")
     expect(page.locator("#curve .legendtext").first).to_be_visible()
     expect(page.locator("#alignment-stale")).to_contain_text("What is below is from before")
     expect(page.locator("#curve .wrap:not(.hide) .error")).to_have_count(0)
 
+    # Known tags are no part of a word; what looks like one is shown as it is.
     bad = "![a](http://127.0.0.1:9/y.png) <i>x</i> [b](http://127.0.0.1:9/z)"
-    write(page, "#pairs", f"<img src=x onerror=alert(1)>\t<b>water</b>\nmaji, water\n{bad}")
+    write(page, "#pairs", f"<x-y onerror=alert(1)>\t<b>water</b>\nmaji\twater\n{bad}")
     page.get_by_label("Show each pair's own line").check()
     page.click("#measure")
-    expect(page.locator("#pair-table")).to_contain_text("<img src=x onerror=alert(1)>")
+    expect(page.locator("#pair-table")).to_contain_text("<x-y onerror=alert(1)>")
     expect(page.locator("#alignment-warning")).to_contain_text("<i>x</i>")
-    assert page.locator("img[src='x'], #alignment-warning img, #alignment-warning a, #alignment-warning i").count() == 0
+    assert page.locator("x-y, #alignment-warning img, #alignment-warning a, #alignment-warning i").count() == 0
 
     open_tab(page, "Fine-tune")
     write(page, "#adapter-name", "<img src='/not-there.png'><u>x</u>")
@@ -170,9 +171,9 @@ def test_the_space_and_a_words_neighbours(shared_page: Page):
     page.click("#draw-space")
     expect(page.locator("#space-reading")).to_contain_text("under mini-corrected", timeout=60_000)
     expect(page.locator("#space-plot .legendtext").filter(has_text="Swahili")).to_have_count(1)
-    write(page, "#neighbour-word", "<b>maji</b>")
+    write(page, "#neighbour-word", "<x-y>maji")
     page.click("#find-neighbours")
-    expect(page.locator("#neighbours-reading")).to_contain_text("does not know <b>maji</b>", timeout=60_000)
+    expect(page.locator("#neighbours-reading")).to_contain_text("does not know <x-y>maji", timeout=60_000)
     write(page, "#neighbour-word", "water")
     page.locator("#neighbour-language").get_by_label("English").check()
     page.click("#find-neighbours")

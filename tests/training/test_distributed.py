@@ -46,7 +46,7 @@ for command in commands:
 tli_core.measures.alignment.PART = 5
 long = measure(load_model(model, Placement("cpu")), read_pairs(pairs).pairs)
 if is_main():
-    heavy = {"babel", "gradio", "plotly", "umap"}
+    heavy = {"gradio", "plotly", "umap"}
     Path(folder, "imported.json").write_text(json.dumps(sorted(heavy & set(sys.modules))))
     kept = [len(long.pairs), long.matched.tolist(), long.scores["mexa"].mean(axis=1).tolist()]
     Path(folder, "long.json").write_text(json.dumps(kept))
@@ -108,7 +108,7 @@ def test_two_processes_train_the_adapter_of_one(one, two, preset):
     assert records[0]["losses"] == pytest.approx(records[1]["losses"], abs=2e-5)  # they are rounded
 
 
-def test_training_and_measuring_bring_in_neither_gradio_nor_plotly_nor_babel(two):
+def test_training_and_measuring_bring_in_neither_gradio_nor_plotly(two):
     """Machines that train lack both."""
     assert json.loads((two / "imported.json").read_text()) == []
 

@@ -39,8 +39,8 @@ class Inflection:
 class Language:
     """A language's ISO 639 code, and its name in English.
 
-    codes: its codes of three letters. frames: plain sentences with a place for any {word}, which tell nothing of its
-    meaning. sentences: plain ones for perplexity.
+    codes: its other codes. called: its names in other languages. frames: plain sentences with a place for any {word},
+    which tell nothing of its meaning. sentences: plain ones for perplexity.
     """
 
     code: str
@@ -49,6 +49,7 @@ class Language:
     sentences: tuple[str, ...] = ()
     inflection: Inflection = Inflection()
     codes: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -168,13 +169,19 @@ def language(code: str) -> Language:
     if known is not None:
         frames, sentences = (tuple(known.get(texts, ())) for texts in ("frames", "sentences"))
         inflection = _inflection(known.get("inflection", {}))
-        return Language(code, known["name"], frames, sentences, inflection, tuple(known.get("codes", ())))
+        codes, called = (tuple(known.get(names, ())) for names in ("codes", "called"))
+        return Language(code, known["name"], frames, sentences, inflection, codes, called)
     try:
         # Here, as machines that only measure and train may lack Babel.
         from babel import Locale
     except ImportError:
         return Language(code, code)
     return Language(code, Locale("en").languages.get(code, code))
+
+
+def known_languages() -> tuple[str, ...]:
+    """The codes of the languages of which anything is known."""
+    return tuple(_languages())
 
 
 @cache

@@ -97,12 +97,12 @@ def script_of(code: str) -> str:
     return likely.split("_")[1] if likely.count("_") > 1 else "Latn"
 
 
-def decode(data: bytes, encoding: str | None = None, scripts: Sequence[str] = ("Latn",)) -> Decoded:
+def decode(data: bytes, encoding: str | None = None, languages: Sequence[str] = ()) -> Decoded:
     """The text of a file's bytes.
 
     Args:
         encoding: what it is in; None to find out.
-        scripts: those that the text is likely to be in, as from `script_of`.
+        languages: the codes of those that it is in, whose letters a guess looks for.
 
     Raises:
         ValueError: it is no text, is in more than one encoding, or is not in the one that was named.
@@ -123,7 +123,7 @@ def decode(data: bytes, encoding: str | None = None, scripts: Sequence[str] = ("
             line = data[: error.start].count(b"\n") + 1
             text = N_("Most of the text is UTF-8, but line {line} is not: write that line again, or save all as UTF-8.")
             raise ValueError(translate(text, line=line)) from error
-    return _guessed(data, scripts)
+    return _guessed(data, [script_of(code) for code in languages])
 
 
 def _as_named(data: bytes, encoding: str) -> str:
@@ -156,7 +156,7 @@ def _guessed(data: bytes, scripts: Sequence[str]) -> Decoded:
             small = sum(letter.isupper() for letter in above) * 2 <= len(above)
             if small and all(unicodedata.name(letter, "").startswith(name) for letter in above):
                 return Decoded(text, encoding, guessed=True)
-    for encoding in WESTERN if set(scripts) == {"Latn"} else ():
+    for encoding in WESTERN if set(scripts) <= {"Latn"} else ():
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:

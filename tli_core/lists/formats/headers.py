@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from tli_core.lists.language_pair import LanguagePair, language
+from tli_core.lists.language_pair import LanguagePair, known_languages, language
 from tli_core.lists.pairs import normalise
 
 VOCABULARY = Path(__file__).parent.parent / "headers.yaml"
@@ -95,12 +95,12 @@ def may_name_languages(cells: Sequence[str], pair: LanguagePair) -> bool:
     """Whether a row holds names of both languages, which is quickly seen of rows that do not."""
     codes = (pair.source.code, pair.target.code)
     words = {word for cell in cells for word in _words(cell)}
-    return all(words & _name_words(code, codes) for code in codes)
+    return all(words & _name_words(code) for code in codes)
 
 
 @cache
-def _name_words(code: str, pair: tuple[str, str]) -> frozenset[str]:
-    return frozenset(word for name in _language_names(code, pair) for word in name)
+def _name_words(code: str) -> frozenset[str]:
+    return frozenset(word for name in _language_names(code) for word in name)
 
 
 def is_nameless(cells: Sequence[str]) -> bool:
@@ -161,7 +161,7 @@ def _name(words: tuple[str, ...], cell: str, pair: LanguagePair) -> Name:
     codes = (pair.source.code, pair.target.code)
     # A code in a phrase is a word of some language: en question.
     coded = len(words) == 1 or not re.search(r"[^\W_] [^\W_]", cell.strip())
-    called = [[name for name in _language_names(code, codes) if coded or not _is_code(name, code)] for code in codes]
+    called = [[name for name in _language_names(code) if coded or not _is_code(name, code)] for code in codes]
     places = [min((at for name in names if (at := _place(name, words)) is not None), default=None) for names in called]
     said = [(at, side) for at, side in zip(places, SIDES, strict=True) if at is not None]
     known = {word for names in called for name in names for word in name} | JOINING | REGIONS | _role_words()
@@ -223,12 +223,12 @@ def _vocabulary() -> dict[tuple[str, ...], str]:
 
 
 @cache
-def _language_names(code: str, pair: tuple[str, str]) -> tuple[tuple[str, ...], ...]:
-    """How a language is called as words: in its own, the other and several more languages, and by its codes."""
+def _language_names(code: str) -> tuple[tuple[str, ...], ...]:
+    """How a language is called as words: in its own and several more languages, and by its codes."""
     known = language(code)
-    names = {known.name, code, *known.codes}
-    for locale in _locales((*pair, *NEIGHBOURS)):
-        names.add(locale.languages.get(code, code))
+    names = {known.name, code, *known.codes, *known.called}
+    if not known.called:
+        names |= {locale.languages.get(code, code) for locale in _locales((code, *NEIGHBOURS))}
     return tuple(filter(None, map(_words, names)))
 
 
@@ -243,6 +243,8 @@ def _all_languages() -> dict[str, str]:
     for locale in _locales(NEIGHBOURS):
         found.update({normalise(name): code for code, name in locale.languages.items() if len(code) == 2})
         found[normalise(locale.languages.get(locale.language, locale.language))] = locale.language
+    for code in known_languages():
+        found.update(dict.fromkeys(map(normalise, (language(code).name, *language(code).called)), code))
     return found
 
 

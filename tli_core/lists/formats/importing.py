@@ -11,7 +11,7 @@ from pathlib import Path
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats.cldf import read_cldf
 from tli_core.lists.formats.columns import MOST_COLUMNS, Columns, choose_columns, languages_apart
-from tli_core.lists.formats.decoding import Decoded, decode, encoding_name, script_of
+from tli_core.lists.formats.decoding import Decoded, decode, encoding_name
 from tli_core.lists.formats.excel import read_excel
 from tli_core.lists.formats.headers import named_columns
 from tli_core.lists.formats.json_shapes import read_json
@@ -145,7 +145,7 @@ def import_file(path: str | Path, languages: str = DEFAULT, choices: ImportChoic
         return _imported(sheet, pair, choices, Decoded("", ""), path.name)
     if table := read_cldf(path, pair, choices.language):
         return _imported(table, pair, choices, Decoded("", "utf-8"), path.name)
-    decoded = decode(data, choices.encoding, [script_of(side.code) for side in (pair.source, pair.target)])
+    decoded = decode(data, choices.encoding, [pair.source.code, pair.target.code])
     _refuse_markup(decoded.text, path.name)
     return _imported(_sheet(decoded.text, pair, choices), pair, choices, decoded, path.name)
 
