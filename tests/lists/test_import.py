@@ -25,8 +25,8 @@ def test_a_summary_tells_how_a_file_was_read(tmp_path: Path):
     )
     found = import_file(path)
     assert found.summary(language_pair()) == (
-        "a table of text; Windows-1252 (Western Europe) (a guess); separator: ;; Swahili in column 3 and English in "
-        "column 2, by their names; kept: Nr., Notes; 2 pairs; 1 rows left out; 1 cells tidied (apostrophes 1)"
+        "a table of text · Windows-1252 (Western Europe) (a guess) · separator: ; · Swahili in column 3 and English in "
+        "column 2, by their names · kept: Nr., Notes · 2 pairs · 1 row left out · 1 cell tidied (apostrophes 1)"
     )
     assert found.skipped == ("Line 4: the English side holds no word: '#N/A'.",)
     (change,) = found.changes
@@ -115,7 +115,7 @@ def test_what_is_no_list_of_two_languages_is_said(text: str, says: str):
         (lines(",", header="English,Swahili"), "The sides look swapped"),
         ("Kiswahili,English\nmaji,water\nEnglish,Kiswahili\nfire,moto\n", "names the columns again"),
         ("Kiswahili,English\n#1;x,one\nmaji,water\n#moto,fire\n", "begins with #"),
-        ('Kiswahili,English\nndizi,"banana\nplantain"\n', "hold line breaks"),
+        ('Kiswahili,English\nndizi,"banana\nplantain"\n', "holds a line break"),
         ("a, b: c\n", "could be cut at"),
     ],
 )

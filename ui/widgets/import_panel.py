@@ -57,7 +57,7 @@ def build() -> ImportPanel:
         elem_id="list-upload",
     )
     with gr.Group(visible=False, elem_id="import-panel") as panel:
-        told = gr.Markdown(elem_id="import-told", container=True)
+        told = gr.Markdown(elem_id="import-told")
         with gr.Row():
             source = gr.Dropdown([], label="Source", elem_id="import-source", min_width=130)
             target = gr.Dropdown([], label="Target", elem_id="import-target", min_width=130)
@@ -73,7 +73,7 @@ def build() -> ImportPanel:
             elem_id="import-preview",
         )
         with gr.Accordion(N_("What was left out or tidied"), open=False):
-            left_out = gr.Markdown(elem_id="import-left-out", container=True)
+            left_out = gr.Markdown(elem_id="import-left-out")
     return ImportPanel(upload, panel, told, encoding, separator, sheet, source, target, preview, left_out)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from tli_core.i18n import N_, translate
+from tli_core.i18n import N_, translate, translate_plural
 from tli_core.lists.formats.cldf import read_cldf
 from tli_core.lists.formats.columns import MOST_COLUMNS, Columns, choose_columns, languages_apart
 from tli_core.lists.formats.decoding import Decoded, decode, encoding_name
@@ -112,14 +112,16 @@ class ListImport:
             )
         if self.columns and self.columns.others:
             parts.append(translate("kept: {names}", names=", ".join(name for _, name in self.columns.others)))
-        counts = [translate("{n} pairs", n=len(self.listed))]
-        if self.skipped:
-            counts.append(translate("{n} rows left out", n=len(self.skipped)))
-        if self.changes:
+        n, left_out, tidied = len(self.listed), len(self.skipped), len(self.changes)
+        parts.append(translate_plural("{n} pair", "{n} pairs", n))
+        if left_out:
+            parts.append(translate_plural("{n} row left out", "{n} rows left out", left_out))
+        if tidied:
             kinds = Counter(kind for change in self.changes for kind in change.kinds)
-            which = ", ".join(f"{translate(kind)} {n}" for kind, n in kinds.most_common())
-            counts.append(translate("{n} cells tidied ({which})", n=len(self.changes), which=which))
-        return "; ".join((*parts, *counts))
+            which = ", ".join(f"{translate(kind)} {count}" for kind, count in kinds.most_common())
+            cells = translate_plural("{n} cell tidied ({which})", "{n} cells tidied ({which})", tidied, which=which)
+            parts.append(cells)
+        return " · ".join(parts)
 
 
 def import_file(path: str | Path, languages: str = DEFAULT, choices: ImportChoices | None = None) -> ListImport:

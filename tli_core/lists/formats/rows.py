@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 
-from tli_core.i18n import N_, translate
+from tli_core.i18n import N_, translate, translate_plural
 from tli_core.lists.formats.cleaning import BREAK, NUMBERS, cleaned, decoded_again, is_no_word, without_bullet
 from tli_core.lists.formats.columns import BY_CHOICE, Columns
 from tli_core.lists.formats.headers import may_name_languages, named_columns
@@ -49,12 +49,24 @@ class RowReader:
 
     def remarks(self) -> tuple[str, ...]:
         """What people should look at in rows that were taken."""
-        found = (
-            (self.line_breaks, N_("{n} cells hold line breaks, which are read as spaces: write ; between glosses.")),
-            (self.behind, N_("In {n} rows what stands behind the second column is read as further glosses.")),
-            (self.broken, N_("{n} words hold letters that were read in the wrong encoding: Word lists mends them.")),
-        )
-        return tuple(translate(text, n=n) for n, text in found if n)
+        said = {
+            translate_plural(
+                "{n} cell holds a line break, which is read as a space: write ; between glosses.",
+                "{n} cells hold line breaks, which are read as spaces: write ; between glosses.",
+                self.line_breaks,
+            ): self.line_breaks,
+            translate_plural(
+                "In {n} row what stands behind the second column is read as further glosses.",
+                "In {n} rows what stands behind the second column is read as further glosses.",
+                self.behind,
+            ): self.behind,
+            translate_plural(
+                "{n} pair holds letters that were read in the wrong encoding: Word lists mends them.",
+                "{n} pairs hold letters that were read in the wrong encoding: Word lists mends them.",
+                self.broken,
+            ): self.broken,
+        }
+        return tuple(sentence for sentence, count in said.items() if count)
 
     def skip(self, row: Row, problem: str) -> None:
         """Leave a row out, and say why."""
