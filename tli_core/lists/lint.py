@@ -22,7 +22,7 @@ MANY_SUBWORDS = 6
 SENTENCE = 6
 """Words of a side that make it a sentence, in a list whose usual side has at most two."""
 
-WRONG_LANGUAGE = 8.0
+WRONG_LANGUAGE = 12.0
 """Nats: by how much the letters of both words must look like the same language."""
 
 NO_WORD, SAME, LEAK = N_("no word"), N_("same spelling"), N_("leak")
@@ -198,12 +198,16 @@ def _wrong_language(pairs: Sequence[WordPair], languages: LanguagePair) -> Itera
     codes = languages.source.code, languages.target.code
     words = [[pair.source for pair in pairs], [pair.target for pair in pairs]]
     sides = [leanings(side, *codes) for side in words]
-    known = translations(languages.key)
+    known = [{_plain(word) for word in side} for side in translations(languages.key)]
     for index in range(len(pairs)):
         of_one = [side[index] for side in sides]
         same = np.sign(of_one[0]) == np.sign(of_one[1]) and sum(map(abs, of_one)) > WRONG_LANGUAGE
         odd = 1 if of_one[0] > 0 else 0
-        if same and min(map(abs, of_one)) > WRONG_LANGUAGE / 4 and normalise(words[odd][index]) not in known[odd]:
+        if (
+            same
+            and min(map(abs, of_one)) > WRONG_LANGUAGE / 4
+            and _plain(normalise(words[odd][index])) not in known[odd]
+        ):
             name = (languages.source, languages.target)[1 - odd].name
             text = translate("{word!r} looks like {language}.", word=words[odd][index], language=translate(name))
             yield Finding(LANGUAGE, index, text)
