@@ -29,8 +29,8 @@ TAG = re.compile(
 BREAK = re.compile(r"(?<=.)<(?:br|div|p|li)\b", re.IGNORECASE)
 """What begins another line inside a cell of HTML."""
 
-_SIGN = r"[-*+–—•‣◦·▪●○✓✔✗➢➤§◆■□☐☑>]|o(?=\t)"
-_NUMBER = r"#?\(?\d{1,5}[.)\]]|#\d{1,5}|\(?(?:[ivxIVX]{1,5}|[a-zA-Z])[.)]"
+_SIGN = r"[-*+–—•‣◦·▪●○✓✔✗✅★☆➢➤➡👉☞§◆■□☐☑>]\ufe0f?|o(?=\t)"
+_NUMBER = r"\d\ufe0f?\u20e3|\[\d{1,5}\]|#?\(?\d{1,5}[.)\]]|#\d{1,5}|\(?(?:[ivxIVX]{1,5}|[a-zA-Z])[.)]"
 _GAP = r"(?:[ \u00a0]+|\t(?![^\t]*\t))"
 # A tab is part of it only where no other follows: before two columns a number is a column of its own.
 BULLET = re.compile(
@@ -47,7 +47,7 @@ NO_WORDS = frozenset(
 )
 """What spreadsheets and people write where a word is missing. `none` is a word."""
 
-FORMULA = re.compile(r"[=+@-][A-Za-z][\w.]*[(|]")
+FORMULA = re.compile(r"=[A-Za-z][\w.]*\(|[=+@-][A-Za-z]+\|")
 """The beginning of a formula that a spreadsheet wrote instead of its value."""
 
 MOST_TIDIED = 1_000
@@ -61,12 +61,8 @@ class Cleaned(NamedTuple):
     changes: tuple[str, ...] = ()
 
 
-def cleaned(cell: str, markdown: bool = False) -> Cleaned:
-    """The word that a cell holds. Spaces that it does not need go without a mention.
-
-    Args:
-        markdown: asterisks, underscores and backticks round it are emphasis.
-    """
+def cleaned(cell: str) -> Cleaned:
+    """The word that a cell holds. Spaces that it does not need go without a mention."""
     if cell.isascii() and cell.isalnum():
         return Cleaned(cell)
     if len(cell) > MOST_TIDIED:
@@ -88,8 +84,7 @@ def cleaned(cell: str, markdown: bool = False) -> Cleaned:
     plain = " ".join(word.split())
     shown = "".join(c for c in plain if unicodedata.category(c)[0] != "C" or c in JOINERS)
     word = after(shown.strip(), HIDDEN, plain)
-    if markdown:
-        word = after(EMPHASIS.sub(r"\2", word), MARKS, word)
+    word = after(EMPHASIS.sub(r"\2", word), MARKS, word)
     word = after(_without_quotes(word), QUOTES, word)
     word = after(word.translate(APOSTROPHES), APOSTROPHE, word)
     return Cleaned(word, tuple(changes))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from tli_core.i18n import N_, translate
-from tli_core.lists.formats.cleaning import is_no_word
+from tli_core.lists.formats.cleaning import cleaned, is_no_word
 from tli_core.lists.formats.headers import (
     ROLES,
     SIDES,
@@ -19,9 +19,11 @@ from tli_core.lists.formats.headers import (
 )
 from tli_core.lists.formats.separated import HEADER_WITHIN
 from tli_core.lists.formats.sheet import Row, Sheet
-from tli_core.lists.language_guess import ENOUGH, LOOKED_AT, leanings, sides
+from tli_core.lists.language_guess import ENOUGH, LOOKED_AT, Sides, leanings, sides
 from tli_core.lists.language_pair import LanguagePair, language
+from tli_core.lists.lexicon import lexicon
 from tli_core.lists.lint_rules import LABELS
+from tli_core.lists.pairs import normalise
 
 MOST_COLUMNS = 100
 
@@ -92,7 +94,7 @@ def languages_apart(rows: Sequence[Row], pair: LanguagePair) -> float:
     rows = [row for row in rows if len(row.cells) == width][:LOOKED_AT]
     if width < 2 or not rows:
         return 0.0
-    means = [leanings([row.cells[i] for row in rows], *_codes(pair)).clip(-8, 8).mean() for i in range(min(width, 12))]
+    means = [leanings(_column(rows, i), *_codes(pair)).clip(-8, 8).mean() for i in range(min(width, 12))]
     return float(max(means) - min(means))
 
 
@@ -110,17 +112,20 @@ def _header(sheet: Sheet, rows: Sequence[Row], pair: LanguagePair) -> tuple[int 
     for number, row in enumerate(rows[:HEADER_WITHIN]):
         named = named_columns(row.cells, pair) if len(row.cells) > 1 else None
         first = not any(_filled(above) > 1 for above in rows[:number])
-        if named and (named.strong or (first and not _recurs(row, rows[number + 1 :]))):
+        below = rows[number + 1 :]
+        if named and (_recurs(row, below) <= 0.5 if named.strong else first and not _recurs(row, below)):
             return number, named
-        if first and len(row.cells) > 1 and is_half_named(row.cells, pair) and not _recurs(row, rows[number + 1 :]):
+        if first and len(row.cells) > 1 and is_half_named(row.cells, pair) and not _recurs(row, below):
             return number, None
     return (0 if rows and len(rows) > 1 and is_nameless(rows[0].cells) else None), None
 
 
-def _recurs(row: Row, below: Sequence[Row]) -> bool:
-    """Whether a cell returns in its column, as labels do that stand before every line, and names of columns do not."""
+def _recurs(row: Row, below: Sequence[Row]) -> float:
+    """In which part of the next rows a cell stands in its column again, as labels do and names of columns do not."""
     columns = [(i, cell.strip().lower()) for i, cell in enumerate(row.cells) if cell.strip()]
-    return any(_cell(other, i).strip().lower() == cell for other in below[:50] for i, cell in columns if cell)
+    below = below[:50]
+    again = sum(any(_cell(other, i).strip().lower() == cell for i, cell in columns) for other in below)
+    return again / max(len(below), 1)
 
 
 def _filled(row: Row) -> int:
@@ -178,7 +183,8 @@ def _cell(row: Row, number: int) -> str:
 
 
 def _column(rows: Sequence[Row], number: int) -> list[str]:
-    return [_cell(row, number) for row in rows]
+    """A column's words, tidied as they are where they are read."""
+    return [cleaned(_cell(row, number)).word for row in rows]
 
 
 def _checked_order(columns: Columns, named: NamedColumns, body: Sequence[Row], pair: LanguagePair) -> Columns:
@@ -249,7 +255,9 @@ def _by_words(sheet: Sheet, rows: Sequence[Row], pair: LanguagePair) -> Columns:
         return Columns(0, 1, header=-1 if sheet.header else None)
     # A row that is there twice says nothing twice.
     whole = list({row.cells: row for row in rows if len(row.cells) == width}.values())
-    texts = [i for i in range(width) if _holds_words(_column(whole, i))]
+    called = [name_of(name, pair) for name in sheet.header]
+    other = {i for i, name in enumerate(called) if name.role not in ("", *SIDES, *ROLES, "definition")}
+    texts = [i for i in range(width) if i not in other and _holds_words(_column(whole, i))]
     header = -1 if sheet.header else None
     if len(texts) < 2 and len(whole) >= ENOUGH:
         text = N_("This does not look like a list of {source} and {target} words: at most one column holds words that "
@@ -286,6 +294,8 @@ def _two_columns(
     """Two columns of words: in the order of the pair, unless their words tell the other."""
     one, two = _column(rows, first), _column(rows, second)
     found = sides(one, two, *_codes(pair))
+    if len(rows) < ENOUGH and _known_as_swapped(one, two, pair):
+        found = Sides(-1)
     if found.same and pair.source.code != pair.target.code:
         text = N_("Both columns look like {language}, so this is no list of {source} and {target}: "
                   "choose other columns or other languages.")  # fmt: skip
@@ -301,14 +311,28 @@ def _two_columns(
     return _with_others(Columns(source, target, header=header, decided=decided, remarks=remarks), None, names, rows)
 
 
+def _known_as_swapped(one: Sequence[str], two: Sequence[str], pair: LanguagePair) -> bool:
+    """Whether the lexicon knows every word of a few rows, and as one of the other side only."""
+    source, target = ({normalise(word) for word in words} for words in _lexicon_words(pair.key))
+    first, second = ({normalise(word) for word in column} for column in (one, two))
+    return bool(first) and first <= target - source and second <= source - target
+
+
+def _lexicon_words(languages: str) -> tuple[list[str], list[str]]:
+    entries = lexicon(languages)
+    return [e.pair.source for e in entries], [word for e in entries for word in e.pair.accepted]
+
+
 def _sentences_against_words(one: Sequence[str], two: Sequence[str]) -> str:
     """What to say where one side is words and the other sentences about them; empty for anything else."""
     if len(one) < 3:
         return ""
     lengths = [_median_words(column) for column in (one, two)]
-    if max(lengths) < SENTENCE or min(lengths) > WORDS:
-        return ""
+    ended = [sum(cell.rstrip().endswith((".", "!", "?")) for cell in column) / len(column) for column in (one, two)]
     side = lengths.index(max(lengths))
+    sentences = lengths[side] >= SENTENCE or (lengths[side] > WORDS and ended[side] > 0.75 and ended[1 - side] < 0.25)
+    if not sentences or min(lengths) > WORDS:
+        return ""
     text = N_("One side holds words and the other sentences, such as {example!r}: a word is compared with its "
               "translation, not with a definition or an example. Choose other columns.")  # fmt: skip
     return translate(text, example=max((one, two)[side], key=len)[:60])

@@ -190,8 +190,11 @@ def _sheet(text: str, pair: LanguagePair, choices: ImportChoices) -> Sheet:
     text = text.removeprefix("\ufeff").replace("\0", "")
     begins = text.lstrip()[:1]
     # A bracket may also begin a line of words, as in [a]maji; a brace may not.
-    if begins == "{" or re.match(r"\s*\[\s*(?:[\[{\]\"0-9]|$)", text):
-        return read_json(text)
+    if begins == "{" or re.match(r"\s*\[\s*(?:[\[{\]\"]|-?\d[\d.]*\s*,|$)", text):
+        listed = read_json(text)
+        if isinstance(listed, Sheet):
+            return listed
+        text = "\n".join(listed)
     lines = text.splitlines()
     if len(lines) > MAX_LINES:
         said = N_("The list has more than {most} lines: split it into smaller lists.")

@@ -15,13 +15,16 @@ WRAPPERS = ("translation", "translations", "row", "fields", "sides")
 """Keys under which one entry's sides stand: records of the Hub, of its viewer, and of flash cards."""
 
 
-def read_json(text: str) -> Sheet:
-    """An array, a mapping of words, columns by their names, or one entry a line.
+def read_json(text: str) -> Sheet | list[str]:
+    """An array, a mapping of words, columns by their names, or one entry a line; of an array of lines the lines.
 
     Raises:
         ValueError: it is no JSON, or holds no list; the message says where or what.
     """
     entries, kind = _entries(text)
+    if kind == "json" and entries and all(isinstance(entry, str) for entry in entries):
+        return list(entries)
+    entries = [one for entry in entries for one in _groups(entry)]
     objects = [(number, _opened(entry)) for number, entry in enumerate(entries, 1)]
     names = tuple(dict.fromkeys(key for _, entry in objects if isinstance(entry, dict) for key in entry))
     if len(names) > MOST_KEYS:
@@ -40,6 +43,15 @@ def read_json(text: str) -> Sheet:
             continue
         rows.append(Row(entry_place(number), came, cells))
     return Sheet(kind, tuple(rows), header=names)
+
+
+def _groups(entry: Any) -> list[Any]:
+    """The entries of a lesson or the like, with its title as their topic; an entry that is none stays alone."""
+    inner = [value for value in entry.values() if isinstance(value, list)] if isinstance(entry, dict) else []
+    if len(inner) != 1 or not all(isinstance(one, dict) for one in inner[0]) or "senses" in entry or not inner[0]:
+        return [entry]
+    title = next((value for value in entry.values() if isinstance(value, str)), "")
+    return [{**one, "topic": one.get("topic", title)} for one in inner[0]]
 
 
 def plain_text(value: object) -> str:
@@ -155,7 +167,9 @@ def _opened(entry: Any) -> Any:
     """An entry's own mapping, out of the record it may stand in, with the other keys of that record beside it."""
     # A record may stand in another.
     for key in (*WRAPPERS, *WRAPPERS):
-        if isinstance(entry, dict) and isinstance(entry.get(key), (dict, list)):
+        wrapped = entry.get(key) if isinstance(entry, dict) else None
+        # A list of texts is a word's translations.
+        if isinstance(wrapped, dict) or (isinstance(wrapped, list) and any(isinstance(one, list) for one in wrapped)):
             rest = {name: value for name, value in entry.items() if name != key and not isinstance(value, (dict, list))}
             entry = {**rest, **entry[key]} if isinstance(entry[key], dict) else entry[key]
     senses = entry.get("senses") if isinstance(entry, dict) else None

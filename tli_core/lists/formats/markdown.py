@@ -29,4 +29,4 @@ def read_table(lines: Sequence[str]) -> Sheet:
         inner = inner[:-1] if inner.endswith("|") and not inner.endswith("\\|") else inner
         cells = tuple(cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", inner))
         rows.append(Row(line_place(number), line, cells))
-    return Sheet("markdown", tuple(rows), "|", markdown=True)
+    return Sheet("markdown", tuple(rows), "|")

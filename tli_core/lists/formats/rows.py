@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from tli_core.i18n import N_, translate, translate_plural
 from tli_core.lists.formats.cleaning import BREAK, NUMBERS, cleaned, decoded_again, is_no_word, without_bullet
 from tli_core.lists.formats.columns import BY_CHOICE, Columns
-from tli_core.lists.formats.headers import may_name_languages, named_columns
+from tli_core.lists.formats.headers import may_name_languages, name_of, named_columns
 from tli_core.lists.formats.separated import SEPARATORS
 from tli_core.lists.formats.sheet import Row, Sheet
 from tli_core.lists.language_pair import LanguagePair
@@ -46,6 +46,9 @@ class RowReader:
         sides = (columns.source, columns.target)
         self.numbered = {side for side in sides if self._is_numbered(side)}
         self.one_separator = self._keeps_to_one_separator()
+        # Where many rows name languages, these are what each row says of itself.
+        naming = sum(may_name_languages(row.cells, pair) for row in sheet.rows)
+        self.may_change_columns = columns.decided != BY_CHOICE and naming <= max(3, len(sheet.rows) // 10)
 
     def remarks(self) -> tuple[str, ...]:
         """What people should look at in rows that were taken."""
@@ -79,6 +82,9 @@ class RowReader:
             return
         if self._names_columns(row):
             return
+        if self._is_example(row):
+            self.skip(row, translate("is an example or a note, by its first word."))
+            return
         pair, problem, changes = self._pair(row)
         if pair is None:
             self.skip(row, problem)
@@ -99,6 +105,13 @@ class RowReader:
         if self.columns.others:
             self.extras.append({name: " ".join(self._cell(row, i).split()) for i, name in self.columns.others})
 
+    def _is_example(self, row: Row) -> bool:
+        """Whether a line without a header begins with a word such as Mfano, before the sign that separates."""
+        if row.problem or self.columns.header is not None or len(row.cells) != 2 or len(row.cells[0]) > 20:
+            return False
+        name = name_of(row.cells[0], self.pair)
+        return name.whole and name.role in ("example", "note") and " " in row.cells[1].strip()
+
     def _names_columns(self, row: Row) -> bool:
         """Whether a row names the columns again; where it names them in another order, that holds from here on."""
         if row.problem or max(map(len, row.cells), default=0) > MAX_WORD_LENGTH:
@@ -106,7 +119,7 @@ class RowReader:
         if self.header and [*map(normalise, row.cells)] == [*map(normalise, self.header)]:
             self.skip(row, translate("repeats the names of the columns."))
             return True
-        if self.columns.decided == BY_CHOICE or not may_name_languages(row.cells, self.pair):
+        if not self.may_change_columns or not may_name_languages(row.cells, self.pair):
             return False
         named = named_columns(row.cells, self.pair)
         if named is None or not named.strong:
@@ -143,7 +156,7 @@ class RowReader:
         for side in (self.columns.source, self.columns.target):
             cell = self._cell(row, side)
             bare = without_bullet(cell) if side in self.numbered else cell
-            word, kinds = cleaned(bare, self.sheet.markdown)
+            word, kinds = cleaned(bare)
             numbered = bare != cell or (side == self.columns.source and row.place in self.sheet.numbered)
             kinds = (*kinds, NUMBERS) if numbered else kinds
             if kinds:

@@ -43,15 +43,16 @@ SEPARATORS = {
     for separator in (
         Separator("tab", N_("tab"), mark="\t"),
         Separator("|", "|", mark="|"),
-        Separator("->", N_("arrow"), pattern=r"\s*(?:->|=>|→|⇒|➔|➜|⟶|↔|<->)\s*"),
-        Separator("=", "=", pattern=r"\s*=+\s*"),
-        Separator("-", N_("dash"), pattern=r"\s+(?:--?|[–—])\s+|\s*[–—]\s*"),
+        Separator("->", N_("arrow"), pattern=r"\s*(?:-{1,3}>|={1,3}>|[→⇒➔➜⟶↔]|➡\ufe0f?)\s*|\s+[>»~]\s+"),
+        Separator("=", "=", pattern=r"\s*[=＝]+\s*"),
+        Separator("-", N_("dash"), pattern=r"\s+(?:--?|[–—−‑―•·])\s+|\s*[–—―]\s*"),
         Separator(";", ";", mark=";"),
-        Separator(":", N_("colon"), pattern=r"\s*:\s+|\s+:\s*"),
+        Separator(":", N_("colon"), pattern=r"\s*::?-?\s+|\s+::?-?\s*"),
         Separator("،", N_("comma of another script"), pattern=r"\s*[،，፣፦፡：]\s*"),
         Separator(",", N_("comma"), mark=","),
         Separator("()", N_("brackets"), pattern=r"\s*[(\[](?=[^()\[\]]+[)\]]\s*$)"),
-        Separator("/", "/", pattern=r"\s+/\s+"),
+        Separator("/", "/", pattern=r"\s+//?\s+"),
+        Separator("...", N_("dots"), pattern=r"\s*(?:\.{3,}|…+|_{3,}|\.(?: \.){2,})\s*"),
         Separator("spaces", N_("two spaces or more"), pattern=r"\s{2,}"),
         Separator("space", N_("space"), pattern=r"\s+"),
     )
@@ -87,7 +88,7 @@ def read_lines(
     lines, remarks = ([] if kind == "anki" else _one_line_of_pairs(raw)), []
     if not lines:
         lines, remarks = _lines(raw, skip, with_remarks=kind != "anki")
-    lines, numbered = _without_bullets(_without_code(lines))
+    lines, numbered = _without_bullets(_without_emphasis(_without_code(lines)))
     long = [line for line in lines if len(line.text) > MAX_LINE_LENGTH]
     problem = translate("the line has more than {most} characters: put each pair on a line of its own.",
                         most=MAX_LINE_LENGTH)  # fmt: skip
@@ -187,6 +188,14 @@ def _without_code(lines: Sequence[Line]) -> list[Line]:
     if sum(found is not None for found in inner) * 2 <= len(lines):
         return list(lines)
     return [replace(line, text=found.group(1)) if found else line for line, found in zip(lines, inner, strict=True)]
+
+
+def _without_emphasis(lines: Sequence[Line]) -> list[Line]:
+    """Lines without the asterisks round a part of them, as in `**maji:** water`, where most have such."""
+    plain = [re.sub(r"(\*\*|__)(?=\S)([^*_]+)(?<=\S)\1", r"\2", line.text) for line in lines]
+    if sum(now != line.text for line, now in zip(lines, plain, strict=True)) * 2 <= len(lines):
+        return list(lines)
+    return [replace(line, text=now) for line, now in zip(lines, plain, strict=True)]
 
 
 def _without_bullets(lines: Sequence[Line]) -> tuple[list[Line], set[int]]:

@@ -30,7 +30,6 @@ class Sheet:
     kind: the format, by the key under which `KINDS` names it. separator: by its key; empty where the format has none.
     header: the names of the columns where the format itself says them. sheets: the names of an Excel file's sheets.
     numbered: places where a list number or bullet was taken off. notes: what people should know of how it was read.
-    markdown: emphasis is marked.
     """
 
     kind: str
@@ -41,7 +40,6 @@ class Sheet:
     sheet: str = ""
     numbered: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
-    markdown: bool = False
 
 
 def line_place(number: int) -> str:
