@@ -22,8 +22,12 @@ MANY_SUBWORDS = 6
 SENTENCE = 6
 """Words of a side that make it a sentence, in a list whose usual side has at most two."""
 
-WRONG_LANGUAGE = 12.0
-"""Nats: by how much the letters of both words must look like the same language."""
+WRONG_LANGUAGE = 25.0
+"""Nats: by how much a word must look like the other side's language, whose partner does, too. By less than this good
+Swahili does, such as watoto and toleo."""
+
+TURNED = 5.0
+"""Nats: by how much each word of a pair must look like the other side's language."""
 
 NO_WORD, SAME, LEAK = N_("no word"), N_("same spelling"), N_("leak")
 REPEATED, SEVERAL, NEARLY = N_("repeated pair"), N_("several translations"), N_("nearly the same pair")
@@ -150,7 +154,9 @@ def _missing(pairs: Sequence[WordPair]) -> Iterator[Finding]:
         for word in pair[:2]:
             if is_no_word(word):
                 text = translate("{word!r} is no word: {source}, {target}.", word=word, source=pair[0], target=pair[1])
-                yield Finding(NO_WORD, index, text, translate("leave it out"), certain=True)
+                # 1/2 may be meant.
+                sure = not any(letter.isdigit() for letter in word)
+                yield Finding(NO_WORD, index, text, translate("leave it out"), certain=sure)
                 break
 
 
@@ -201,13 +207,13 @@ def _wrong_language(pairs: Sequence[WordPair], languages: LanguagePair) -> Itera
     known = [{_plain(word) for word in side} for side in translations(languages.key)]
     for index in range(len(pairs)):
         of_one = [side[index] for side in sides]
-        same = np.sign(of_one[0]) == np.sign(of_one[1]) and sum(map(abs, of_one)) > WRONG_LANGUAGE
+        if of_one[0] < -TURNED and of_one[1] > TURNED:
+            shown = {"source": words[0][index], "target": words[1][index]}
+            yield Finding(LANGUAGE, index, translate("The two sides look swapped: {source}, {target}.", **shown))
+            continue
         odd = 1 if of_one[0] > 0 else 0
-        if (
-            same
-            and min(map(abs, of_one)) > WRONG_LANGUAGE / 4
-            and _plain(normalise(words[odd][index])) not in known[odd]
-        ):
+        same = np.sign(of_one[0]) == np.sign(of_one[1]) and abs(of_one[odd]) > WRONG_LANGUAGE
+        if same and _plain(normalise(words[odd][index])) not in known[odd]:
             name = (languages.source, languages.target)[1 - odd].name
             text = translate("{word!r} looks like {language}.", word=words[odd][index], language=translate(name))
             yield Finding(LANGUAGE, index, text)

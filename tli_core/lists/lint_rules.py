@@ -21,16 +21,27 @@ TYPO_SIMILARITY = 0.75
 letters out of four still count."""
 
 LABELS = (
-    "n|nn|noun|propn|nom|nm|v|vb|vt|vi|v[.]t|v[.]i|verb|adj|adjective|adv|adverb|prep|conj|pron|interj|intj|num|det|adp|aux|cconj|sconj|part|punct|phr|pl|sg|sing|"
-    "nomino|kitenzi|kivumishi|kielezi|kihusishi|kiunganishi|kt|kv|kl|kh|ku|kiw"
+    "n|nn|noun|propn|nom|nm|v|vb|vt|vi|v[.]t|v[.]i|verb|adj|adjective|adv|adverb|prep|conj|pron|interj|intj|num|det|adp|"
+    "aux|phr|pl|sg|sing|nomino|kitenzi|kivumishi|kielezi|kihusishi|kiunganishi|kt|kv|kl|kh|kiw"
 )
-BEFORE = rf"(?:(?:{LABELS})\.\s+|[(\[](?:{LABELS})\.?[)\]]\s*)+"
-BEHIND = rf"[(\[](?:{LABELS})\.?[)\]]|,\s*(?:{LABELS})\."
-LABEL = re.compile(rf"^{BEFORE}|\s*(?:{BEHIND})$", re.IGNORECASE)
-"""A part of speech before or behind a word: `n. water`, `(v) to read`, `water (n.)`, `water, n.`."""
+"""Parts of speech as dictionaries of English and Swahili shorten them."""
 
-SENSE = re.compile(r"(?:^|\s)(?:\(?\d[.)]|\[\d\])\s*")
-"""The number of a sense: `1. right 2. justice`, `(1) right (2) justice`."""
+EITHER = f"(?:{LABELS}|{LABELS.upper()})"
+LABEL = re.compile(
+    rf"^(?:{EITHER}[.:]\s+|[(\[]{EITHER}\.?[)\]]\s*)+(?=[^\W\d_])|\s*(?:[(\[]{EITHER}\.?[)\]]|(?:,\s*|\s){EITHER}\.)$"
+)
+"""A part of speech before or behind a word: `n. water`, `(v) to read`, `water (n.)`, `water, n.`. With a capital it is
+rather a title: `Kt. Juma`."""
+
+SENSES = (
+    re.compile(r"(?:^|(?<=\s))\(?([1-9])[.)]\s+(?=[^\W\d])|\[([1-9])\]\s*(?=[^\W\d])"),
+    re.compile(r"(?:^|(?<=\s))\(?([a-f])\)\s+(?=\w)"),
+    re.compile(r"([①-⑨])\s*"),
+)
+"""The number or letter of a sense: `1. right 2. justice`, `(1) right (2) justice`, `a) barn b) granary`."""
+
+NOTE = re.compile(r"(?:^|(?<=\s))[(\[][^)\]]*[)\]](?=[\s,;.]|$)")
+"""A note in brackets. Without a space before it, it holds letters that may be left out: ki(s)wahili."""
 
 ARTICLES = re.compile(r"^(?:the|an?)\s+(?=\S)", re.IGNORECASE)
 
@@ -104,18 +115,35 @@ def _without_label(pair: WordPair, _: LanguagePair) -> WordPair | None:
 
 
 def _without_notes(pair: WordPair, _: LanguagePair) -> WordPair | None:
-    source, target = (re.sub(r"\s*[(\[][^)\]]*[)\]]\s*", " ", word).strip() for word in pair[:2])
+    source, target = (re.sub(r"\s+(?=[,;.]|$)", "", NOTE.sub("", word)).strip() for word in pair[:2])
     changed = (source, target) != pair[:2] and source and target
     return pair._replace(source=source, target=target) if changed else None
 
 
 def _one_sense(pair: WordPair, languages: LanguagePair) -> WordPair | None:
-    """`1. right 2. justice`, `right; justice` and `right | justice` as a word and its glosses."""
-    cut = SENSE.sub("; ", pair.target) if len(SENSE.findall(pair.target)) > 1 else SENSE.sub("", pair.target)
-    return _first_of(pair._replace(target=cut), r"[;|]", languages, pair)
+    """`1. right 2. justice`, `right; justice` and `right | justice` as a word and its glosses.
+
+    What stands on both sides is a phrase in two halves.
+    """
+    if re.search(r"[;|]", pair.source):
+        return None
+    return _first_of(pair._replace(target=_without_numbers(pair.target)), r"[;|]", languages, pair)
+
+
+def _without_numbers(text: str) -> str:
+    """Senses with `;` between them for the numbers that count them; a number that counts nothing stays."""
+    for senses in SENSES:
+        marks = ["".join(filter(None, mark)) for mark in senses.findall(text)]
+        first = [chr(ord(marks[0]) + i) for i in range(len(marks))] if marks else []
+        begins = senses.match(text) is not None
+        if begins and marks == first and marks[0] in "1a①" and (len(marks) > 1 or marks[0] == "1"):
+            return senses.sub("; ", text).strip("; ")
+    return text
 
 
 def _one_gloss(pair: WordPair, languages: LanguagePair) -> WordPair | None:
+    if any(mark in pair.source and mark in pair.target for mark in ",;"):
+        return None  # a phrase in two halves
     return _first_of(pair, r"[,;/|]", languages, pair)
 
 
@@ -129,18 +157,20 @@ def _first_of(pair: WordPair, marks: str, languages: LanguagePair, before: WordP
         more = [f"{to}{word}" if target[0].startswith(to) and not word.startswith(to) else word for word in more]
     glosses = tuple(dict.fromkeys((*pair.glosses, *more[1:])))
     found = pair._replace(source=source[0], target=target[0], glosses=glosses)
-    return found if found[:2] != before[:2] else None
+    return found if found[:2] != (before.source.strip(), before.target.strip()) else None
 
 
 def _without_hyphen(pair: WordPair, _: LanguagePair) -> WordPair | None:
-    bare = pair.source.strip("".join((*HYPHENS, " ")))
-    return pair._replace(source=bare) if bare and bare != pair.source else None
+    bare = pair.source.strip().lstrip("".join(HYPHENS))
+    return pair._replace(source=bare) if bare and bare != pair.source.strip() and " " not in bare else None
 
 
 def _in_small_letters(pair: WordPair, languages: LanguagePair) -> WordPair | None:
     """A word in capitals, or with one where the lexicon has none; a phrase may begin with one."""
-    known = translations(languages.key)
-    written = _lexicon_spellings(languages.key)
+    known, written = translations(languages.key), _lexicon_spellings(languages.key)
+    acronym = any(word.isupper() and word in side for word, side in zip(pair[:2], written, strict=True))
+    if acronym or any(word[:1].isupper() and " " in word and not word.isupper() for word in pair[:2]):
+        return None  # UKIMWI, AIDS; and a greeting, which begins with a capital
     mended = [_lowered(word, side, plain) for word, side, plain in zip(pair[:2], known, written, strict=True)]
     return pair._replace(source=mended[0], target=mended[1]) if tuple(mended) != pair[:2] else None
 
@@ -174,7 +204,10 @@ def _both_infinitives(pair: WordPair, languages: LanguagePair) -> WordPair | Non
     known = normalise(f"{to[0]}{pair.target}") in verbs and normalise(pair.source) not in others
     if verb and known and not pair.target.startswith(to):
         return pair._replace(target=f"{to[0]}{pair.target}")
-    if not verb and pair.target.startswith(to) and " " not in pair.source:
+    # Bare verbs are one word with a vowel at the end, and none of a place (-ni); `to the market` is no infinitive.
+    bare = re.fullmatch(r"[^\W\d]+[aeiu]", pair.source) and not pair.source.endswith("ni")
+    phrase = re.match(r"(?:the|a|an|some|my|your|his|her|this|that)\b", pair.target.removeprefix(to[0]))
+    if not verb and pair.target.startswith(to) and bare and not phrase:
         return pair._replace(source=f"{ku[0]}{pair.source}")
     return None
 
