@@ -10,7 +10,7 @@ from tli_core.i18n import N_, translate
 from tli_core.lists.formats.separated import HEADER_WITHIN
 from tli_core.lists.formats.sheet import Row, Sheet, row_place
 
-MAX_UNPACKED = 60_000_000
+MAX_UNPACKED = 20_000_000
 """Bytes that a file may unpack to; a list of words needs a tenth."""
 
 MAX_ROWS = 20_000

@@ -128,7 +128,7 @@ def _declared(raw: Sequence[str]) -> tuple[str, str, tuple[str, ...], int]:
     for line in raw:
         if not (found := re.match(r"#([a-z ]+):(.*)$", line)) or found.group(1).strip() == TOPIC:
             break
-        said[found.group(1).strip()] = found.group(2)
+        said[found.group(1).strip()] = found.group(2)[:MAX_LINE_LENGTH]
     if not {"separator", "html", "columns", "notetype", "deck", "tags column", "notetype column"} & said.keys():
         return "lines", "", (), 0
     names = {"comma": ",", "semicolon": ";", "tab": "tab", "pipe": "|", "colon": ":", "space": "space", "\\t": "tab"}
