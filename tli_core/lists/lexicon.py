@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import DEFAULT, language_pair
-from tli_core.lists.pairs import WordPair
+from tli_core.lists.pairs import WordPair, normalise
 
 SPLITS = ("train", "control", "pool", "reserved")
 
@@ -45,6 +45,18 @@ def shipped(split: str, pair: str = DEFAULT) -> tuple[WordPair, ...]:
         text = N_("There is no split {split!r}: choose one of {choices}.")
         raise ValueError(translate(text, split=split, choices=", ".join(SPLITS)))
     return tuple(entry.pair for entry in lexicon(pair) if entry.split == split)
+
+
+@cache
+def translations(languages: str = DEFAULT) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """The lexicon's words of each language in normal form, each with its translations."""
+    source: dict[str, list[str]] = {}
+    target: dict[str, list[str]] = {}
+    for entry in lexicon(languages):
+        for gloss in entry.pair.accepted:
+            source.setdefault(normalise(entry.pair.source), []).append(gloss)
+            target.setdefault(normalise(gloss), []).append(entry.pair.source)
+    return source, target
 
 
 @cache

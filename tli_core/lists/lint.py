@@ -12,7 +12,8 @@ from tli_core.lists.formats.cleaning import is_no_word
 from tli_core.lists.language_guess import leanings
 from tli_core.lists.language_pair import DEFAULT, LanguagePair, language_pair
 from tli_core.lists.leaks import leaks_of
-from tli_core.lists.lint_rules import ARTICLES, RULES, translations
+from tli_core.lists.lexicon import translations
+from tli_core.lists.lint_rules import ARTICLES, RULES
 from tli_core.lists.look_alike import look_alikes
 from tli_core.lists.pairs import WordPair, normalise
 

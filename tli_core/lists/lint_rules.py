@@ -10,23 +10,17 @@ from difflib import SequenceMatcher
 from functools import cache
 
 from tli_core.i18n import N_
-from tli_core.lists.formats.cleaning import decoded_again
+from tli_core.lists.formats.cleaning import PARTS_OF_SPEECH, decoded_again
 from tli_core.lists.language_pair import LanguagePair, language_pair
 from tli_core.lists.leaks import HYPHENS
-from tli_core.lists.lexicon import lexicon
+from tli_core.lists.lexicon import lexicon, translations
 from tli_core.lists.pairs import WordPair, normalise
 
 TYPO_SIMILARITY = 0.75
 """Words that share at least this part of their letters, in order, count as two spellings of one word: two swapped
 letters out of four still count."""
 
-LABELS = (
-    "n|nn|noun|propn|nom|nm|v|vb|vt|vi|v[.]t|v[.]i|verb|adj|adjective|adv|adverb|prep|conj|pron|interj|intj|num|det|adp|"
-    "aux|phr|pl|sg|sing|nomino|kitenzi|kivumishi|kielezi|kihusishi|kiunganishi|kt|kv|kl|kh|kiw"
-)
-"""Parts of speech as dictionaries of English and Swahili shorten them."""
-
-EITHER = f"(?:{LABELS}|{LABELS.upper()})"
+EITHER = f"(?:{PARTS_OF_SPEECH}|{PARTS_OF_SPEECH.upper()})"
 LABEL = re.compile(
     rf"^(?:{EITHER}[.:]\s+|[(\[]{EITHER}\.?[)\]]\s*)+(?=[^\W\d_])|\s*(?:[(\[]{EITHER}\.?[)\]]|(?:,\s*|\s){EITHER}\.)$"
 )
@@ -89,18 +83,6 @@ def _alike(word: str, others: Iterable[str]) -> str | None:
         if one_word and not forms and SequenceMatcher(None, word, other).ratio() >= TYPO_SIMILARITY:
             return other
     return None
-
-
-@cache
-def translations(languages: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """The lexicon's words of each language as it compares them, each with its translations."""
-    source: dict[str, list[str]] = {}
-    target: dict[str, list[str]] = {}
-    for entry in lexicon(languages):
-        for gloss in entry.pair.accepted:
-            source.setdefault(normalise(entry.pair.source), []).append(gloss)
-            target.setdefault(normalise(gloss), []).append(entry.pair.source)
-    return source, target
 
 
 def _unbroken(pair: WordPair, _: LanguagePair) -> WordPair | None:

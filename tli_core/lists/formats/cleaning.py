@@ -42,6 +42,12 @@ ANKI = (re.compile(r"\[sound:[^\]]*\]"), re.compile(r"\{\{c\d+::(.*?)(?:::[^}]*)
 EMPHASIS = re.compile(r"^(\*\*|__|\*|_|`)(?=\S)(.+?)(?<=\S)\1$")
 
 
+PARTS_OF_SPEECH = (
+    "n|nn|noun|propn|nom|nm|v|vb|vt|vi|v[.]t|v[.]i|verb|adj|adjective|adv|adverb|prep|conj|pron|interj|intj|num|det|adp|"
+    "aux|phr|pl|sg|sing|nomino|kitenzi|kivumishi|kielezi|kihusishi|kiunganishi|kt|kv|kl|kh|kiw"
+)
+"""As dictionaries of English and Swahili shorten them, in a pattern."""
+
 NO_WORDS = frozenset(
     ("#n/a", "#name?", "#ref!", "#value!", "#div/0!", "#num!", "#null!", "n/a", "<na>", "null", "nan", "nil", "tbd")
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from tli_core.i18n import N_, translate
-from tli_core.lists.formats.cleaning import cleaned, is_no_word
+from tli_core.lists.formats.cleaning import PARTS_OF_SPEECH, cleaned, is_no_word
 from tli_core.lists.formats.headers import (
     ROLES,
     SIDES,
@@ -21,8 +21,7 @@ from tli_core.lists.formats.separated import HEADER_WITHIN
 from tli_core.lists.formats.sheet import Row, Sheet
 from tli_core.lists.language_guess import ENOUGH, LOOKED_AT, Sides, leanings, sides
 from tli_core.lists.language_pair import LanguagePair, language
-from tli_core.lists.lexicon import lexicon
-from tli_core.lists.lint_rules import LABELS
+from tli_core.lists.lexicon import translations
 from tli_core.lists.pairs import normalise
 
 MOST_COLUMNS = 100
@@ -313,14 +312,9 @@ def _two_columns(
 
 def _known_as_swapped(one: Sequence[str], two: Sequence[str], pair: LanguagePair) -> bool:
     """Whether the lexicon knows every word of a few rows, and as one of the other side only."""
-    source, target = ({normalise(word) for word in words} for words in _lexicon_words(pair.key))
+    source, target = (set(words) for words in translations(pair.key))
     first, second = ({normalise(word) for word in column} for column in (one, two))
     return bool(first) and first <= target - source and second <= source - target
-
-
-def _lexicon_words(languages: str) -> tuple[list[str], list[str]]:
-    entries = lexicon(languages)
-    return [e.pair.source for e in entries], [word for e in entries for word in e.pair.accepted]
 
 
 def _sentences_against_words(one: Sequence[str], two: Sequence[str]) -> str:
@@ -349,7 +343,7 @@ def _holds_words(cells: Sequence[str]) -> bool:
         return False
     if sum(is_no_word(cell) for cell in filled) * 2 > len(filled):
         return False
-    if all(re.fullmatch(rf"(?:{LABELS})\.?", cell, re.IGNORECASE) for cell in filled):
+    if all(re.fullmatch(rf"(?:{PARTS_OF_SPEECH})\.?", cell, re.IGNORECASE) for cell in filled):
         return False
     different = len(set(map(str.lower, filled)))
     return different * 2 > len(filled) if len(filled) > 3 else different > 1 or len(filled) == 1
