@@ -35,6 +35,13 @@ def test_a_summary_tells_how_a_file_was_read(tmp_path: Path):
     assert "taken for Windows-1252" in found.remarks[0]
 
 
+def test_how_sure_the_words_make_it_is_said():
+    turned = import_text(lines(",", [(en, sw) for sw, en in PAIRS])).summary(language_pair())
+    assert "Swahili in column 2 and English in column 1, by their words, as 100 % of the rows say" in turned
+    mixed = import_text(lines(",", [*PAIRS, ("computer", "tarakilishi")])).summary(language_pair())
+    assert "by their words, as 86 % of the rows say" in mixed
+
+
 def test_further_columns_are_kept_and_written_out():
     read = parse_pairs("Kiswahili,POS,English,Tags\nmaji,n.,water; fluid,leo\nkusoma,v.,to read,\n")
     written = format_pairs(read.pairs, read.unread, read.extras)

@@ -47,11 +47,12 @@ class Sides:
     """Which of two columns is in the source language.
 
     order: 1 for the first, -1 for the second, 0 where the words do not tell. same: the code of the language that both
-    columns are in, where the words tell so.
+    columns are in, where the words tell so. agree: the part of the rows that say what order does.
     """
 
     order: int = 0
     same: str = ""
+    agree: float = 1.0
 
 
 def sides(first: Sequence[str], second: Sequence[str], source: str, target: str) -> Sides:
@@ -70,8 +71,9 @@ def sides(first: Sequence[str], second: Sequence[str], source: str, target: str)
     alike = _one_language(one, two, source, target)
     differences = np.clip(one - two, -MOST_OF_A_ROW, MOST_OF_A_ROW)
     order = int(np.sign(differences.sum()))
-    agree = (order * differences > 0).mean() >= AGREE or _is_clear(differences)
-    return Sides(order if not alike and abs(differences.sum()) > SURE and agree else 0, alike)
+    agree = float((order * differences > 0).mean())
+    told = not alike and abs(differences.sum()) > SURE and (agree >= AGREE or _is_clear(differences))
+    return Sides(order if told else 0, alike, agree)
 
 
 def _different(rows: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

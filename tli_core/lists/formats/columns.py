@@ -39,8 +39,8 @@ BY_ORDER, BY_CHOICE = N_("by their order"), N_("as chosen")
 class Columns:
     """Which columns are which, by their numbers from 0.
 
-    header: the number of the row that names them, -1 where the format does, None where nothing does. decided: how.
-    others: columns that are kept as they are, by name.
+    header: the number of the row that names them, -1 where the format does, None where nothing does. decided: how, and
+    agree, where by their words, the part of the rows that say so. others: columns that are kept as they are, by name.
     """
 
     source: int
@@ -50,6 +50,7 @@ class Columns:
     others: tuple[tuple[int, str], ...] = ()
     header: int | None = None
     decided: str = BY_ORDER
+    agree: float = 1.0
     remarks: tuple[str, ...] = ()
 
 
@@ -167,9 +168,7 @@ def _with_others(columns: Columns, named: NamedColumns | None, names: Sequence[s
         for i in range(max(_width(body), len(names)))
         if i not in (*sides, *glosses, topic) and any(_cell(row, i).strip() for row in body)
     )
-    return Columns(
-        columns.source, columns.target, glosses, topic, kept, columns.header, columns.decided, columns.remarks
-    )
+    return replace(columns, glosses=glosses, topic=topic, others=kept)
 
 
 def _column_name(number: int, names: Sequence[str]) -> str:
@@ -208,9 +207,7 @@ def _checked_order(columns: Columns, named: NamedColumns, body: Sequence[Row], p
     if swapped:
         remarks.append(_swap_sentence(pair, first, second))
     decided = columns.decided if named.ordered else BY_WORDS if found.order else BY_ORDER
-    return Columns(
-        first, second, columns.glosses, columns.topic, columns.others, columns.header, decided, tuple(remarks)
-    )
+    return replace(columns, source=first, target=second, decided=decided, agree=found.agree, remarks=tuple(remarks))
 
 
 def _refuse_mixed_languages(named: NamedColumns, body: Sequence[Row], pair: LanguagePair) -> None:
@@ -275,15 +272,15 @@ def _by_words(sheet: Sheet, rows: Sequence[Row], pair: LanguagePair) -> Columns:
     plain = [i for i in texts if _median_words(_column(whole, i)) < SENTENCE] or texts
     source = next((i for i in plain if means[i] > 1), source)
     target = next((i for i in plain if means[i] < -1), target)
-    source_words, target_words = _column(whole, source), _column(whole, target)
-    if source == target or sides(source_words, target_words, *_codes(pair)).order <= 0:
+    found = sides(_column(whole, source), _column(whole, target), *_codes(pair))
+    if source == target or found.order <= 0:
         text = N_("There are {n} columns without names, and the words do not tell which hold {source} and {target}: "
                   "say which, or name the columns in the first line.")  # fmt: skip
         names = [translate(name) for name in pair.names]
         raise ValueError(translate(text, n=width, source=names[0], target=names[1]))
     text = N_("Of {n} columns with words, {a} and {b} are read, as their words look.")
     remarks = (translate(text, n=len(texts), a=source + 1, b=target + 1),)
-    columns = Columns(source, target, header=header, decided=BY_WORDS, remarks=remarks)
+    columns = Columns(source, target, header=header, decided=BY_WORDS, agree=found.agree, remarks=remarks)
     return _with_others(columns, None, sheet.header, whole)
 
 
@@ -307,7 +304,8 @@ def _two_columns(
     if found.order < 0:
         remarks = (_swap_sentence(pair, source, target),)
     decided = BY_WORDS if found.order else BY_ORDER
-    return _with_others(Columns(source, target, header=header, decided=decided, remarks=remarks), None, names, rows)
+    columns = Columns(source, target, header=header, decided=decided, agree=found.agree, remarks=remarks)
+    return _with_others(columns, None, names, rows)
 
 
 def _known_as_swapped(one: Sequence[str], two: Sequence[str], pair: LanguagePair) -> bool:

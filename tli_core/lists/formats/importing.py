@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tli_core.i18n import N_, translate, translate_plural
 from tli_core.lists.formats.cldf import read_cldf
-from tli_core.lists.formats.columns import MOST_COLUMNS, Columns, choose_columns, languages_apart
+from tli_core.lists.formats.columns import BY_WORDS, MOST_COLUMNS, Columns, choose_columns, languages_apart
 from tli_core.lists.formats.decoding import Decoded, decode, encoding_name
 from tli_core.lists.formats.excel import read_excel
 from tli_core.lists.formats.headers import named_columns
@@ -105,11 +105,12 @@ class ListImport:
             parts.append(translate(text, name=translate(SEPARATORS[self.sheet.separator].label)))
         if self.columns and self.sheet.kind != "cldf":
             text = N_("{source} in column {a} and {target} in column {b}, {how}")
-            names = [translate(name) for name in pair.names]
-            columns = {"a": self.columns.source + 1, "b": self.columns.target + 1}
-            parts.append(
-                translate(text, source=names[0], target=names[1], how=translate(self.columns.decided), **columns)
-            )
+            a, b, how = self.columns.source + 1, self.columns.target + 1, translate(self.columns.decided)
+            if self.columns.decided == BY_WORDS:
+                percent = round(100 * self.columns.agree)
+                how = translate("by their words, as {percent} % of the rows say", percent=percent)
+            source, target = (translate(name) for name in pair.names)
+            parts.append(translate(text, source=source, target=target, a=a, b=b, how=how))
         if self.columns and self.columns.others:
             parts.append(translate("kept: {names}", names=", ".join(name for _, name in self.columns.others)))
         n, left_out, tidied = len(self.listed), len(self.skipped), len(self.changes)
