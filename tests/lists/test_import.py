@@ -152,6 +152,23 @@ def test_a_file_that_cannot_be_read_says_what_to_do(data: bytes, says: str, tmp_
         read_pairs(path)
 
 
+def test_a_broken_sheet_and_a_list_too_long_are_one_sentence_each(tmp_path: Path):
+    book, path = Workbook(), tmp_path / "list.xlsx"
+    for number in range(20_010):
+        book.active.append([f"neno{number}", "word"])
+    book.save(path)
+    with pytest.raises(ValueError, match="more than 20000 rows in the sheet Sheet"):
+        read_pairs(path)
+    with zipfile.ZipFile(path) as packed:
+        files = {name: packed.read(name) for name in packed.namelist()}
+    files["xl/worksheets/sheet1.xml"] = files["xl/worksheets/sheet1.xml"][:500]
+    with zipfile.ZipFile(path, "w") as packed:
+        for name, data in files.items():
+            packed.writestr(name, data)
+    with pytest.raises(ValueError, match="could not be read as Excel"):
+        read_pairs(path)
+
+
 def test_an_archive_that_unpacks_to_much_is_refused(tmp_path: Path):
     path = tmp_path / "list.xlsx"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:

@@ -4,7 +4,7 @@ import re
 
 from tli_core.lists.formats.cleaning import cleaned
 from tli_core.lists.language_pair import DEFAULT
-from tli_core.lists.lexicon import lexicon
+from tli_core.lists.lexicon import translations
 from tli_core.lists.pairs import WordPair, normalise
 
 MOST_WORDS = 20
@@ -16,17 +16,11 @@ def translations_of(word: str, languages: str = DEFAULT) -> tuple[WordPair, ...]
 
     An infinitive may be typed without its mark: read for to read.
     """
+    source, target = translations(languages)
     asked = normalise(word)
-    forms = {asked, f"to {asked}"}
-    found = []
-    for entry in lexicon(languages):
-        pair = entry.pair
-        if normalise(pair.source) == asked:
-            found += [pair._replace(target=target, glosses=()) for target in pair.accepted]
-        else:
-            found += [
-                pair._replace(target=target, glosses=()) for target in pair.accepted if normalise(target) in forms
-            ]
+    found = [WordPair(word, gloss) for gloss in source.get(asked, ())]
+    for form in (asked, f"to {asked}"):
+        found += [WordPair(other, form) for other in target.get(form, ())]
     return tuple(dict.fromkeys(found))
 
 

@@ -13,6 +13,7 @@ from tli_core.i18n import N_, translate
 from tli_core.lists.formats import single_word
 from tli_core.lists.language_pair import DEFAULT, Language, language_pair
 from tli_core.lists.lexicon import lexicon
+from tli_core.lists.lexicon import translations as lexicon_translations
 from tli_core.lists.look_alike import LOOK_ALIKE, look_alikes, similarity
 from tli_core.lists.pairs import WordPair, normalise
 from tli_core.measures.projections import PROJECTIONS
@@ -148,13 +149,9 @@ def nearest_words(
 
 def translations(word: str, language: str, languages: str = DEFAULT) -> frozenset[str]:
     """What the lexicon lists as translations of a word, in normal form; empty where it does not know the word."""
-    asked, listed = normalise(word), lexicon(languages)
-    if language == language_pair(languages).source.name:
-        found = (e.pair.accepted for e in listed if normalise(e.pair.source) == asked)
-        return frozenset(normalise(target) for accepted in found for target in accepted)
-    return frozenset(
-        normalise(e.pair.source) for e in listed if asked in {normalise(target) for target in e.pair.accepted}
-    )
+    source, target = lexicon_translations(languages)
+    known = source if language == language_pair(languages).source.name else target
+    return frozenset(map(normalise, known.get(normalise(word), ())))
 
 
 def _vocabulary(language: str, languages: str) -> list[str]:

@@ -28,7 +28,7 @@ SHOWN = 40
 
 @dataclass(frozen=True)
 class ImportPanel:
-    """Its parts. taken: the event that follows a file or another choice, once the pairs are in the box."""
+    """Its parts."""
 
     upload: gr.File
     panel: gr.Group

@@ -73,8 +73,6 @@ def choose_columns(sheet: Sheet, pair: LanguagePair, chosen: tuple[str, str] | N
     names = _names(sheet, rows, header)
     if chosen:
         source, target = (_by_choice(one, names, _width(rows)) for one in chosen)
-        if named is None and not any(name_of(cell, pair) != name_of("", pair) for cell in names):
-            header = None if header is None or header >= 0 else header
         return _with_others(Columns(source, target, header=header, decided=BY_CHOICE), named, names, body)
     if named is not None:
         columns = Columns(named.source, named.target, header=header, decided=BY_NAMES)
@@ -141,7 +139,7 @@ def _width(rows: Sequence[Row]) -> int:
 
 
 def _usual_width(rows: Sequence[Row]) -> int:
-    """How many cells most rows have, empty ones at their ends left out."""
+    """How many cells most rows have that have two or more."""
     counts = [len(row.cells) for row in rows if len(row.cells) > 1]
     return max(set(counts), key=lambda n: (counts.count(n), -n)) if counts else 0
 

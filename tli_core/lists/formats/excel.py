@@ -43,26 +43,13 @@ def read_excel(path: Path, sheet: str | None, is_header: Callable[[Sequence[str]
     Raises:
         ValueError: it is no Excel file, or has no such sheet.
     """
-    # Here, as most lists are text.
-    from openpyxl import load_workbook
-
     _check_size(path)
-    damaged = translate("{file} could not be read as Excel: save it again as .xlsx or as CSV.", file=path.name)
-    try:
-        book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    except BROKEN as error:
-        raise ValueError(damaged) from error
-    try:
-        pages = [page for page in book.worksheets if page.sheet_state == "visible"] or book.worksheets
-        names = tuple(page.title for page in pages)
-        if sheet is not None and sheet not in names:
-            text = N_("{file} has no sheet {sheet!r}: choose one of {names}.")
-            raise ValueError(translate(text, file=path.name, sheet=sheet, names=", ".join(names)))
-        read = {page.title: _rows(page, path.name) for page in pages if sheet in (None, page.title)}
-    except BROKEN as error:
-        raise error if isinstance(error, ValueError) else ValueError(damaged) from error
-    finally:
-        book.close()
+    values = _values(path)
+    names = tuple(values)
+    if sheet is not None and sheet not in names:
+        text = N_("{file} has no sheet {sheet!r}: choose one of {names}.")
+        raise ValueError(translate(text, file=path.name, sheet=sheet, names=", ".join(names)))
+    read = {title: _rows(rows, title, path.name) for title, rows in values.items() if sheet in (None, title)}
     named = [title for title, rows in read.items() if any(is_header(row.cells) for row in rows[:HEADER_WITHIN])]
     wide = [title for title, rows in read.items() if any(len(row.cells) > 1 for row in rows)]
     title = next(iter((*named, *wide, *read)), "")
@@ -73,6 +60,24 @@ def read_excel(path: Path, sheet: str | None, is_header: Callable[[Sequence[str]
         text = N_("The sheet {sheet} is read; the file also has {names}.")
         notes = (translate(text, sheet=title, names=", ".join(others)),)
     return Sheet("xlsx", rows, sheets=names, sheet=title, notes=notes)
+
+
+def _values(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """What openpyxl reads of each sheet that is not hidden, a row more than may be there."""
+    # Here, as most lists are text.
+    from openpyxl import load_workbook
+
+    try:
+        book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        try:
+            pages = [page for page in book.worksheets if page.sheet_state == "visible"] or book.worksheets
+            limits = {"values_only": True, "max_row": MAX_ROWS + 1, "max_col": MAX_COLUMNS}
+            return {page.title: list(page.iter_rows(**limits)) for page in pages}
+        finally:
+            book.close()
+    except BROKEN as error:
+        text = N_("{file} could not be read as Excel: save it again as .xlsx or as CSV.")
+        raise ValueError(translate(text, file=path.name)) from error
 
 
 def _check_size(path: Path) -> None:
@@ -91,12 +96,12 @@ def _check_size(path: Path) -> None:
         raise ValueError(translate(text, file=path.name))
 
 
-def _rows(page: Any, file: str) -> tuple[Row, ...]:
+def _rows(values: Sequence[Sequence[Any]], sheet: str, file: str) -> tuple[Row, ...]:
+    if len(values) > MAX_ROWS:
+        text = N_("{file} has more than {most} rows in the sheet {sheet}: save it as CSV.")
+        raise ValueError(translate(text, file=file, most=MAX_ROWS, sheet=sheet))
     rows = []
-    for number, cells in enumerate(page.iter_rows(values_only=True, max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS), 1):
-        if number > MAX_ROWS:
-            text = N_("{file} has more than {most} rows in the sheet {sheet}: save it as CSV.")
-            raise ValueError(translate(text, file=file, most=MAX_ROWS, sheet=page.title))
+    for number, cells in enumerate(values, 1):
         shown = [_shown(cell) for cell in cells]
         while shown and not shown[-1].strip():
             shown.pop()

@@ -103,6 +103,11 @@ def _name_words(code: str) -> frozenset[str]:
     return frozenset(word for name in _language_names(code) for word in name)
 
 
+def is_called(cell: str, *roles: str) -> bool:
+    """Whether a cell is just the name of a column with one of these roles."""
+    return _vocabulary().get(_words(cell)) in roles
+
+
 def is_nameless(cells: Sequence[str]) -> bool:
     """Whether a row holds what programs write for columns without names."""
     return any(cell.strip() for cell in cells) and all(NAMELESS.fullmatch(cell.strip()) for cell in cells)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from tli_core.i18n import N_, translate, translate_plural
 from tli_core.lists.formats.cleaning import BREAK, NUMBERS, cleaned, decoded_again, is_no_word, without_bullet
 from tli_core.lists.formats.columns import BY_CHOICE, Columns
-from tli_core.lists.formats.headers import may_name_languages, name_of, named_columns
+from tli_core.lists.formats.headers import is_called, may_name_languages, named_columns
 from tli_core.lists.formats.separated import SEPARATORS
 from tli_core.lists.formats.sheet import Row, Sheet
 from tli_core.lists.language_pair import LanguagePair
@@ -46,9 +46,10 @@ class RowReader:
         sides = (columns.source, columns.target)
         self.numbered = {side for side in sides if self._is_numbered(side)}
         self.one_separator = self._keeps_to_one_separator()
+        naming = {row.place for row in sheet.rows if may_name_languages(row.cells, pair)}
         # Where many rows name languages, these are what each row says of itself.
-        naming = sum(may_name_languages(row.cells, pair) for row in sheet.rows)
-        self.may_change_columns = columns.decided != BY_CHOICE and naming <= max(3, len(sheet.rows) // 10)
+        keep = columns.decided == BY_CHOICE or len(naming) > max(3, len(sheet.rows) // 10)
+        self.may_name_columns = frozenset() if keep else naming
 
     def remarks(self) -> tuple[str, ...]:
         """What people should look at in rows that were taken."""
@@ -107,10 +108,9 @@ class RowReader:
 
     def _is_example(self, row: Row) -> bool:
         """Whether a line without a header begins with a word such as Mfano, before the sign that separates."""
-        if row.problem or self.columns.header is not None or len(row.cells) != 2 or len(row.cells[0]) > 20:
+        if row.problem or self.columns.header is not None or len(row.cells) != 2:
             return False
-        name = name_of(row.cells[0], self.pair)
-        return name.whole and name.role in ("example", "note") and " " in row.cells[1].strip()
+        return " " in row.cells[1].strip() and is_called(row.cells[0], "example", "note")
 
     def _names_columns(self, row: Row) -> bool:
         """Whether a row names the columns again; where it names them in another order, that holds from here on."""
@@ -119,7 +119,7 @@ class RowReader:
         if self.header and [*map(normalise, row.cells)] == [*map(normalise, self.header)]:
             self.skip(row, translate("repeats the names of the columns."))
             return True
-        if not self.may_change_columns or not may_name_languages(row.cells, self.pair):
+        if row.place not in self.may_name_columns:
             return False
         named = named_columns(row.cells, self.pair)
         if named is None or not named.strong:

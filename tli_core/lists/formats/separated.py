@@ -67,7 +67,6 @@ class Line:
     number: int
     text: str
     topic: str = ""
-    numbered: bool = False
 
 
 def read_lines(

@@ -1,0 +1,22 @@
+"""A word that is typed alone gets its translations, whichever of the two languages it is in."""
+
+from tli_core.lists.one_word import completed, translations_of, words_alone
+from tli_core.lists.pairs import WordPair
+
+
+def test_a_word_of_either_language_is_known_and_an_infinitive_without_its_mark():
+    assert [pair.target for pair in translations_of("kupanda")][:2] == ["to climb", "to plant"]
+    assert WordPair("maji", "water") in translations_of("Water")
+    assert any(pair.target == "to climb" for pair in translations_of("climb"))
+    assert translations_of("tarakilishi") == ()
+
+
+def test_words_alone_become_pairs_with_their_other_translations_as_glosses():
+    (climb,) = completed("kupanda")
+    assert climb.target == "to climb" and "to plant" in climb.glosses
+    assert [pair.source for pair in completed("maji\nmoto")] == ["maji", "moto"]
+    assert completed("maji\ntarakilishi") == () and completed("chien", "fr-en")[0].target == "dog"
+
+
+def test_pairs_and_long_lists_are_no_words_alone():
+    assert words_alone("maji, water") == words_alone("maji = water") == words_alone("neno\n" * 50) == ()
