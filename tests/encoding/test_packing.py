@@ -13,9 +13,11 @@ WORDS = ["maji", "a", "moto", "ng'ombe wa maziwa", "to be or not", "x", "maji"]
 
 
 def words(*lengths: int, bos: int = 1) -> list[EncodedWord]:
+    """Words of so many tokens, no two of which begin alike."""
     return [
-        EncodedWord((0,) * bos + tuple(range(5, 5 + n)), (True,) * bos + (False,) * n) for n in lengths
-    ]  # fmt: skip
+        EncodedWord((0,) * bos + tuple(range(100 * i, 100 * i + n)), (True,) * bos + (False,) * n)
+        for i, n in enumerate(lengths, 1)
+    ]
 
 
 def packs(of, max_tokens=1000, row_tokens=16):
@@ -35,7 +37,7 @@ def test_packed_words_equal_words_alone(tiny, pooling):
             torch.testing.assert_close(together[:, i], alone, rtol=1e-5, atol=1e-6)
 
 
-def test_gradients_flow_through_a_shared_bos_as_through_separate_ones(tiny):
+def test_gradients_flow_through_shared_beginnings_as_through_separate_ones(tiny):
     encoded = encode(tiny.tokenizer, WORDS)
     with tiny.using(None) as model:
         weight = model.model.layers[0].self_attn.q_proj.weight.requires_grad_(True)
@@ -51,7 +53,7 @@ def test_bos_is_there_once_a_row_and_little_is_padded():
     (pack,) = packs(words(3, 4, 5, 2))
     assert pack.ids.shape == (1, 16) and int((pack.ids[0] == 0).sum()) == 1 + 1  # BOS, and one token of padding
     assert sorted(pack.slots.tolist()) == [0, 1, 2, 3]
-    assert pack.positions[0, :6].tolist() == [0, 1, 2, 3, 4, 5]
+    assert pack.positions[0, :6].tolist() == [0, 1, 2, 3, 1, 2]
 
 
 def test_every_word_sees_bos_and_its_own_past_only():
@@ -98,18 +100,45 @@ def test_within_a_row_words_have_places_in_the_order_of_the_list():
 
 def test_without_bos_nothing_is_shared():
     (bare,) = packs(words(2, 3, bos=0))
-    assert bare.positions[0, :5].tolist() == [0, 1, 2, 0, 1] and not bare.mask[0, 3, 0]
+    assert bare.positions[0, :5].tolist() == [0, 1, 0, 1, 2] and not bare.mask[0, 2, 0]
 
 
-def test_words_of_one_sentence_share_its_beginning():
-    """Two languages' sentences begin otherwise; the last word of the first swallowed a token of its own."""
+def test_words_share_what_they_begin_with():
+    written = [(0, 7, 8), (0, 5), (0, 7), (0, 7, 8, 9), (0, 7, 8)]
+    (pack,) = packs([EncodedWord(ids, (True,) + (False,) * (len(ids) - 1)) for ids in written])
+    # BOS, 5, 7, 7 8, 7 8 9
+    assert pack.ids[0, :6].tolist() == [0, 5, 7, 8, 9, 0] and pack.positions[0, :5].tolist() == [0, 1, 1, 2, 3]
+    assert pack.mask[0, :5, :5].int().tolist() == [
+        [1, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [1, 0, 1, 0, 0],
+        [1, 0, 1, 1, 0],
+        [1, 0, 1, 1, 1],
+    ]
+    # Whatever the order of the tokens, words are in the order of the list.
+    assert (pack.weights[0, pack.slots] > 0)[:, 1:5].int().tolist() == [
+        [0, 1, 1, 0],
+        [1, 0, 0, 0],
+        [0, 1, 0, 0],
+        [0, 1, 1, 1],
+        [0, 1, 1, 0],
+    ]
+
+
+def test_a_row_that_is_full_begins_another_with_what_its_words_begin_with():
+    written = [(0, 7, 8, i) for i in range(20, 30)]
+    (pack,) = packs([EncodedWord(ids, (True,) + (False,) * 3) for ids in written], row_tokens=8)
+    assert pack.ids.tolist() == [[0, 7, 8, *range(20, 25)], [0, 7, 8, *range(25, 30)]]
+    assert pack.mask[:, 3:, :3].all() and pack.mask[0, 3:, 3:].equal(torch.eye(5, dtype=torch.bool))
+
+
+def test_words_of_two_languages_share_their_own_sentences_beginning():
     one = [EncodedWord((0, 7, 8, 9, i), (True,) * 4 + (False,)) for i in (20, 21)]
     swallowed = EncodedWord((0, 7, 8, 22), (True,) * 3 + (False,))
     other = [EncodedWord((0, 3, i), (True,) * 2 + (False,)) for i in (23, 24, 25)]
-    first, second = packs([*one, swallowed, *other])
-    assert first.positions[0, :8].tolist() == [0, 1, 2, 3, 4, 3, 4, 3] and len(first.slots) == 3
-    assert second.ids[0, :5].tolist() == [0, 3, 23, 24, 25] and len(second.slots) == 3
-    assert len(packs(one)) == 1 and len(packs(words(2, 3, 1))) == 1
+    (pack,) = packs([*one, swallowed, *other])
+    assert pack.ids[0, :11].tolist() == [0, 3, 23, 24, 25, 7, 8, 9, 20, 21, 22]
+    assert pack.prefix_weights.sum() == 0 and pack.slots.tolist() == list(range(6))
 
 
 def test_weights_of_every_word_sum_to_one(tiny):

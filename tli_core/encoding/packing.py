@@ -1,7 +1,8 @@
-"""Words of a list side by side in rows that share their BOS: nothing is computed twice, next to nothing is padded.
+"""Words of a list side by side in rows that share what they begin with: little is computed twice, or padded.
 
-In a causal model BOS attends only to itself, so its states are the same for every word and are computed once a row.
-A mask lets each word attend to BOS and itself only, and positions restart at every word: the states are unchanged.
+In a causal model a token attends to those before it only, so the states of BOS, and of a piece that several words begin
+with, are the same in all of them and are computed once a row. A mask lets each word attend to its own tokens only, and
+positions restart at every word: the states are unchanged.
 """
 
 from collections.abc import Iterator, Sequence
@@ -101,45 +102,19 @@ def copy_to_device(
 def pack_words(
     words: Sequence[EncodedWord], weights: Sequence[np.ndarray], max_tokens: int, row_tokens: int = ROW_TOKENS
 ) -> Iterator[Pack]:
-    """Lay words out in packs, each of the next words of the list.
+    """Lay words out in packs, each of the next words of the list; words of a row share all that they begin with alike.
 
     Args:
         weights: each word's pooling weights, one a token of it.
         max_tokens: about how many tokens a pack has at most.
     """
-    for begin, end in _stretches(words):
-        yield from _pack_stretch(words[begin:end], weights[begin:end], max_tokens, row_tokens)
-
-
-def _stretches(words: Sequence[EncodedWord]) -> Iterator[tuple[int, int]]:
-    """Neighbours that begin with more tokens alike than all do, as one language's words in a sentence: (begin, end)."""
-    least = _shared_prefix(words)
-    begin, common = 0, _before(words[0])
-    for i, word in enumerate(words):
-        before = _before(word)
-        shared = sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(common, before, strict=False)))
-        if shared == least < len(common):
-            yield begin, i
-            begin, common = i, before
-        else:
-            common = common[:shared]
-    yield begin, len(words)
-
-
-def _before(word: EncodedWord) -> tuple[int, ...]:
-    """The special tokens that a word begins with."""
-    return word.ids[: word.special.index(False)]
-
-
-def _pack_stretch(
-    words: Sequence[EncodedWord], weights: Sequence[np.ndarray], max_tokens: int, row_tokens: int
-) -> Iterator[Pack]:
     shared, own, capacity = _measure(words, row_tokens)
     room = max(1, max_tokens // capacity) * (capacity - shared)
     stretch = np.maximum(own.cumsum() - 1, 0) // max(1, room)  # which pack each word goes to
     edges = [0, *(np.flatnonzero(np.diff(stretch)) + 1).tolist(), len(words)]
     for begin, end in pairwise(edges):
-        yield from _packs(words[begin:end], weights[begin:end], own[begin:end], [end - begin], shared, capacity)
+        part = words[begin:end]
+        yield from _packs(part, weights[begin:end], [end - begin], 0, _as_trees(part, capacity))
 
 
 def pack_batches(
@@ -150,12 +125,14 @@ def pack_batches(
 ) -> list[Pack]:
     """One pack for each batch of so many words, which follow one another. Several at once take hardly longer than one.
 
+    Words share what all of them begin with: to share more would have them share their dropout, too.
+
     Args:
         weights: as in `pack_words`.
         round_to: rows are padded to a multiple of the first, words in a row to one of the second.
     """
     shared, own, capacity = _measure(words, ROW_TOKENS)
-    return _packs(words, weights, own, sizes, shared, capacity, round_to)
+    return _packs(words, weights, sizes, shared, _one_by_one(own, sizes, shared, capacity), round_to)
 
 
 def _measure(words: Sequence[EncodedWord], row_tokens: int) -> tuple[int, np.ndarray, int]:
@@ -165,35 +142,46 @@ def _measure(words: Sequence[EncodedWord], row_tokens: int) -> tuple[int, np.nda
     return shared, own, max(row_tokens, shared + int(own.max()))
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """Where n words go: row (n,) is each one's; of all their own tokens, one word after the other, column is the place
+    in the row, and end where the tokens that see it end."""
+
+    row: np.ndarray
+    column: np.ndarray
+    end: np.ndarray
+
+
 def _packs(
     words: Sequence[EncodedWord],
     weights: Sequence[np.ndarray],
-    own: np.ndarray,
     sizes: Sequence[int],
     shared: int,
-    capacity: int,
+    layout: _Layout,
     round_to: tuple[int, int] = (MULTIPLE, 1),
 ) -> list[Pack]:
     # All packs are laid out as one with as many rows, which is then cut: NumPy takes as long for one as for many.
-    row, begin = _rows(own, sizes, shared, capacity)
+    row = layout.row
     slot = _counted(row)
+    own = np.fromiter((len(word.ids) - shared for word in words), dtype=np.int64, count=len(words))
+    # Every word's own tokens, flattened: the index of the word, and the index of the token within the word.
+    word = np.repeat(np.arange(len(words)), own)
+    first_token = own.cumsum() - own
+    within = np.arange(len(word)) - first_token[word]
     starts = np.cumsum([0, *sizes[:-1]])  # each pack's first word
     first_row = [*np.minimum.reduceat(row, starts).tolist(), int(row.max()) + 1]
-    ts = [_rounded(most, round_to[0]) for most in np.maximum.reduceat(begin + own, starts)]
+    ts = [_rounded(most + 1, round_to[0]) for most in np.maximum.reduceat(layout.column, first_token[starts])]
     ks = [_rounded(most + 1, round_to[1]) for most in np.maximum.reduceat(slot, starts)]
     r, t, k = first_row[-1], max(ts), max(ks)
     ids, positions = np.zeros((r, t), dtype=np.int64), np.zeros((r, t), dtype=np.int64)
-    segment = np.full((r, t), -1)  # 0: the shared prefix; from 1: the words; −1: padding
+    end = np.tile(np.arange(1, t + 1), (r, 1))  # padding is seen by itself alone
     pooled, prefix_weights = np.zeros((r, k, t), dtype=np.float32), np.zeros((r, k, t), dtype=np.float32)
-    ids[:, :shared], positions[:, :shared], segment[:, :shared] = words[0].ids[:shared], range(shared), 0
+    ids[:, :shared], positions[:, :shared], end[:, :shared] = words[0].ids[:shared], range(shared), t
 
-    # Every word's own tokens, flattened: the index of the word, and the index of the token within the word.
-    word = np.repeat(np.arange(len(words)), own)
-    within = np.arange(len(word)) - np.repeat(own.cumsum() - own, own)
-    at = row[word], begin[word] + within
+    at = row[word], layout.column
     ids[at] = np.fromiter(chain.from_iterable(w.ids[shared:] for w in words), dtype=np.int64, count=len(word))
     positions[at] = shared + within
-    segment[at] = slot[word] + 1
+    end[at] = layout.end
     special = np.fromiter(chain.from_iterable(w.special[shared:] for w in words), dtype=bool, count=len(word))
     parts = np.concatenate([part[shared:] for part in weights])
     pooled[at[0], slot[word], at[1]] = parts
@@ -201,20 +189,19 @@ def _packs(
     prefix = np.stack([part[:shared] for part in weights])  # (n, shared); special tokens, all of them
     pooled[row, slot, :shared] = prefix_weights[row, slot, :shared] = prefix
 
-    seen = segment[:, :, None] == segment[:, None, :]
-    mask = (seen | (segment[:, None, :] == 0)) & np.tri(t, dtype=bool)  # (r, t, t)
+    mask = (np.arange(t)[:, None] < end[:, None]) & np.tri(t, dtype=bool)  # (r, t, t)
     packs = []
     for start, size, (top, bottom), t, k in zip(starts, sizes, pairwise(first_row), ts, ks, strict=True):
         own_slots = (row[start : start + size] - top) * k + slot[start : start + size]
         rows = slice(top, bottom)
-        parts = (
+        arrays = (
             ids[rows, :t],
             positions[rows, :t],
             mask[rows, :t, :t],
             pooled[rows, :k, :t],
             prefix_weights[rows, :k, :t],
         )
-        packs.append(Pack(*map(torch.from_numpy, (*parts, own_slots))))
+        packs.append(Pack(*map(torch.from_numpy, (*arrays, own_slots))))
     return packs
 
 
@@ -222,8 +209,8 @@ def _rounded(count: int, unit: int) -> int:
     return -(-int(count) // unit) * unit
 
 
-def _rows(own: np.ndarray, sizes: Sequence[int], shared: int, capacity: int) -> tuple[np.ndarray, np.ndarray]:
-    """Each word's row, and its first token there: (n,) each. A pack begins with a row of its own."""
+def _one_by_one(own: np.ndarray, sizes: Sequence[int], shared: int, capacity: int) -> _Layout:
+    """Words one after the other behind what all of them begin with. A pack begins with a row of its own."""
     lengths, row, begin = own.tolist(), [0] * len(own), [0] * len(own)
     at, first = -1, 0
     for size in sizes:
@@ -235,7 +222,43 @@ def _rows(own: np.ndarray, sizes: Sequence[int], shared: int, capacity: int) -> 
             row[i], begin[i] = at, used
             used += lengths[i]
         first += size
-    return np.array(row), np.array(begin)
+    starts = np.array(begin)
+    within = np.arange(own.sum()) - np.repeat(own.cumsum() - own, own)
+    return _Layout(np.array(row), np.repeat(starts, own) + within, np.repeat(starts + own, own))
+
+
+def _as_trees(words: Sequence[EncodedWord], capacity: int) -> _Layout:
+    """Words as paths in one tree a row, its tokens depth first: words that begin alike share the tokens of that."""
+    row = [0] * len(words)
+    columns: list[list[int]] = [[]] * len(words)  # of each word's tokens
+    ends = [[0] * capacity]  # of each row's tokens
+    path: list[int] = []  # columns of the last word's tokens
+    last: tuple[int, ...] = ()
+    used = 0
+    # In alphabetical order words that begin alike are neighbours.
+    for i in sorted(range(len(words)), key=lambda i: words[i].ids):
+        ids = words[i].ids
+        alike = sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(last, ids, strict=False)))
+        if used + len(ids) - alike > capacity:
+            _close(ends[-1], path, used)
+            ends.append([0] * capacity)
+            path, alike, used = [], 0, 0
+        _close(ends[-1], path[alike:], used)
+        path = [*path[:alike], *range(used, used + len(ids) - alike)]
+        used += len(ids) - alike
+        row[i], columns[i], last = len(ends) - 1, path, ids
+    _close(ends[-1], path, used)
+    return _Layout(
+        np.array(row),
+        np.fromiter(chain.from_iterable(columns), dtype=np.int64),
+        np.fromiter((ends[of][c] for of, path in zip(row, columns, strict=True) for c in path), dtype=np.int64),
+    )
+
+
+def _close(ends: list[int], columns: Sequence[int], used: int) -> None:
+    """Mark that no word comes any more that begins with these tokens."""
+    for column in columns:
+        ends[column] = used
 
 
 def _counted(row: np.ndarray) -> np.ndarray:
@@ -249,7 +272,7 @@ def _counted(row: np.ndarray) -> np.ndarray:
 def _shared_prefix(words: Sequence[EncodedWord]) -> int:
     """How many special tokens all words begin with alike: one for BOS, none where the tokenizer adds none."""
     first = words[0]
-    count = len(_before(first))
+    count = first.special.index(False)
     while any(word.ids[:count] != first.ids[:count] or not all(word.special[:count]) for word in words):
         count -= 1
     return count

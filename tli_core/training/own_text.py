@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from tli_core.distributed import processes
 from tli_core.encoding.forward import visit_layers
-from tli_core.encoding.packing import Pack, pack_words
+from tli_core.encoding.packing import MULTIPLE, Pack, pack_batches
 from tli_core.encoding.pooling import EncodedWord, all_weights
 from tli_core.encoding.readouts import DEFAULT_READOUT, readout
 from tli_core.encoding.tokens import encode_in, length_batches
@@ -121,7 +121,8 @@ class KeptTexts:
         self._states: list[Tensor] = []
         for begin in range(0, len(own.texts), TEXTS_A_STEP):
             texts = own.texts[begin : begin + TEXTS_A_STEP]
-            packs = [pack.to(loaded.device) for pack in pack_words(texts, all_weights(texts, "words"), 8192)]
+            laid_out = pack_batches(texts, all_weights(texts, "words"), [len(texts)], round_to=(MULTIPLE, 1))
+            packs = [pack.to(loaded.device) for pack in laid_out]
             with loaded.using(None) as model, torch.no_grad():
                 self._states.append(self._hidden(model, packs))
             self._packs.append(packs)
