@@ -41,7 +41,7 @@ from tli_core.measures.rank_tests import (
 )
 from tli_core.measures.registry import COMPUTED, LayerView
 from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, NEAREST, LayerAlignment, Neighbours, Retrieval
-from tli_core.measures.retrieval import best_rank, csls, largest_hub
+from tli_core.measures.retrieval import best_rank, csls, largest_hub, nearest
 from tli_core.measures.spelling import spelling_alone
 from tli_core.measures.token_cost import token_cost
 from tli_core.measures.wrong_pairs import candidates_of, matched_partners, percentiles
@@ -122,7 +122,8 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         view = LayerView(
             cosines, candidates.right, own, candidates.wrong, wrong_in_order, *near, states, reference, layer
         )
-        corrected, right = csls(cosines), candidates.right
+        near_target, near_source = nearest(cosines), nearest(cosines.T)
+        corrected, right = csls(cosines, near_target[0], near_source[0]), candidates.right
         if n < FEW_PAIRS:
             against_source = (target[layer] @ reference_source[layer].T).numpy()[states.target_index]  # (n, l)
             found = candidates.reciprocal_ranks_in_pool(own, against, against_source, draws.tested)
@@ -139,7 +140,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
             "to_target csls": best_rank(corrected, right)[states.source_index],
             "to_source csls": best_rank(corrected.T, right.T)[states.target_index],
             "statistics": statistics(found, draws),
-            **_nearest(cosines, states),
+            **_neighbours(near_target, near_source, states),
             **{key: compute(view) for key, compute in COMPUTED.items()},
         }
 
@@ -199,15 +200,19 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
     )
 
 
-def _nearest(cosines: np.ndarray, states: PairStates) -> dict[str, np.ndarray]:
-    """The nearest words of each pair's words: (a, b) -> (n, k) numbers of pairs and cosines, in both directions."""
+def _neighbours(
+    near_target: tuple[np.ndarray, np.ndarray], near_source: tuple[np.ndarray, np.ndarray], states: PairStates
+) -> dict[str, np.ndarray]:
+    """Numbers of pairs and cosines, (n, NEAREST), of the nearest words that `nearest` found for distinct words."""
     found = {}
-    sides = (cosines, states.source_index, states.target_index), (cosines.T, states.target_index, states.source_index)
-    for way, (table, own, other) in zip(DIRECTIONS, sides, strict=True):
+    sides = (
+        (near_target, states.source_index, states.target_index),
+        (near_source, states.target_index, states.source_index),
+    )
+    for way, ((values, columns), own, other) in zip(DIRECTIONS, sides, strict=True):
         first = np.unique(other, return_index=True)[1]  # the first pair that has each word
-        near = torch.from_numpy(np.ascontiguousarray(table)).topk(min(NEAREST, table.shape[1]), dim=1)
-        found[f"{way} near"] = first[near.indices.numpy()][own].astype(np.int32)  # (n, k)
-        found[f"{way} nearness"] = near.values.numpy()[own]  # (n, k)
+        found[f"{way} near"] = first[columns[:, :NEAREST]][own].astype(np.int32)
+        found[f"{way} nearness"] = values[:, :NEAREST][own]
     return found
 
 

@@ -16,7 +16,7 @@ from tli_core.encoding.lens import LENS, Lens
 from tli_core.encoding.pair_states import word_states
 from tli_core.lists.pairs import WordPair, numbered
 from tli_core.measures.result import Retrieval
-from tli_core.measures.retrieval import best_rank, csls
+from tli_core.measures.retrieval import best_rank, csls, nearest
 from tli_core.measures.wrong_pairs import right_table
 from tli_core.models.loaded_model import LoadedModel
 
@@ -69,7 +69,8 @@ def map_base(
         for vectors, words in ((source_vectors, source_words), (target_vectors, target_words))
     )
     cosines = _cosines(_fit(source, target, (best,))[best], *asked)  # (a, b)
-    right, corrected = right_table(held_out, source_index, target_words), csls(cosines)
+    right = right_table(held_out, source_index, target_words)
+    corrected = csls(cosines, nearest(cosines)[0], nearest(cosines.T)[0])
     ranks = {
         "to_target": (best_rank(cosines, right), best_rank(corrected, right), source_index),
         "to_source": (best_rank(cosines.T, right.T), best_rank(corrected.T, right.T), target_index),

@@ -38,18 +38,18 @@ FEWEST_TOPICS = 10
 class Shuffles:
     """The permutations of each test for one list.
 
-    tested (m,) are the indices of the pairs that are tested, one a group; of each control, counted (k,) are places in
-    `tested`, and partners (PERMUTATIONS, k) the places of the target words that they are given.
+    tested (m,) are the indices of the pairs that are tested, one a group. Of each control, places
+    (1 + PERMUTATIONS, k) are the list's k pairs that count, and then each permutation of them: where in a table (m, m)
+    of the tested source and target words, row after row, each pair stands.
     """
 
     tested: np.ndarray
-    counted: Mapping[str, np.ndarray]
-    partners: Mapping[str, np.ndarray]
+    places: Mapping[str, np.ndarray]
 
     @cached_property
     def movable(self) -> dict[str, int]:
         """How many pairs of each control have another to change places with."""
-        return {name: int((moved != self.counted[name]).any(axis=0).sum()) for name, moved in self.partners.items()}
+        return {name: int((places[1:] != places[0]).any(axis=0).sum()) for name, places in self.places.items()}
 
 
 def word_groups(source_index: np.ndarray, target_index: np.ndarray) -> np.ndarray:
@@ -85,7 +85,7 @@ def topic_clusters(groups: np.ndarray, topics: Sequence[str]) -> np.ndarray:
     return numbered(named[group] or f"\0{group}" for group in groups.tolist())[1]
 
 
-@lru_cache(maxsize=2)  # the trained list's and the control list's; 48 MB each for 2,000 pairs
+@lru_cache(maxsize=2)  # the trained list's and the control list's; 96 MB each for 2,000 pairs
 def shuffles(
     groups: tuple[int, ...],
     look_alike: tuple[bool, ...],
@@ -107,12 +107,12 @@ def shuffles(
         TOPIC: (plain, topic),
         TOGETHER: (plain, together),
     }
-    # Each test draws anew from the seed, so that tests of the same pairs agree.
-    partners = {
-        name: counted.astype(np.int32)[_within(stratum, np.random.default_rng(seed))]
-        for name, (counted, stratum) in strata.items()
-    }
-    return Shuffles(tested, {name: counted for name, (counted, _) in strata.items()}, partners)
+    places = {}
+    for name, (counted, stratum) in strata.items():
+        # Each test draws anew from the seed, so that tests of the same pairs agree.
+        moved = counted[_within(stratum, np.random.default_rng(seed))]
+        places[name] = np.concatenate([counted[None], moved]) + counted * len(tested)
+    return Shuffles(tested, places)
 
 
 def _within(strata: np.ndarray, drawn: np.random.Generator) -> np.ndarray:
@@ -125,7 +125,7 @@ def _within(strata: np.ndarray, drawn: np.random.Generator) -> np.ndarray:
 
 def reciprocal_ranks(scores: np.ndarray) -> np.ndarray:
     """1 / rank of every column in its row, 0 beyond DEEPEST and where a score is no number: (m, m) -> (m, m)."""
-    rows = torch.from_numpy(np.nan_to_num(scores, nan=-np.inf))
+    rows = torch.from_numpy(scores).nan_to_num(nan=-torch.inf)
     best = rows.topk(min(DEEPEST, rows.shape[1]), dim=1)
     values = torch.where(best.values == -np.inf, 0, 1 / torch.arange(1, best.indices.shape[1] + 1))
     return torch.zeros_like(rows).scatter_(1, best.indices, values.float()).numpy()
@@ -135,18 +135,21 @@ def statistics(found: Sequence[np.ndarray], draws: Shuffles) -> np.ndarray:
     """Mean reciprocal rank, standardised, of the list and its permutations: (controls, 1 + PERMUTATIONS, directions).
 
     Args:
-        found: for each direction the reciprocal ranks of every tested target word (column) and source word (row).
+        found: for each of the two directions the reciprocal ranks of every tested target word (column) and source word
+            (row).
     """
     values = np.zeros((len(CONTROLS), 1 + PERMUTATIONS, len(found)))
+    # Both directions as one complex number: looking a place up costs more than what is read there.
+    both = np.empty(found[0].shape, dtype=np.complex64)
+    both.real, both.imag = found
     for c, name in enumerate(CONTROLS):
-        counted, partners = draws.counted[name], draws.partners[name]
-        if not counted.size:
+        places = draws.places[name]
+        if not places.size:
             continue
-        places = np.concatenate([counted[None], partners]) + counted * len(draws.tested)  # (1 + P, k)
-        for way, ranks in enumerate(found):
-            sums = ranks.ravel().take(places).sum(axis=1, dtype=np.float64)  # (1 + P,)
-            spread = sums[1:].std()
-            values[c, :, way] = (sums - sums[1:].mean()) / spread if spread > 1e-9 else 0
+        summed = both.ravel().take(places).sum(axis=1, dtype=np.complex128)  # (1 + P,)
+        sums = np.stack([summed.real, summed.imag], axis=1)  # (1 + P, 2)
+        spread = sums[1:].std(axis=0)
+        values[c] = np.where(spread > 1e-9, (sums - sums[1:].mean(axis=0)) / np.maximum(spread, 1e-9), 0)
     return values
 
 

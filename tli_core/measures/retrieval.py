@@ -70,12 +70,16 @@ def _nearest_of(cosines: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.bincount(nearest[alone & ~right[rows, nearest]], minlength=cosines.shape[1]) / len(cosines)
 
 
-def csls(cosines: np.ndarray, k: int = CSLS_NEIGHBOURS) -> np.ndarray:
-    """Cosines corrected for hubs: 2c_ij − the mean of row i's k best − the mean of column j's (Conneau et al. 2018)."""
-    return 2 * cosines - _mean_of_best(cosines, k)[:, None] - _mean_of_best(cosines.T, k)
+def nearest(scores: np.ndarray, k: int = CSLS_NEIGHBOURS) -> tuple[np.ndarray, np.ndarray]:
+    """Each row's k highest values (all of them, where there are fewer) and their columns: (q, c) -> (q, k) each."""
+    found = torch.from_numpy(np.ascontiguousarray(scores)).topk(min(k, scores.shape[1]), dim=1)
+    return found.values.numpy(), found.indices.numpy()
 
 
-def _mean_of_best(scores: np.ndarray, k: int) -> np.ndarray:
-    """The mean of each row's k highest values (all of them, where there are fewer): (q, c) -> (q,)."""
-    rows = torch.from_numpy(np.ascontiguousarray(scores))
-    return rows.topk(min(k, scores.shape[1]), dim=1).values.mean(dim=1).numpy()
+def csls(cosines: np.ndarray, of_rows: np.ndarray, of_columns: np.ndarray) -> np.ndarray:
+    """Cosines corrected for hubs: 2c_ij − the mean of row i's k best − the mean of column j's (Conneau et al. 2018).
+
+    Args:
+        of_rows, of_columns: the values that `nearest` finds for cosines (q, c), and for their transpose.
+    """
+    return 2 * cosines - of_rows.mean(axis=1)[:, None] - of_columns.mean(axis=1)
