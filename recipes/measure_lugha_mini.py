@@ -19,13 +19,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from recipes.corpus import read_sentences, read_words
 from recipes.train_lugha_mini import dev_losses
+from recipes.words_known_or_not import knowledge_rows
 from tli_core.encoding.lens import Lens
 from tli_core.encoding.readouts import IN_CONTEXT
 from tli_core.lists.formats import MAX_WORD_LENGTH
 from tli_core.lists.lexicon import lexicon, shipped
 from tli_core.lists.pairs import WordPair, normalise
 from tli_core.measures.before_after import Evaluation, evaluate, evaluate_lists
-from tli_core.measures.effects import effects_by_knowledge
 from tli_core.measures.generation import word_translation
 from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement
@@ -104,21 +104,10 @@ def elsewhere(loaded: LoadedModel, data: Path) -> list[tuple[str, str, str]]:
         if max(len(sentence.source), len(sentence.target)) <= MAX_WORD_LENGTH
     ])  # fmt: skip
     adapter = loaded.add_adapter(find_adapter("mini-corrected")).key
-    with loaded.using(None) as model:
-        right = word_translation(model, loaded.tokenizer, words).right
-    found = evaluate(loaded, "words", words, adapter)
-    table = []
-    for part in effects_by_knowledge(found.before, found.after, found.layer, right):
-        if part.way == "to_target":
-            own = right[part.way] == part.known
-            hits = (result.retrieval[part.way].hit[found.layer, own].mean() for result in (found.before, found.after))
-            what = "translates to English" if part.known else "does not translate"
-            figure = "P@1 {:.3f} → {:.3f}".format(*hits)
-            figure += (
-                f", mean reciprocal rank {part.after - part.before:+.3f} ({part.ci95[0]:+.3f} to {part.ci95[1]:+.3f})"
-            )
-            label = f"{part.n} of {len(words)} words outside the lexicon that the base {what}, mini-corrected"
-            table.append((label, figure, "as measured"))
+    table = [
+        (f"words outside the lexicon: {label}", figure, "as measured")
+        for label, figure in knowledge_rows(loaded, words, "mini-corrected")
+    ]
     control = shipped("control")
     for name in ("mini-corrected", "mini-gentle"):
         key = loaded.add_adapter(find_adapter(name)).key

@@ -223,40 +223,42 @@ LISTS: dict[str, tuple[List, str]] = {
 # Lists whose intervals must hold what is measured of all such lists: plain, and with pairs that are not independent.
 
 
-def plain(drawn, n, layers):
-    return unlike_pairs(n), shared(drawn, n, layers, 0.7)
+def plain(drawn, n, layers, strength):
+    return unlike_pairs(n), shared(drawn, n, layers, 0.7 * strength)
 
 
-def glosses(drawn, n, layers):
+def glosses(drawn, n, layers, strength):
     """A third as many source words, with three translations each, which mean nearly the same."""
     word = np.arange(n) // 3
     pairs = tuple(
         WordPair(words(n, 1, "aiubdgmnw")[i], target) for i, target in zip(word, words(n, 2, "eoyfhkpst"), strict=True)
     )
-    source, target = shared(drawn, word.max() + 1, layers, 0.7)
+    source, target = shared(drawn, word.max() + 1, layers, 0.7 * strength)
     return pairs, (source[:, word], target[:, word] + 0.7 * drawn.normal(size=(layers, n, WIDTH)))
 
 
-def topics_known_by_half(drawn, n, layers):
+def topics_known_by_half(drawn, n, layers, strength):
     """Twenty topics, named, of which each is known more or less."""
-    topic = np.arange(n) % 20
-    known = np.where(drawn.random((layers, 20)) < 0.5, 0.9, 0.5)[:, topic, None]
-    both = known * drawn.normal(size=(layers, n, WIDTH))
-    pairs = tuple(pair._replace(topic=str(t)) for pair, t in zip(unlike_pairs(n), topic, strict=True))
-    return pairs, tuple(both + drawn.normal(size=(layers, n, WIDTH)) for _ in range(2))
+    return _known_by_topic(drawn, np.arange(n) % 20, layers, strength)
 
 
-def uneven_topics(drawn, n, layers):
+def uneven_topics(drawn, n, layers, strength):
     """The same with topics that differ in size: the largest has a fifth of the pairs or more."""
     size = 1 / np.arange(1, 21)
-    topic = np.searchsorted(np.cumsum(size) / size.sum(), (np.arange(n) + 0.5) / n)
-    known = np.where(drawn.random((layers, 20)) < 0.5, 0.9, 0.5)[:, topic, None]
+    return _known_by_topic(
+        drawn, np.searchsorted(np.cumsum(size) / size.sum(), (np.arange(n) + 0.5) / n), layers, strength
+    )
+
+
+def _known_by_topic(drawn, topic, layers, strength):
+    n = len(topic)
+    known = strength * np.where(drawn.random((layers, 20)) < 0.5, 0.9, 0.5)[:, topic, None]
     both = known * drawn.normal(size=(layers, n, WIDTH))
     pairs = tuple(pair._replace(topic=str(t)) for pair, t in zip(unlike_pairs(n), topic, strict=True))
     return pairs, tuple(both + drawn.normal(size=(layers, n, WIDTH)) for _ in range(2))
 
 
-INTERVALS: dict[str, List] = {
+INTERVALS: dict[str, Callable[[np.random.Generator, int, int, float], tuple[tuple[WordPair, ...], Vectors]]] = {
     "plain": plain,
     "three glosses a word": glosses,
     "topics": topics_known_by_half,

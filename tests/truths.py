@@ -20,15 +20,24 @@ from tli_core.measures.significance import FEWEST_RANKS, mean_interval
 from tli_core.measures.verdicts import change, verdict
 
 INTERVAL_SIZES = (20, 60, 150)
+STRENGTHS = (0.6, 0.75, 0.9, 1.05, 1.2)
+"""How much the two words of a pair share, as parts of what the other truths have. Of twenty pairs a share takes 21
+values, and the interval of one strength holds it in 86 to 99 % of lists, as these fall: so several are drawn."""
 
 
 def coverage(name: str, n: int, draws: int, seed: int = 0) -> dict[str, float]:
-    """How often the 95 % interval of each measure holds its mean over so many lists; of changes, over as many twice.
+    """How often the 95 % interval of each measure holds its mean, over so many lists of STRENGTHS."""
+    drawn = np.random.default_rng([seed, n])
+    each = [_coverage(name, n, draws // len(STRENGTHS), strength, drawn) for strength in STRENGTHS]
+    return {key: float(np.mean([found[key] for found in each])) for key in each[0]}
+
+
+def _coverage(name: str, n: int, draws: int, strength: float, drawn: np.random.Generator) -> dict[str, float]:
+    """The same of one strength, over its own lists; of changes, over as many twice.
 
     Lists are drawn as layers of one measurement, as an interval is of one layer.
     """
-    drawn = np.random.default_rng([seed, n])
-    first, second = (measured(*INTERVALS[name](drawn, n, draws)) for _ in range(2))
+    first, second = (measured(*INTERVALS[name](drawn, n, draws, strength)) for _ in range(2))
     found = {}
     for measure in MEASURES:
         for way in measure.ways[:1]:

@@ -1,12 +1,20 @@
 """Intervals and paired tests against cases whose answer is known, and against scipy."""
 
 import math
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from tli_core.measures.significance import flipped_p_values, mean_interval, paired_test, share_interval
+from tli_core.measures.significance import (
+    _likeness_within,
+    _standard_error,
+    flipped_p_values,
+    mean_interval,
+    paired_test,
+    share_interval,
+)
 
 ALONE = np.arange(60)
 """Every pair a group of its own."""
@@ -30,6 +38,33 @@ def test_pairs_that_are_the_same_ones_over_again_make_no_interval_narrower():
     assert share_interval(np.tile(values > 0, 3), np.tile(np.arange(20), 3)) == pytest.approx(
         share_interval(values > 0, np.arange(20)), abs=1e-9
     )
+
+
+def test_error_and_freedom_of_uneven_groups_are_those_of_their_matrices():
+    """CR2 and its degrees of freedom as Imbens & Kolesár (2016) write them, for a mean and values that share half."""
+    groups = np.repeat(np.arange(5), (8, 4, 3, 1, 1))
+    one, same = np.ones((17, 1)), (groups[:, None] == groups).astype(float)
+    without_mean = np.eye(17) - one @ one.T / 17
+    # In each group √(1 − share)⁻¹ along its mean, which is all that a sum over the group sees.
+    adjusted = np.diag([(1 - (groups == group).mean()) ** -0.5 for group in groups])
+    sums = np.stack([(groups == group) @ adjusted @ without_mean for group in range(5)])  # (groups, pairs)
+    values = np.random.default_rng(3).normal(size=(1, 17)) + np.random.default_rng(4).normal(size=5)[groups]
+    found = _standard_error(values, groups)
+    assert found.error == pytest.approx(np.sqrt(((values @ sums.T) ** 2).sum(axis=1)) / 17)
+    matrix = sums @ (0.5 * np.eye(17) + 0.5 * same) @ sums.T
+    with patch("tli_core.measures.significance._likeness_within", lambda apart, *_: np.full(len(apart), 0.5)):
+        assert _standard_error(values, groups).freedom == pytest.approx(
+            np.trace(matrix) ** 2 / np.trace(matrix @ matrix)
+        )
+    assert found.freedom < _standard_error(values, np.arange(17)).freedom == pytest.approx(16)
+
+
+def test_how_much_alike_groups_are_is_found():
+    drawn, groups = np.random.default_rng(5), np.repeat(np.arange(400), 5)
+    shared, own = drawn.normal(size=(1, 400))[:, groups], drawn.normal(size=(1, 2000))
+    apart = shared + own - (shared + own).mean()
+    sums = np.bincount(groups, weights=apart[0])[None]
+    assert _likeness_within(apart, sums, np.full(400, 5)) == pytest.approx([0.5], abs=0.05)
 
 
 def test_sign_flips_by_hand_and_against_scipy():

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,16 +26,15 @@ interval of 95 % held the truth in 79 % of lists (`tests/truths.py`)."""
 def mean_interval(values: np.ndarray, groups: np.ndarray, fewest: int = FEWEST) -> np.ndarray:
     """The 95 % interval of means over pairs that come in groups, (layers, n) -> (layers, 2).
 
-    Student's t with a variance between groups, of as many degrees of freedom as there are groups less one; groups that
-    differ in size are worth fewer.
+    Student's t with a variance between groups; groups that differ in size are worth fewer degrees of freedom.
 
     Args:
         groups: (n,), the group of each pair; nan where there are fewer than `fewest`.
     """
-    error, count = _standard_error(values, groups)
-    if count < fewest - 1e-9:
+    error, freedom, worth = _standard_error(values, groups)
+    if worth < fewest - 1e-9:
         return np.full((len(values), 2), np.nan)
-    half = stats.t.ppf(0.975, count - 1) * error
+    half = stats.t.ppf(0.975, freedom) * error
     return np.stack([values.mean(axis=1) - half, values.mean(axis=1) + half], axis=1)
 
 
@@ -46,33 +46,84 @@ def share_interval(hits: np.ndarray, groups: np.ndarray) -> np.ndarray:
     Args:
         groups: as in `mean_interval`.
     """
-    error, count = _standard_error(hits.astype(np.float64), groups)
-    if count < FEWEST - 1e-9:
+    error, freedom, worth = _standard_error(hits.astype(np.float64), groups)
+    if worth < FEWEST - 1e-9:
         return np.full((len(hits), 2), np.nan)
     share = hits.mean(axis=1)
     spread = share * (1 - share)
     # Where all or none are hits, nothing scatters: then groups count.
-    n = np.divide(spread, error**2, out=np.full(len(hits), float(count)), where=error > 0)
-    z2 = stats.t.ppf(0.975, count - 1) ** 2
+    # The scatter of all such values is what is seen of it about the mean, and the mean's own.
+    n = np.divide(spread + error**2, error**2, out=np.full(len(hits), worth), where=error > 0)
+    z2 = stats.t.ppf(0.975, freedom) ** 2
     centre, half = (share + z2 / (2 * n)) / (1 + z2 / n), np.sqrt(z2 * (spread / n + z2 / (4 * n**2))) / (1 + z2 / n)
     return np.stack([centre - half, centre + half], axis=1)
 
 
-def _standard_error(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, float]:
-    """The standard error of means over pairs in groups, (layers,), and how many groups of one size they are worth.
+class _StandardError(NamedTuple):
+    """Of means over pairs in groups: error and its degrees of freedom, (layers,) each, and how many groups of one size
+    they are worth."""
 
-    As by leaving out one group at a time (CR3, MacKinnon & White 1985): a group that makes up much of the mean pulls it
-    towards itself, and is given more weight for that.
+    error: np.ndarray
+    freedom: np.ndarray
+    worth: float
+
+
+def _standard_error(values: np.ndarray, groups: np.ndarray) -> _StandardError:
+    """The standard error of means over pairs in groups: (layers, n) -> `_StandardError`.
+
+    A group that makes up much of the mean pulls it towards itself, and is given more weight for that (CR2). Degrees of
+    freedom are those of Bell & McCaffrey (2002) as Imbens & Kolesár (2016) take them: for pairs of a group that are as
+    much alike as they are found to be, at each layer.
     """
-    numbered, index = np.unique(groups, return_inverse=True)
-    share = np.bincount(index) / len(groups)  # (groups,)
+    numbered, index, size = np.unique(groups, return_inverse=True, return_counts=True)
+    share = size / len(groups)  # (groups,)
     if len(numbered) < 2:
-        return np.full(len(values), np.nan), 1.0
+        unknown = np.full(len(values), np.nan)
+        return _StandardError(unknown, unknown, 1.0)
     member = np.zeros((len(groups), len(numbered)))
     member[np.arange(len(groups)), index] = 1
-    sums = (values - values.mean(axis=1, keepdims=True)) @ member / (1 - share)  # (layers, groups)
-    scale = (len(numbered) - 1) / len(numbered)
-    return np.sqrt(scale * (sums**2).sum(axis=1)) / len(groups), float(1 / (share**2).sum())
+    apart = values - values.mean(axis=1, keepdims=True)  # (layers, n)
+    sums = apart @ member  # (layers, groups)
+    error = np.sqrt((sums**2 / (1 - share)).sum(axis=1)) / len(groups)
+    alike = _likeness_within(apart, sums, size)[:, None]
+    freedom = _degrees_of_freedom(share, alike + (1 - alike) / size)
+    return _StandardError(error, freedom, float(1 / (share**2).sum()))
+
+
+def _likeness_within(apart: np.ndarray, sums: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """How much alike the values of a group are, from 0 to 1: the intraclass correlation, by analysis of variance.
+
+    Args:
+        apart: (layers, n), the values less their mean; sums (layers, groups) those of each group, size (groups,) pairs.
+    """
+    n, count = apart.shape[1], len(size)
+    if n == count:
+        return np.zeros(len(apart))
+    between = (sums**2 / size).sum(axis=1)
+    within = ((apart**2).sum(axis=1) - between) / (n - count)
+    typical = (n - (size**2).sum() / n) / (count - 1)
+    shared = np.maximum((between / (count - 1) - within) / typical, 0)
+    whole = shared + within
+    return np.clip(np.divide(shared, whole, out=np.zeros(len(apart)), where=whole > 0), 0, 1)
+
+
+def _degrees_of_freedom(share: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """tr(M)² / tr(M²), where error² is a quadratic form of the groups' means, and M its matrix: (layers,).
+
+    M = A C V Cᵀ A with V the means' variances, C = 1 − 1·shareᵀ and A² = share² / (1 − share), diagonal V and A.
+
+    Args:
+        share: (groups,), of the pairs; variance (layers, groups), of each group's mean but for a common factor.
+    """
+    weight = share**2 / (1 - share)  # (groups,)
+    own = share * variance  # (layers, groups)
+    mean = (share * own).sum(axis=1, keepdims=True)  # (layers, 1)
+    trace = (weight * (variance + mean - 2 * own)).sum(axis=1)
+    diagonal = (weight**2 * variance * (variance + 2 * (mean - 2 * own))).sum(axis=1)
+    all_of, first, second = weight.sum(), (weight * own).sum(axis=1), (weight * own**2).sum(axis=1)
+    mean = mean[:, 0]
+    others = (mean * all_of) ** 2 + 2 * all_of * second - 4 * mean * all_of * first + 2 * first**2
+    return trace**2 / (diagonal + others)
 
 
 def highest(values: np.ndarray) -> int:
@@ -190,20 +241,17 @@ def two_list_p_value(
     Args:
         first, second: a value of each pair, (n,) and (m,); their groups as in `mean_interval`.
     """
-    (error, count), (other_error, other_count) = (
-        (found[0][0], found[1])
-        for found in (_standard_error(first[None], first_groups), _standard_error(second[None], second_groups))
-    )
-    variance = error**2 + other_error**2
-    if min(count, other_count) < 2 or variance == 0:
+    one, other = _standard_error(first[None], first_groups), _standard_error(second[None], second_groups)
+    variance = one.error[0] ** 2 + other.error[0] ** 2
+    if min(one.worth, other.worth) < 2 or variance == 0:
         return float("nan")
-    freedom = variance**2 / (error**4 / (count - 1) + other_error**4 / (other_count - 1))
+    freedom = variance**2 / (one.error[0] ** 4 / one.freedom[0] + other.error[0] ** 4 / other.freedom[0])
     return float(2 * stats.t.sf(abs(first.mean() - second.mean()) / np.sqrt(variance), freedom))
 
 
 def grouped_t_test(moved: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Two-sided p values that means over pairs in groups are 0, (layers, n) -> (layers,); nan where nothing varies."""
-    error, count = _standard_error(moved, groups)
-    sure = (count > 1) & varies(moved.T) & (error > 0)
+    error, freedom, worth = _standard_error(moved, groups)
+    sure = (worth > 1) & varies(moved.T) & (error > 0)
     t = np.divide(moved.mean(axis=1), error, out=np.full(len(moved), np.nan), where=sure)
-    return 2 * stats.t.sf(np.abs(t), max(count - 1, 1))
+    return 2 * stats.t.sf(np.abs(t), freedom)
