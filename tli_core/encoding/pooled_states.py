@@ -146,7 +146,7 @@ def states_by_pooling(
 
 
 def _first_and_other_pieces(packs: Sequence[tuple[Pack, str]]) -> Tensor | None:
-    """Which tokens are the first piece of a word that has several, and which its others: (r, t, 2) of ones and zeros.
+    """Of how many words that have several pieces each token is the first one, and of how many another: (r, t, 2).
 
     Args:
         packs: the same words under several poolings, with those; None comes from one that counts the last piece alone.
@@ -156,10 +156,10 @@ def _first_and_other_pieces(packs: Sequence[tuple[Pack, str]]) -> Tensor | None:
     if pack is None:
         return None
     own = (pack.weights > 0) & (pack.prefix_weights == 0)  # (r, k, t)
-    own = own & (own.sum(dim=-1, keepdim=True) > 1)
-    first = own & (own.cumsum(dim=-1) == 1)
-    # A token is of one word only, so the sum over words is its own mark.
-    return torch.stack([first.sum(dim=1), (own & ~first).sum(dim=1)], dim=-1).float()
+    several = own.sum(dim=-1) > 1  # (r, k)
+    pieces = (own & several[..., None]).sum(dim=1).float()  # (r, t)
+    first = torch.zeros_like(pieces).scatter_add_(1, own.int().argmax(dim=-1), several.float())
+    return torch.stack([first, pieces - first], dim=-1)
 
 
 def packed(words: Sequence[EncodedWord], pooling: str) -> list[Pack]:

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ class WordPair(NamedTuple):
         return (self.target, *self.glosses)
 
 
+@lru_cache(maxsize=1 << 16)  # a list's words are asked for a dozen times in one evaluation
 def normalise(word: str) -> str:
     """The form under which two spellings count as the same word: NFC, case-folded, single spaces, one apostrophe."""
     return " ".join(unicodedata.normalize("NFC", word).casefold().translate(APOSTROPHES).split())
