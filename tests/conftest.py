@@ -119,7 +119,7 @@ def open_page(browser, contexts: dict, address: str, settings: dict) -> tuple:
     """A page in the context of a screen, once its first curve is drawn, and what must not happen on it."""
     from playwright.sync_api import expect
 
-    from tests.browsing import watched
+    from tests.browsing import open_tab, watched
 
     if str(settings) not in contexts:
         contexts[str(settings)] = browser.new_context(**settings)
@@ -128,6 +128,8 @@ def open_page(browser, contexts: dict, address: str, settings: dict) -> tuple:
     page.add_init_script(FORGET)
     problems = watched(page, address)
     page.goto(address)
+    expect(page.get_by_role("tab", name="Alignment", exact=True)).to_be_visible()
+    open_tab(page, "Alignment")
     expect(page.locator("#curve .legendtext").first).to_be_visible()
     return page, problems
 

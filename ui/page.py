@@ -15,19 +15,16 @@ from ui.server.hosting import COPY_NOTE, Hosting
 from ui.server.jobs import Jobs
 from ui.server.request_guard import RequestGuard
 from ui.server.visitors import Models
-from ui.tabs import adapters, alignment, answers, calibration, evaluate, fine_tune, saved, space, word_lists
+from ui.tabs import adapters, alignment, answers, calibration, evaluate, fine_tune, saved, space, word, word_lists
 from ui.widgets import guide, mobile
 from ui.widgets.adapter_pickers import AdapterPickers
 from ui.widgets.model_bar import ModelBar
 from ui.widgets.page_opening import PageOpening
 
-TABS = (alignment, fine_tune, evaluate, space, answers, adapters, word_lists, calibration, saved)
+TABS = (word, alignment, fine_tune, evaluate, space, answers, adapters, word_lists, calibration, saved)
 """Each is a module with ID, LABEL and build(context); the first one's drawing is what a page opens with."""
 
 TITLE = "Lugha Lens"
-INTRODUCTION = N_(
-    "Type pairs, see every layer, and always see *wrong* pairs beside the right ones: a high cosine alone says nothing."
-)
 MINI_NOTE = N_(
     "You are looking at **lugha-mini**, a small demonstration model. Its figures are about itself, not about "
     "Lugha-Llama or any other model."
@@ -45,10 +42,10 @@ def build(models: Models, jobs: Jobs) -> language.Page:
         # It finds a browser's runs again; only this browser and this server ever see it. Outside the tabs, as a tab's
         # parts reach the browser only when it is opened.
         token = gr.BrowserState("", storage_key="lugha-lens-token", secret="lugha-lens")
-        gr.HTML(language.CHOICE, elem_classes="hint", elem_id="language")
-        gr.Markdown(f"# {TITLE}")
+        with gr.Row(elem_id="heading"):
+            gr.Markdown(f"# {TITLE}")
+            gr.HTML(language.CHOICE, elem_classes="hint", elem_id="language")
         gr.Markdown(language_pair().page.question)
-        gr.Markdown(INTRODUCTION)
         is_mini = models.names[0] == "lugha-mini"
         note = gr.Markdown(MINI_NOTE, visible=is_mini, elem_classes="hint", elem_id="mini-note")
         _say_where(jobs.hosting)
@@ -61,9 +58,9 @@ def build(models: Models, jobs: Jobs) -> language.Page:
         with gr.Tabs() as tabs:
             context = PageContext(models, jobs, visitor, bar, pickers, PageOpening(), tabs, run_note)
             for tab in TABS:
-                with gr.Tab(tab.LABEL, id=tab.ID):
+                with gr.Tab(tab.LABEL, id=tab.ID) as context.tab:
                     tab.build(context)
-        bar.wire(demo, visitor, context.draw)
+        bar.wire(demo, visitor, context.first, context.draw)
         mobile.fit_charts(tabs)
         api.build(models, jobs)
         language.wire(demo)

@@ -18,8 +18,9 @@ from ui.widgets.page_opening import PageOpening
 class PageContext:
     """Made once a page, in the order in which its parts stand; `build(context)` of each tab reads it.
 
-    visitor holds a `Visitor`. For the tabs that come after them the alignment tab sets `pairs`, their `languages` and
-    `draw`, the fine-tune tab `train_pairs` and `train_languages`.
+    visitor holds a `Visitor`. tab is the one that is being built. The word tab sets `first`, what a page opens with,
+    and `deeper`, a button and the pairs that the alignment tab then opens with. For the tabs that come after them the
+    alignment tab sets `pairs`, their `languages` and `draw`, the fine-tune tab `train_pairs` and `train_languages`.
     """
 
     models: Models
@@ -30,6 +31,9 @@ class PageContext:
     opening: PageOpening
     tabs: gr.Tabs
     run_note: gr.Markdown
+    tab: gr.Tab = field(init=False)
+    first: Handler = field(init=False)
+    deeper: tuple[gr.Button, gr.State] = field(init=False)
     pairs: gr.Textbox = field(init=False)
     languages: gr.Dropdown = field(init=False)
     draw: Handler = field(init=False)

@@ -25,6 +25,9 @@ from tli_core.models.registry import ROOT
 )
 def test_every_tab_fits_the_screen_and_has_no_barrier(page: Page, request: pytest.FixtureRequest):
     page.get_by_text("How to read this, in two minutes").click()
+    open_tab(page, "Word")
+    expect(page.locator("#word-answer table")).to_be_visible()
+    check_barriers(page, "Word", THEMES if page.viewport_size["width"] > 1000 else THEMES[1:])
     for tab in ("Calibration", "Word lists", "Adapters", "Answers", "Space", "Evaluate", "Fine-tune", "Alignment"):
         open_tab(page, tab)
         keep_picture(page, f"{request.node.name}-{tab}")
@@ -82,6 +85,8 @@ def test_the_page_speaks_swahili_to_a_swahili_browser_and_on_request(browser: Br
     page = context.new_page()
     problems = watched(page, address)
     page.goto(address)
+    expect(page.locator("#word-answer")).to_contain_text("lugha-mini inaweka maji karibu na tafsiri yake")
+    open_tab(page, "Ulinganifu")
     expect(page.get_by_role("button", name="Onyesha mchoro")).to_be_visible()
     expect(page.get_by_text("Maneno ya Kiswahili na Kiingereza yako karibu kiasi gani")).to_be_visible()
     expect(page.locator("#curve .legendtext").filter(has_text="jozi zisizo sahihi")).to_have_count(3)
@@ -141,6 +146,7 @@ def test_without_a_network_but_a_hub_on_this_machine_its_model_says_what_it_take
             expect(page.locator("#load-about")).to_contain_text("owner/large is not loaded")
             expect(page.locator("#load-again")).to_be_hidden()
             expect(page.locator("#load-about")).to_contain_text("MB to download")
+            open_tab(page, "Alignment")
             page.click("#measure")
             expect(page.get_by_text("owner/large is not loaded yet: press Load")).to_be_visible()
             assert not served.gets[shard]

@@ -36,6 +36,8 @@ def test_fine_tuning_draws_and_gives_an_adapter_to_this_visitor_alone(
     context = browser.new_context()
     other = context.new_page()
     other.goto(address)
+    expect(other.get_by_role("tab", name="Alignment", exact=True)).to_be_visible()
+    open_tab(other, "Alignment")
     other.locator("#adapter input").click()
     expect(other.get_by_role("option", name="mini-corrected", exact=True)).to_be_visible()
     assert other.get_by_role("option", name="my-first").count() == 0

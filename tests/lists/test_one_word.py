@@ -1,6 +1,16 @@
 """A word that is typed alone gets its translations, whichever of the two languages it is in."""
 
-from tli_core.lists.one_word import completed, translations_of, words_alone
+from tli_core.lists.one_word import (
+    IN_BOTH,
+    KNOWN,
+    LETTERS,
+    ReadWord,
+    beginning_with,
+    completed,
+    read_word,
+    translations_of,
+    words_alone,
+)
 from tli_core.lists.pairs import WordPair
 
 
@@ -20,3 +30,18 @@ def test_words_alone_become_pairs_with_their_other_translations_as_glosses():
 
 def test_pairs_and_long_lists_are_no_words_alone():
     assert words_alone("maji, water") == words_alone("maji = water") == words_alone("neno\n" * 50) == ()
+
+
+def test_the_language_of_a_word_is_the_lexicons_else_that_of_its_letters():
+    assert read_word("Maji") == ReadWord("maji", "Swahili", KNOWN)
+    assert read_word("READ") == ReadWord("to read", "English", KNOWN)
+    assert read_word("mate").by == IN_BOTH and read_word("mate").language == "Swahili"
+    assert read_word("tarakilishi") == ReadWord("tarakilishi", "Swahili", LETTERS)
+    assert read_word("throughput").language == "English"
+    assert read_word("maji", language="English") == ReadWord("maji", "English", KNOWN)
+    assert read_word("chien", "fr-en").language == "French"
+
+
+def test_words_that_begin_so_are_of_both_languages_and_few():
+    assert "maji" in beginning_with("maj") and "water" in beginning_with("WAT")
+    assert len(beginning_with("k")) == 8 and beginning_with("  ") == beginning_with("<b>") == ()

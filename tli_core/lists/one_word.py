@@ -1,10 +1,12 @@
 """A word that is typed alone, with its translations from the lexicon that ships."""
 
 import re
+from dataclasses import dataclass
 
 from tli_core.lists.formats.cleaning import cleaned
-from tli_core.lists.language_pair import DEFAULT
-from tli_core.lists.lexicon import translations
+from tli_core.lists.language_guess import leanings
+from tli_core.lists.language_pair import DEFAULT, language_pair
+from tli_core.lists.lexicon import lexicon, translations
 from tli_core.lists.pairs import WordPair, normalise
 
 MOST_WORDS = 20
@@ -22,6 +24,55 @@ def translations_of(word: str, languages: str = DEFAULT) -> tuple[WordPair, ...]
     for form in (asked, f"to {asked}"):
         found += [WordPair(other, form) for other in target.get(form, ())]
     return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class ReadWord:
+    """A word as it is read: in the lexicon's spelling where that knows it, the name of its language, and why that one:
+    KNOWN, IN_BOTH, or by its LETTERS alone."""
+
+    word: str
+    language: str
+    by: str
+
+
+KNOWN, IN_BOTH, LETTERS = "known", "in both", "letters"
+
+
+def read_word(word: str, languages: str = DEFAULT, language: str | None = None) -> ReadWord:
+    """In which of the two languages a word is: the lexicon's that has it, else the one whose words look like it.
+
+    A word that both have is taken to be of the source language. An infinitive may be typed without its mark.
+
+    Args:
+        language: the name of one of the two, where somebody said which it is.
+    """
+    pair, asked = language_pair(languages), normalise(word)
+    spelled = [
+        {normalise(form): form for entry in reversed(lexicon(languages)) for form in forms(entry.pair)}
+        for forms in (lambda of: (of.source,), lambda of: of.accepted)
+    ]
+    names = pair.source.name, pair.target.name
+    found = {
+        name: known[form]
+        for name, known in zip(names, spelled, strict=True)
+        for form in (f"to {asked}", asked)
+        if form in known
+    }
+    by = (KNOWN, IN_BOTH)[len(found) - 1] if found else LETTERS
+    if language is None:
+        leaning = leanings([word], pair.source.code, pair.target.code)[0] if not found else 0
+        language = next(iter(found), names[0] if leaning >= 0 else names[1])
+    return ReadWord(found.get(language, word), language, by)
+
+
+def beginning_with(letters: str, languages: str = DEFAULT, count: int = 8) -> tuple[str, ...]:
+    """Words of the lexicon, of either language, that begin with these letters: the shortest, in alphabetical order."""
+    begun = normalise(letters)
+    if not begun:
+        return ()
+    known = {word for side in translations(languages) for word in side if word.startswith(begun)}
+    return tuple(sorted(sorted(known, key=len)[:count]))
 
 
 def words_alone(text: str) -> tuple[str, ...]:

@@ -57,11 +57,15 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """The nearest words of the other language, and the rank of the first right one (None where none is listed)."""
+    """The nearest words of the other language, and the rank of the first right one (None where none is listed).
+
+    wrong is the mean cosine of the candidates that are not listed as right, the control of all others.
+    """
 
     nearest: tuple[Neighbour, ...]
     right_rank: int | None
     candidates: int
+    wrong: float
 
 
 def project(
@@ -144,7 +148,8 @@ def nearest_words(
         Neighbour(candidates[i], float(cosines[i]), normalise(candidates[i]) in right, bool(alike[i])) for i in order
     ]
     ranks = [rank for rank, neighbour in enumerate(ranked, 1) if neighbour.right]
-    return Neighbourhood(tuple(ranked[:count]), ranks[0] if ranks else None, len(candidates))
+    wrong = float(np.mean([neighbour.cosine for neighbour in ranked if not neighbour.right]))
+    return Neighbourhood(tuple(ranked[:count]), ranks[0] if ranks else None, len(candidates), wrong)
 
 
 def translations(word: str, language: str, languages: str = DEFAULT) -> frozenset[str]:

@@ -148,7 +148,7 @@ class AdaptersTab:
         context.opening.follow(lambda visitor, base, request: self._updates(base, visitor), self._listed)
         context.opening.follow(self._opened, [context.tabs])
         asked = [context.model, context.visitor, self.chosen]
-        context.pickers.alignment.change(listed_again, asked, self._listed, **QUIET)
+        context.pickers.changed.change(listed_again, asked, self._listed, **CHECKED)
         self.chosen.change(packed, [self.chosen, context.model, context.visitor], self.download, **CHECKED)
 
     def wire_import(self) -> None:
@@ -220,6 +220,8 @@ class AdaptersTab:
             name, remark = brought.run(lambda into: find(str(what).strip(), into))
             told = translate("**{name}** is ready, and chosen in the other tabs. {remark}", name=name, remark=remark)
             picked = context.pickers.updates(visitor, model, name)
+            # The list is set here, and what was chosen in it before is not kept.
+            del picked[context.pickers.changed]
             return {self.said: told, context.visitor: visitor, **picked, **self._updates(model, visitor, name)}
 
         return handler

@@ -36,6 +36,9 @@ from ui.widgets.pairs_input import CONTROL_EXAMPLE
 
 ID, LABEL = "alignment", N_("Alignment")
 LOADING = N_("The model is loading … its first curve will be here in a moment. You can type pairs meanwhile.")
+INTRODUCTION = N_(
+    "Type pairs, see every layer, and always see *wrong* pairs beside the right ones: a high cosine alone says nothing."
+)
 NOT_MEASURED = N_("These pairs were **not** measured: mend them, and press *Show the curve*.")
 STALE = N_("These pairs were **not** measured. What is below is from before.")
 
@@ -79,6 +82,7 @@ class AlignmentTab:
         self.adapter = context.pickers.alignment
         self.shown = gr.State(None)
         self.downloads = SessionFiles()
+        gr.Markdown(INTRODUCTION)
         with gr.Row():
             with gr.Column(scale=2, min_width=300):
                 self.given = pairs_input.build()
@@ -167,6 +171,14 @@ class AlignmentTab:
         self._draws(given.upload.upload(lambda: None, None, None, **QUIET).then)
         asked = [self.go_button.click, self.adapter.input, self.readout.input, given.example.input]
         bring_into_sight([*asked, given.upload.upload, self.show_me.click], "reading")
+        button, its_pairs = self.context.deeper
+        asked_for_more = button.click(
+            lambda pairs: (pairs, DEFAULT, None, self.context.open(ID)),
+            its_pairs,
+            [given.text, given.languages, given.example, self.context.tabs],
+            **QUIET,
+        )
+        self._draws(asked_for_more.then)
         lesson = {
             given.text: pairs_input.example_text(CONTROL_EXAMPLE),
             self.readout: "all",
@@ -226,6 +238,7 @@ class AlignmentTab:
                 self.readout: query.get("readout") if query.get("readout") in READOUTS else DEFAULT_READOUT,
                 self.vectors: query.get("vectors") if query.get("vectors") in VIEWS else "raw",
                 given.example: example,
+                self.context.tabs: self.context.open(ID),
                 linked: True,
             }
 
@@ -237,9 +250,22 @@ class AlignmentTab:
                 else {}
             )
 
+        def drawn_when_opened(model: str, shown: Shown | None, request: gr.Request, *values):
+            if shown is not None or not models.is_ready(model):
+                return {self.shown: gr.skip()}
+            return self.context.draw.function(*values, request)
+
+        self.context.tab.select(
+            drawn_when_opened,
+            [self.context.model, self.shown, *self._inputs],
+            self.context.draw.outputs,
+            api_visibility="private",
+            show_progress_on=[self.plot],
+            **MODEL_QUEUE,
+        )
         opening.follow(says_it_loads, [self.reading])
         linked = opening.flag()
-        opening.follow(opened, [*self._linked_parts, linked])
+        opening.follow(opened, [*self._linked_parts, self.context.tabs, linked])
         self._draws(linked.change)
 
     @property

@@ -12,7 +12,6 @@ from tli_core.models.known_bases import known_base
 from tli_core.models.registry import resolve
 from ui.server.cancel import StopRequests
 from ui.server.visitors import Models, Visitor
-from ui.widgets.deep_links import asked_for
 from ui.widgets.errors import explained
 from ui.widgets.events import MODEL_QUEUE, QUIET, Handler, Parts, Updates
 
@@ -56,8 +55,8 @@ class ModelBar:
         """Have `outputs` updated by update(model, visitor) once a model has been chosen or loaded."""
         self._followers.append((update, outputs))
 
-    def wire(self, demo: gr.Blocks, visitor: gr.State, draw: Handler) -> None:
-        """Connect the events; `draw`, the first tab's drawing, is made for every model that is ready."""
+    def wire(self, demo: gr.Blocks, visitor: gr.State, first: Handler, draw: Handler) -> None:
+        """Connect the events: `first` is what a page opens with, and both are made anew for another model."""
         models = self._models
         updated = [output for _, outputs in self._followers for output in outputs]
 
@@ -69,28 +68,32 @@ class ModelBar:
         def draw_if_ready(model: str, request: gr.Request, *values):
             return draw.function(*values, request) if models.is_ready(model) else {self.model: gr.skip()}
 
-        def draw_at_first(model: str, request: gr.Request, *values):
-            # A link's own pairs are drawn once they are in the box.
-            linked = asked_for(request, "alignment") is not None
-            return {self.model: gr.skip()} if linked else draw_if_ready(model, request, *values)
+        def first_if_ready(model: str, *values):
+            return first.function(*values) if models.is_ready(model) else {self.model: gr.skip()}
+
+        def at_first(model: str, request: gr.Request, *values):
+            # What a link asks for is done once it is in its boxes.
+            return {self.model: gr.skip()} if "tab" in request.query_params else first_if_ready(model, *values)
 
         def go_on(event):
-            """After a choice or a load: what depends on the model, then the first drawing."""
-            event.then(update, [self.model, visitor], updated, **QUIET).then(
-                draw_if_ready,
-                [self.model, *draw.inputs],
-                [self.model, *draw.outputs],
-                api_visibility="private",
-                show_progress="hidden",
-                **MODEL_QUEUE,
-            )
+            """After a choice or a load: what depends on the model, then the word and the curve."""
+            updating = event.then(update, [self.model, visitor], updated, **QUIET)
+            for made, handler in ((first_if_ready, first), (draw_if_ready, draw)):
+                updating.then(
+                    made,
+                    [self.model, *handler.inputs],
+                    [self.model, *handler.outputs],
+                    api_visibility="private",
+                    show_progress="hidden",
+                    **MODEL_QUEUE,
+                )
 
         offered = [self._panel, self._about, self._load, self._stop, self._again]
         demo.load(self._offer, self.model, offered, **QUIET)
         demo.load(
-            draw_at_first,
-            [self.model, *draw.inputs],
-            [self.model, *draw.outputs],
+            at_first,
+            [self.model, *first.inputs],
+            [self.model, *first.outputs],
             api_visibility="private",
             show_progress="hidden",
             **MODEL_QUEUE,

@@ -1,0 +1,61 @@
+"""The front door: one word on a phone, its answer on the first screen, and the way deeper."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.test_accessibility import PHONE
+from tests.browsing import watched
+
+
+@pytest.fixture
+def phone(browser: Browser, address: str):
+    """The page on a phone as it opens; what must not happen on it fails the test."""
+    context = browser.new_context(**PHONE)
+    page = context.new_page()
+    problems = watched(page, address)
+    page.goto(address)
+    yield page
+    context.close()
+    assert not problems, problems
+
+
+def test_the_first_screen_of_a_phone_answers_one_word_and_leads_on_to_its_pairs(phone: Page):
+    answer = phone.locator("#word-answer")
+    expect(answer).to_contain_text("lugha-mini puts maji beside its translation: of 1540 words of English, water is")
+    expect(answer.locator("p").first).to_be_in_viewport()
+    assert "plotly" not in " ".join(phone.evaluate("performance.getEntries().map(e => e.name.toLowerCase())"))
+
+    word = phone.locator("#word input, #word textarea").first
+    word.fill("")
+    word.press_sequentially("Kuso")
+    phone.get_by_role("radio", name="kusoma").check()
+    expect(answer).to_contain_text("kusoma is Swahili; in the lexicon it means to read")
+    expect(answer).to_contain_text("Wrong words have a cosine of 0.")
+    expect(answer).to_be_in_viewport()
+    expect(phone).to_have_url(re.compile("tab=word&word=kusoma"))
+
+    phone.click("#word-deeper")
+    expect(phone.locator("#pairs textarea")).to_have_value(re.compile("kusoma, to read"))
+    expect(phone.locator("#reading")).to_contain_text("lugha-mini")
+
+
+def test_a_words_language_may_be_said_and_a_link_opens_it_again(phone: Page, address: str):
+    word = phone.locator("#word input, #word textarea").first
+    expect(phone.locator("#word-answer table")).to_be_visible()
+    word.fill("<img src=x onerror=alert(1)>")
+    word.press("Enter")
+    expect(phone.locator("#word-stale")).to_contain_text("was not looked up")
+    word.fill("tarakilishi")
+    word.press("Enter")
+    expect(phone.locator("#word-answer")).to_contain_text("nobody can say here")
+    expect(phone.locator("#word-stale")).to_be_hidden()
+    word.fill("mate")
+    word.press("Enter")
+    expect(phone.locator("#word-answer")).to_contain_text("mate is a word of both languages, read as Swahili")
+    phone.locator("#word-language").get_by_label("English").check()
+    expect(phone.locator("#word-answer")).to_contain_text("nearest in Swahili")
+    expect(phone).to_have_url(re.compile("language=English"))
+    phone.goto(phone.url)
+    expect(phone.locator("#word-answer")).to_contain_text("nearest in Swahili")

@@ -1,0 +1,121 @@
+"""The Word tab, the front door: one word, what the model writes for it, and what lies nearest to it."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+import tli_core as core
+from tli_core.i18n import N_, translate
+from tli_core.lists.language_pair import language_pair
+from tli_core.lists.one_word import beginning_with, read_word
+from ui.page_context import PageContext
+from ui.server.gpu import on_gpu
+from ui.server.token_limits import check_tokens
+from ui.server.visitors import Models, Visitor
+from ui.widgets.deep_links import ADDRESS, MAX_LINK, asked_for, view_link
+from ui.widgets.errors import explained
+from ui.widgets.events import MODEL_QUEUE, QUIET, Handler, uncover
+from ui.widgets.mobile import bring_into_sight
+
+ID, LABEL = "word", N_("Word")
+START = "maji"
+BY_ITSELF = N_("found by itself")
+LOADING = N_("The model is loading … its answer will be here in a moment.")
+STALE = N_("This word was **not** looked up; what stands below it is from before.")
+
+
+def build(context: PageContext) -> None:
+    """Lay the tab out and wire it."""
+    names = language_pair().names
+    word = gr.Textbox(
+        START,
+        label=N_("Type a Swahili or English word"),
+        max_length=core.lists.formats.MAX_WORD_LENGTH,
+        submit_btn=True,
+        elem_id="word",
+    )
+    begun = gr.Radio([], label=N_("Words of the lexicon that begin so"), visible=False, elem_id="word-begun")
+    stale = gr.Markdown(visible=False, elem_id="word-stale", elem_classes="warning")
+    answer = gr.Markdown(elem_id="word-answer")
+    language = gr.Radio([BY_ITSELF, *names], value=BY_ITSELF, label=N_("Language of the word"), elem_id="word-language")
+    deeper = gr.Button(N_("Look deeper: its pairs at every layer"), visible=False, elem_id="word-deeper")
+    link = gr.Markdown(elem_classes="hint", elem_id="word-link")
+    pairs = gr.State("")
+    context.deeper = deeper, pairs
+
+    @explained
+    def look_up(word: str, language: str, model: str, visitor: Visitor):
+        said = None if language == BY_ITSELF else language
+        read = read_word(word, language=said)
+        found = answered(context.models, model, read.word, read.language)
+        told = core.reports.word_answer.answer_text(found, None if said else read, model)
+        return {
+            answer: gr.Markdown(told, elem_classes=[]),
+            link: view_link(ID, word=word, language=language, model=model),
+            pairs: _pairs_of(found),
+            deeper: gr.Button(visible=bool(found.listed)),
+            stale: gr.Markdown(visible=False),
+            begun: gr.Radio(visible=False),
+        }
+
+    asked, shown = [word, language, context.model, context.visitor], [answer, link, pairs, deeper, stale, begun]
+    context.first = Handler(look_up, asked, shown)
+
+    def looks_up(event):
+        running = event(*context.first, api_visibility="private", show_progress_on=[answer], **MODEL_QUEUE)
+        running.success(None, link, None, js=ADDRESS, **QUIET)
+        running.failure(
+            lambda: {stale: gr.Markdown(translate(STALE), visible=True), answer: gr.Markdown(elem_classes="stale")},
+            None,
+            [stale, answer],
+            **QUIET,
+        )
+        uncover(running, answer)
+
+    def completions(typed: str):
+        words = [found for found in beginning_with(typed) if found != typed]
+        return gr.Radio(choices=words, value=None, visible=bool(words))
+
+    word.input(completions, word, begun, trigger_mode="always_last", **QUIET)
+    looks_up(word.submit)
+    looks_up(language.input)
+    looks_up(begun.input(lambda chosen: chosen, begun, word, **QUIET).then)
+    bring_into_sight([word.submit, begun.input], "word-answer")
+
+    def says_it_loads(visitor: Visitor, base: str, request: gr.Request):
+        models = context.models
+        waits = models.loads_by_itself(base) and not models.is_loaded(base)
+        return {answer: translate(LOADING)} if waits else {}
+
+    def opened(visitor: Visitor, base: str, request: gr.Request):
+        query = asked_for(request, ID)
+        if query is None:
+            return {}
+        model, spoken = query.get("model"), query.get("language")
+        return {
+            word: query.get("word", "")[:MAX_LINK],
+            language: spoken if spoken in names else BY_ITSELF,
+            **({context.model: model} if model in context.models.names else {}),
+            linked: True,
+        }
+
+    linked = context.opening.flag()
+    context.opening.follow(says_it_loads, [answer])
+    context.opening.follow(opened, [word, language, context.model, linked])
+    looks_up(linked.change)
+
+
+@on_gpu(30)
+def answered(models: Models, model: str, word: str, language: str) -> core.measures.word_answer.WordAnswer:
+    """What a base makes of a word."""
+    loaded = models.get(model)
+    answer = core.lists.pairs.WordPair(word, word)
+    check_tokens(loaded, (answer,))
+    return core.measures.word_answer.answer_word(loaded, word, language)
+
+
+def _pairs_of(found: core.measures.word_answer.WordAnswer) -> str:
+    """A word's pairs of the lexicon, as the box for pairs takes them."""
+    swapped = found.language != language_pair().source.name
+    both = [(gloss, found.word) if swapped else (found.word, gloss) for gloss in found.listed]
+    return core.lists.formats.format_pairs([core.lists.pairs.WordPair(*pair) for pair in both])
