@@ -1,9 +1,12 @@
 """A word that is typed alone gets its translations, whichever of the two languages it is in."""
 
+import pytest
+
 from tli_core.lists.one_word import (
     IN_BOTH,
     KNOWN,
     LETTERS,
+    SAID,
     ReadWord,
     beginning_with,
     completed,
@@ -33,15 +36,37 @@ def test_pairs_and_long_lists_are_no_words_alone():
 
 
 def test_the_language_of_a_word_is_the_lexicons_else_that_of_its_letters():
-    assert read_word("Maji") == ReadWord("maji", "Swahili", KNOWN)
-    assert read_word("READ") == ReadWord("to read", "English", KNOWN)
-    assert read_word("mate").by == IN_BOTH and read_word("mate").language == "Swahili"
-    assert read_word("tarakilishi") == ReadWord("tarakilishi", "Swahili", LETTERS)
+    assert read_word("Maji") == ReadWord("maji", "Swahili", KNOWN, ("water",))
+    assert read_word("READ") == ReadWord("to read", "English", KNOWN, ("kusoma",))
+    assert (read_word("mate").by, read_word("mate").language) == (IN_BOTH, "Swahili")
+    assert read_word("tarakilishi") == ReadWord("tarakilishi", "Swahili", LETTERS, ())
     assert read_word("throughput").language == "English"
-    assert read_word("maji", language="English") == ReadWord("maji", "English", KNOWN)
     assert read_word("chien", "fr-en").language == "French"
+
+
+def test_a_language_that_is_said_holds_and_brings_no_translations_of_the_other_ones_word():
+    assert read_word("maji", language="English") == ReadWord("maji", "English", SAID, ())
+    assert read_word("mate", language="English").listed == ("mwenzi",)
+
+
+def test_a_word_that_is_noun_and_verb_has_the_translations_of_both():
+    assert {"kuacha", "kuondoka", "likizo"} <= set(read_word("leave").listed) and read_word("leave").word == "leave"
+
+
+@pytest.mark.parametrize(
+    "typed", ['"maji"', "“maji”", "*maji*", "<b>maji</b>", "ma\u200bji", "Maji.", "maji!", " maji "]
+)
+def test_what_stands_around_a_word_is_no_part_of_it(typed):
+    assert read_word(typed) == read_word("maji")
+
+
+@pytest.mark.parametrize("typed", ["", "  ", "123", "?!", "😀", "<s>", "x" * 500])
+def test_what_is_no_word_is_refused_in_one_sentence(typed):
+    with pytest.raises(ValueError, match=r"\w.*[:.]"):
+        read_word(typed)
 
 
 def test_words_that_begin_so_are_of_both_languages_and_few():
     assert "maji" in beginning_with("maj") and "water" in beginning_with("WAT")
+    assert "to climb" in beginning_with("clim") and "Monday" in beginning_with("mond")
     assert len(beginning_with("k")) == 8 and beginning_with("  ") == beginning_with("<b>") == ()

@@ -17,39 +17,43 @@ def mini():
 
 
 def test_a_word_is_answered_as_the_model_answers_it_elsewhere(mini):
-    found = answer_word(mini, "maji", "Swahili")
+    found = answer_word(mini, read_word("maji"))
     with mini.using(None) as model:
         (written,) = word_translation(model, mini.tokenizer, [WordPair("maji", "water")]).answers_target
-    assert (found.written, found.listed, found.other) == (written, ("water",), "English") and found.written_right
+    assert (found.written, found.other) == (written, "English") and found.written_right
     assert found.nearby.nearest[0].word == "water" and found.nearby.wrong < 0.3 < found.nearby.nearest[0].cosine
-    back = answer_word(mini, "water", "English")
-    assert back.other == "Swahili" and back.listed == ("maji",)
+    assert answer_word(mini, read_word("water")).other == "Swahili"
 
 
 @pytest.mark.parametrize(
     ("word", "language", "said"),
     [
-        ("maji", "Swahili", "puts maji beside its translation**"),
-        ("papai", "Swahili", "but the two look alike**"),
-        ("to climb", "English", "does not put to climb beside its translation**: of 1540 words of Swahili"),
-        ("tarakilishi", "Swahili", "does not know **tarakilishi**"),
+        ("maji", None, "puts maji beside its translation**"),
+        ("papai", None, "but the two look alike**"),
+        ("to climb", None, "does not put to climb beside its translation**: of 1540 words of Swahili the right one is"),
+        ("cold", None, "the best placed of its 2 translations is number"),
+        ("tarakilishi", None, "The lexicon has no Swahili word **tarakilishi**"),
+        ("maji", "English", "The lexicon has no English word **maji**"),
     ],
 )
 def test_the_sentence_says_what_was_found_and_no_more(mini, word, language, said):
-    assert said in verdict_sentence(answer_word(mini, word, language), "lugha-mini")
+    assert said in verdict_sentence(answer_word(mini, read_word(word, language=language)), "lugha-mini")
+
+
+def test_a_verb_typed_bare_is_right_where_its_own_translation_is_found(mini):
+    found = answer_word(mini, read_word("drink"))
+    assert found.nearby.nearest[0].word == "kunywa" and found.nearby.right_rank == 1
 
 
 def test_the_text_gives_the_control_and_no_word_is_markup(mini):
-    read = read_word("[x](y)<b>")
-    text = answer_text(answer_word(mini, read.word, read.language), read, "lugha-mini")
-    assert "Wrong words have a cosine of 0." in text and "[x](y)" not in text and "<b>" not in text
-    assert "By its letters it is read as" in text
-    with pytest.raises(ValueError, match="word"):
-        answer_word(mini, "  ", "Swahili")
+    text = answer_text(answer_word(mini, read_word("[x](y)<b>")), "lugha-mini")
+    assert "All words together have a cosine of 0." in text and "[x](y)" not in text and "<b>" not in text
+    assert "which is a guess" in text
+    assert "Wrong words have a cosine of 0." in answer_text(answer_word(mini, read_word("maji")), "lugha-mini")
 
 
 def test_without_a_head_nothing_is_written(tiny):
     tiny._model.lm_head = torch.nn.Identity()
-    found = answer_word(tiny, "maji", "Swahili")
+    found = answer_word(tiny, read_word("maji"))
     assert found.written is None and not found.written_right
-    assert "Asked for" not in answer_text(found, None, "tiny")
+    assert "Asked for" not in answer_text(found, "tiny")

@@ -2,8 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
+from tli_core.i18n import translate
 from tli_core.lists.formats.cleaning import cleaned
+from tli_core.lists.formats.rows import single_word
 from tli_core.lists.language_guess import leanings
 from tli_core.lists.language_pair import DEFAULT, language_pair
 from tli_core.lists.lexicon import lexicon, translations
@@ -26,53 +29,79 @@ def translations_of(word: str, languages: str = DEFAULT) -> tuple[WordPair, ...]
     return tuple(dict.fromkeys(found))
 
 
+KNOWN, IN_BOTH, SAID, LETTERS = "known", "in both", "said", "letters"
+
+
 @dataclass(frozen=True)
 class ReadWord:
-    """A word as it is read: in the lexicon's spelling where that knows it, the name of its language, and why that one:
-    KNOWN, IN_BOTH, or by its LETTERS alone."""
+    """A word as it is read: in the lexicon's spelling where that knows it, the name of its language, and why that one.
+
+    by is KNOWN (the lexicon has it), IN_BOTH (of two languages that have it the first), SAID (by whoever asks), or
+    LETTERS. listed are its translations in the lexicon, those of an infinitive that is typed without its mark, too;
+    empty where it is not known in this language.
+    """
 
     word: str
     language: str
     by: str
-
-
-KNOWN, IN_BOTH, LETTERS = "known", "in both", "letters"
+    listed: tuple[str, ...]
 
 
 def read_word(word: str, languages: str = DEFAULT, language: str | None = None) -> ReadWord:
     """In which of the two languages a word is: the lexicon's that has it, else the one whose words look like it.
 
-    A word that both have is taken to be of the source language. An infinitive may be typed without its mark.
-
     Args:
         language: the name of one of the two, where somebody said which it is.
+
+    Raises:
+        ValueError: no word, or an overlong one.
     """
-    pair, asked = language_pair(languages), normalise(word)
-    spelled = [
-        {normalise(form): form for entry in reversed(lexicon(languages)) for form in forms(entry.pair)}
-        for forms in (lambda of: (of.source,), lambda of: of.accepted)
-    ]
+    typed = single_word(word).strip(ENDS)
+    if not any(map(str.isalpha, typed)):
+        raise ValueError(translate("There is no letter in {word!r}: type a word.", word=word.strip()[:20]))
+    pair, listed = language_pair(languages), translations(languages)
     names = pair.source.name, pair.target.name
-    found = {
-        name: known[form]
-        for name, known in zip(names, spelled, strict=True)
-        for form in (f"to {asked}", asked)
-        if form in known
+    asked = normalise(typed)
+    known = {
+        name: [form for form in (asked, f"to {asked}") if form in of] for name, of in zip(names, listed, strict=True)
     }
-    by = (KNOWN, IN_BOTH)[len(found) - 1] if found else LETTERS
-    if language is None:
-        leaning = leanings([word], pair.source.code, pair.target.code)[0] if not found else 0
-        language = next(iter(found), names[0] if leaning >= 0 else names[1])
-    return ReadWord(found.get(language, word), language, by)
+    found = [name for name in names if known[name]]
+    by = SAID if language else KNOWN if len(found) == 1 else IN_BOTH if found else LETTERS
+    if language is None and found:
+        language = found[0]
+    elif language is None:
+        language = names[0] if leanings([typed], pair.source.code, pair.target.code)[0] >= 0 else names[1]
+    side, forms = names.index(language), known[language]
+    meanings = dict.fromkeys(meaning for form in forms for meaning in listed[side][form])
+    return ReadWord(_spelled(languages)[side].get(forms[0], typed) if forms else typed, language, by, tuple(meanings))
+
+
+ENDS = ' .,;:!?…¿¡"“”„«»()[]'
+"""What people type around a word and do not mean."""
+
+
+@cache
+def _spelled(languages: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The lexicon's words of both languages as it spells them, by their normal form."""
+    source, target = {}, {}
+    for entry in reversed(lexicon(languages)):
+        source[normalise(entry.pair.source)] = entry.pair.source
+        target |= {normalise(gloss): gloss for gloss in reversed(entry.pair.accepted)}
+    return source, target
 
 
 def beginning_with(letters: str, languages: str = DEFAULT, count: int = 8) -> tuple[str, ...]:
-    """Words of the lexicon, of either language, that begin with these letters: the shortest, in alphabetical order."""
+    """Words of the lexicon, of either language, that begin with these letters: the shortest, in alphabetical order.
+
+    An infinitive may be begun without its mark.
+    """
     begun = normalise(letters)
     if not begun:
         return ()
-    known = {word for side in translations(languages) for word in side if word.startswith(begun)}
-    return tuple(sorted(sorted(known, key=len)[:count]))
+    known = {
+        word for side in _spelled(languages) for form, word in side.items() if form.startswith((begun, f"to {begun}"))
+    }
+    return tuple(sorted(sorted(known, key=lambda word: (len(word.removeprefix("to ")), word))[:count]))
 
 
 def words_alone(text: str) -> tuple[str, ...]:

@@ -118,11 +118,13 @@ def nearest_words(
     layer: int | str = "output",
     lens: Lens = LENS,
     count: int = NEIGHBOURS,
+    right: Sequence[str] | None = None,
 ) -> Neighbourhood:
     """The words of the other language in the lexicon that lie nearest to a word at a layer, by cosine.
 
     Args:
         language: the name of the language that the word is in.
+        right: its translations; None for those that the lexicon lists.
 
     Raises:
         ValueError: an unknown language, an empty or overlong word, or a layer that the model does not have.
@@ -133,7 +135,7 @@ def nearest_words(
         text = N_("There is no language {language!r}: choose {choices}.")
         raise ValueError(translate(text, language=language, choices=" or ".join(names)))
     index = layer_index(loaded.layer_names, layer)
-    right = translations(word, language, lens.languages)
+    listed = translations(word, language, lens.languages) if right is None else set(map(normalise, right))
     own, other = (lens.pair.source, lens.pair.target) if language == names[0] else (lens.pair.target, lens.pair.source)
     candidates = _vocabulary(other.name, lens.languages)
     key = f"{lens.languages} {language} neighbours at {index}, {lens.readout}"
@@ -145,7 +147,7 @@ def nearest_words(
     order = np.argsort(-cosines, kind="stable")
     alike = similarity((word,), tuple(candidates))[0] >= LOOK_ALIKE  # (candidates,)
     ranked = [
-        Neighbour(candidates[i], float(cosines[i]), normalise(candidates[i]) in right, bool(alike[i])) for i in order
+        Neighbour(candidates[i], float(cosines[i]), normalise(candidates[i]) in listed, bool(alike[i])) for i in order
     ]
     ranks = [rank for rank, neighbour in enumerate(ranked, 1) if neighbour.right]
     wrong = float(np.mean([neighbour.cosine for neighbour in ranked if not neighbour.right]))

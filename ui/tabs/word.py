@@ -7,7 +7,7 @@ import gradio as gr
 import tli_core as core
 from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import language_pair
-from tli_core.lists.one_word import beginning_with, read_word
+from tli_core.lists.one_word import ReadWord, beginning_with, read_word
 from ui.page_context import PageContext
 from ui.server.gpu import on_gpu
 from ui.server.token_limits import check_tokens
@@ -45,15 +45,13 @@ def build(context: PageContext) -> None:
 
     @explained
     def look_up(word: str, language: str, model: str, visitor: Visitor):
-        said = None if language == BY_ITSELF else language
-        read = read_word(word, language=said)
-        found = answered(context.models, model, read.word, read.language)
-        told = core.reports.word_answer.answer_text(found, None if said else read, model)
+        read = read_word(word, language=None if language == BY_ITSELF else language)
+        found = answered(context.models, model, read)
         return {
-            answer: gr.Markdown(told, elem_classes=[]),
+            answer: gr.Markdown(core.reports.word_answer.answer_text(found, model), elem_classes=[]),
             link: view_link(ID, word=word, language=language, model=model),
-            pairs: _pairs_of(found),
-            deeper: gr.Button(visible=bool(found.listed)),
+            pairs: _pairs_of(read),
+            deeper: gr.Button(visible=bool(read.listed)),
             stale: gr.Markdown(visible=False),
             begun: gr.Radio(visible=False),
         }
@@ -106,16 +104,15 @@ def build(context: PageContext) -> None:
 
 
 @on_gpu(30)
-def answered(models: Models, model: str, word: str, language: str) -> core.measures.word_answer.WordAnswer:
+def answered(models: Models, model: str, read: ReadWord) -> core.measures.word_answer.WordAnswer:
     """What a base makes of a word."""
     loaded = models.get(model)
-    answer = core.lists.pairs.WordPair(word, word)
-    check_tokens(loaded, (answer,))
-    return core.measures.word_answer.answer_word(loaded, word, language)
+    check_tokens(loaded, (core.lists.pairs.WordPair(read.word, read.word),))
+    return core.measures.word_answer.answer_word(loaded, read)
 
 
-def _pairs_of(found: core.measures.word_answer.WordAnswer) -> str:
+def _pairs_of(read: ReadWord) -> str:
     """A word's pairs of the lexicon, as the box for pairs takes them."""
-    swapped = found.language != language_pair().source.name
-    both = [(gloss, found.word) if swapped else (found.word, gloss) for gloss in found.listed]
+    swapped = read.language != language_pair().source.name
+    both = [(gloss, read.word) if swapped else (read.word, gloss) for gloss in read.listed]
     return core.lists.formats.format_pairs([core.lists.pairs.WordPair(*pair) for pair in both])
