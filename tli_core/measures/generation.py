@@ -109,8 +109,8 @@ def word_translation(
 ) -> TranslationAccuracy:
     """Greedy translation of every pair both ways; the first line of the answer must be a listed translation."""
     to_target, to_source = language_pair(languages).translations
-    target = _first_lines(continuations(model, tokenizer, [to_target.fill(*p[:2]) for p in pairs], max_new_tokens))
-    source = _first_lines(continuations(model, tokenizer, [to_source.fill(*p[:2]) for p in pairs], max_new_tokens))
+    target = first_lines(continuations(model, tokenizer, [to_target.fill(*p[:2]) for p in pairs], max_new_tokens))
+    source = first_lines(continuations(model, tokenizer, [to_source.fill(*p[:2]) for p in pairs], max_new_tokens))
     right_target = [normalise(answer) in map(normalise, p.accepted) for answer, p in zip(target, pairs, strict=True)]
     right_source = [
         normalise(answer) in {normalise(q.source) for q in pairs if p.target in q.accepted}
@@ -120,5 +120,6 @@ def word_translation(
     return TranslationAccuracy(right, tuple(target), tuple(source))
 
 
-def _first_lines(answers: Sequence[str]) -> list[str]:
+def first_lines(answers: Sequence[str]) -> list[str]:
+    """What counts of each answer: its first line."""
     return [answer.strip().split("\n")[0].strip() for answer in answers]

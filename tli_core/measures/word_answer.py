@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tli_core.encoding.lens import LENS, Lens
 from tli_core.lists.one_word import ReadWord
 from tli_core.lists.pairs import normalise
-from tli_core.measures.generation import continuations
+from tli_core.measures.generation import continuations, first_lines
 from tli_core.measures.projection import Neighbourhood, nearest_words
 from tli_core.models import architecture
 from tli_core.models.loaded_model import LoadedModel
@@ -48,6 +48,5 @@ def answer_word(loaded: LoadedModel, read: ReadWord, adapter: str | None = None,
     written = None
     with loaded.using(adapter) as model:
         if architecture.has_head(model):
-            (answer,) = continuations(model, loaded.tokenizer, [prompt], MOST_WRITTEN)
-            written = answer.strip().split("\n")[0].strip()
+            (written,) = first_lines(continuations(model, loaded.tokenizer, [prompt], MOST_WRITTEN))
     return WordAnswer(read, other, written, nearby)
