@@ -23,7 +23,7 @@ def test_several_models_are_measured_beside_each_other_kept_and_shown(tiny_folde
     asked = ["--model", str(tiny_folder), "--model", str(tiny_folder), "--save", str(tmp_path), "--seed", "0"]
     assert main(["measure", *asked]) == 0
     told = capsys.readouterr().out
-    assert "tiny beside tiny, each at its output" in told and "no clear change" in told
+    assert "tiny (2) beside tiny (1), each at the output" in told and "no clear change" in told
     (kept,) = tmp_path.glob("*.safetensors")
     assert kept.name == "tiny-sw-en-control-spaced-raw.safetensors"
     assert main(["show", str(kept), "--out", str(tmp_path / "shown.json")]) == 0
@@ -31,6 +31,28 @@ def test_several_models_are_measured_beside_each_other_kept_and_shown(tiny_folde
     assert json.loads((tmp_path / "shown.json").read_text())["results"]["tiny"]["n_pairs"] == 150
     kept.write_bytes(kept.read_bytes()[:-1] + b"x")
     assert main(["show", str(kept)]) == 2 and "was altered" in capsys.readouterr().err
+
+
+def test_adapters_are_compared_in_a_leaderboard_and_a_figure_for_a_paper(tmp_path, capsys):
+    kept = [f"lugha-mini{of}-sw-en-control-spaced-raw" for of in ("", "-mini-gentle", "-mini-corrected")]
+    out = tmp_path / "figures" / "adapters"
+    assert main(["figure", *kept, "--layer", "2", "--format", "svg", "--out", str(out)]) == 0
+    told = capsys.readouterr()
+    heading, base, gentle, _ = told.out.splitlines()
+    assert "beside lugha-mini" in heading and "no clear change" in gentle and "–" in base
+    assert "corrected for 2 comparisons" in told.err
+    assert sorted(path.suffix for path in out.parent.iterdir()) == [".bib", ".csv", ".svg", ".txt"]
+    assert main(["figure", kept[0], "--layer", "99", "--out", str(out)]) == 2
+    assert "no layer 99" in capsys.readouterr().err
+
+
+def test_a_model_and_its_adapters_are_measured_for_a_figure(tiny_folder, lists, tmp_path, capsys):
+    asked = ["--model", str(tiny_folder), "--pairs", str(lists[0])]
+    assert main(["figure", *asked, "--format", "png", "--size", "column", "--out", str(tmp_path / "mine")]) == 0
+    (_, row) = capsys.readouterr().out.splitlines()
+    assert row.startswith("tiny") and (tmp_path / "mine.png").is_file()
+    several = [*asked, "--model", "lugha-mini", "--adapter", "mini-gentle"]
+    assert main(["figure", *several]) == 2 and "give one --model with --adapter" in capsys.readouterr().err
 
 
 def test_sentences_are_read_as_mexa_reads_them(tiny_folder, capsys):

@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from safetensors.torch import load_file
 
@@ -12,7 +11,8 @@ from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
 from tli_core.measures.before_after import EvaluationReport, compare, evaluate
 from tli_core.measures.verdicts import verdict
-from tli_core.reports.figures import DrawnRun, alignment_figure, heat_map_figure, training_figure
+from tli_core.reports.charts import curve_chart
+from tli_core.reports.figures import chart_figure
 from tli_core.reports.json_csv import alignment_json, evaluation_json, evaluation_summary, write_json
 from tli_core.reports.messages import best_layer, change_sentence, curve_sentence
 from tli_core.reports.model_card import save_adapter
@@ -119,7 +119,7 @@ def test_a_number_is_the_same_wherever_it_is_shown(n, tiny, pairs):
     result = measure(tiny, pairs[:n])
     layers = alignment_json(result)["layers"]
     assert result.wrong_from == alignment_json(result)["wrong_pairs_from"] == ("list" if n == 30 else "reference pool")
-    drawn = {trace.name: trace.y for trace in alignment_figure([("tiny", result)]).data if trace.name}
+    drawn = {trace.name: trace.y for trace in chart_figure(curve_chart([("tiny", result)])).data if trace.name}
     heading, *rows = alignment_rows(result)
     for i, (layer, cells) in enumerate(zip(layers, rows, strict=True)):
         row = dict(zip(heading, cells, strict=True))
@@ -153,43 +153,6 @@ def test_comparing_different_pairs_is_refused(tiny, pairs):
         compare("x", measure(tiny, pairs[:5]), measure(tiny, pairs[5:10]), "output")
     with pytest.raises(ValueError, match="no layer 7"):
         compare("x", measure(tiny, pairs[:5]), measure(tiny, pairs[:5]), 7)
-
-
-KINDS = ("right pairs", "wrong pairs", "wrong pairs that look alike")
-
-
-def test_the_curve_draws_matched_and_mismatched_of_every_result(tiny, pairs):
-    result = measure(tiny, pairs)
-    figure = alignment_figure([("base", result), ("mine", result)])
-    named = {trace.name: np.asarray(trace.y) for trace in figure.data if trace.name}
-    assert set(named) == {f"{label}: {kind}" for label in ("base", "mine") for kind in KINDS}
-    assert named["base: right pairs"] == pytest.approx(result.matched)
-    assert named["base: wrong pairs"] == pytest.approx(result.mismatched)
-
-
-def test_pair_lines_come_on_demand_and_words_stay_words(tiny):
-    result = measure(tiny, [WordPair("<b>maji</b>", "water"), WordPair("moto", "fire")])
-    plain, lined = alignment_figure([("base", result)]), alignment_figure([("base", result)], pair_lines=True)
-    assert len(lined.data) == len(plain.data) + 2
-    assert not any("<b>" in (trace.name or "") + (trace.hovertemplate or "") for trace in lined.data)
-
-
-def test_of_a_long_list_the_first_pairs_are_drawn_one_by_one(tiny, pairs, monkeypatch):
-    monkeypatch.setattr("tli_core.reports.figures.PAIRS_DRAWN", 4)
-    result = measure(tiny, pairs)
-    plain, lined = alignment_figure([("base", result)]), alignment_figure([("base", result)], pair_lines=True)
-    assert len(lined.data) == len(plain.data) + 4
-    (heat_map,) = heat_map_figure("base", result).data
-    assert np.shape(heat_map.z) == (4, 4) and len(heat_map.text) == 4
-
-
-def test_the_training_chart_has_loss_and_held_out_lines(run):
-    steps, _ = run
-    figure = training_figure([DrawnRun("", "contrastive", steps)])
-    lines = {trace.name: list(trace.y) for trace in figure.data}
-    assert lines["contrastive loss"] == [step.loss for step in steps[1:]]
-    assert lines["held out: P@1"] == [step.check.p_at_1 for step in steps if step.check]
-    assert training_figure([DrawnRun("", "triplet", [])]).data[0].y is not None
 
 
 def test_shuffled_runs_say_so_in_their_card(tiny, pairs, tmp_path):

@@ -110,6 +110,6 @@ def test_every_measurement_that_ships_can_be_read():
 
 def test_two_models_are_compared_at_their_outputs_on_the_same_pairs(tiny, pairs, result):
     assert compare_models(result, result).verdict == "no clear change"
-    assert "other beside one, each at its output: P@1 to English" in models_sentence(("one", result), ("other", result))
+    assert "other beside one, each at the output: P@1 to English" in models_sentence(("one", result), ("other", result))
     with pytest.raises(ValueError, match="not measured on the same pairs"):
         compare_models(result, measure(tiny, pairs[:20]))

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,12 +49,13 @@ def add_model(command: argparse.ArgumentParser, several: bool = False) -> None:
     )
 
 
-def add_adapter(command: argparse.ArgumentParser, required: bool) -> None:
-    """The arguments that choose an adapter."""
-    base = "" if required else "; none: the base"
-    command.add_argument(
-        "--adapter", required=required, help=f"an adapter under adapters/, its folder, or its place on the Hub{base}"
-    )
+def add_adapter(command: argparse.ArgumentParser, required: bool, several: bool = False) -> None:
+    """The arguments that choose an adapter, or several."""
+    where = "an adapter under adapters/, its folder, or its place on the Hub"
+    if several:
+        command.add_argument("--adapter", action="append", help=f"{where}; give it again for each to compare")
+    else:
+        command.add_argument("--adapter", required=required, help=where if required else f"{where}; none: the base")
     command.add_argument(
         "--same-base", action="store_true", help="the adapter is for this base, whatever its config names"
     )
@@ -180,10 +182,20 @@ def load(arguments: argparse.Namespace, blocks: int | None = None):
     Raises:
         ValueError: the model is not available, or does not fit this machine.
     """
+    named = getattr(arguments, "adapter", None)
+    loaded, keys = load_with(arguments, [named] if named else [], blocks)
+    return loaded, keys[0] if keys else None
 
-    adapter = _adapter_folder(arguments.adapter) if getattr(arguments, "adapter", None) else None
-    if adapter:
-        core.models.adapter_sources.check_base(adapter, arguments.model, arguments.same_base)
+
+def load_with(arguments: argparse.Namespace, adapters: Sequence[str], blocks: int | None = None):
+    """The base that was asked for, and the keys of adapters by their names, folders or places on the Hub.
+
+    Raises:
+        ValueError: as `load`.
+    """
+    folders = [_adapter_folder(name) for name in adapters]
+    for folder in folders:
+        core.models.adapter_sources.check_base(folder, arguments.model, arguments.same_base)
     device = core.distributed.join()
     if core.distributed.processes() > 1:
         print_progress(f"{core.distributed.processes()} processes work together.")
@@ -201,12 +213,13 @@ def load(arguments: argparse.Namespace, blocks: int | None = None):
     loaded = core.models.loaded_model.load_model(arguments.model, placement, _download_progress(), arguments.head_from)
     if (health := core.measures.perplexity.health_of(loaded)) and health.noisy:
         print_progress(f"Warning: {worded(health.notice)}")
-    if adapter is None:
-        return loaded, None
-    added = loaded.add_adapter(adapter)
-    if added.idle_sentence:
-        print_progress(f"Note: {added.idle_sentence}")
-    return loaded, added.key
+    keys = []
+    for folder in folders:
+        added = loaded.add_adapter(folder)
+        keys.append(added.key)
+        if added.idle_sentence:
+            print_progress(f"Note: {added.idle_sentence}")
+    return loaded, keys
 
 
 def _adapter_folder(name: str) -> Path:

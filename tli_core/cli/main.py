@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tli_core.cli import bases, calibrate, evaluate, generate, lint, measure, show, train
+from tli_core.cli import bases, calibrate, evaluate, figure, generate, lint, measure, show, train
 from tli_core.cli.common import Parser, print_progress
 
 COMMANDS = {
@@ -10,6 +10,7 @@ COMMANDS = {
     "lint": (lint, "what is wrong with a list of pairs"),
     "measure": (measure, "how close right and wrong pairs are at every layer"),
     "show": (show, "saved measurements, beside each other, without their models"),
+    "figure": (figure, "models, adapters and saved measurements beside each other, and a figure for a paper"),
     "calibrate": (calibrate, "which readouts find what a model surely knows, and nothing of what it cannot"),
     "train": (train, "fine-tune an adapter on pairs"),
     "evaluate": (evaluate, "base against adapter on trained and control pairs"),

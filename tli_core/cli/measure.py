@@ -49,12 +49,13 @@ def run(arguments: argparse.Namespace) -> None:
     models = arguments.model or ["lugha-mini"]
     if arguments.adapter and len(models) > 1:
         raise ValueError("An adapter is for one model: give one --model with --adapter.")
-    results = []
+    measured = []
     for model in models:
         result = _measured(arguments, model, pairs)
-        results.append((core.reports.saved.label_of(result.provenance), result))
+        measured.append(core.measures.across_models.Compared(result.provenance.label, result))
         if arguments.save and core.distributed.is_main():
             _keep(arguments, result)
+    results = [(of.label, of.result) for of in core.measures.across_models.distinctly_labelled(measured)]
     if len(results) == 1:
         print_result(core.reports.tables.alignment_table(results[0][1]))
     else:

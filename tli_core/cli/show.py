@@ -16,8 +16,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the table of each file, what sets models apart that measured the same pairs, and where each is from."""
-    saved = [_read(name) for name in arguments.files]
-    results = [(core.reports.saved.label_of(of.result.provenance), of.result) for of in saved]
+    saved = [read_saved(name) for name in arguments.files]
+    across = core.measures.across_models
+    compared = [across.Compared(of.result.provenance.label, of.result) for of in saved]
+    results = [(of.label, of.result) for of in across.distinctly_labelled(compared)]
     print_result(core.reports.tables.format_table(core.reports.tables.compared_rows(results)))
     for label, result in results[1:]:
         print_result(core.reports.across_models.models_sentence(results[0], (label, result)))
@@ -29,6 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
         core.reports.json_csv.write_json(core.reports.json_csv.measurements_json(results), arguments.out)
 
 
-def _read(name: str) -> "core.reports.saved.SavedMeasurement":
+def read_saved(name: str) -> "core.reports.saved.SavedMeasurement":
+    """A saved measurement by its file, or by the name of one that ships."""
     path = Path(name)
     return core.reports.saved.read_measurement(path) if path.is_file() else core.reports.saved.read_shipped(name)

@@ -110,7 +110,9 @@ class Change:
     verdict: str
 
 
-def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int = 0, picked: bool = False) -> Change:
+def change(
+    before: LayerAlignment, after: LayerAlignment, layer: int, seed: int = 0, picked: bool = False, comparisons: int = 1
+) -> Change:
     """Compare two measurements of the same pairs at a layer, by the ranks of their right words.
 
     A direction is better, or worse, where the sign-flip test says so at LEVEL for both directions together, its mean
@@ -123,6 +125,7 @@ def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int 
 
     Args:
         picked: whether the layer was picked on these pairs.
+        comparisons: how many such comparisons stand side by side; p values are multiplied by it (Bonferroni).
 
     Raises:
         ValueError: the two were measured on different pairs.
@@ -132,7 +135,7 @@ def change(before: LayerAlignment, after: LayerAlignment, layer: int, seed: int 
     matched = float(after.matched[layer] - before.matched[layer])
     mismatched = float(after.mismatched[layer] - before.mismatched[layer])
     per_pair = (after.cosine - after.wrong_cosine)[:, layer] - (before.cosine - before.wrong_cosine)[:, layer]  # (n,)
-    ranks, needed = _rank_changes(before, after, layer, seed, picked)
+    ranks, needed = _rank_changes(before, after, layer, seed, picked, comparisons)
     said = _said(before, after, layer, ranks, matched, mismatched)
     low, high = mean_interval(per_pair[None], before.clusters)[0]
     return Change(layer, matched, mismatched, matched - mismatched, (float(low), float(high)), ranks, needed, said)
@@ -185,7 +188,7 @@ def _said(
 
 
 def _rank_changes(
-    before: LayerAlignment, after: LayerAlignment, layer: int, seed: int, picked: bool
+    before: LayerAlignment, after: LayerAlignment, layer: int, seed: int, picked: bool, comparisons: int
 ) -> tuple[dict[str, RankChange], float]:
     """How ranks moved in each direction, and how many pairs the least change would need."""
     was, now = (np.stack([reciprocal_ranks_of(result, way) for way in DIRECTIONS]) for result in (before, after))
@@ -199,6 +202,7 @@ def _rank_changes(
     tested = moved[:, layers].reshape(-1, len(before.pairs))  # (2 · layers, n)
     p = flipped_p_values(tested, before.clusters, seed).reshape(2, -1)[:, at]
     p_plain = flipped_p_values(tested[:, plain], before.clusters[plain], seed).reshape(2, -1)[:, at]
+    p, p_plain = (np.minimum(1, comparisons * of) for of in (p, p_plain))
     intervals = [mean_interval(of[:, layer], before.clusters, FEWEST_RANKS) for of in (moved, hits)]
     found = {
         way: RankChange(

@@ -1,5 +1,6 @@
 """Adapters in memory beside one base: attached, filled, switched on, removed; the base is never changed."""
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,7 +86,10 @@ class AdapterSlots:
     def attach(self, key: str, config: LoraConfig) -> bool:
         """Put a LoRA of this config into the model; returns whether the base has stayed as it was."""
         before = _fingerprint(self._model)
-        self._model.add_adapter(config, adapter_name=key)
+        with warnings.catch_warnings():
+            # PEFT warns of a second adapter; several are what this project is for.
+            warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+            self._model.add_adapter(config, adapter_name=key)
         self._find_lora_layers()
         if _fingerprint(self._model) != before:
             return False

@@ -35,6 +35,12 @@ class Provenance:
     seed: int
     versions: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def label(self) -> str:
+        """What a measurement is called beside others: its model, and its adapter where it had one."""
+        model = Path(self.model).name
+        return model if self.adapter is None else f"{model} + {self.adapter}"
+
     def as_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
         return asdict(self)

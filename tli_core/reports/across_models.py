@@ -1,35 +1,117 @@
-"""What sets two models apart that measured the same pairs, in words."""
+"""Models, adapters and saved measurements beside each other, as a leaderboard and in words."""
 
-from tli_core.i18n import translate
-from tli_core.measures.across_models import compare_models
-from tli_core.measures.result import LayerAlignment
+from collections.abc import Sequence
+
+from tli_core.i18n import N_, translate
+from tli_core.measures.across_models import Compared, Standing, compare_models
+from tli_core.measures.registry import MEASURES
+from tli_core.measures.result import DIRECTIONS, LayerAlignment
+from tli_core.measures.verdicts import verdict
+from tli_core.models.layers import layer_index, layer_words
+from tli_core.reports.tables import measured_cell
 
 Labelled = tuple[str, LayerAlignment]
 
+UNKNOWN = "–"
+BY_KEY = {measure.key: measure for measure in MEASURES}
 
-def models_sentence(first: Labelled, second: Labelled) -> str:
-    """Whether the second model finds the right words better than the first at its output, by a sign-flip test.
+
+def models_sentence(first: Labelled, second: Labelled, layer: int | str = "output", comparisons: int = 1) -> str:
+    """Whether the second model finds the right words better than the first at a layer, by a sign-flip test.
+
+    Args:
+        comparisons: how many are made side by side, which p values are corrected for.
 
     Raises:
-        ValueError: they were measured on different pairs, or read otherwise.
+        ValueError: they were measured on different pairs, or read otherwise, or one has no such layer.
     """
     (name, before), (other, after) = first, second
-    moved = compare_models(before, after)
+    moved = compare_models(before, after, layer, comparisons=comparisons)
+    at = [layer_index(result.names, layer) for result in (before, after)]
     ways = "; ".join(
         translate(
             "to {language} {before:.2f} and {after:.2f}, mean reciprocal rank {mrr:+.3f}, p {p:.2g}",
             language=translate(language.name),
-            before=before.retrieval[way].p_at_1[-1],
-            after=after.retrieval[way].p_at_1[-1],
+            before=before.retrieval[way].p_at_1[at[0]],
+            after=after.retrieval[way].p_at_1[at[1]],
             mrr=moved.ranks[way].mrr,
             p=moved.ranks[way].p,
         )
         for way, language in before.languages.answers.items()
     )
     return translate(
-        "{second} beside {first}, each at its output: P@1 {ways}: {verdict}.",
+        "{second} beside {first}, each at {layer}: P@1 {ways}: {verdict}.",
         first=name,
         second=other,
+        layer=layer_words(before.names[at[0]]),
         ways=ways,
         verdict=translate(moved.verdict),
     )
+
+
+def leaderboard_rows(found: Sequence[Standing]) -> list[tuple[str, ...]]:
+    """One row for each of those compared, at the layer that all are read at: a heading row first.
+
+    Every figure is that of the table of layers; sentences and perplexity are unknown of saved measurements.
+    """
+    languages = found[0].of.result.languages
+    ways = {way: language.code for way, language in languages.answers.items()}
+    heading = [translate("compared"), translate("verdict"), *(f"P@1 →{code}" for code in ways.values())]
+    heading += [translate("beside {first}", first=found[0].of.label)] if len(found) > 1 else []
+    codes = f"{languages.source.code}, {languages.target.code}"
+    heading += [
+        translate("P@1 beyond spelling, both ways"),
+        translate("gap"),
+        translate("in sentences: P@1, both ways"),
+        translate("perplexity: {codes}", codes=codes),
+        translate("trained on"),
+    ]
+    return [tuple(heading), *(_row(item, beside=len(found) > 1, first=item is found[0]) for item in found)]
+
+
+def picking_note(found: Sequence[Standing]) -> str:
+    """What to know before the best row is picked; empty of one or two."""
+    compared = sum(item.change is not None for item in found)
+    if len(found) < 3:
+        return ""
+    return translate(
+        "The best of {n} is best on these pairs by luck as well: before you choose it, read it on other pairs. What is "
+        "said beside the first is corrected for {comparisons} comparisons.",
+        n=len(found),
+        comparisons=compared,
+    )
+
+
+def _row(item: Standing, beside: bool, first: bool) -> tuple[str, ...]:
+    of, layer = item.of, item.layer
+    against = [UNKNOWN if first or item.change is None else translate(item.change.verdict)] if beside else []
+    health, sentences = of.health, of.in_sentences
+    perplexity = UNKNOWN if health is None else f"{health.source:.0f}, {health.target:.0f}"
+    if layer is None:
+        return (of.label, translate("no such layer"), UNKNOWN, UNKNOWN, *against, UNKNOWN, UNKNOWN, UNKNOWN, perplexity,
+                _trained_on(of))  # fmt: skip
+    found = [measured_cell(BY_KEY["p_at_1"], of.result, way, layer) for way in DIRECTIONS]
+    beyond = [BY_KEY["p_at_1_beyond_spelling"].values(of.result, way)[layer] for way in DIRECTIONS]
+    framed = UNKNOWN
+    if sentences is not None:
+        framed = ", ".join(f"{sentences.retrieval[way].p_at_1[layer]:.2f}" for way in DIRECTIONS)
+    return (
+        of.label,
+        translate(verdict(of.result, layer)),
+        *found,
+        *against,
+        ", ".join(f"{value:.2f}" for value in beyond),
+        measured_cell(BY_KEY["gap"], of.result, None, layer),
+        framed,
+        perplexity,
+        _trained_on(of),
+    )
+
+
+def _trained_on(of: Compared) -> str:
+    """What an adapter was trained on, as its record says."""
+    if of.record is None:
+        return UNKNOWN
+    config = of.record["config"]
+    shuffled = N_("{n} shuffled pairs, {preset}") if config["shuffled"] else N_("{n} pairs, {preset}")
+    return translate(shuffled, n=of.record["pairs"], preset=config["preset"])

@@ -1,60 +1,28 @@
-"""What all figures share: colours, axes, bands, and how a label is written."""
+"""What all figures share: colours, margins, and how a label is written."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
-from tli_core.i18n import translate
 from tli_core.lists.pairs import WordPair
-from tli_core.models.layers import layer_words
-from tli_core.models.loaded_model import Provenance
-from tli_core.reports.tables import caption
 
-# After Okabe and Ito, told apart by every kind of colour vision and on light and dark pages; lines also differ in dash
-# and marker.
+# Told apart by every kind of colour vision, and three times as light or dark as light and dark pages; lines also differ
+# in dash and marker.
 BLUE, ORANGE, GREEN, GREY = "#1E88D6", "#D55E00", "#007A4D", "#8A8A8A"
 DIVERGING = "PuOr"
-SERIES = ((BLUE, "circle"), (ORANGE, "diamond"), (GREEN, "square"))
-# The second of two runs in lighter kin of the first one's colours.
-RUNS = ((2, "circle", (BLUE, ORANGE, GREEN)), (2, "x", ("#56B4E9", "#E69F00", "#CC79A7")))
-HEIGHT = 460
-PAIRS_DRAWN = 60
-"""Pairs that are drawn one by one; more would only cover each other."""
+SERIES = (
+    (BLUE, "circle"),
+    (ORANGE, "diamond"),
+    (GREEN, "square"),
+    ("#AA00FF", "triangle-up"),
+    ("#A64285", "x"),
+    ("#BF7C93", "cross"),
+)
+"""Hue and marker of what is compared, by its number."""
 
-# How Plotly is told what to show of a point under the pointer.
-HOVER = {"value": "%{y:.3f}", "low": "%{customdata[0]:.3f}", "high": "%{customdata[1]:.3f}"}
-
-
-def draw_band(figure: go.Figure, layers: list[int], edges, colour: str, opacity: float) -> None:
-    """A pale band between two edges, (layers, 2), at these layers."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    figure.add_scatter(
-        x=layers + layers[::-1],
-        y=list(edges[:, 1]) + list(edges[::-1, 0]),
-        fill="toself",
-        fillcolor=f"rgba({red},{green},{blue},{opacity})",
-        line={"width": 0},
-        hoverinfo="skip",
-        showlegend=False,
-    )
-
-
-def layer_axis(figure: go.Figure, names: Sequence[str]) -> None:
-    """An axis with a model's layers."""
-    every = max(1, -(-len(names) // 8))
-    last = len(names) - 1
-    # The last one's name is longer than a number, and has the room of two.
-    ticks = [i for i in range(len(names)) if i % every == 0 and i <= last - 1.5 * every] + [last]
-    labels = [translate("out") if names[i] == "output" else str(i) for i in ticks]
-    figure.update_xaxes(
-        title=translate("layer (0: embeddings)"),
-        tickvals=ticks,
-        ticktext=labels,
-        tickangle=0,
-        # The last one's name is wider than its place, and would be left out.
-        ticklabeloverflow="allow",
-    )
+HEIGHT, PANEL_HEIGHT = 460, 250
+BAND, PALE_BAND = 0.28, 0.10
+"""How opaque bands are: intervals, and the wide ones of wrong pairs."""
 
 
 def pair_words(pair: WordPair) -> str:
@@ -100,9 +68,8 @@ def styled(figure: go.Figure, height: int, hovermode: str = "x unified", top: in
     return figure
 
 
-def captioned(figure: go.Figure, provenance: Provenance, layer: str | None = None) -> go.Figure:
+def captioned(figure: go.Figure, what: str) -> go.Figure:
     """The figure with what it is of above it, as a saved picture has nothing else to say so."""
-    what = caption(provenance) if layer is None else f"{caption(provenance)} · {layer_words(layer)}"
     layout: Any = figure.layout
     figure.update_layout(
         title={

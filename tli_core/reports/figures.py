@@ -1,105 +1,182 @@
-"""Results → Plotly figures. Nothing here measures; backgrounds are clear so that light and dark pages both serve."""
+"""Charts and results → Plotly figures. Backgrounds are clear so that light and dark pages both serve."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from tli_core.i18n import N_, translate
+from tli_core.i18n import translate
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.projection import Projection
-from tli_core.measures.registry import MATCHED
 from tli_core.measures.result import LayerAlignment
+from tli_core.models.layers import layer_words
+from tli_core.reports.chart import EACH_PAIR, Axis, Chart, Line, Panel, layer_axis, layer_ticks
+from tli_core.reports.charts import PAIRS_DRAWN
 from tli_core.reports.figure_style import (
-    BLUE,
+    BAND,
     DIVERGING,
     GREY,
     HEIGHT,
-    HOVER,
-    ORANGE,
-    PAIRS_DRAWN,
-    RUNS,
+    PALE_BAND,
+    PANEL_HEIGHT,
     SERIES,
     captioned,
-    draw_band,
-    layer_axis,
     pair_words,
     plain_label,
     styled,
 )
-from tli_core.training.history import TrainingStep
-
-MATCHED_WRONG = (
-    ("look_alike_wrong", N_("{label}: wrong pairs that look alike"), True),
-    ("as_long_wrong", N_("{label}: wrong pairs as long"), "legendonly"),
-    ("same_topic_wrong", N_("{label}: wrong pairs of one topic"), "legendonly"),
-)
-"""Lines of wrong pairs that are harder than any two words: the measure, its name, and whether it is drawn unasked."""
+from tli_core.reports.tables import caption
 
 
-def alignment_figure(
-    results: Sequence[tuple[str, LayerAlignment]], pair_lines: bool = False, picked: int | None = None
-) -> go.Figure:
-    """Matched lines with their intervals over the mismatched bands, one colour a model; pairs' own lines on demand.
+def chart_figure(chart: Chart, columns: int = 1) -> go.Figure:
+    """A line chart as Plotly draws it, its panels in so many columns."""
+    panels, alone = chart.panels, len(chart.panels) == 1
+    rows = -(-len(panels) // columns)
+    figure = (
+        go.Figure()
+        if alone
+        else make_subplots(
+            rows=rows,
+            cols=columns,
+            subplot_titles=[plain_label(panel.title) for panel in panels] if any(p.title for p in panels) else None,
+            vertical_spacing=0.3 / (rows + 1),
+            horizontal_spacing=0.24 / (columns + 1),
+        )
+    )
+    named: set[str] = set()
+    for number, panel in enumerate(panels):
+        place: dict[str, Any] = {} if alone else {"row": number // columns + 1, "col": number % columns + 1}
+        _draw_panel(figure, panel, chart, place, named)
+        figure.update_yaxes(title=panel.measure, **_shared_scale(panels, number), **place)
+        # Below the lowest panel of each column alone, as the layers are the same in all.
+        if number + columns >= len(panels):
+            figure.update_xaxes(title=chart.axis.title, **place)
+    _mark_axis(figure, chart.axis)
+    if len(chart.labels) > 1:
+        _add_legend(figure, chart)
+    height = HEIGHT if alone else 80 + PANEL_HEIGHT * rows
+    made = styled(figure, height, top=12 if alone else 34)
+    return captioned(made, chart.heading) if chart.heading else made
 
-    Args:
-        picked: the number of a pair whose line is drawn so that it stands out.
-    """
-    figure = go.Figure()
-    for (label, result), (colour, marker) in zip(results, SERIES, strict=False):
-        layers = list(range(len(result.names)))
-        mismatched, band = result.mismatched, result.mismatched_band
-        draw_band(figure, layers, band, colour, 0.10)
-        draw_band(figure, layers, MATCHED.interval(result), colour, 0.28)
-        if pair_lines:
-            _pair_lines(figure, result, colour, label)
-        if picked is not None:
-            words = pair_words(result.pairs[picked])
-            figure.add_scatter(
-                x=layers,
-                y=result.cosine[picked],
-                mode="lines+markers",
-                name=f"{words}, {label}",
-                line={"color": colour, "width": 2, "dash": "dash"},
-                marker={"size": 9, "symbol": f"{marker}-open"},
-                hovertemplate="%{y:.3f}",
-            )
+
+def _draw_panel(figure: go.Figure, panel: Panel, chart: Chart, place: dict[str, Any], named: set[str]) -> None:
+    """Bands first, then lines. named: what the legend has already, as a line is named once for all panels."""
+    for line in panel.lines:
+        if line.bounds is not None and line.visible and len(line.x):
+            _draw_band(figure, line, _group(line, chart), place)
+    for line in panel.lines:
+        listed = len(chart.labels) == 1 and line.kind is not EACH_PAIR and line.name not in named
         figure.add_scatter(
-            x=layers,
-            y=result.matched,
-            name=translate("{label}: right pairs", label=label),
+            **_trace(line, panel.form),
+            name=plain_label(line.name),
+            legendgroup=_group(line, chart),
+            showlegend=listed,
+            **place,
+        )
+        named.add(line.name)
+    if panel.zero:
+        figure.add_hline(y=0, line={"color": GREY, "width": 1}, **place)
+    if chart.layer is not None:
+        figure.add_vline(x=chart.layer, line={"color": GREY, "width": 1, "dash": "longdash"}, **place)
+
+
+def _trace(line: Line, form: str) -> dict[str, Any]:
+    """A line without its name, as `add_scatter` takes it."""
+    colour, marker = (GREY, "circle") if line.entry is None else SERIES[line.entry]
+    kind = line.kind
+    parts, shown = [], [f"%{{y:{form}}}"]
+    if line.bounds is not None:
+        parts += [line.bounds[:, 0], line.bounds[:, 1]]
+        shown.append(f"(%{{customdata[0]:{form}}} – %{{customdata[1]:{form}}})")
+    if line.p is not None:
+        shown.append(translate("p {p} after Holm", p=f"%{{customdata[{len(parts)}]:.2g}}"))
+        parts.append(line.p)
+    trace: dict[str, Any] = {
+        "x": line.x,
+        "y": line.y,
+        "mode": "lines+markers" if kind.marked else "lines",
+        "line": {"color": colour, "width": kind.width, "dash": kind.dash},
+        "hovertemplate": " ".join(shown),
+        "visible": True if line.visible else "legendonly",
+    }
+    if parts:
+        trace["customdata"] = np.column_stack(parts)
+    if kind.marked:
+        trace["marker"] = {"size": 8, "symbol": f"{marker}-open" if kind.dash == "dash" else marker}
+    if kind is EACH_PAIR:
+        trace |= {"opacity": 0.45, "hovertemplate": f"{plain_label(line.name)}: {shown[0]}<extra></extra>"}
+    return trace
+
+
+def _group(line: Line, chart: Chart) -> str:
+    """What a click on the legend hides at once: a line in all panels, or where several are compared, one of these."""
+    return str(line.entry) if len(chart.labels) > 1 else line.name
+
+
+def _add_legend(figure: go.Figure, chart: Chart) -> None:
+    """Each hue with what is compared, then each dash, in grey, with what it means."""
+    for entry, label in chart.labels.items():
+        colour, marker = SERIES[entry]
+        figure.add_scatter(
+            x=[None],
+            y=[None],
             mode="lines+markers",
+            name=plain_label(label),
             line={"color": colour, "width": 3},
             marker={"size": 8, "symbol": marker},
-            customdata=MATCHED.interval(result),
-            hovertemplate="{value} ({low} – {high})".format(**HOVER),
+            legendgroup=str(entry),
+            hoverinfo="skip",
         )
-        figure.add_scatter(
-            x=layers,
-            y=mismatched,
-            name=translate("{label}: wrong pairs", label=label),
-            mode="lines",
-            line={"color": colour, "width": 2, "dash": "dot"},
-            customdata=band,
-            hovertemplate="{value} ({low} – {high})".format(**HOVER),
-        )
-        for key, name, shown in MATCHED_WRONG:
-            # Beside another model's lines, those that nobody asked for would only fill the legend.
-            if np.isfinite(result.scores[key]).any() and (shown is True or len(results) == 1):
-                figure.add_scatter(
-                    x=layers,
-                    y=result.scores[key],
-                    name=translate(name, label=label),
-                    mode="lines",
-                    line={"color": colour, "width": 1, "dash": "dashdot"},
-                    hovertemplate="%{y:.3f}",
-                    visible=shown,
-                )
-    layer_axis(figure, results[0][1].names)
-    figure.update_yaxes(title=translate("cosine of the two words"))
-    return captioned(styled(figure, HEIGHT), results[-1][1].provenance)
+    for dash, meaning in chart.dashes.items():
+        line = {"color": GREY, "width": 2, "dash": dash}
+        name = plain_label(meaning)
+        figure.add_scatter(x=[None], y=[None], mode="lines", name=name, line=line, hoverinfo="skip")
+
+
+def _draw_band(figure: go.Figure, line: Line, group: str, place: dict[str, Any]) -> None:
+    """The band between a line's edges."""
+    assert line.bounds is not None
+    colour = GREY if line.entry is None else SERIES[line.entry][0]
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    low, high = line.bounds.T
+    figure.add_scatter(
+        x=np.concatenate([line.x, line.x[::-1]]),
+        y=np.concatenate([high, low[::-1]]),
+        fill="toself",
+        fillcolor=f"rgba({red},{green},{blue},{PALE_BAND if line.kind.pale else BAND})",
+        line={"width": 0},
+        legendgroup=group,
+        hoverinfo="skip",
+        showlegend=False,
+        **place,
+    )
+
+
+def _shared_scale(panels: Sequence[Panel], number: int) -> dict[str, str]:
+    """Panels of one measure have one scale, that of the first of them."""
+    first = next(i for i, panel in enumerate(panels) if panel.measure == panels[number].measure)
+    return {} if first == number else {"matches": f"y{first + 1 if first else ''}"}
+
+
+def _mark_axis(figure: go.Figure, axis: Axis) -> None:
+    """Names of layers as far as there is room, with a mark at every one; or plain numbers."""
+    if axis.names is None:
+        if axis.end:
+            figure.update_xaxes(range=[0, axis.end])
+        return
+    ticks, labels = layer_ticks(axis.names)
+    figure.update_xaxes(
+        tickvals=ticks,
+        ticktext=labels,
+        tickangle=0,
+        # The last one's name is wider than its place, and would be left out.
+        ticklabeloverflow="allow",
+        ticks="outside",
+        ticklen=5,
+        minor={"tickvals": list(range(len(axis.names))), "ticks": "outside", "ticklen": 3},
+    )
 
 
 def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
@@ -141,43 +218,15 @@ def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
             },
         )
     )
-    layer_axis(figure, result.names)
+    axis = layer_axis(result.names)
+    figure.update_xaxes(title=axis.title)
+    _mark_axis(figure, axis)
     figure.update_yaxes(
         tickvals=list(range(len(pairs))), ticktext=[pair_words(pair) for pair in pairs], autorange="reversed"
     )
-    return captioned(styled(figure, max(HEIGHT, 120 + 18 * len(pairs)), hovermode="closest"), result.provenance)
-
-
-def differences_figure(evaluations: Sequence[Evaluation]) -> go.Figure:
-    """After minus before at every layer: the matched cosine and the gap of each list, with 95 % intervals."""
-    figure = go.Figure()
-    for item, (colour, marker) in zip(evaluations, SERIES, strict=False):
-        layers, moved = list(range(len(item.before.names))), item.differences
-        for values, interval, p, name, dash in (
-            (moved.matched, moved.matched_ci95, moved.matched_p, N_("right pairs"), "solid"),
-            (moved.gap, moved.gap_ci95, moved.gap_p, N_("right less wrong (gap)"), "dot"),
-        ):
-            draw_band(figure, layers, interval, colour, 0.18)
-            figure.add_scatter(
-                x=layers,
-                y=values,
-                name=f"{translate(item.name)}: {translate(name)}",
-                mode="lines+markers",
-                line={"color": colour, "width": 2, "dash": dash},
-                marker={"size": 7, "symbol": marker},
-                customdata=np.column_stack([interval, p]),
-                hovertemplate=translate(
-                    "{value}, 95 % interval {low} to {high}, p {p} after Holm",
-                    value="%{y:+.3f}",
-                    low="%{customdata[0]:+.3f}",
-                    high="%{customdata[1]:+.3f}",
-                    p="%{customdata[2]:.2g}",
-                ),
-            )
-    layer_axis(figure, evaluations[0].before.names)
-    figure.update_yaxes(title=translate("change in cosine"))
-    figure.add_hline(y=0, line={"color": GREY, "width": 1})
-    return captioned(styled(figure, HEIGHT), evaluations[-1].after.provenance)
+    return captioned(
+        styled(figure, max(HEIGHT, 120 + 18 * len(pairs)), hovermode="closest"), caption(result.provenance)
+    )
 
 
 def scatter_figure(evaluation: Evaluation) -> go.Figure:
@@ -185,16 +234,17 @@ def scatter_figure(evaluation: Evaluation) -> go.Figure:
     figure, layer = go.Figure(), evaluation.layer
     before, after = evaluation.before, evaluation.after
     words = [pair_words(pair) for pair in before.pairs]
-    for was, now, name, (colour, marker) in (
-        (before.wrong_cosine, after.wrong_cosine, translate("its wrong pairs' mean"), SERIES[1]),
-        (before.cosine, after.cosine, translate("the right pair"), SERIES[0]),
+    colour, marker = SERIES[1]
+    for was, now, name, symbol in (
+        (before.wrong_cosine, after.wrong_cosine, translate("its wrong pairs' mean"), f"{marker}-open"),
+        (before.cosine, after.cosine, translate("the right pair"), marker),
     ):
         figure.add_scatter(
             x=was[:, layer],
             y=now[:, layer],
             name=name,
             mode="markers",
-            marker={"color": colour, "size": 7, "symbol": marker, "opacity": 0.7},
+            marker={"color": colour, "size": 7, "symbol": symbol, "opacity": 0.7},
             text=words,
             hovertemplate="%{text}: %{x:.3f} → %{y:.3f}<extra>" + name + "</extra>",
         )
@@ -205,70 +255,10 @@ def scatter_figure(evaluation: Evaluation) -> go.Figure:
     figure.add_scatter(
         x=ends, y=ends, mode="lines", name=translate("no change"), line={"color": GREY, "width": 1, "dash": "dash"}
     )
+    what = f"{caption(after.provenance)} · {layer_words(after.names[layer])}"
     figure.update_xaxes(title=translate("cosine before"))
     figure.update_yaxes(title=translate("cosine after"))
-    return captioned(styled(figure, HEIGHT, hovermode="closest"), after.provenance, after.names[layer])
-
-
-def distributions_figure(evaluation: Evaluation) -> go.Figure:
-    """How right and wrong pairs' cosines are spread at the evaluated layer, before above after."""
-    figure = make_subplots(
-        rows=2,
-        cols=1,
-        shared_xaxes=True,
-        vertical_spacing=0.12,
-        subplot_titles=(translate("before"), translate("after")),
-    )
-    layer = evaluation.layer
-    for row, result in enumerate((evaluation.before, evaluation.after), 1):
-        for values, name, colour in (
-            (result.wrong_quantiles[layer], translate("wrong pairs"), ORANGE),
-            (result.cosine[:, layer], translate("right pairs"), BLUE),
-        ):
-            figure.add_histogram(
-                x=values,
-                name=name,
-                histnorm="percent",
-                marker={"color": colour},
-                opacity=0.6,
-                xbins={"size": 0.02},
-                showlegend=row == 1,
-                hovertemplate=translate("{share} % between {ends}", share="%{y:.0f}", ends="%{x}")
-                + "<extra>"
-                + name
-                + "</extra>",
-                row=row,
-                col=1,
-            )
-    figure.update_xaxes(title=translate("cosine"), row=2, col=1)
-    figure.update_yaxes(title=translate("% of pairs"))
-    figure.update_layout(barmode="overlay")
-    return captioned(
-        styled(figure, HEIGHT, hovermode="closest", top=30), evaluation.after.provenance, evaluation.after.names[layer]
-    )
-
-
-def shares_figure(results: Sequence[tuple[str, LayerAlignment]]) -> go.Figure:
-    """How much of the vectors' squared length is BOS, and how much lies in three dimensions, by layer."""
-    figure = go.Figure()
-    for (label, result), (colour, marker) in zip(results, SERIES, strict=False):
-        layers = list(range(len(result.names)))
-        for share, name, dash in (
-            (result.prefix_share, "BOS", "solid"),
-            (result.rogue_share, translate("3 dimensions"), "dot"),
-        ):
-            figure.add_scatter(
-                x=layers,
-                y=share,
-                name=f"{label}: {name}",
-                mode="lines+markers",
-                line={"color": colour, "width": 2, "dash": dash},
-                marker={"size": 6, "symbol": marker},
-                hovertemplate="%{y:.0%}",
-            )
-    layer_axis(figure, results[0][1].names)
-    figure.update_yaxes(title=translate("share of squared length"), range=[-0.02, 1.05], tickformat=".0%")
-    return captioned(styled(figure, HEIGHT), results[-1][1].provenance)
+    return captioned(styled(figure, HEIGHT, hovermode="closest"), what)
 
 
 def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = False) -> go.Figure:
@@ -326,68 +316,3 @@ def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = 
                 range=[low[i] - margin[i], high[i] + margin[i]], showticklabels=False
             )
     return styled(figure, rows * HEIGHT, hovermode="closest", top=30)
-
-
-@dataclass(frozen=True)
-class DrawnRun:
-    """A run as it is drawn: a label (empty where it is alone), the name of its loss, and its steps so far."""
-
-    label: str
-    loss: str
-    steps: Sequence[TrainingStep]
-
-
-def training_figure(runs: Sequence[DrawnRun]) -> go.Figure:
-    """Loss by step, and below it the held-out pairs: matched, mismatched and P@1; a second run has its own colours."""
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09)
-    lines = (
-        ("matched", N_("right pairs"), "solid"),
-        ("mismatched", N_("wrong pairs"), "dot"),
-        ("p_at_1", "P@1", "dash"),
-    )
-    for run, (width, symbol, colours) in zip(runs, RUNS, strict=False):
-        what = f"{plain_label(run.label)}, " if run.label else ""
-        seen = [step for step in run.steps if step.loss is not None]
-        figure.add_scatter(
-            x=[step.step for step in seen],
-            y=[step.loss for step in seen],
-            name=what + translate("{kind} loss", kind=run.loss),
-            line={"color": GREY, "width": width},
-            row=1,
-            col=1,
-        )
-        checked = [step for step in run.steps if step.check]
-        for (field, name, dash), colour in zip(lines, colours, strict=True):
-            figure.add_scatter(
-                x=[step.step for step in checked],
-                y=[getattr(step.check, field) for step in checked],
-                name=what + translate("held out: {measure}", measure=translate(name)),
-                mode="lines+markers",
-                line={"color": colour, "width": width, "dash": dash},
-                marker={"size": 5, "symbol": symbol},
-                row=2,
-                col=1,
-            )
-    longest = max((run.steps[-1].steps for run in runs if run.steps), default=None)
-    if longest:
-        figure.update_xaxes(range=[0, longest])
-    figure.update_xaxes(title=translate("step"), row=2, col=1)
-    figure.update_yaxes(title=translate("loss"), rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(title=translate("cosine, share"), row=2, col=1)
-    return styled(figure, HEIGHT)
-
-
-def _pair_lines(figure: go.Figure, result: LayerAlignment, colour: str, label: str) -> None:
-    layers = list(range(len(result.names)))
-    for pair, cosines in list(zip(result.pairs, result.cosine, strict=True))[:PAIRS_DRAWN]:
-        words = pair_words(pair)
-        figure.add_scatter(
-            x=layers,
-            y=cosines,
-            mode="lines",
-            line={"color": colour, "width": 1},
-            opacity=0.45,
-            name=f"{label}: {words}",
-            hovertemplate=f"{words}: %{{y:.3f}}<extra></extra>",
-            showlegend=False,
-        )

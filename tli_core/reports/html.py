@@ -11,13 +11,8 @@ from plotly.offline import get_plotlyjs
 from tli_core.i18n import ENGLISH, N_, in_language
 from tli_core.measures.before_after import EvaluationReport
 from tli_core.models.loaded_model import Provenance
-from tli_core.reports.figures import (
-    alignment_figure,
-    differences_figure,
-    distributions_figure,
-    scatter_figure,
-    shares_figure,
-)
+from tli_core.reports.charts import change_chart, curve_chart, shares_chart, spread_chart
+from tli_core.reports.figures import chart_figure, scatter_figure
 from tli_core.reports.json_csv import evaluation_json, layers_csv, pairs_csv, write_json
 from tli_core.reports.messages import change_sentence, context_sentence, knowledge_sentence, linear_sentence
 from tli_core.reports.model_card import write_card
@@ -61,17 +56,18 @@ def report_html(report: EvaluationReport) -> str:
         (
             f"Before and after, {item.name} pairs",
             "Solid: right pairs with a 95 % interval. Dotted: wrong pairs, nine in ten inside the pale band.",
-            alignment_figure([("base", item.before), (report.provenance.adapter or "adapter", item.after)]),
+            chart_figure(curve_chart([("base", item.before), (report.provenance.adapter or "adapter", item.after)])),
             item.after.provenance,
         )
         for item in report.evaluations
     )
+    poolings = [(how_read(control.before.provenance), control.before), (N_("BOS averaged in"), report.with_bos)]
     figures = [
         *drawn,
         (
             N_("What changed at every layer"),
             "Intervals are of the difference; p values are Holm-corrected for the number of layers.",
-            differences_figure(report.evaluations),
+            chart_figure(change_chart(report.evaluations)),
             report.provenance,
         ),
         (
@@ -83,29 +79,19 @@ def report_html(report: EvaluationReport) -> str:
         (
             "Right and wrong control pairs",
             "Where the two heaps lie on each other, a high cosine says nothing.",
-            distributions_figure(control),
+            chart_figure(spread_chart(control, ("base", report.provenance.adapter or "adapter"))),
             control.after.provenance,
         ),
         (
             "The same control pairs with BOS averaged in, base",
             "The published pilot's way. Wrong pairs score as high as right ones: that is BOS, not translation.",
-            alignment_figure(
-                [
-                    (how_read(control.before.provenance), control.before),
-                    (N_("BOS averaged in"), report.with_bos),
-                ]
-            ),
+            chart_figure(curve_chart(poolings)),
             report.with_bos.provenance,
         ),
         (
             "What carries the vectors, base",
             "The share of the squared length that is BOS, and that lies in the three largest dimensions.",
-            shares_figure(
-                [
-                    (how_read(control.before.provenance), control.before),
-                    (N_("BOS averaged in"), report.with_bos),
-                ]
-            ),
+            chart_figure(shares_chart(poolings)),
             report.with_bos.provenance,
         ),
     ]

@@ -102,12 +102,6 @@ def read_shipped(name: str, folder: Path = MEASUREMENTS) -> SavedMeasurement:
     return read_measurement(path)
 
 
-def label_of(provenance: Provenance) -> str:
-    """What a measurement is called beside others: its model, and its adapter where it had one."""
-    model = Path(provenance.model).name
-    return model if provenance.adapter is None else f"{model} + {provenance.adapter}"
-
-
 def _digest(plain: str, arrays: Mapping[str, np.ndarray]) -> str:
     digest = hashlib.sha256(plain.encode())
     for name, array in sorted(arrays.items()):

@@ -60,6 +60,12 @@ def legend(measures: Iterable[Measure]) -> list[tuple[str, str]]:
     ]
 
 
+def measured_cell(measure: Measure, result: LayerAlignment, way: str | None, layer: int) -> str:
+    """A measure at one layer as it stands in a table, with its interval or band behind it."""
+    within = measure.interval(result, way)
+    return _cell(measure.values(result, way)[layer], None if within is None else within[layer], measure.form)
+
+
 def _cell(value: float, within: np.ndarray | None, form: str) -> str:
     """A value as it stands in a table, with its interval or band behind it."""
     shown = format(value, form)

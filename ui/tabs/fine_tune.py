@@ -99,7 +99,7 @@ class FineTuneTab:
                 updates = {form.settings["layer"]: str(found.layer)}
             return {
                 view.status: f"{core.reports.training_messages.pilot_sentence(found)}\n\n{follows}",
-                view.live: core.reports.figures.alignment_figure([with_bos, words]),
+                view.live: core.reports.figures.chart_figure(core.reports.charts.curve_chart([with_bos, words])),
                 view.steps: run_view.steps_text(now),
                 self.protocol: now,
                 **updates,

@@ -71,7 +71,7 @@ def build(context: PageContext) -> None:
         return {
             origin: "\n\n".join(_origin(of) for of in found),
             reading: _reading(results),
-            plot: core.reports.figures.alignment_figure(results),
+            plot: core.reports.figures.chart_figure(core.reports.charts.curve_chart(results)),
             pairs: gr.Dataframe(_pair_rows(*results[0]), visible=True),
             layers: {"headers": list(headers), "data": [list(row) for row in rows]},
             legend: legend_text(core.reports.tables.LAYER_MEASURES),
@@ -97,7 +97,7 @@ def _read(names: Sequence[str], files: Sequence[str]) -> tuple[core.reports.save
 
 def _labelled(saved: Sequence[core.reports.saved.SavedMeasurement]) -> list[tuple[str, core.LayerAlignment]]:
     """The results by what they are called; those of one name are numbered."""
-    names = [core.reports.saved.label_of(of.result.provenance) for of in saved]
+    names = [of.result.provenance.label for of in saved]
     labels = [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, 1)]
     return [(label, of.result) for label, of in zip(labels, saved, strict=True)]
 

@@ -88,24 +88,28 @@ def answered(
 
 def drawn(report: core.measures.before_after.EvaluationReport, view: str) -> go.Figure:
     """The figure of a view."""
-    trained, control = report.evaluations
-    name = report.provenance.adapter
-    labels = {translate("base"): lambda item: item.before, name: lambda item: item.after}
+    charts, (trained, control) = core.reports.charts, report.evaluations
+    labels = translate("base"), str(report.provenance.adapter)
     poolings = [
         (core.reports.tables.how_read(control.before.provenance), control.before),
         (translate("BOS averaged in"), report.with_bos),
     ]
+
+    def curves(item: core.measures.before_after.Evaluation) -> core.reports.chart.Chart:
+        return charts.curve_chart(list(zip(labels, (item.before, item.after), strict=True)))
+
+    of_chart = core.reports.figures.chart_figure
     makers: dict[str, Callable[[], go.Figure]] = dict(
         zip(
             VIEWS,
             (
-                lambda: core.reports.figures.alignment_figure([(label, of(control)) for label, of in labels.items()]),
-                lambda: core.reports.figures.alignment_figure([(label, of(trained)) for label, of in labels.items()]),
-                lambda: core.reports.figures.differences_figure(report.evaluations),
+                lambda: of_chart(curves(control)),
+                lambda: of_chart(curves(trained)),
+                lambda: of_chart(charts.change_chart(report.evaluations)),
                 lambda: core.reports.figures.scatter_figure(control),
-                lambda: core.reports.figures.distributions_figure(control),
-                lambda: core.reports.figures.alignment_figure(poolings),
-                lambda: core.reports.figures.shares_figure(poolings),
+                lambda: of_chart(charts.spread_chart(control, labels)),
+                lambda: of_chart(charts.curve_chart(poolings)),
+                lambda: of_chart(charts.shares_chart(poolings)),
             ),
             strict=True,
         )

@@ -154,13 +154,13 @@ def redrawn(shown: Shown | None, view: str, lines: bool) -> go.Figure | None:
     if shown is None:
         return None
     results = shown.results
-    n, most = len(results[0][1].pairs), core.reports.figures.PAIRS_DRAWN
+    n, most = len(results[0][1].pairs), core.reports.charts.PAIRS_DRAWN
     if (lines or view == HEAT_MAP) and n > most:
         text = N_("The first {most} of {n} pairs are drawn one by one; the table below has every one.")
         remark(translate(text, most=most, n=n))
     if view == HEAT_MAP:
         return core.reports.figures.heat_map_figure(*results[-1])
-    return core.reports.figures.alignment_figure(results, lines, shown.picked)
+    return core.reports.figures.chart_figure(core.reports.charts.curve_chart(results, lines, shown.picked))
 
 
 def pair_table(shown: Shown) -> gr.Dataframe:

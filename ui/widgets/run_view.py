@@ -108,7 +108,7 @@ class RunView:
             self.steps: steps_text(_protocol(protocol, result, control)),
             self.result: gr.Column(visible=True),
             self.verdict: _verdict(result, control),
-            self.curve: core.reports.figures.alignment_figure(curves),
+            self.curve: core.reports.figures.chart_figure(core.reports.charts.curve_chart(curves)),
             self.table: {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in rows]},
             self.download: gr.DownloadButton(value=archive(result.folder, self._jobs.downloads(first))),
         }
@@ -160,12 +160,11 @@ def _protocol(
 def _chart(first: Job, job: Job):
     runs = [first] if job is first else [first, job]
     labels = ("", translate("shuffled"))
-    return core.reports.figures.training_figure(
-        [
-            core.reports.figures.DrawnRun(label, run.request.config.loss, run.steps)
-            for label, run in zip(labels, runs, strict=False)
-        ]
-    )
+    drawn = [
+        core.reports.charts.DrawnRun(label, run.request.config.loss, run.steps)
+        for label, run in zip(labels, runs, strict=False)
+    ]
+    return core.reports.figures.chart_figure(core.reports.charts.training_chart(drawn))
 
 
 def _verdict(result: Finished, control: Finished | None) -> str:

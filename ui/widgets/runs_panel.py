@@ -118,10 +118,8 @@ class RunsPanel:
         @explained
         def overlay(visitor: Visitor, chosen: str | None, other: str | None):
             runs = [own(visitor, chosen), own(visitor, other)]
-            drawn = [
-                core.reports.figures.DrawnRun(run.request.name, run.request.config.loss, run.steps) for run in runs
-            ]
-            return gr.Plot(core.reports.figures.training_figure(drawn), visible=True)
+            drawn = [core.reports.charts.DrawnRun(run.request.name, run.request.config.loss, run.steps) for run in runs]
+            return gr.Plot(core.reports.figures.chart_figure(core.reports.charts.training_chart(drawn)), visible=True)
 
         self.overlay.click(overlay, [visitor, self.chosen, self.other], self.plot, **CHECKED)
 

@@ -1,0 +1,65 @@
+"""What is compared is read at one layer, and the more is compared, the more it takes to be called better."""
+
+from dataclasses import replace
+
+import pytest
+
+from tli_core.measures.across_models import Compared, distinctly_labelled, measure_compared, standings
+from tli_core.reports.across_models import UNKNOWN, leaderboard_rows, picking_note
+from tli_core.reports.saved import read_shipped
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    """Base, gentle and corrected adapter of lugha-mini on the control list."""
+    names = ("lugha-mini", "lugha-mini-mini-gentle", "lugha-mini-mini-corrected")
+    results = (read_shipped(f"{name}-sw-en-control-spaced-raw").result for name in names)
+    return [Compared(of.provenance.label, of) for of in results]
+
+
+def test_each_is_set_against_the_first_at_the_layer_that_all_are_read_at(shipped):
+    base, gentle, corrected = standings(shipped, "output")
+    assert base.change is None and (gentle.change.verdict, corrected.change.verdict) == ("improved", "improved")
+    assert [item.layer for item in standings(shipped, 2)] == [2, 2, 2]
+    assert standings(shipped, 0)[2].change.verdict == "no clear change"
+
+
+def test_p_values_are_corrected_for_the_number_of_comparisons(shipped):
+    alone, *_ = (item.change for item in standings(shipped[:2], 9)[1:])
+    among = standings([*shipped, replace(shipped[2], label="again")], 9)[1].change
+    for way, rank in alone.ranks.items():
+        assert among.ranks[way].p == pytest.approx(min(1, 3 * rank.p))
+
+
+def test_what_was_measured_otherwise_stands_in_the_table_without_a_comparison(shipped):
+    first, second, third = shipped
+    other = replace(second.result, provenance=replace(second.result.provenance, readout="words"))
+    found = standings([first, replace(second, result=other), third])
+    assert found[1].change is None and found[2].change is not None
+    # One comparison is left, and nothing is corrected for one that was not made.
+    assert found[2].change.ranks == standings([first, third])[1].change.ranks
+    rows = leaderboard_rows(found)
+    assert rows[0][4] == "beside lugha-mini" and [row[4] for row in rows[1:]] == [UNKNOWN, UNKNOWN, "improved"]
+
+
+def test_a_model_without_the_layer_says_so(shipped):
+    rows = leaderboard_rows(standings(shipped, 40))
+    assert all(row[1] == "no such layer" and len(row) == len(rows[0]) for row in rows[1:])
+
+
+def test_the_note_on_picking_comes_with_three(shipped):
+    assert picking_note(standings(shipped[:2])) == ""
+    assert "The best of 3 is best on these pairs by luck as well" in picking_note(standings(shipped))
+
+
+def test_those_of_one_name_are_numbered(shipped):
+    labels = [of.label for of in distinctly_labelled([shipped[0], shipped[1], shipped[0]])]
+    assert labels == ["lugha-mini (1)", "lugha-mini + mini-gentle", "lugha-mini (3)"]
+
+
+def test_a_measured_adapter_has_sentences_perplexity_and_what_it_was_trained_on(tiny, pairs):
+    of = measure_compared(tiny, pairs, None)
+    assert of.health is not None and of.record is None and of.in_sentences.provenance.readout == "in_context"
+    record = {"config": {"preset": "gentle", "shuffled": True}, "pairs": 12}
+    row = leaderboard_rows(standings([replace(of, record=record)]))[1]
+    assert row[-1] == "12 shuffled pairs, gentle" and len(row) == 9

@@ -1,0 +1,229 @@
+"""Results → line charts. Nothing here measures, and nothing draws."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tli_core.i18n import N_, translate
+from tli_core.measures.before_after import Evaluation
+from tli_core.measures.registry import MATCHED, MEASURES
+from tli_core.measures.result import DIRECTIONS, LayerAlignment
+from tli_core.models.layers import layer_index, layer_words
+from tli_core.reports.chart import (
+    AS_LONG,
+    BY_SPELLING,
+    CHANCE,
+    EACH_PAIR,
+    FOUND,
+    LOOK_ALIKE,
+    ONE_PAIR,
+    RIGHT,
+    SAME_TOPIC,
+    WRONG,
+    Axis,
+    Chart,
+    Line,
+    Panel,
+    layer_axis,
+)
+from tli_core.reports.tables import caption, how_read
+from tli_core.training.history import TrainingStep
+
+Labelled = tuple[str, LayerAlignment]
+
+PAIRS_DRAWN = 60
+"""Pairs that are drawn one by one; more would only cover each other."""
+
+TOGETHER = 3
+"""Up to so many are drawn in one panel with their bands; more would only cover each other, and get one each."""
+
+COSINE = N_("cosine of the two words")
+P_AT_1 = next(measure for measure in MEASURES if measure.key == "p_at_1")
+# Wrong pairs that are harder than any two words: the measure, its kind of line, and whether it is drawn unasked.
+HARDER = (
+    ("look_alike_wrong", LOOK_ALIKE, True),
+    ("as_long_wrong", AS_LONG, False),
+    ("same_topic_wrong", SAME_TOPIC, False),
+)
+
+
+def curve_chart(results: Sequence[Labelled], pair_lines: bool = False, picked: int | None = None) -> Chart:
+    """Cosines of right and wrong pairs at every layer, with the interval of the right and the band of the wrong ones.
+
+    Args:
+        pair_lines: whether every pair has a line of its own.
+        picked: the number of a pair whose line stands out.
+    """
+    measure, longest = translate(COSINE), max((result.names for _, result in results), key=len)
+    each = [_cosines(entry, *of, pair_lines, picked, alone=len(results) == 1) for entry, of in enumerate(results)]
+    if len(results) <= TOGETHER:
+        panels = (Panel(measure, tuple(line for lines in each for line in lines)),)
+    else:
+        panels = tuple(Panel(measure, tuple(lines), label) for (label, _), lines in zip(results, each, strict=True))
+    title = translate("Right and wrong pairs at every layer")
+    return Chart(title, panels, layer_axis(longest), heading(results), models=_models(of for _, of in results))
+
+
+def comparison_chart(results: Sequence[Labelled], layer: int | str | None = None) -> Chart:
+    """How many words find their translation, in both directions, and beside it the curves.
+
+    Args:
+        layer: one to mark, a number or `output`; None marks none.
+    """
+    curves, found = curve_chart(results), []
+    for way, language in results[0][1].languages.answers.items():
+        lines = [
+            Line(entry, label, FOUND, _layers(of), P_AT_1.values(of, way), P_AT_1.interval(of, way))
+            for entry, (label, of) in enumerate(results)
+        ]
+        where = DIRECTIONS.index(way)
+        pools = dict.fromkeys((of.chance, of.spelling_alone[where]) for _, of in results)
+        across = np.arange(len(curves.axis.names or ()))
+        for chance, spelling in pools:
+            lines += [
+                Line(None, "", kind, across, np.full(len(across), value))
+                for kind, value in ((CHANCE, chance), (BY_SPELLING, spelling))
+            ]
+        found.append(Panel("P@1", tuple(lines), f"→ {translate(language.name)}", form=".2f"))
+    title = translate("Words that find their translation, and right and wrong pairs")
+    names = curves.axis.names or ()
+    marked = None if layer is None else layer_index(names, layer)
+    return replace(curves, title=title, panels=(*found, *curves.panels), layer=marked)
+
+
+def change_chart(evaluations: Sequence[Evaluation]) -> Chart:
+    """After minus before at every layer, with 95 % intervals: right pairs, and their gap to wrong ones."""
+    panels = []
+    for measure, values, bounds, p in (
+        (N_("change of right pairs' cosine"), "matched", "matched_ci95", "matched_p"),
+        (N_("change of the gap to wrong pairs"), "gap", "gap_ci95", "gap_p"),
+    ):
+        lines = [
+            Line(entry, translate(item.name), FOUND, _layers(item.before),
+                 *(getattr(item.differences, field) for field in (values, bounds, p)))
+            for entry, item in enumerate(evaluations)
+        ]  # fmt: skip
+        panels.append(Panel(translate(measure), tuple(lines), form="+.3f", zero=True))
+    last = evaluations[-1].after
+    return Chart(
+        translate("What changed at every layer"),
+        tuple(panels),
+        layer_axis(last.names),
+        caption(last.provenance),
+        evaluations[-1].layer,
+        _models([last]),
+    )
+
+
+def shares_chart(results: Sequence[Labelled]) -> Chart:
+    """How much of the vectors' squared length is BOS, and how much lies in three dimensions, by layer."""
+    panels = []
+    for measure, field in ((N_("BOS's share of squared length"), "prefix_share"),
+                           (N_("three dimensions' share of squared length"), "rogue_share")):  # fmt: skip
+        lines = (
+            Line(entry, label, FOUND, _layers(of), getattr(of, field)) for entry, (label, of) in enumerate(results)
+        )
+        panels.append(Panel(translate(measure), tuple(lines), form=".0%"))
+    title = translate("What carries the vectors")
+    (_, first), (_, last) = results[0], results[-1]
+    return Chart(title, tuple(panels), layer_axis(first.names), caption(last.provenance), models=_models([last]))
+
+
+def spread_chart(evaluation: Evaluation, labels: tuple[str, str]) -> Chart:
+    """How right and wrong pairs' cosines are spread at the evaluated layer, before beside after.
+
+    Args:
+        labels: what base and adapter are called.
+    """
+    layer, width, panels = evaluation.layer, 0.05, []
+    both = (evaluation.before, evaluation.after)
+    spread = [(of.cosine[:, layer], of.wrong_quantiles[layer]) for of in both]
+    known = np.concatenate([values[np.isfinite(values)] for pair in spread for values in pair] or [np.zeros(1)])
+    low, high = (np.floor(known.min() / width), np.ceil(known.max() / width)) if known.size else (0, 1)
+    edges = np.arange(low, high + 2) * width  # (bins + 1,)
+    for entry, (label, values) in enumerate(zip(labels, spread, strict=True)):
+        lines = []
+        for kind, of in zip((RIGHT, WRONG), values, strict=True):
+            counts = np.histogram(of[np.isfinite(of)], edges)[0]
+            lines.append(Line(entry, label, kind, (edges[:-1] + edges[1:]) / 2, 100 * counts / max(1, counts.sum())))
+        panels.append(Panel(translate("% of pairs"), tuple(lines), label, form=".0f"))
+    where = f"{caption(evaluation.after.provenance)} · {layer_words(evaluation.after.names[layer])}"
+    title = translate("How right and wrong pairs' cosines are spread")
+    return Chart(title, tuple(panels), Axis(translate("cosine")), where, models=_models([evaluation.after]))
+
+
+@dataclass(frozen=True)
+class DrawnRun:
+    """A run as it is drawn: a label (empty where it is alone), the name of its loss, and its steps so far."""
+
+    label: str
+    loss: str
+    steps: Sequence[TrainingStep]
+
+
+def training_chart(runs: Sequence[DrawnRun]) -> Chart:
+    """Loss by step, and below it the held-out pairs: right and wrong cosines, and P@1."""
+    losses, cosines, found = [], [], []
+    for entry, run in enumerate(runs):
+        label = run.label or translate("this run")
+        seen = [step for step in run.steps if step.loss is not None]
+        checks = [(step.step, step.check) for step in run.steps if step.check]
+        steps, loss = (np.array([getattr(step, field) for step in seen], float) for field in ("step", "loss"))
+        at = np.array([step for step, _ in checks], float)
+        matched, mismatched, p_at_1 = (
+            np.array([getattr(check, field) for _, check in checks], float)
+            for field in ("matched", "mismatched", "p_at_1")
+        )
+        losses.append(Line(entry, label, FOUND, steps, loss))
+        cosines += [Line(entry, label, RIGHT, at, matched), Line(entry, label, WRONG, at, mismatched)]
+        found.append(Line(entry, label, FOUND, at, p_at_1))
+    what = ", ".join(dict.fromkeys(translate("{kind} loss", kind=run.loss) for run in runs))
+    panels = (
+        Panel(what, tuple(losses), form=".4f"),
+        Panel(translate("held out: cosine"), tuple(cosines)),
+        Panel(translate("held out: P@1"), tuple(found)),
+    )
+    longest = max((run.steps[-1].steps for run in runs if run.steps), default=None)
+    return Chart(translate("Fine-tune, step by step"), panels, Axis(translate("step"), end=longest))
+
+
+def heading(results: Sequence[Labelled]) -> str:
+    """Of what a chart is: models, the adapter where there is one, readout and number of pairs where all agree."""
+    found = [result.provenance for _, result in results]
+    adapters = [adapter for adapter in dict.fromkeys(of.adapter for of in found) if adapter]
+    who = [", ".join(dict.fromkeys(Path(of.model).name for of in found))]
+    told = [" + ".join(who + adapters if len(adapters) == 1 and len(who) == 1 else who)]
+    for part in ({how_read(of) for of in found}, {translate("{n} pairs", n=of.n) for of in found}):
+        told += part if len(part) == 1 else []
+    return " · ".join(told)
+
+
+def _cosines(
+    entry: int, label: str, result: LayerAlignment, pair_lines: bool, picked: int | None, alone: bool
+) -> list[Line]:
+    """The lines of one measurement; beside others, wrong pairs that nobody asked for would only fill the legend."""
+    layers = _layers(result)
+    lines = [
+        Line(entry, label, RIGHT, layers, result.matched, MATCHED.interval(result)),
+        Line(entry, label, WRONG, layers, result.mismatched, result.mismatched_band),
+    ]
+    for key, kind, asked in HARDER:
+        if np.isfinite(result.scores[key]).any() and (asked or alone):
+            lines.append(Line(entry, label, kind, layers, result.scores[key], visible=asked))
+    words = [f"{pair.source} – {pair.target}" for pair in result.pairs]
+    if pair_lines:
+        drawn = list(zip(words, result.cosine, strict=True))[:PAIRS_DRAWN]
+        lines += [Line(entry, f"{label}: {name}", EACH_PAIR, layers, cosines) for name, cosines in drawn]
+    if picked is not None:
+        lines.append(Line(entry, f"{words[picked]}, {label}", ONE_PAIR, layers, result.cosine[picked]))
+    return lines
+
+
+def _models(results: Iterable[LayerAlignment]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(of.provenance.model for of in results))
+
+
+def _layers(result: LayerAlignment) -> np.ndarray:
+    return np.arange(len(result.names))

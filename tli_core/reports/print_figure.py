@@ -1,0 +1,174 @@
+"""Charts → files for a paper or a slide: PDF, SVG and PNG on white, with the points, a caption and its citations.
+
+Drawn by Matplotlib, which needs no browser; the same `Chart` is what the page draws.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.ticker
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from tli_core.atomic_files import write_bytes, write_text
+from tli_core.i18n import N_, translate
+from tli_core.reports.chart import EACH_PAIR, Chart, Line, Panel, chart_csv, layer_ticks
+from tli_core.reports.citations import caption_text, citations
+from tli_core.reports.figure_style import BAND, GREY, PALE_BAND, SERIES
+
+FORMATS = ("pdf", "svg", "png")
+
+
+@dataclass(frozen=True)
+class Size:
+    """Inches of a figure's width and of a panel's height, panels a row, points of its text, dots an inch of a PNG."""
+
+    label: str
+    width: float
+    panel: float
+    columns: int
+    text: float
+    dots: int
+
+
+SIZES = {
+    "column": Size(N_("one column of a paper"), 3.35, 1.9, 1, 7, 300),
+    "page": Size(N_("the width of a page"), 6.9, 2.1, 3, 7, 300),
+    "slide": Size(N_("a slide"), 13.33, 5.2, 3, 14, 144),
+}
+
+DASHES: dict[str, Any] = {"solid": "-", "dot": ":", "dashdot": "-.", "dash": "--"}
+MARKS = {"circle": "o", "diamond": "D", "square": "s", "triangle-up": "^", "x": "X", "cross": "P"}
+
+# Text stays text in a PDF, in the fonts that publishers take, and the same chart gives the same bytes.
+SETTINGS: dict[Any, Any] = {"pdf.fonttype": 42, "svg.hashsalt": "lugha-lens"}
+UNDATED = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
+
+
+def write_figure(
+    chart: Chart, folder: Path, name: str, size: str = "column", formats: tuple[str, ...] = FORMATS
+) -> list[Path]:
+    """Write a chart in each format, its points (CSV), its caption (TXT) and what to cite (BIB); return the files.
+
+    Raises:
+        ValueError: there is no such size or format.
+    """
+    if size not in SIZES:
+        text = N_("There is no size {size!r}: choose one of {choices}.")
+        raise ValueError(translate(text, size=size[:40], choices=", ".join(SIZES)))
+    for form in formats:
+        if form not in FORMATS:
+            text = N_("A figure cannot be written as {form!r}: choose one of {choices}.")
+            raise ValueError(translate(text, form=form[:40], choices=", ".join(FORMATS)))
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn, written = print_figure(chart, size), []
+    with matplotlib.rc_context(SETTINGS):
+        for form in formats:
+            file = io.BytesIO()
+            drawn.savefig(file, format=form, dpi=SIZES[size].dots, metadata=UNDATED[form], facecolor="white")
+            written.append(folder / f"{name}.{form}")
+            write_bytes(written[-1], file.getvalue())
+    for ending, text in (("csv", chart_csv(chart)), ("txt", caption_text(chart)), ("bib", citations(chart.models))):
+        written.append(folder / f"{name}.{ending}")
+        write_text(written[-1], text)
+    return written
+
+
+def print_figure(chart: Chart, size: str) -> Figure:
+    """A chart as Matplotlib draws it, as large as a column, a page or a slide."""
+    of = SIZES[size]
+    columns = min(of.columns, len(chart.panels))
+    rows = -(-len(chart.panels) // columns)
+    shown = _legend(chart, of)
+    # A letter is half as wide as high, and the sample of a line as seven letters.
+    in_a_row = max(1, int(of.width * 72 / (of.text / 2 * (9 + max(len(str(sample.get_label())) for sample in shown)))))
+    legend_rows = -(-len(shown) // in_a_row)
+    height = rows * of.panel + (legend_rows + 4) * of.text * 1.5 / 72
+    figure = Figure(figsize=(of.width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for number, axes in enumerate(grid.flat):
+        if number >= len(chart.panels):
+            axes.set_axis_off()
+            continue
+        panel = chart.panels[number]
+        first = next(i for i, other in enumerate(chart.panels) if other.measure == panel.measure)
+        if first < number:
+            axes.sharey(grid.flat[first])
+        _draw(axes, panel, chart, of)
+        if number + columns >= len(chart.panels):
+            axes.set_xlabel(chart.axis.title, fontsize=of.text)
+    title = f"{chart.title}\n{chart.heading}" if chart.heading else chart.title
+    figure.suptitle(title, fontsize=of.text, x=0.01, ha="left")
+    figure.legend(
+        handles=shown,
+        loc="outside lower left",
+        ncols=in_a_row,
+        fontsize=of.text,
+        frameon=False,
+        # Long enough for a dash and a dot to be told apart.
+        handlelength=3.5,
+    )
+    return figure
+
+
+def _legend(chart: Chart, of: Size) -> list[Line2D]:
+    """Samples of lines: each hue with what is compared, then each dash, in grey, with what it means."""
+    width, samples = 2 * of.text / 20, []
+    for entry, label in chart.labels.items():
+        colour, mark = SERIES[entry]
+        look = {"color": colour, "marker": MARKS[mark], "markersize": of.text / 2.4}
+        samples.append(Line2D([], [], linewidth=width, label=label, **look))
+    for dash, meaning in chart.dashes.items():
+        samples.append(Line2D([], [], linewidth=width, label=meaning, color=GREY, linestyle=DASHES[dash]))
+    return samples
+
+
+def _draw(axes: Axes, panel: Panel, chart: Chart, of: Size) -> None:
+    for line in panel.lines:
+        if line.visible:
+            _draw_line(axes, line, of)
+    axes.set_ylabel(panel.measure, fontsize=of.text)
+    axes.set_title(panel.title, fontsize=of.text)
+    axes.tick_params(labelsize=of.text, width=0.5)
+    axes.grid(alpha=0.3, linewidth=0.4)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    if panel.form.endswith("%"):
+        axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1.0))
+    if panel.zero:
+        axes.axhline(0, color=GREY, linewidth=0.8)
+    if chart.layer is not None:
+        axes.axvline(chart.layer, color=GREY, linewidth=0.8, dashes=(8, 4))
+    if chart.axis.names:
+        ticks, labels = layer_ticks(chart.axis.names)
+        axes.set_xticks(ticks, labels)
+        axes.set_xticks(np.arange(len(chart.axis.names)), minor=True)
+    elif chart.axis.end:
+        axes.set_xlim(0, chart.axis.end)
+
+
+def _draw_line(axes: Axes, line: Line, of: Size) -> None:
+    colour, mark = (GREY, "circle") if line.entry is None else SERIES[line.entry]
+    if line.bounds is not None:
+        opacity = PALE_BAND if line.kind.pale else BAND
+        axes.fill_between(line.x, *line.bounds.T, color=colour, alpha=opacity, linewidth=0)
+    axes.plot(
+        line.x,
+        line.y,
+        color=colour,
+        linestyle=DASHES[line.kind.dash],
+        linewidth=line.kind.width * of.text / 20,
+        marker=MARKS[mark] if line.kind.marked else None,
+        markersize=of.text / 2.4,
+        markerfacecolor="white" if line.kind.dash == "dash" else colour,
+        alpha=0.45 if line.kind is EACH_PAIR else 1,
+    )
