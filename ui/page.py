@@ -15,13 +15,14 @@ from ui.server.hosting import COPY_NOTE, Hosting
 from ui.server.jobs import Jobs
 from ui.server.request_guard import RequestGuard
 from ui.server.visitors import Models
-from ui.tabs import adapters, alignment, answers, calibration, evaluate, fine_tune, saved, space, word, word_lists
+from ui.tabs import adapters, alignment, answers, calibration, compare, evaluate, fine_tune, space, word, word_lists
 from ui.widgets import guide, mobile
 from ui.widgets.adapter_pickers import AdapterPickers
 from ui.widgets.model_bar import ModelBar
 from ui.widgets.page_opening import PageOpening
+from ui.widgets.reading_bar import ReadingBar
 
-TABS = (word, alignment, fine_tune, evaluate, space, answers, adapters, word_lists, calibration, saved)
+TABS = (word, alignment, compare, fine_tune, evaluate, space, answers, adapters, word_lists, calibration)
 """Each is a module with ID, LABEL and build(context); the first one's drawing is what a page opens with."""
 
 TITLE = "Lugha Lens"
@@ -55,8 +56,9 @@ def build(models: Models, jobs: Jobs) -> language.Page:
         bar, pickers = ModelBar(models, any_base=jobs.hosting.folders), AdapterPickers(models)
         bar.follow(lambda model, visitor: {note: gr.Markdown(visible=model == "lugha-mini")}, [note])
         bar.follow(lambda model, visitor: pickers.updates(visitor, model), pickers.outputs)
+        reading = ReadingBar(models, bar)
         with gr.Tabs() as tabs:
-            context = PageContext(models, jobs, visitor, bar, pickers, PageOpening(), tabs, run_note)
+            context = PageContext(models, jobs, visitor, bar, reading, pickers, PageOpening(), tabs, run_note)
             for tab in TABS:
                 with gr.Tab(tab.LABEL, id=tab.ID) as context.tab:
                     tab.build(context)

@@ -12,6 +12,7 @@ from ui.widgets.adapter_pickers import AdapterPickers
 from ui.widgets.events import Handler
 from ui.widgets.model_bar import ModelBar
 from ui.widgets.page_opening import PageOpening
+from ui.widgets.reading_bar import ReadingBar
 
 
 @dataclass
@@ -27,6 +28,7 @@ class PageContext:
     jobs: Jobs
     visitor: gr.State
     bar: ModelBar
+    reading: ReadingBar
     pickers: AdapterPickers
     opening: PageOpening
     tabs: gr.Tabs

@@ -28,7 +28,17 @@ def test_every_tab_fits_the_screen_and_has_no_barrier(page: Page, request: pytes
     open_tab(page, "Word")
     expect(page.locator("#word-answer table")).to_be_visible()
     check_barriers(page, "Word", THEMES if page.viewport_size["width"] > 1000 else THEMES[1:])
-    for tab in ("Calibration", "Word lists", "Adapters", "Answers", "Space", "Evaluate", "Fine-tune", "Alignment"):
+    for tab in (
+        "Calibration",
+        "Word lists",
+        "Adapters",
+        "Answers",
+        "Space",
+        "Evaluate",
+        "Fine-tune",
+        "Compare",
+        "Alignment",
+    ):
         open_tab(page, tab)
         keep_picture(page, f"{request.node.name}-{tab}")
         check_barriers(page, tab, THEMES if page.viewport_size["width"] > 1000 else THEMES[1:])

@@ -49,7 +49,7 @@ def test_typing_pairs_and_laying_an_adapter_over_them(shared_page: Page):
     expect(page.locator("#alignment-warning")).to_contain_text("A slip of the hand? mjai, water. → write maji, water")
     expect(page.locator("#alignment-warning")).to_contain_text("The two sides look swapped: lion, simba.")
     choose(page, "#adapter", "mini-corrected")
-    expect(page.locator("#curve .legendtext").filter(has_text="mini-corrected")).to_have_count(3)
+    expect(page.locator("#curve .legendtext").filter(has_text="mini-corrected")).to_have_count(1)
     expect(page.locator("#reading")).to_contain_text("mini-corrected")
     # The file holds both, each by its name, and is named after them.
     with page.expect_download() as download:
@@ -69,6 +69,7 @@ def test_typing_pairs_and_laying_an_adapter_over_them(shared_page: Page):
 
 def test_bos_averaged_in_is_warned_about(page: Page):
     expect(page.locator("#pair-table")).to_contain_text("kusoma")
+    page.get_by_role("button", name="How words are read").click()
     page.get_by_label("every token, BOS too").check()
     expect(page.locator("#alignment-warning")).to_contain_text("BOS is averaged in")
     page.get_by_label("Every pair at every layer").check()
@@ -78,18 +79,48 @@ def test_bos_averaged_in_is_warned_about(page: Page):
     check_results(page, "heat map")
 
 
-def test_saved_measurements_are_shown_without_their_models(shared_page: Page, tmp_path: Path):
-    page = shared_page
-    open_tab(page, "Saved measurements")
-    page.get_by_label("lugha-mini-sw-en-control-spaced-raw", exact=True).check()
-    expect(page.locator("#saved-reading")).to_contain_text("These 150 pairs rank best")
-    expect(page.locator("#saved-origin")).to_contain_text("lugha-mini")
-    expect(page.locator("#saved-pairs")).to_contain_text("✓")
+def test_the_layer_that_is_chosen_holds_for_curve_and_pairs(page: Page):
+    expect(page.locator("#pair-table")).to_contain_text("Each pair at the output")
+    page.get_by_role("button", name="How words are read").click()
+    choose(page, "#layer", "layer 4")
+    expect(page.locator("#pair-table")).to_contain_text("Each pair at block 4")
+    expect(page.locator("#curve .shapelayer path")).to_have_count(1)
+    expect(page.locator("#alignment-link a")).to_have_attribute("href", re.compile("layer=4"))
+    page.wait_for_function("location.search.includes('layer=4')")
+    page.reload()
+    expect(page.locator("#pair-table")).to_contain_text("Each pair at block 4")
+
+
+def test_adapters_and_saved_measurements_are_compared_and_drawn_for_a_paper(page: Page, tmp_path: Path):
+    open_tab(page, "Compare")
+    page.get_by_label("lugha-mini + mini-published", exact=True).uncheck()
     page.get_by_label("lugha-mini-mini-gentle-sw-en-control-spaced-raw").check()
-    expect(page.locator("#saved-reading")).to_contain_text("lugha-mini + mini-gentle beside lugha-mini")
+    page.click("#comparison")
+    board = page.locator("#leaderboard")
+    expect(board).to_contain_text("lugha-mini + mini-gentle (4)", timeout=60_000)
+    expect(page.locator("#comparison-status")).to_contain_text("The best of 4 is best on these pairs by luck as well")
+    expect(page.locator("#comparison-reading")).to_contain_text("lugha-mini + mini-corrected beside lugha-mini")
+    expect(page.locator("#comparison-origin")).to_contain_text("Checksum")
+    expect(page.locator("#comparison-plot .legendtext").filter(has_text="spelling alone")).to_have_count(1)
+    expect(page.locator("#comparison-rows")).to_contain_text("✓")
+    board.get_by_text("lugha-mini + mini-corrected").first.click()
+    expect(page.locator("#comparison-rows")).to_contain_text("Each pair of lugha-mini + mini-corrected, at the output")
+    check_results(page, "comparison")
+    page.get_by_role("button", name="How words are read").click()
+    choose(page, "#layer", "layer 2")
+    expect(page.locator("#comparison-reading")).to_contain_text("each at block 2")
+    page.locator("#comparison-figure > button").click()
+    caption = page.locator("#comparison-figure-caption textarea")
+    expect(caption).to_have_value(re.compile("The long dashes mark block 2"), timeout=30_000)
+    with page.expect_download() as download:
+        page.click("#comparison-figure-download")
+    names = zipfile.ZipFile(download.value.path()).namelist()
+    assert {Path(name).suffix for name in names if "." in name} == {".pdf", ".svg", ".png", ".csv", ".txt", ".bib"}
     (tmp_path / "mine.safetensors").write_bytes(b"nothing")
-    page.locator("#saved-upload input[type=file]").set_input_files(tmp_path / "mine.safetensors")
+    page.locator("#comparison-upload input[type=file]").set_input_files(tmp_path / "mine.safetensors")
+    page.click("#comparison")
     expect(page.locator(".toast-body")).to_contain_text("mine.safetensors is no saved measurement")
+    expect(page.locator("#comparison-status")).to_contain_text("Not compared")
 
 
 def test_pairs_come_from_a_table_a_file_and_the_lexicon(page: Page, tmp_path: Path):
@@ -329,7 +360,7 @@ def test_an_adapter_is_brought_from_a_file_used_and_downloaded(shared_page: Page
     expect(page.locator("#adapter input")).to_have_value("other")
     choose(page, "#adapter", "Mine")
     page.click("#measure")
-    expect(page.locator("#curve .legendtext").filter(has_text="Mine")).to_have_count(3)
+    expect(page.locator("#curve .legendtext").filter(has_text="Mine")).to_have_count(1)
 
 
 def test_other_languages_bring_their_pairs_and_every_readout_and_view(shared_page: Page):
@@ -339,6 +370,7 @@ def test_other_languages_bring_their_pairs_and_every_readout_and_view(shared_pag
     expect(page.locator("#pairs label").first).to_contain_text("French, English: one pair a line")
     expect(page.locator("#pair-table")).to_contain_text("douche")
     expect(page.locator("#tokens")).to_contain_text("Tokens of a word: French")
+    page.get_by_role("button", name="How words are read").click()
     page.get_by_label("in a sentence").check()
     page.get_by_label("centred").check()
     expect(page.locator("#pair-table")).to_contain_text("in a sentence, centred · 10 pairs")

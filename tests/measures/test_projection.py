@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from tli_core.encoding.lens import Lens
 from tli_core.lists.lexicon import lexicon, shipped
 from tli_core.lists.pairs import WordPair
+from tli_core.measures.alignment import measure
 from tli_core.measures.projection import nearest_words, project, translations
 from tli_core.measures.projections import PROJECTIONS
 from tli_core.models.loaded_model import load_model
@@ -59,6 +61,18 @@ def test_look_alikes_are_marked_in_the_picture_and_among_neighbours(mini):
     assert symbols == [(f"{kind}-open", kind, kind, kind) for kind in ("circle", "diamond")]
     nearest = nearest_words(mini, "volkano", "Swahili", None).nearest
     assert next(n for n in nearest if n.word == "volcano").look_alike and not all(n.look_alike for n in nearest)
+
+
+@pytest.mark.parametrize("view", ["raw", "centred", "standardised"])
+def test_the_space_is_of_the_vectors_that_are_measured(view, mini):
+    lens, pairs = Lens("sw-en", "words", view), shipped("control")[:40]
+    drawn, measured = project(mini, pairs, [None], 6, lens=lens), measure(mini, pairs, lens=lens)
+    # Listed translations count as right in a measurement, and partners alone in a picture.
+    assert drawn.partners_nearest[0, 0] == pytest.approx(measured.retrieval["to_target"].p_at_1[6], abs=0.026)
+    words = [
+        nearest_words(mini, "maji", "Swahili", None, 6, Lens("sw-en", "words", of)).nearest for of in ("raw", view)
+    ]
+    assert (words[0] == words[1]) is (view == "raw")
 
 
 def test_neighbours_are_embedded_once_and_let_go_with_their_adapter(tiny, monkeypatch):

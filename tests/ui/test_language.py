@@ -94,7 +94,7 @@ def test_choices_keep_their_values(demo):
 
 
 def test_a_choice_with_a_number_in_it_is_swahili_too(demo):
-    (picker,) = (part for part in demo.blocks.values() if getattr(part, "elem_id", None) == "evaluate-layer")
+    (picker,) = (part for part in demo.blocks.values() if getattr(part, "elem_id", None) == "layer")
     assert ("layer 3", "3") in picker.choices and ("tabaka la 3", "3") in swahili_of(picker)["choices"]
 
 

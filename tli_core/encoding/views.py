@@ -30,6 +30,11 @@ def viewed(states: PairStates, reference: PairStates, view: str) -> tuple[PairSt
     )
 
 
+def viewed_words(states: Tensor, pool: Tensor, view: str) -> Tensor:
+    """Words of one language at one layer, (n, d), in a view that its reference pool (m, d) decides."""
+    return states if view == "raw" else _viewed((states[None],), pool[None], view)[0][0]
+
+
 def _viewed(several: tuple[Tensor, ...], pool: Tensor, view: str) -> list[Tensor]:
     """Several sets of one language's vectors, (layers, n, d) each, in a view that its pool (layers, m, d) decides."""
     mean = pool.mean(dim=1, keepdim=True)  # (layers, 1, d)

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from tli_core.encoding.lens import LENS, Lens
 from tli_core.encoding.pair_states import word_states
+from tli_core.encoding.views import viewed_words
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats import single_word
 from tli_core.lists.language_pair import DEFAULT, Language, language_pair
-from tli_core.lists.lexicon import lexicon
+from tli_core.lists.lexicon import lexicon, shipped
 from tli_core.lists.lexicon import translations as lexicon_translations
 from tli_core.lists.look_alike import LOOK_ALIKE, look_alikes, similarity
 from tli_core.lists.pairs import WordPair, normalise
@@ -138,7 +139,7 @@ def nearest_words(
     listed = translations(word, language, lens.languages) if right is None else set(map(normalise, right))
     own, other = (lens.pair.source, lens.pair.target) if language == names[0] else (lens.pair.target, lens.pair.source)
     candidates = _vocabulary(other.name, lens.languages)
-    key = f"{lens.languages} {language} neighbours at {index}, {lens.readout}"
+    key = f"{lens.languages} {language} neighbours at {index}, {lens.readout}, {lens.view}"
     others = loaded.reference(adapter, key, lambda: _unit_states(loaded, candidates, other, adapter, index, lens))
     cosines = (others @ _unit_states(loaded, [word], own, adapter, index, lens)[0]).numpy()  # (candidates,)
     if not np.isfinite(cosines).all():
@@ -170,7 +171,13 @@ def _vocabulary(language: str, languages: str) -> list[str]:
 def _unit_states(
     loaded: LoadedModel, words: Sequence[str], language: Language, adapter: str | None, layer: int, lens: Lens
 ) -> Tensor:
-    return torch.nn.functional.normalize(word_states(loaded, words, language, adapter, layer, lens), dim=-1)
+    """Words of one language as the lens shows them, of length 1: (n, d)."""
+    states = word_states(loaded, words, language, adapter, layer, lens)
+    if lens.view != "raw":
+        side = "source" if language == lens.pair.source else "target"
+        pool = list(dict.fromkeys(getattr(pair, side) for pair in shipped("pool", lens.languages))) or list(words)
+        states = viewed_words(states, word_states(loaded, pool, language, adapter, layer, lens), lens.view)
+    return torch.nn.functional.normalize(states, dim=-1)
 
 
 def _reduced(vectors: np.ndarray, method: str, seed: int) -> np.ndarray:

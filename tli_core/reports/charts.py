@@ -49,12 +49,15 @@ HARDER = (
 )
 
 
-def curve_chart(results: Sequence[Labelled], pair_lines: bool = False, picked: int | None = None) -> Chart:
+def curve_chart(
+    results: Sequence[Labelled], pair_lines: bool = False, picked: int | None = None, layer: int | str | None = None
+) -> Chart:
     """Cosines of right and wrong pairs at every layer, with the interval of the right and the band of the wrong ones.
 
     Args:
         pair_lines: whether every pair has a line of its own.
         picked: the number of a pair whose line stands out.
+        layer: one to mark, a number or `output`; None marks none.
     """
     measure, longest = translate(COSINE), max((result.names for _, result in results), key=len)
     each = [_cosines(entry, *of, pair_lines, picked, alone=len(results) == 1) for entry, of in enumerate(results)]
@@ -63,7 +66,8 @@ def curve_chart(results: Sequence[Labelled], pair_lines: bool = False, picked: i
     else:
         panels = tuple(Panel(measure, tuple(lines), label) for (label, _), lines in zip(results, each, strict=True))
     title = translate("Right and wrong pairs at every layer")
-    return Chart(title, panels, layer_axis(longest), heading(results), models=_models(of for _, of in results))
+    marked = None if layer is None else layer_index(longest, layer)
+    return Chart(title, panels, layer_axis(longest), heading(results), marked, _models(of for _, of in results))
 
 
 def comparison_chart(results: Sequence[Labelled], layer: int | str | None = None) -> Chart:
@@ -72,7 +76,7 @@ def comparison_chart(results: Sequence[Labelled], layer: int | str | None = None
     Args:
         layer: one to mark, a number or `output`; None marks none.
     """
-    curves, found = curve_chart(results), []
+    curves, found = curve_chart(results, layer=layer), []
     for way, language in results[0][1].languages.answers.items():
         lines = [
             Line(entry, label, FOUND, _layers(of), P_AT_1.values(of, way), P_AT_1.interval(of, way))
@@ -88,9 +92,7 @@ def comparison_chart(results: Sequence[Labelled], layer: int | str | None = None
             ]
         found.append(Panel("P@1", tuple(lines), f"→ {translate(language.name)}", form=".2f"))
     title = translate("Words that find their translation, and right and wrong pairs")
-    names = curves.axis.names or ()
-    marked = None if layer is None else layer_index(names, layer)
-    return replace(curves, title=title, panels=(*found, *curves.panels), layer=marked)
+    return replace(curves, title=title, panels=(*found, *curves.panels))
 
 
 def change_chart(evaluations: Sequence[Evaluation]) -> Chart:
@@ -156,7 +158,7 @@ def spread_chart(evaluation: Evaluation, labels: tuple[str, str]) -> Chart:
 
 @dataclass(frozen=True)
 class DrawnRun:
-    """A run as it is drawn: a label (empty where it is alone), the name of its loss, and its steps so far."""
+    """A run as it is drawn: its name, the name of its loss, and its steps so far."""
 
     label: str
     loss: str
@@ -167,7 +169,7 @@ def training_chart(runs: Sequence[DrawnRun]) -> Chart:
     """Loss by step, and below it the held-out pairs: right and wrong cosines, and P@1."""
     losses, cosines, found = [], [], []
     for entry, run in enumerate(runs):
-        label = run.label or translate("this run")
+        label = run.label
         seen = [step for step in run.steps if step.loss is not None]
         checks = [(step.step, step.check) for step in run.steps if step.check]
         steps, loss = (np.array([getattr(step, field) for step in seen], float) for field in ("step", "loss"))

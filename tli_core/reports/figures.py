@@ -41,7 +41,7 @@ def chart_figure(chart: Chart, columns: int = 1) -> go.Figure:
             rows=rows,
             cols=columns,
             subplot_titles=[plain_label(panel.title) for panel in panels] if any(p.title for p in panels) else None,
-            vertical_spacing=0.3 / (rows + 1),
+            vertical_spacing=70 / (PANEL_HEIGHT * rows) if rows > 1 else None,
             horizontal_spacing=0.24 / (columns + 1),
         )
     )

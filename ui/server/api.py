@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.events import api as offer
 
 import tli_core as core
-from tli_core.encoding.lens import Lens
+from tli_core.encoding.lens import LENS, Lens
 from tli_core.encoding.readouts import DEFAULT_READOUT
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs
@@ -95,7 +95,7 @@ def _measurement_endpoints(models: Models, jobs: Jobs) -> tuple[Callable, ...]:
             layer: a layer's number, or output.
         """
         visitor, name = _visitor_with_adapter(jobs, adapter)
-        near = neighbourhoods(models, visitor, model, name, word, language, chosen_layer(layer))[
+        near = neighbourhoods(models, visitor, model, name, word, language, chosen_layer(layer), LENS)[
             model if name == BASE else name
         ]
         nearest = [

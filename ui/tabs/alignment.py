@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import gradio as gr
+from gradio.events import Dependency
 
 import tli_core as core
 from tli_core.encoding.lens import VIEWS, Lens
@@ -15,15 +16,17 @@ from tli_core.lists.language_pair import DEFAULT, language_pair, language_pairs
 from ui.page_context import PageContext
 from ui.server.session_files import SessionFiles
 from ui.server.visitors import BASE, Visitor
-from ui.widgets import pairs_input
+from ui.widgets import figure_files, pairs_input
 from ui.widgets.adapter_pickers import adapter_choices
-from ui.widgets.deep_links import ADDRESS, MAX_LINK, asked_for, not_here, view_link
+from ui.widgets.deep_links import ADDRESS, MAX_LINK, address_if_at, asked_for, not_here, view_link
 from ui.widgets.errors import explained, remark
 from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, Handler, Parts, Updates, uncover
+from ui.widgets.layer_picker import OUTPUT, layer_choices
 from ui.widgets.measurement import (
     CURVE,
     HEAT_MAP,
     Shown,
+    chart_of,
     legend_text,
     measured,
     note_list,
@@ -80,6 +83,7 @@ class AlignmentTab:
     def __init__(self, context: PageContext):
         self.context = context
         self.adapter = context.pickers.alignment
+        self.readout, self.vectors, self.layer = context.reading.parts
         self.shown = gr.State(None)
         self.downloads = SessionFiles()
         gr.Markdown(INTRODUCTION)
@@ -88,23 +92,6 @@ class AlignmentTab:
                 self.given = pairs_input.build()
                 self.go_button = gr.Button(N_("Show the curve"), variant="primary", elem_id="measure")
                 self.adapter.render()
-                self.readout = gr.Radio(
-                    [(of.label, key) for key, of in READOUTS.items()],
-                    value=DEFAULT_READOUT,
-                    label=N_("Readout: how a word becomes a vector"),
-                    info=N_(
-                        "A word is cut into tokens. BOS is the token that every text begins with: averaged in, it "
-                        "makes all words alike."
-                    ),
-                    elem_id="readout",
-                )
-                self.vectors = gr.Radio(
-                    [(label, key) for key, label in VIEWS.items()],
-                    value="raw",
-                    label=N_("Vectors"),
-                    info=N_("Centred: less the mean of their language. What all words share then counts no more."),
-                    elem_id="vectors",
-                )
                 with gr.Accordion(N_("Why a cosine of 0.99998 can mean nothing"), open=False):
                     gr.Markdown(WHY)
                     self.show_me = gr.Button(N_("Show me, on the control pairs"), size="sm", elem_id="show-me")
@@ -116,10 +103,12 @@ class AlignmentTab:
                 self.lines = gr.Checkbox(label=N_("Show each pair's own line"), elem_id="pair-lines")
                 self.plot = gr.Plot(label="Cosine by layer", show_label=False, elem_id="curve")
                 self.hint = gr.Markdown(HINTS[CURVE], elem_classes="hint")
+                looked = [self.shown, self.layer, self.view, self.lines]
+                figure_files.below(chart_of, looked, "alignment", "alignment-figure")
                 self.link = gr.Markdown(elem_classes="hint", elem_id="alignment-link")
         self.table = gr.Dataframe(
             headers=[*language_pair().names, "cosine", N_("all wrong pairs"), "rank", "pieces", N_("look alike")],
-            label=N_("Each pair at the output"),
+            label=N_("Each pair at the layer"),
             interactive=False,
             max_height=420,
             elem_id="pair-table",
@@ -134,7 +123,7 @@ class AlignmentTab:
 
     @property
     def _inputs(self) -> Parts:
-        view = [*self._lens, self.view, self.lines]
+        view = [*self._lens, self.layer, self.view, self.lines]
         return [self.given.text, self.context.model, self.adapter, *view, self.context.visitor]
 
     @property
@@ -157,19 +146,21 @@ class AlignmentTab:
 
     @property
     def _linked_parts(self) -> Parts:
-        return [self.given.text, self.context.model, self.adapter, *self._lens, self.given.example]
+        return [self.given.text, self.context.model, self.adapter, *self._lens, self.layer, self.given.example]
 
     def wire_drawing(self) -> None:
         """Measure and draw: by the button, an adapter, an example, a file, or the lesson on BOS."""
         given, draw = self.given, self.context.draw
-        for trigger in (self.go_button.click, self.adapter.input, self.readout.input, self.vectors.input):
+        for trigger in (self.go_button.click, self.adapter.input):
             self._draws(trigger)
+        for trigger in (self.readout.input, self.vectors.input):
+            self._draws_again(trigger)
         begun = given.languages.input(pairs_input.of_languages, given.languages, [given.text, given.example], **QUIET)
         self._draws(begun.then)
         bring_into_sight([self.table.select], "curve")
         self._draws(given.example.input(pairs_input.example_text, given.example, given.text, **QUIET).then)
         self._draws(given.upload.upload(lambda: None, None, None, **QUIET).then)
-        asked = [self.go_button.click, self.adapter.input, self.readout.input, given.example.input]
+        asked = [self.go_button.click, self.adapter.input, given.example.input]
         bring_into_sight([*asked, given.upload.upload, self.show_me.click], "reading")
         button, its_pairs = self.context.deeper
         asked_for_more = button.click(
@@ -193,25 +184,34 @@ class AlignmentTab:
         """What is measured, seen otherwise: no forward pass follows."""
         shown, view, lines = self.shown, self.view, self.lines
 
-        def looked_at(shown: Shown | None, view: str, lines: bool):
+        def looked_at(shown: Shown | None, layer: str, view: str, lines: bool):
             return {
-                self.plot: redrawn(shown, view, lines),
+                self.plot: redrawn(shown, layer, view, lines),
                 self.hint: translate(HINTS[view]),
                 self.lines: gr.Checkbox(visible=view == CURVE),
             }
 
-        def pick(shown: Shown | None, lines: bool, event: gr.SelectData):
+        def at_layer(shown: Shown | None, layer: str, view: str, lines: bool):
+            if shown is None:
+                return {self.plot: gr.skip()}
+            return {self.plot: redrawn(shown, layer, view, lines), self.table: pair_table(shown, layer)}
+
+        def pick(shown: Shown | None, layer: str, lines: bool, event: gr.SelectData):
             """The line of the pair whose row was clicked; a second click takes it away."""
             if shown is None:
                 return {self.shown: gr.skip()}
             row = event.index[0]
             now = replace(shown, picked=None if shown.picked == row else row)
-            figure = redrawn(now, CURVE, lines)
+            figure = redrawn(now, layer, CURVE, lines)
             return {self.shown: now, self.plot: figure, self.view: CURVE, self.hint: translate(HINTS[CURVE])}
 
-        lines.input(redrawn, [shown, view, lines], self.plot, **CHECKED)
-        view.input(looked_at, [shown, view, lines], [self.plot, self.hint, lines], **CHECKED)
-        self.table.select(pick, [shown, lines], [shown, self.plot, view, self.hint], **CHECKED)
+        looked = [shown, self.layer, view, lines]
+        lines.input(redrawn, looked, self.plot, **CHECKED)
+        view.input(looked_at, looked, [self.plot, self.hint, lines], **CHECKED)
+        moved = self.layer.input(at_layer, looked, [self.plot, self.table], **CHECKED)
+        linking = moved.success(_linked_view, self._linked_parts, self.link, **QUIET)
+        linking.success(None, self.link, None, js=address_if_at(ID), **QUIET)
+        self.table.select(pick, [shown, self.layer, lines], [shown, self.plot, view, self.hint], **CHECKED)
 
     def wire_opening(self) -> None:
         """The view that a page's address asks for."""
@@ -237,6 +237,7 @@ class AlignmentTab:
                 given.languages: languages,
                 self.readout: query.get("readout") if query.get("readout") in READOUTS else DEFAULT_READOUT,
                 self.vectors: query.get("vectors") if query.get("vectors") in VIEWS else "raw",
+                **_asked_layer(self.layer, layer_choices(models, chosen), query.get("layer")),
                 given.example: example,
                 self.context.tabs: self.context.open(ID),
                 linked: True,
@@ -280,6 +281,7 @@ class AlignmentTab:
             languages: str,
             readout: str,
             vectors: str,
+            layer: str,
             view: str,
             lines: bool,
             visitor: Visitor,
@@ -288,11 +290,11 @@ class AlignmentTab:
         ):
             lens = Lens(languages, readout, vectors)
             found = measured(self.context.models, visitor, text, model, adapter, lens, progress)
-            return {**self._drawn(found, view, lines, request), self.stale: gr.Markdown(visible=False)}
+            return {**self._drawn(found, layer, view, lines, request), self.stale: gr.Markdown(visible=False)}
 
         return run
 
-    def _drawn(self, found: Shown, view: str, lines: bool, request: gr.Request) -> Updates:
+    def _drawn(self, found: Shown, layer: str, view: str, lines: bool, request: gr.Request) -> Updates:
         """Updates that put measurements on the page."""
         path = self.downloads.fresh(request) / found.file_name
         core.reports.json_csv.write_json(core.reports.json_csv.measurements_json(found.results, found.notes), path)
@@ -300,10 +302,10 @@ class AlignmentTab:
         caption = core.reports.tables.caption(found.results[-1][1].provenance)
         layers = {"headers": list(headers), "data": [list(row) for row in rows]}
         return {
-            self.plot: gr.Plot(redrawn(found, view, lines), elem_classes=[]),
+            self.plot: gr.Plot(redrawn(found, layer, view, lines), elem_classes=[]),
             self.reading: gr.Markdown(reading_of(found.results), elem_classes=[]),
             self.warning: gr.Markdown(note_list(found.notes), visible=bool(found.notes)),
-            self.table: pair_table(found),
+            self.table: pair_table(found, layer),
             self.tokens: core.reports.messages.tokens_sentence(found.results[0][1]),
             self.layers: gr.Dataframe(layers, label=caption),
             self.legend: legend_text(core.reports.tables.LAYER_MEASURES),
@@ -313,6 +315,31 @@ class AlignmentTab:
 
     def _draws(self, event: Callable) -> None:
         """After an event: measure and draw, and say so where that was not to be."""
+        running = event(*self.context.draw, api_visibility="private", show_progress_on=[self.plot], **MODEL_QUEUE)
+        self._told(running, ADDRESS)
+
+    def _draws_again(self, event: Callable) -> None:
+        """After a choice that holds in all tabs: draw what is drawn already, and nothing that nobody looks at."""
+
+        def drawn_again(shown: Shown | None, request: gr.Request, *values):
+            return {self.shown: gr.skip()} if shown is None else self.context.draw.function(*values, request)
+
+        running = event(
+            drawn_again,
+            [self.shown, *self._inputs],
+            self.context.draw.outputs,
+            api_visibility="private",
+            show_progress_on=[self.plot],
+            **MODEL_QUEUE,
+        )
+        self._told(running, address_if_at(ID))
+
+    def _told(self, running: Dependency, address: str) -> None:
+        """After drawing: the link to the view, or that nothing was drawn.
+
+        Args:
+            address: JavaScript that puts the link into the browser's address.
+        """
 
         def refused(shown: Shown | None):
             """What is shown is of earlier pairs, and says so itself, or there is nothing yet."""
@@ -324,17 +351,22 @@ class AlignmentTab:
                 self.plot: gr.Plot(elem_classes="stale"),
             }
 
-        draw = self.context.draw
-        running = event(*draw, api_visibility="private", show_progress_on=[self.plot], **MODEL_QUEUE)
         linking = running.success(_linked_view, self._linked_parts, self.link, **QUIET)
-        linking.success(None, self.link, None, js=ADDRESS, **QUIET)
+        linking.success(None, self.link, None, js=address, **QUIET)
         running.failure(refused, self.shown, [self.stale, self.reading, self.plot], **QUIET)
         uncover(running, self.plot)
 
 
 def _linked_view(
-    text: str, model: str, adapter: str, languages: str, readout: str, vectors: str, example: str | None
+    text: str, model: str, adapter: str, languages: str, readout: str, vectors: str, layer: str, example: str | None
 ) -> str:
     listed = example and text == pairs_input.example_text(example)
     pairs = {"example": str(example)} if listed else {"pairs": text}
-    return view_link(ID, **pairs, model=model, adapter=adapter, languages=languages, readout=readout, vectors=vectors)
+    lens = {"languages": languages, "readout": readout, "vectors": vectors}
+    return view_link(ID, **pairs, model=model, adapter=adapter, **lens, layer=layer)
+
+
+def _asked_layer(layer: gr.Dropdown, choices: list[tuple[str, str]], asked: str | None) -> Updates:
+    """The layer that an address asks for, where the model has it."""
+    value = asked if asked in [of for _, of in choices] else OUTPUT
+    return {layer: gr.Dropdown(choices=choices, value=value)}

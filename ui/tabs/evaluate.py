@@ -19,11 +19,11 @@ from ui.page_context import PageContext
 from ui.server.cancel import CancellableProgress, StopRequests
 from ui.server.session_files import SessionFiles
 from ui.server.visitors import Visitor
-from ui.widgets import chart_table
+from ui.widgets import chart_table, figure_files
 from ui.widgets.errors import explained
-from ui.widgets.evaluation_view import VIEWS, Measured, answered, drawn, evaluated, report_file
+from ui.widgets.evaluation_view import VIEWS, Measured, answered, chart_of, drawn, evaluated, report_file
 from ui.widgets.events import MODEL_QUEUE, QUIET, Parts, Updates
-from ui.widgets.layer_picker import OUTPUT, chosen_layer, last_layer, layer_choices
+from ui.widgets.layer_picker import chosen_layer
 from ui.widgets.measurement import MAX_PAIRS, legend_text, note_list, too_many
 from ui.widgets.mobile import bring_into_sight
 from ui.widgets.pairs_input import LIST_LINES, languages_choices, languages_picker
@@ -35,7 +35,6 @@ RESERVED = N_("{number} words no training saw").format(number=len(shipped("reser
 MAX_ANSWERED = 200
 UNFINISHED = N_("Not finished: what is below, if anything, is from before.")
 AGAIN = N_("Press **Evaluate** again: what is below is still of the earlier choice.")
-PICK_CHOICE = (N_("pick by the trained list"), PICK)
 
 
 def build(context: PageContext) -> None:
@@ -52,6 +51,7 @@ class EvaluateTab:
     def __init__(self, context: PageContext):
         self.context = context
         self.adapter = context.pickers.evaluate
+        self.readout, self.vectors, self.layer = context.reading.parts
         self.stops = StopRequests()
         self.downloads = SessionFiles()
         self.measured = gr.State(None)
@@ -88,11 +88,10 @@ class EvaluateTab:
                     visible=False,
                     elem_id="evaluate-control-pairs",
                 )
-                self.layer = gr.Dropdown(
-                    layer_choices(context.models, context.models.names[0], PICK_CHOICE),
-                    value=OUTPUT,
-                    label=N_("Layer"),
-                    elem_id="evaluate-layer",
+                self.picks = gr.Checkbox(
+                    label=N_("Pick the layer by the trained list"),
+                    info=N_("Otherwise it is the layer that is chosen above for all tabs."),
+                    elem_id="evaluate-pick",
                 )
                 with gr.Row():
                     self.go_button = gr.Button(N_("Evaluate"), variant="primary", elem_id="evaluate")
@@ -112,6 +111,7 @@ class EvaluateTab:
                 self.plot = gr.Plot(show_label=False, visible=False, elem_id="evaluate-plot")
                 self.view_note = gr.Markdown(visible=False, elem_classes="hint")
                 chart_table.beside(self.plot, "evaluate-chart-table")
+                figure_files.below(_chart, [self.measured, self.view], "evaluation", "evaluate-figure")
         with gr.Column(visible=False) as self.found:
             gr.Markdown(N_("## The paper's table, with the controls it lacks"))
             self.table = gr.Dataframe(
@@ -169,7 +169,10 @@ class EvaluateTab:
             trained_text: str,
             control: str,
             control_text: str,
+            readout: str,
+            vectors: str,
             layer: str,
+            picks: bool,
             view: str,
             visitor: Visitor,
             request: gr.Request,
@@ -181,7 +184,7 @@ class EvaluateTab:
                     visitor.check_languages(model, adapter, languages)
                 pairs = visitor.trained_on(model, adapter) if trained == ITS_OWN else _typed(trained_text, languages)
                 unseen = _typed(control_text, languages) if control == TYPED else _shipped(control, languages)
-                asked = chosen_layer(layer), Lens(languages)
+                asked = _layer(layer, picks), Lens(languages, readout, vectors)
                 report = evaluated(context.models, visitor, model, adapter, pairs, unseen, *asked, tell)
                 held = Measured(model, adapter, report)
             finally:
@@ -198,7 +201,8 @@ class EvaluateTab:
             radio.input(lambda chosen: gr.Textbox(visible=chosen == TYPED), radio, box, **QUIET)
         bring_into_sight([self.go_button.click], "evaluate-status")
         lists = [self.trained, self.trained_text, self.control, self.control_text]
-        asked = [context.model, self.adapter, self.languages, *lists, self.layer, self.view, context.visitor]
+        lens = [*context.reading.parts, self.picks]
+        asked = [context.model, self.adapter, self.languages, *lists, *lens, self.view, context.visitor]
         cleared = [self.answers_note, self.answers, self.probes, self.download]
         self._wire(self.go_button, run, asked, [*self._shown_parts, *cleared], self.status)
         self.cancel.click(ask_to_stop, None, self.cancel, **QUIET)
@@ -208,7 +212,8 @@ class EvaluateTab:
             self.languages,
             **QUIET,
         )
-        for changed in (self.adapter.input, self.languages.input, self.trained.input, self.control.input):
+        choices = [self.adapter, self.languages, self.trained, self.control, self.readout, self.vectors]
+        for changed in (choice.input for choice in choices):
             changed(lambda held: translate(AGAIN) if held else gr.skip(), self.measured, self.status, **QUIET)
 
     def wire_views(self) -> None:
@@ -216,12 +221,12 @@ class EvaluateTab:
         context, layer, view = self.context, self.layer, self.view
 
         @explained
-        def at_layer(measured: Measured | None, layer: str, view: str):
+        def at_layer(measured: Measured | None, layer: str, picks: bool, view: str):
             if measured is None:
                 return {self.measured: gr.skip()}
             lists = measured.report.evaluations
             evaluations = core.measures.before_after.compare_lists(
-                *(r for item in lists for r in (item.before, item.after)), layer=chosen_layer(layer)
+                *(r for item in lists for r in (item.before, item.after)), layer=_layer(layer, picks)
             )
             return self._updates(replace(measured, report=replace(measured.report, evaluations=evaluations)), view)
 
@@ -235,21 +240,17 @@ class EvaluateTab:
                 return {self.plot: gr.skip()}
             return {self.plot: drawn(measured.report, view), self.view_note: gr.Markdown(translate(VIEWS[view]))}
 
-        def for_model(model: str, visitor: Visitor):
-            choices = layer_choices(context.models, model, (translate(PICK_CHOICE[0]), PICK))
-            return {layer: gr.Dropdown(choices=choices, value=last_layer(context.models, model))}
-
         # The report to download is always of the layer on the page.
-        moved = layer.input(at_layer, [self.measured, layer, view], self._shown_parts, **QUIET)
-        moved.success(
-            file_at_layer,
-            [self.measured, context.visitor],
-            self.download,
-            api_visibility="private",
-            show_progress="hidden",
-        )
+        for changed in (layer.input, self.picks.input):
+            moved = changed(at_layer, [self.measured, layer, self.picks, view], self._shown_parts, **QUIET)
+            moved.success(
+                file_at_layer,
+                [self.measured, context.visitor],
+                self.download,
+                api_visibility="private",
+                show_progress="hidden",
+            )
         view.input(look, [self.measured, view], [self.plot, self.view_note], **QUIET)
-        context.bar.follow(for_model, [layer])
 
     def wire_answers(self) -> None:
         """What both models write: translations and probes."""
@@ -342,10 +343,18 @@ class EvaluateTab:
         running.failure(lambda: {**busy(False), place: translate(UNFINISHED)}, None, [*buttons, place], **QUIET)
 
 
+def _chart(measured: Measured | None, view: str) -> core.reports.chart.Chart | None:
+    return None if measured is None else chart_of(measured.report, view)
+
+
 def _languages_of(model: str, adapter: str, visitor: Visitor) -> gr.Dropdown:
     """The languages that an adapter was trained on, offered where they are none of those that ship."""
     own = visitor.languages_of(model, adapter)
     return gr.Dropdown(choices=languages_choices(own), value=own)
+
+
+def _layer(layer: str, picks: bool) -> int | str:
+    return PICK if picks else chosen_layer(layer)
 
 
 def _shipped(choice: str, languages: str) -> tuple[WordPair, ...]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gradio as gr
 
 import tli_core as core
+from tli_core.encoding.lens import Lens
 from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs
-from tli_core.lists.language_pair import language_pair
+from tli_core.lists.language_pair import DEFAULT, language_pair
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.projections import PROJECTIONS
@@ -19,7 +20,7 @@ from ui.widgets import chart_table
 from ui.widgets.empty_plot import empty_plot
 from ui.widgets.errors import explained
 from ui.widgets.events import MODEL_QUEUE, QUIET, uncover
-from ui.widgets.layer_picker import LAYER_HELP, OUTPUT, chosen_layer, last_layer, layer_choices
+from ui.widgets.layer_picker import chosen_layer
 from ui.widgets.mobile import bring_into_sight, on_phone
 from ui.widgets.pairs_input import LIST_LINES
 
@@ -41,6 +42,7 @@ START = language_pair().page.picture
 def build(context: PageContext) -> None:
     """Lay the tab out and wire it."""
     models, visitor, model = context.models, context.visitor, context.model
+    readout, vectors, layer = context.reading.parts
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             source = gr.Radio(
@@ -51,13 +53,6 @@ def build(context: PageContext) -> None:
             )
             adapter = context.pickers.space
             adapter.render()
-            layer = gr.Dropdown(
-                layer_choices(models, models.names[0]),
-                value=OUTPUT,
-                label=N_("Layer"),
-                info=LAYER_HELP,
-                elem_id="space-layer",
-            )
             method = gr.Radio(
                 list(PROJECTIONS),
                 value="PCA",
@@ -99,17 +94,20 @@ def build(context: PageContext) -> None:
         adapter: str,
         source: str,
         typed: str,
+        readout: str,
+        vectors: str,
         layer: str,
         method: str,
         visitor: Visitor,
         request: gr.Request,
     ):
         pairs = _pairs(source, typed)
-        labels, projection = projected(models, visitor, model, adapter, pairs, chosen_layer(layer), method)
+        lens = Lens(DEFAULT, readout, vectors)
+        labels, projection = projected(models, visitor, model, adapter, pairs, chosen_layer(layer), method, lens)
         figure = core.reports.figures.space_figure(projection, labels, stacked=on_phone(request))
         return {plot: figure, reading: core.reports.messages.projection_sentence(projection, labels)}
 
-    inputs = [model, adapter, source, typed, layer, method, visitor]
+    inputs = [model, adapter, source, typed, readout, vectors, layer, method, visitor]
     bring_into_sight([draw.click], "space-reading")
     drawing = draw.click(
         show, inputs, [plot, reading], api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE
@@ -117,7 +115,7 @@ def build(context: PageContext) -> None:
     drawing.failure(lambda: translate(STALE), None, reading, **QUIET)
     uncover(drawing, plot)
 
-    for changed in (adapter.input, layer.input, method.input, source.input):
+    for changed in (adapter.input, readout.input, vectors.input, layer.input, method.input, source.input):
         changed(
             lambda text: gr.skip() if text == translate(BEFORE) else translate(AGAIN),
             reading,
@@ -125,7 +123,7 @@ def build(context: PageContext) -> None:
             queue=False,
             api_visibility="private",
         )
-    for changed in (adapter.input, layer.input, word.input, language.input):
+    for changed in (adapter.input, readout.input, vectors.input, layer.input, word.input, language.input):
         changed(
             lambda: {found: "", table: gr.Dataframe(visible=False)},
             None,
@@ -135,15 +133,18 @@ def build(context: PageContext) -> None:
         )
 
     @explained
-    def look_up(word: str, language: str, model: str, adapter: str, layer: str, visitor: Visitor):
-        around = neighbourhoods(models, visitor, model, adapter, word.strip(), language, chosen_layer(layer))
+    def look_up(
+        word: str, language: str, model: str, adapter: str, readout: str, vectors: str, layer: str, visitor: Visitor
+    ):
+        lens = Lens(DEFAULT, readout, vectors)
+        around = neighbourhoods(models, visitor, model, adapter, word.strip(), language, chosen_layer(layer), lens)
         text = "\n\n".join(
             core.reports.messages.neighbours_sentence(word.strip(), label, nearby) for label, nearby in around.items()
         )
         return {found: text, table: gr.Dataframe(neighbour_table(around), visible=True)}
 
     bring_into_sight([look.click, word.submit], "neighbours-reading")
-    asked = [word, language, model, adapter, layer, visitor]
+    asked = [word, language, model, adapter, readout, vectors, layer, visitor]
     for trigger in (look.click, word.submit):
         looking = trigger(
             look_up, asked, [found, table], api_visibility="private", show_progress_on=[found], **MODEL_QUEUE
@@ -152,11 +153,6 @@ def build(context: PageContext) -> None:
             lambda: {found: translate(STALE_WORDS), table: gr.Dataframe(visible=False)}, None, [found, table], **QUIET
         )
         uncover(looking, found)
-
-    def for_model(model: str, visitor: Visitor):
-        return {layer: gr.Dropdown(choices=layer_choices(models, model), value=last_layer(models, model))}
-
-    context.bar.follow(for_model, [layer])
 
 
 def _used(models: Models, visitor: Visitor, model: str, adapter: str) -> dict[str, str | None]:
@@ -174,24 +170,24 @@ def projected(
     pairs: tuple[WordPair, ...],
     layer: int | str,
     method: str,
+    lens: Lens,
 ) -> tuple[list[str], core.measures.projection.Projection]:
     """The names of base and adapter, and both in one plane."""
     used = _used(models, visitor, model, adapter)
     loaded = models.get(model)
     check_tokens(loaded, pairs)
-    return list(used), core.measures.projection.project(loaded, pairs, list(used.values()), layer, method)
+    return list(used), core.measures.projection.project(loaded, pairs, list(used.values()), layer, method, lens=lens)
 
 
 @on_gpu(30)
 def neighbourhoods(
-    models: Models, visitor: Visitor, model: str, adapter: str, word: str, language: str, layer: int | str
+    models: Models, visitor: Visitor, model: str, adapter: str, word: str, language: str, layer: int | str, lens: Lens
 ) -> dict[str, core.measures.projection.Neighbourhood]:
     """A word's nearest words in the other language, under the base and the adapter."""
     used = _used(models, visitor, model, adapter)
     loaded = models.get(model)
-    return {
-        name: core.measures.projection.nearest_words(loaded, word, language, key, layer) for name, key in used.items()
-    }
+    nearest = core.measures.projection.nearest_words
+    return {name: nearest(loaded, word, language, key, layer, lens) for name, key in used.items()}
 
 
 def neighbour_table(around: dict[str, core.measures.projection.Neighbourhood]) -> dict:

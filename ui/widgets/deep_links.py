@@ -19,6 +19,12 @@ ADDRESS = """(link) => {
 }"""
 
 
+def address_if_at(tab: str) -> str:
+    """JavaScript that puts a link's query into the address where that is of the same tab, or of none."""
+    here = "new URLSearchParams(window.location.search).get('tab')"
+    return f"(link) => {{ if (['{tab}', null].includes({here})) ({ADDRESS})(link); }}"
+
+
 def view_link(tab: str, **state: str | int) -> str:
     """A sentence with the link to a view, or one that says that there is none."""
     query = urlencode({"tab": tab, **state})

@@ -28,10 +28,10 @@ VIEWS = {
     ),
     N_("What changed at every layer"): N_(
         "After minus before with 95 % intervals of the *difference*; p values (hover) are "
-        "corrected for the number of layers (Holm). The dotted line, the gap, is the one that counts."
+        "corrected for the number of layers (Holm). The lower panel, the gap, is the one that counts."
     ),
     N_("Each control pair"): N_(
-        "Above the dashed line the cosine rose. If the orange marks, the wrong pairs, rose as well, "
+        "Above the dashed line the cosine rose. If the open marks, the wrong pairs, rose as well, "
         "the rise says nothing."
     ),
     N_("Right and wrong pairs"): N_(
@@ -49,9 +49,12 @@ VIEWS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measured:
-    """What is on the page, so that layers and views change without measuring again."""
+    """What is on the page, so that layers and views change without measuring again.
+
+    Compared by identity: Gradio hashes a state whose change is followed, and arrays have no hash.
+    """
 
     model: str
     adapter: str
@@ -88,6 +91,13 @@ def answered(
 
 def drawn(report: core.measures.before_after.EvaluationReport, view: str) -> go.Figure:
     """The figure of a view."""
+    if (chart := chart_of(report, view)) is not None:
+        return core.reports.figures.chart_figure(chart)
+    return core.reports.figures.scatter_figure(report.evaluations[-1])
+
+
+def chart_of(report: core.measures.before_after.EvaluationReport, view: str) -> core.reports.chart.Chart | None:
+    """The line chart of a view; None of the one that has a mark for each pair."""
     charts, (trained, control) = core.reports.charts, report.evaluations
     labels = translate("base"), str(report.provenance.adapter)
     poolings = [
@@ -98,18 +108,17 @@ def drawn(report: core.measures.before_after.EvaluationReport, view: str) -> go.
     def curves(item: core.measures.before_after.Evaluation) -> core.reports.chart.Chart:
         return charts.curve_chart(list(zip(labels, (item.before, item.after), strict=True)))
 
-    of_chart = core.reports.figures.chart_figure
-    makers: dict[str, Callable[[], go.Figure]] = dict(
+    makers: dict[str, Callable[[], core.reports.chart.Chart | None]] = dict(
         zip(
             VIEWS,
             (
-                lambda: of_chart(curves(control)),
-                lambda: of_chart(curves(trained)),
-                lambda: of_chart(charts.change_chart(report.evaluations)),
-                lambda: core.reports.figures.scatter_figure(control),
-                lambda: of_chart(charts.spread_chart(control, labels)),
-                lambda: of_chart(charts.curve_chart(poolings)),
-                lambda: of_chart(charts.shares_chart(poolings)),
+                lambda: curves(control),
+                lambda: curves(trained),
+                lambda: charts.change_chart(report.evaluations),
+                lambda: None,
+                lambda: charts.spread_chart(control, labels),
+                lambda: charts.curve_chart(poolings),
+                lambda: charts.shares_chart(poolings),
             ),
             strict=True,
         )

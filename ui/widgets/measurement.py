@@ -22,6 +22,7 @@ from ui.server.gpu import on_gpu
 from ui.server.token_limits import check_tokens
 from ui.server.visitors import Models, Visitor
 from ui.widgets.errors import remark
+from ui.widgets.layer_picker import OUTPUT, chosen_layer
 
 MAX_PAIRS = 2000
 MAX_NOTES = 6
@@ -33,11 +34,12 @@ SOON = 100
 CURVE, HEAT_MAP = N_("Curve"), N_("Every pair at every layer")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shown:
     """The measurements on the page: the base's, and the adapter's where there is one, so that views change at once.
 
-    pieces are each word's subwords; picked is the number of the pair that was clicked.
+    pieces are each word's subwords; picked is the number of the pair that was clicked. Compared by identity: Gradio
+    hashes a state whose change is followed, and arrays have no hash.
     """
 
     results: tuple[tuple[str, core.measures.result.LayerAlignment], ...]
@@ -149,28 +151,37 @@ def reading_of(results: Sequence[tuple[str, core.measures.result.LayerAlignment]
     )
 
 
-def redrawn(shown: Shown | None, view: str, lines: bool) -> go.Figure | None:
+def chart_of(shown: Shown | None, layer: str, view: str, lines: bool) -> core.reports.chart.Chart | None:
+    """The curve of what was measured, as a chart; None where nothing was, or the heat map is looked at."""
+    if shown is None or view == HEAT_MAP:
+        return None
+    # The output is what everything is read at unless another layer is chosen, and needs no mark.
+    marked = None if layer == OUTPUT else chosen_layer(layer)
+    return core.reports.charts.curve_chart(shown.results, lines, shown.picked, marked)
+
+
+def redrawn(shown: Shown | None, layer: str, view: str, lines: bool) -> go.Figure | None:
     """The figure of what was measured: the curve, with or without the pairs' own lines, or the heat map."""
     if shown is None:
         return None
-    results = shown.results
-    n, most = len(results[0][1].pairs), core.reports.charts.PAIRS_DRAWN
+    n, most = len(shown.results[0][1].pairs), core.reports.charts.PAIRS_DRAWN
     if (lines or view == HEAT_MAP) and n > most:
         text = N_("The first {most} of {n} pairs are drawn one by one; the table below has every one.")
         remark(translate(text, most=most, n=n))
-    if view == HEAT_MAP:
-        return core.reports.figures.heat_map_figure(*results[-1])
-    return core.reports.figures.chart_figure(core.reports.charts.curve_chart(results, lines, shown.picked))
+    chart = chart_of(shown, layer, view, lines)
+    if chart is None:
+        return core.reports.figures.heat_map_figure(*shown.results[-1])
+    return core.reports.figures.chart_figure(chart)
 
 
-def pair_table(shown: Shown) -> gr.Dataframe:
-    """Each pair at the last layer: cosine, the wrong pairs' mean, its rank; and its pieces.
+def pair_table(shown: Shown, chosen: str) -> gr.Dataframe:
+    """Each pair at the chosen layer: cosine, the wrong pairs' mean, its rank; and its pieces.
 
     One layer for every row, as rows at layers of their own could not be compared with each other or with an adapter's.
     """
     results = shown.results
     (_, first), (_, last) = results[0], results[len(results) - 1]
-    layer = len(first.names) - 1
+    layer = core.models.layers.layer_index(first.names, chosen_layer(chosen))
     size = first.reference_size
     columns = (translate("cosine"), translate("all wrong pairs"), translate("rank of {size}", size=size))
     if len(results) > 1:

@@ -159,11 +159,7 @@ def _protocol(
 
 def _chart(first: Job, job: Job):
     runs = [first] if job is first else [first, job]
-    labels = ("", translate("shuffled"))
-    drawn = [
-        core.reports.charts.DrawnRun(label, run.request.config.loss, run.steps)
-        for label, run in zip(labels, runs, strict=False)
-    ]
+    drawn = [core.reports.charts.DrawnRun(run.request.name, run.request.config.loss, run.steps) for run in runs]
     return core.reports.figures.chart_figure(core.reports.charts.training_chart(drawn))
 
 

@@ -1,0 +1,60 @@
+"""A chart as files for a paper or a slide, made when they are asked for."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import gradio as gr
+
+import tli_core as core
+from tli_core.i18n import N_, translate
+from ui.server.session_files import SessionFiles
+from ui.widgets.errors import explained
+from ui.widgets.events import CHECKED, QUIET, Parts
+
+TITLE = N_("This figure for a paper or a slide")
+SIZES = ((N_("one column of a paper"), "column"), (N_("the width of a page"), "page"), (N_("a slide"), "slide"))
+"""Of `print_figure.SIZES`, written out as a page opens before Matplotlib is imported."""
+
+
+def below(chart_of: Callable[..., core.reports.chart.Chart | None], inputs: Parts, name: str, elem_id: str) -> None:
+    """Lay a closed panel out below a chart, which makes the files when it is opened, and closes when the chart changes.
+
+    Args:
+        chart_of: gives the chart from the values of `inputs`, or None where there is none, or it is no line chart.
+        inputs: the state of what is drawn first, then the choices of how it is looked at.
+        name: of the files.
+    """
+    downloads = SessionFiles()
+    with gr.Accordion(TITLE, open=False, visible=False, elem_id=elem_id) as panel:
+        size = gr.Radio(list(SIZES), value="page", label=N_("As large as"), elem_id=f"{elem_id}-size")
+        caption = gr.Textbox(
+            label=N_("Caption"), lines=3, interactive=False, buttons=["copy"], elem_id=f"{elem_id}-caption"
+        )
+        cite = gr.Code(label="BibTeX", language=None, interactive=False, lines=6, max_lines=12)
+        file = gr.DownloadButton(
+            N_("Download it (PDF, SVG, PNG, its points, caption and citations; zip)"), elem_id=f"{elem_id}-download"
+        )
+
+    @explained
+    def make(size: str, request: gr.Request, *values):
+        chart = chart_of(*values)
+        if chart is None:
+            raise ValueError(translate("There is no line chart here to make files of: draw a curve first."))
+        folder = downloads.fresh(request)
+        core.reports.print_figure.write_figure(chart, folder / name, name, size)
+        return {
+            caption: core.reports.citations.caption_text(chart).strip(),
+            cite: core.reports.citations.citations(chart.models),
+            file: gr.DownloadButton(value=shutil.make_archive(str(Path(folder) / name), "zip", folder, name)),
+        }
+
+    for event in (panel.expand, size.input):
+        event(make, [size, *inputs], [caption, cite, file], concurrency_limit=None, api_visibility="private")
+    # Not by the plot's own event, which comes when it is drawn at last: by then the panel may have been opened.
+    shown, *choices = inputs
+    shown.change(lambda: gr.Accordion(open=False, visible=True), None, panel, **CHECKED)
+    for choice in choices:
+        choice.input(lambda: gr.Accordion(open=False), None, panel, show_progress="hidden", **QUIET)
