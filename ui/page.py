@@ -64,6 +64,7 @@ def build(models: Models, jobs: Jobs) -> language.Page:
                     tab.build(context)
         bar.wire(demo, visitor, context.first, context.draw)
         mobile.fit_charts(tabs)
+        reading.stand_above(tabs, {tab.ID for tab in (alignment, compare, evaluate, space)})
         api.build(models, jobs)
         language.wire(demo)
         context.opening.wire(demo, jobs, visitor, token, bar.model, pickers)

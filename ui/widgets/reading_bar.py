@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import gradio as gr
 
 from tli_core.encoding.lens import VIEWS
 from tli_core.encoding.readouts import DEFAULT_READOUT, READOUTS
 from tli_core.i18n import N_
 from ui.server.visitors import Models, Visitor
-from ui.widgets.events import Parts
+from ui.widgets.events import QUIET, Parts
 from ui.widgets.layer_picker import LAYER_HELP, OUTPUT, last_layer, layer_choices
 from ui.widgets.model_bar import ModelBar
 
@@ -20,7 +22,8 @@ class ReadingBar:
     """A closed panel above the tabs with the three choices; they hold in every tab that looks at words' vectors."""
 
     def __init__(self, models: Models, bar: ModelBar):
-        with gr.Accordion(TITLE, open=False, elem_id="reading-bar"):
+        # Built by the browser when a tab that obeys it is opened: the first tab does not.
+        with gr.Accordion(TITLE, open=False, visible=False, elem_id="reading-bar") as self._panel:
             gr.Markdown(WHERE, elem_classes="hint")
             with gr.Row():
                 self.readout = gr.Radio(
@@ -55,6 +58,12 @@ class ReadingBar:
             return {self.layer: gr.Dropdown(choices=layer_choices(models, model), value=last_layer(models, model))}
 
         bar.follow(for_model, [self.layer])
+
+    def stand_above(self, tabs: gr.Tabs, obeying: Collection[str]) -> None:
+        """Be there while one of the tabs of these ids is open, and not while another is."""
+        for tab in (tab for tab in tabs.children if isinstance(tab, gr.Tab)):
+            shown = tab.id in obeying
+            tab.select(lambda shown=shown: gr.Accordion(visible=shown), None, self._panel, **QUIET)
 
     @property
     def parts(self) -> Parts:
