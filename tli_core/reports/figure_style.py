@@ -1,7 +1,5 @@
 """What all figures share: colours, margins, and how a label is written."""
 
-from typing import Any
-
 import plotly.graph_objects as go
 
 from tli_core.lists.pairs import WordPair
@@ -36,6 +34,8 @@ def plain_label(text: str) -> str:
 
 
 GRID = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "automargin": True}
+# The last layer's name is wider than its place, and would be left out.
+ALONG = {"ticks": "outside", "ticklen": 5, "tickangle": 0, "ticklabeloverflow": "allow"}
 
 # As a template, which is checked once, where a figure's own settings are checked one by one every time it is made.
 STYLE = go.layout.Template(
@@ -55,31 +55,16 @@ STYLE = go.layout.Template(
         },
         # A finger that scrolls the page must not zoom the chart instead.
         "dragmode": False,
-        "xaxis": GRID,
+        "xaxis": GRID | ALONG,
         "yaxis": GRID,
+        "title": {"font": {"size": 11}, "x": 0, "y": 1, "yanchor": "top", "pad": {"t": 4, "l": 4}},
     }
 )
 
 
-def styled(figure: go.Figure, height: int, hovermode: str = "x unified", top: int = 12) -> go.Figure:
-    """The figure in the style of all."""
-    margin = {"l": 52, "r": 16, "t": top, "b": 44}
-    figure.update_layout(template=STYLE, height=height, hovermode=hovermode, margin=margin)
-    return figure
-
-
-def captioned(figure: go.Figure, what: str) -> go.Figure:
-    """The figure with what it is of above it, as a saved picture has nothing else to say so."""
-    layout: Any = figure.layout
-    figure.update_layout(
-        title={
-            "text": plain_label(what),
-            "font": {"size": 11},
-            "x": 0,
-            "y": 1,
-            "yanchor": "top",
-            "pad": {"t": 4, "l": 4},
-        },
-        margin={"t": layout.margin.t + 16},
-    )
+def styled(figure: go.Figure, height: int, what: str, hovermode: str = "x unified", top: int = 12) -> go.Figure:
+    """The figure in the style of all, with what it is of above it, as a saved picture has nothing else to say so."""
+    margin = {"l": 52, "r": 16, "t": top + 16 * bool(what), "b": 44}
+    title = {"text": plain_label(what)}
+    figure.update_layout(template=STYLE, height=height, hovermode=hovermode, margin=margin, title=title)
     return figure

@@ -22,7 +22,6 @@ from tli_core.reports.figure_style import (
     PALE_BAND,
     PANEL_HEIGHT,
     SERIES,
-    captioned,
     pair_words,
     plain_label,
     styled,
@@ -57,8 +56,7 @@ def chart_figure(chart: Chart, columns: int = 1) -> go.Figure:
     if len(chart.labels) > 1:
         _add_legend(figure, chart)
     height = HEIGHT if alone else 80 + PANEL_HEIGHT * rows
-    made = styled(figure, height, top=12 if alone else 34)
-    return captioned(made, chart.heading) if chart.heading else made
+    return styled(figure, height, chart.heading, top=12 if alone else 34)
 
 
 def _draw_panel(figure: go.Figure, panel: Panel, chart: Chart, place: dict[str, Any], named: set[str]) -> None:
@@ -167,16 +165,8 @@ def _mark_axis(figure: go.Figure, axis: Axis) -> None:
             figure.update_xaxes(range=[0, axis.end])
         return
     ticks, labels = layer_ticks(axis.names)
-    figure.update_xaxes(
-        tickvals=ticks,
-        ticktext=labels,
-        tickangle=0,
-        # The last one's name is wider than its place, and would be left out.
-        ticklabeloverflow="allow",
-        ticks="outside",
-        ticklen=5,
-        minor={"tickvals": list(range(len(axis.names))), "ticks": "outside", "ticklen": 3},
-    )
+    every = {"tickvals": list(range(len(axis.names))), "ticks": "outside", "ticklen": 3}
+    figure.update_xaxes(tickvals=ticks, ticktext=labels, minor=every)
 
 
 def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
@@ -224,9 +214,8 @@ def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
     figure.update_yaxes(
         tickvals=list(range(len(pairs))), ticktext=[pair_words(pair) for pair in pairs], autorange="reversed"
     )
-    return captioned(
-        styled(figure, max(HEIGHT, 120 + 18 * len(pairs)), hovermode="closest"), caption(result.provenance)
-    )
+    height = max(HEIGHT, 120 + 18 * len(pairs))
+    return styled(figure, height, caption(result.provenance), hovermode="closest")
 
 
 def scatter_figure(evaluation: Evaluation) -> go.Figure:
@@ -258,7 +247,7 @@ def scatter_figure(evaluation: Evaluation) -> go.Figure:
     what = f"{caption(after.provenance)} · {layer_words(after.names[layer])}"
     figure.update_xaxes(title=translate("cosine before"))
     figure.update_yaxes(title=translate("cosine after"))
-    return captioned(styled(figure, HEIGHT, hovermode="closest"), what)
+    return styled(figure, HEIGHT, what, hovermode="closest")
 
 
 def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = False) -> go.Figure:
@@ -315,4 +304,4 @@ def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = 
             figure.layout[f"{axis}{number if number > 1 else ''}"].update(
                 range=[low[i] - margin[i], high[i] + margin[i]], showticklabels=False
             )
-    return styled(figure, rows * HEIGHT, hovermode="closest", top=30)
+    return styled(figure, rows * HEIGHT, "", hovermode="closest", top=30)
