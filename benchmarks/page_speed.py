@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tli_core.models.registry import ROOT
 from tli_core.reports.tables import format_table
+from ui.tabs.word import KEPT
 
 BARE = """
 import sys
@@ -34,6 +35,7 @@ with gr.Blocks() as demo:
 demo.launch(server_port=int(sys.argv[-1]), quiet=True, ssr_mode=False, run_history=False)
 """
 ANSWER = "#word-answer table"
+OWN = f"!document.querySelector('#word-answer').innerText.includes({KEPT.strip('*')[:20]!r})"
 CLICK_AND_WAIT = """
 async button => {
     const drawn = () => document.querySelector("#curve .js-plotly-plot:not([data-old]) .scatterlayer .trace");
@@ -129,7 +131,9 @@ def main() -> None:
             page = browser.new_page()
             page.goto(address)
             page.wait_for_selector(ANSWER, timeout=120_000)
-            first = time.perf_counter() - began
+            kept = time.perf_counter() - began
+            page.wait_for_function(OWN, timeout=120_000)
+            own = time.perf_counter() - began
             page.get_by_role("tab", name="Alignment").click()
             page.wait_for_selector("#curve .scatterlayer .trace", timeout=120_000)
             drawn = click_milliseconds(page)
@@ -147,7 +151,8 @@ def main() -> None:
         ("bytes sent", plain[3], whole[3], "{:.2f} MB"),
     ):
         rows.append([what, form.format(plainly), form.format(wholly), f"{wholly / plainly:.2f} ×"])
-    rows.append(["first answer, PyTorch and lugha-mini loaded meanwhile", "", f"{first:.1f} s", ""])
+    rows.append(["an answer in sight, kept from before", "", f"{kept:.1f} s", ""])
+    rows.append(["the model's own, PyTorch and lugha-mini loaded meanwhile", "", f"{own:.1f} s", ""])
     rows.append(["a click on Show the curve, typed pairs, warm", "", f"{drawn:.0f} ms", ""])
     print(format_table(rows))
     print(f"CPU, {platform.machine()}, Python {platform.python_version()}")

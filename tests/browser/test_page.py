@@ -202,6 +202,19 @@ def test_the_space_and_a_words_neighbours(shared_page: Page):
     page.click("#draw-space")
     expect(page.locator("#space-reading")).to_contain_text("under mini-corrected", timeout=60_000)
     expect(page.locator("#space-plot .legendtext").filter(has_text="Swahili")).to_have_count(1)
+    expect(page.locator("#space-plot")).to_contain_text("% of the variance")
+    page.locator("#space-colours").get_by_label("by topic").check()
+    expect(page.locator("#space-plot .legendtext").filter(has_text="other topics, or none")).to_have_count(1)
+    page.wait_for_function("document.querySelector('#space-plot .js-plotly-plot').dataset.listens")
+    area = page.locator("#space-plot .subplot.xy").bounding_box()
+    corners = [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.1)]
+    places = [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in corners]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=5)
+    page.mouse.up()
+    expect(page.locator("#space-chosen")).to_contain_text(" – ")
     write(page, "#neighbour-word", "<x-y>maji")
     page.click("#find-neighbours")
     expect(page.locator("#neighbours-reading")).to_contain_text("does not know <x-y>maji", timeout=60_000)

@@ -3,12 +3,14 @@
 import pytest
 import torch
 
+from tli_core.i18n import LANGUAGES, in_language
 from tli_core.lists.one_word import read_word
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.generation import word_translation
 from tli_core.measures.word_answer import answer_word
 from tli_core.models.loaded_model import load_model
 from tli_core.reports.word_answer import answer_text, verdict_sentence
+from ui.tabs.word import START, first_answer
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +25,12 @@ def test_a_word_is_answered_as_the_model_answers_it_elsewhere(mini):
     assert (found.written, found.other) == (written, "English") and found.written_right
     assert found.nearby.nearest[0].word == "water" and found.nearby.wrong < 0.3 < found.nearby.nearest[0].cosine
     assert answer_word(mini, read_word("water")).other == "Swahili"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_answer_that_is_shown_while_the_model_loads_is_the_models_own(mini, language):
+    with in_language(language):
+        assert answer_text(answer_word(mini, read_word(START)), "lugha-mini") + "\n" == first_answer(language)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ class Projection:
 
     All models are projected together, so their axes are the same. look_alike is (n,): the pairs whose words look alike.
     partners_nearest is (models, 2): the share of source words whose nearest target word of the list, in the full space,
-    is their own, of all pairs and of those that do not look alike; the plane cannot show it.
+    is their own, of all pairs and of those that do not look alike; the plane cannot show it. explained are the shares
+    of the variance that PCA's two axes carry; None of other methods.
     """
 
     method: str
@@ -40,6 +41,7 @@ class Projection:
     points: np.ndarray
     look_alike: np.ndarray
     partners_nearest: np.ndarray
+    explained: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.points.shape != (len(self.partners_nearest), len(self.pairs), 2, 2):
@@ -103,12 +105,13 @@ def project(
         text = N_("At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there.")
         raise ValueError(translate(text, layer=layer_words(loaded.layer_names[index])))
     nearest = (vectors[:, :n] @ vectors[:, n:].transpose(1, 2)).argmax(dim=2)  # (m, n)
-    flat = _reduced(vectors.flatten(0, 1).numpy(), method, seed)  # (m · 2n, 2)
+    flat, explained = _reduced(vectors.flatten(0, 1).numpy(), method, seed)  # (m · 2n, 2)
     points = flat.reshape(len(adapters), 2, n, 2).transpose(0, 2, 1, 3)  # (m, n, 2, 2)
     found, alike = (nearest == torch.arange(n)).numpy(), look_alikes(tuple(pairs))  # (m, n), (n,)
     beyond = found[:, ~alike].mean(axis=1) if not alike.all() else np.full(len(adapters), np.nan)
     shares = np.stack([found.mean(axis=1), beyond], axis=1)
-    return Projection(method, loaded.layer_names[index], lens.pair.names, tuple(pairs), points, alike, shares)
+    name = loaded.layer_names[index]
+    return Projection(method, name, lens.pair.names, tuple(pairs), points, alike, shares, explained)
 
 
 def nearest_words(
@@ -180,19 +183,23 @@ def _unit_states(
     return torch.nn.functional.normalize(states, dim=-1)
 
 
-def _reduced(vectors: np.ndarray, method: str, seed: int) -> np.ndarray:
-    """Unit vectors (k, d) in two dimensions: (k, 2)."""
+def _reduced(vectors: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, tuple[float, float] | None]:
+    """Unit vectors (k, d) in two dimensions, (k, 2), and the shares of the variance that these carry, where known."""
     # Imported where they are used: each takes seconds to load, which nobody should wait for who does not look.
     if method == "PCA":
         from sklearn.decomposition import PCA
 
-        return PCA(2, random_state=seed).fit_transform(vectors)
+        fitted = PCA(2, random_state=seed)
+        flat = fitted.fit_transform(vectors)
+        return flat, (float(fitted.explained_variance_ratio_[0]), float(fitted.explained_variance_ratio_[1]))
     if method == "t-SNE":
         from sklearn.manifold import TSNE
 
         perplexity = min(30, (len(vectors) - 1) / 3)
-        return TSNE(2, perplexity=perplexity, metric="cosine", init="pca", random_state=seed).fit_transform(vectors)
+        made = TSNE(2, perplexity=perplexity, metric="cosine", init="pca", random_state=seed)
+        return made.fit_transform(vectors), None
     from umap import UMAP
 
     neighbours = min(15, len(vectors) - 1)
-    return UMAP(n_neighbors=neighbours, metric="cosine", random_state=seed, n_jobs=1).fit_transform(vectors)
+    made = UMAP(n_neighbors=neighbours, metric="cosine", random_state=seed, n_jobs=1)
+    return made.fit_transform(vectors), None

@@ -9,7 +9,6 @@ from plotly.subplots import make_subplots
 
 from tli_core.i18n import translate
 from tli_core.measures.before_after import Evaluation
-from tli_core.measures.projection import Projection
 from tli_core.measures.result import LayerAlignment
 from tli_core.models.layers import layer_words
 from tli_core.reports.chart import EACH_PAIR, Axis, Chart, Line, Panel, layer_axis, layer_ticks
@@ -248,60 +247,3 @@ def scatter_figure(evaluation: Evaluation) -> go.Figure:
     figure.update_xaxes(title=translate("cosine before"))
     figure.update_yaxes(title=translate("cosine after"))
     return styled(figure, HEIGHT, what, hovermode="closest")
-
-
-def space_figure(projection: Projection, labels: Sequence[str], stacked: bool = False) -> go.Figure:
-    """Both languages' words in one plane, a panel a model with the same axes, partners joined by a line.
-
-    Args:
-        stacked: one panel below the other, for a screen that is too narrow for two.
-    """
-    count = len(labels)
-    rows, columns = (count, 1) if stacked else (1, count)
-    figure = make_subplots(
-        rows=rows,
-        cols=columns,
-        shared_yaxes=True,
-        horizontal_spacing=0.03,
-        vertical_spacing=0.06,
-        subplot_titles=list(map(plain_label, labels)),
-    )
-    for number, points in enumerate(projection.points, 1):  # (n, 2, 2): pair, language, x or y
-        place = {"row": number, "col": 1} if stacked else {"row": 1, "col": number}
-        joined = np.full((len(points), 3, 2), np.nan)  # a gap after every line
-        joined[:, :2] = points
-        x, y = joined.reshape(-1, 2).T
-        figure.add_scatter(
-            x=x, y=y, mode="lines", line={"color": GREY, "width": 1}, opacity=0.5, hoverinfo="skip",
-            name=translate("partners"), showlegend=number == 1, **place,
-        )  # fmt: skip
-        for side, (language, (colour, marker)) in enumerate(zip(projection.languages, SERIES, strict=False)):
-            words = [
-                f"{pair_words(pair)} ≈" if alike else pair_words(pair)
-                for pair, alike in zip(projection.pairs, projection.look_alike, strict=True)
-            ]
-            figure.add_scatter(
-                x=points[:, side, 0],
-                y=points[:, side, 1],
-                mode="markers",
-                name=translate(language),
-                marker={
-                    "color": colour,
-                    "size": 8,
-                    "symbol": [f"{marker}-open" if alike else marker for alike in projection.look_alike],
-                    "opacity": 0.85,
-                },
-                text=words,
-                hovertemplate=f"%{{text}}<extra>{translate(language)}</extra>",
-                showlegend=number == 1,
-                **place,
-            )
-    edges = projection.points.reshape(-1, 2)
-    low, high = edges.min(axis=0), edges.max(axis=0)
-    margin = 0.05 * (high - low) + 1e-9
-    for axis, i in (("xaxis", 0), ("yaxis", 1)):
-        for number in range(1, count + 1):
-            figure.layout[f"{axis}{number if number > 1 else ''}"].update(
-                range=[low[i] - margin[i], high[i] + margin[i]], showticklabels=False
-            )
-    return styled(figure, rows * HEIGHT, "", hovermode="closest", top=30)

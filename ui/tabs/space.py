@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import gradio as gr
+import plotly.graph_objects as go
 
 import tli_core as core
 from tli_core.encoding.lens import Lens
@@ -19,7 +22,7 @@ from ui.server.visitors import Models, Visitor
 from ui.widgets import chart_table
 from ui.widgets.empty_plot import empty_plot
 from ui.widgets.errors import explained
-from ui.widgets.events import MODEL_QUEUE, QUIET, uncover
+from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, uncover
 from ui.widgets.layer_picker import chosen_layer
 from ui.widgets.mobile import bring_into_sight, on_phone
 from ui.widgets.pairs_input import LIST_LINES
@@ -29,6 +32,8 @@ CONTROL = N_("{number} control pairs").format(number=len(shipped("control")))
 RESERVED = N_("{number} words no training saw").format(number=len(shipped("reserved")))
 TYPED = N_("pairs I type")
 MAX_DRAWN = 300
+BY_LANGUAGE, BY_TOPIC = N_("by language"), N_("by topic")
+"""Of `space_figure`, written out as a page opens before it is imported."""
 STALE = N_("Not drawn: what is below is from before.")
 STALE_WORDS = N_("No neighbours were looked for.")
 BEFORE = N_(
@@ -39,9 +44,35 @@ AGAIN = N_("Press **Draw the space** again: the picture is of the earlier choice
 START = language_pair().page.picture
 
 
+LASSO = N_("Draw around points with the mouse, and their words are listed here.")
+# The chart is made anew each time, and later than its event.
+LISTED = """() => {
+  const listen = (left) => {
+    const plot = document.querySelector("#space-plot .js-plotly-plot");
+    if (!plot || !plot.on) { if (left) setTimeout(() => listen(left - 1), 250); return; }
+    if (plot.dataset.listens) return;
+    plot.dataset.listens = "yes";
+    plot.on("plotly_selected", (chosen) => {
+      const words = new Set((chosen?.points || []).map((point) => point.text).filter(Boolean));
+      document.getElementById("space-chosen").textContent = [...words].join(", ").replaceAll("&lt;", "<");
+    });
+  };
+  setTimeout(() => listen(40), 250);
+}"""
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """What is drawn, so that colours and words change without projecting again; labels are of its models."""
+
+    labels: tuple[str, ...]
+    projection: core.measures.projection.Projection
+
+
 def build(context: PageContext) -> None:
     """Lay the tab out and wire it."""
     models, visitor, model = context.models, context.visitor, context.model
+    held = gr.State(None)
     readout, vectors, layer = context.reading.parts
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
@@ -60,10 +91,15 @@ def build(context: PageContext) -> None:
                 info=N_("t-SNE and UMAP take seconds; UMAP half a minute on its very first use."),
                 elem_id="projection",
             )
+            colours = [BY_LANGUAGE, BY_TOPIC]
+            coloured = gr.Radio(colours, value=BY_LANGUAGE, label=N_("Colours"), elem_id="space-colours")
+            named = gr.Checkbox(label=N_("Write the words beside their points"), elem_id="space-words")
             draw = gr.Button(N_("Draw the space"), variant="primary", elem_id="draw-space")
         with gr.Column(scale=3, min_width=300):
             reading = gr.Markdown(BEFORE, elem_id="space-reading")
             plot = empty_plot(N_("Both languages in one plane are drawn here."), elem_id="space-plot")
+            gr.Markdown(LASSO, elem_classes="hint")
+            gr.HTML('<p id="space-chosen" aria-live="polite"></p>')
             chart_table.beside(plot, "space-chart-table")
     gr.Markdown(
         N_(
@@ -98,21 +134,30 @@ def build(context: PageContext) -> None:
         vectors: str,
         layer: str,
         method: str,
+        coloured: str,
+        named: bool,
         visitor: Visitor,
         request: gr.Request,
     ):
         pairs = _pairs(source, typed)
         lens = Lens(DEFAULT, readout, vectors)
         labels, projection = projected(models, visitor, model, adapter, pairs, chosen_layer(layer), method, lens)
-        figure = core.reports.figures.space_figure(projection, labels, stacked=on_phone(request))
-        return {plot: figure, reading: core.reports.messages.projection_sentence(projection, labels)}
+        space = Space(tuple(labels), projection)
+        said = core.reports.messages.projection_sentence(projection, labels)
+        return {plot: space_plot(space, coloured, named, request), reading: said, held: space}
 
-    inputs = [model, adapter, source, typed, readout, vectors, layer, method, visitor]
+    def drawn_otherwise(space: Space | None, coloured: str, named: bool, request: gr.Request):
+        return gr.skip() if space is None else space_plot(space, coloured, named, request)
+
+    inputs = [model, adapter, source, typed, readout, vectors, layer, method, coloured, named, visitor]
     bring_into_sight([draw.click], "space-reading")
     drawing = draw.click(
-        show, inputs, [plot, reading], api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE
+        show, inputs, [plot, reading, held], api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE
     )
     drawing.failure(lambda: translate(STALE), None, reading, **QUIET)
+    for changed in (coloured.input, named.input):
+        changed(drawn_otherwise, [held, coloured, named], plot, **CHECKED)
+    plot.change(None, None, None, js=LISTED, **QUIET)
     uncover(drawing, plot)
 
     for changed in (adapter.input, readout.input, vectors.input, layer.input, method.input, source.input):
@@ -188,6 +233,12 @@ def neighbourhoods(
     loaded = models.get(model)
     nearest = core.measures.projection.nearest_words
     return {name: nearest(loaded, word, language, key, layer, lens) for name, key in used.items()}
+
+
+def space_plot(space: Space, coloured: str, named: bool, request: gr.Request) -> go.Figure:
+    """The figure of what was projected; one panel below the other on a phone."""
+    stacked = on_phone(request)
+    return core.reports.space_figure.space_figure(space.projection, space.labels, stacked, coloured, named)
 
 
 def neighbour_table(around: dict[str, core.measures.projection.Neighbourhood]) -> dict:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import gradio as gr
 
 import tli_core as core
 from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.one_word import ReadWord, beginning_with, read_word
+from ui.language import language_of_reader
 from ui.page_context import PageContext
 from ui.server.gpu import on_gpu
 from ui.server.token_limits import check_tokens
@@ -19,8 +22,10 @@ from ui.widgets.mobile import bring_into_sight
 
 ID, LABEL = "word", N_("Word")
 START = "maji"
+WIDGETS = Path(__file__).parents[1] / "widgets"
 BY_ITSELF = N_("found by itself")
 LOADING = N_("The model is loading … its answer will be here in a moment.")
+KEPT = N_("*Kept from an earlier measurement of this model, which is loading now: its own answer comes in a moment.*")
 STALE = N_("This word was **not** looked up; what stands below it is from before.")
 
 
@@ -82,8 +87,11 @@ def build(context: PageContext) -> None:
 
     def says_it_loads(visitor: Visitor, base: str, request: gr.Request):
         models = context.models
-        waits = models.loads_by_itself(base) and not models.is_loaded(base)
-        return {answer: translate(LOADING)} if waits else {}
+        if not models.loads_by_itself(base) or models.is_loaded(base):
+            return {}
+        if base != "lugha-mini" or "tab" in request.query_params:
+            return {answer: translate(LOADING)}
+        return {answer: f"{first_answer(language_of_reader())}\n\n{translate(KEPT)}"}
 
     def opened(visitor: Visitor, base: str, request: gr.Request):
         query = asked_for(request, ID)
@@ -101,6 +109,14 @@ def build(context: PageContext) -> None:
     context.opening.follow(says_it_loads, [answer])
     context.opening.follow(opened, [word, language, context.model, linked])
     looks_up(linked.change)
+
+
+def first_answer(language: str) -> str:
+    """What lugha-mini says of START in a reader's language, as `recipes/first_answer.py` has written it down.
+
+    Text and not a measurement, as it is shown before PyTorch is there to work a sentence out.
+    """
+    return (WIDGETS / f"first_answer.{language}.md").read_text(encoding="utf-8")
 
 
 @on_gpu(30)
