@@ -311,6 +311,9 @@ def test_one_word_is_enough(shared_page: Page):
 def test_comparing_answers_side_by_side_and_reopening_them_by_their_link(shared_page: Page):
     page = shared_page
     open_tab(page, "Answers")
+    choose(page, "#compare-adapter", "mini-corrected")
+    page.click("#compare")
+    expect(page.locator("#compare-note")).to_contain_text("the same for 1 of 3 prompts", timeout=60_000)
     choose(page, "#compare-adapter", "mini-shuffled")
     write(page, "#compare-pairs", "mkate, bread\nmaji, water")
     page.click("#compare")

@@ -23,12 +23,14 @@ from ui.widgets.deep_links import ADDRESS, asked_for, not_here, view_link
 from ui.widgets.errors import explained, remark
 from ui.widgets.events import MODEL_QUEUE, QUIET, Parts, Updates
 from ui.widgets.mobile import bring_into_sight
-from ui.widgets.pairs_input import FIRST
 
 ID, LABEL = "compare", N_("Answers")
 FREE = N_("My own prompt")
 TEMPLATES = language_pair().templates
 START = TEMPLATES[0]
+START_PAIRS = "maji, water\nmlima, mountain\nmwizi, thief"
+"""One that lugha-mini translates with and without `mini-corrected`, and two that it translates without it alone."""
+
 MAX_PROMPT = 1000
 MAX_PROMPTS = 8
 MAX_TOKENS = 120
@@ -74,7 +76,7 @@ class AnswersTab:
                     [FREE, *(t.name for t in TEMPLATES)], value=START.name, label=N_("What to ask"), elem_id="template"
                 )
                 self.words = gr.Textbox(
-                    "\n".join(FIRST.splitlines()[:2]),
+                    START_PAIRS,
                     label=N_("Pairs to ask about, one a line"),
                     info=N_("Up to {number}.").format(number=MAX_PROMPTS),
                     lines=3,
