@@ -98,7 +98,7 @@ def test_adapters_and_saved_measurements_are_compared_and_drawn_for_a_paper(page
     page.click("#comparison")
     board = page.locator("#leaderboard")
     expect(board).to_contain_text("lugha-mini + mini-gentle (4)", timeout=60_000)
-    expect(page.locator("#comparison-status")).to_contain_text("The best of 4 is best on these pairs by luck as well")
+    expect(page.locator("#comparison-status")).to_contain_text("The best of 4 that were measured alike is best")
     expect(page.locator("#comparison-reading")).to_contain_text("lugha-mini + mini-corrected beside lugha-mini")
     expect(page.locator("#comparison-origin")).to_contain_text("Checksum")
     expect(page.locator("#comparison-plot .legendtext").filter(has_text="spelling alone")).to_have_count(1)

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from tli_core.measures.across_models import Compared, distinctly_labelled, measure_compared, standings
-from tli_core.reports.across_models import UNKNOWN, leaderboard_rows, picking_note
+from tli_core.measures.across_models import Compared, measure_compared, standings
+from tli_core.reports.across_models import UNKNOWN, leaderboard_rows, picking_note, standing_sentences
+from tli_core.reports.charts import comparison_chart, distinctly_labelled
 from tli_core.reports.saved import read_shipped
 
 
@@ -49,7 +50,7 @@ def test_a_model_without_the_layer_says_so(shipped):
 
 def test_the_note_on_picking_comes_with_three(shipped):
     assert picking_note(standings(shipped[:2])) == ""
-    assert "The best of 3 is best on these pairs by luck as well" in picking_note(standings(shipped))
+    assert "The best of 3 that were measured alike is best on these pairs by luck" in picking_note(standings(shipped))
 
 
 def test_those_of_one_name_are_numbered(shipped):
@@ -57,9 +58,29 @@ def test_those_of_one_name_are_numbered(shipped):
     assert labels == ["lugha-mini (1)", "lugha-mini + mini-gentle", "lugha-mini (3)"]
 
 
+def test_what_was_measured_otherwise_says_so_in_its_name_and_in_a_sentence(shipped, tiny, pairs):
+    first, second, _ = shipped
+    otherwise = replace(second.result, provenance=replace(second.result.provenance, readout="last"))
+    few = measure_compared(tiny, pairs, None)
+    named = distinctly_labelled([first, replace(second, result=otherwise), few])
+    assert [of.label for of in named] == [
+        "lugha-mini, after a space, 150 pairs",
+        "lugha-mini + mini-gentle, last token, 150 pairs",
+        "tiny, after a space, 30 pairs",
+    ]
+    found = standings(named)
+    assert picking_note(found) == "" and [item.change for item in found[1:]] == [None, None]
+    read, pairs_told = standing_sentences(found, "output")
+    assert "was not read as lugha-mini, after a space, 150 pairs was" in read
+    assert "was measured on other pairs than lugha-mini" in pairs_told
+    chart = comparison_chart([(of.label, of.result) for of in named])
+    chances = [line.name for line in chart.panels[0].lines if line.entry is None]
+    assert chances == ["chance, 150 pairs", "spelling alone, 150 pairs", "chance, 30 pairs", "spelling alone, 30 pairs"]
+
+
 def test_a_measured_adapter_has_sentences_perplexity_and_what_it_was_trained_on(tiny, pairs):
     of = measure_compared(tiny, pairs, None)
     assert of.health is not None and of.record is None and of.in_sentences.provenance.readout == "in_context"
     record = {"config": {"preset": "gentle", "shuffled": True}, "pairs": 12}
     row = leaderboard_rows(standings([replace(of, record=record)]))[1]
-    assert row[-1] == "12 shuffled pairs, gentle" and len(row) == 9
+    assert row[-1] == "12 shuffled pairs, gentle" and len(row) == 12

@@ -15,7 +15,7 @@ from tli_core.measures.before_after import CONTROL, TRAINED, compare
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.provenance import Provenance
 from tli_core.reports import charts
-from tli_core.reports.chart import MOST_COMPARED, Chart, chart_csv
+from tli_core.reports.chart import MOST_COMPARED, Chart, bar_of, chart_csv, grid
 from tli_core.reports.charts import (
     DrawnRun,
     change_chart,
@@ -100,11 +100,29 @@ def test_every_layer_can_be_read_off_the_axis(kind, every):
     assert sorted({*axes.get_xticks(), *axes.get_xticks(minor=True)}) == layers
 
 
+def test_a_measures_panels_are_not_mixed_with_anothers_in_a_row(every):
+    panels = every["small multiples"].panels
+    assert grid(panels, 3) == [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
+    assert grid(every["comparison"].panels, 3) == [(0, 0), (0, 1), (0, 2)]
+
+
+def test_many_lines_have_an_error_bar_each_at_the_chosen_layer_instead_of_bands(every):
+    there = every["small multiples"].panels[0]
+    bars = [bar_of(line, every["small multiples"]) for line in there.lines]
+    assert sum(bar is not None for bar in bars) == 5
+    x, value, low, high = bars[0]
+    assert x > 3 and low < value < high
+    drawn = chart_figure(every["small multiples"], 3)
+    assert sum(trace.error_y.array is not None for trace in drawn.data) == 10
+    assert not any(bar_of(line, every["comparison"]) for line in every["comparison"].panels[0].lines)
+
+
 def test_panels_of_one_measure_have_one_scale(every):
     chart = every["small multiples"]
     figure = chart_figure(chart)
     scales: dict[str, set] = {}
-    for number, (axes, panel) in enumerate(zip(print_figure(chart, "page").axes, chart.panels, strict=False), 1):
+    drawn = [axes for axes in print_figure(chart, "page").axes if axes.axison]
+    for number, (axes, panel) in enumerate(zip(drawn, chart.panels, strict=True), 1):
         on_page = f"y{number if number > 1 else ''}"
         shared = figure.layout[f"yaxis{on_page[1:]}"].matches or on_page
         scales.setdefault(panel.measure, set()).add((shared, axes.get_ylim()))
@@ -174,6 +192,7 @@ def test_files_for_print_are_as_large_as_asked_and_the_same_each_time(size, ever
     assert [path.suffix[1:] for path in first] == [*FORMATS, "csv", "txt", "bib"]
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(first, second, strict=True))
     height, width, _ = imread(tmp_path / "a" / "mine.png").shape
+    assert height <= 10 * SIZES[size].dots
     assert width == pytest.approx(SIZES[size].width * SIZES[size].dots, abs=1) and height > 300
     assert (tmp_path / "a" / "mine.pdf").read_bytes().startswith(b"%PDF")
 
@@ -192,11 +211,13 @@ def test_a_caption_says_of_what_and_how_to_read_it(every):
     told = caption_text(every["comparison"])
     for words in (
         "tiny · after a space · 30 pairs. Compared: base, mine.",
-        "Dotted: wrong pairs, in a band: nine in ten.",
-        "Dotted: chance.",
+        "P@1: Share of words whose nearest candidate is a right translation. Lines: solid, what is compared",
+        "(band: 95 % interval); dotted, chance",
+        "dotted, wrong pairs (band: nine in ten wrong pairs)",
         "The long dashes mark block 2.",
     ):
         assert words in told
+    assert "Error bars: 95 % intervals at that layer." in caption_text(every["small multiples"])
 
 
 def test_what_is_cited_is_the_tool_the_method_and_models_that_others_can_find(result):

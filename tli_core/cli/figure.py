@@ -46,21 +46,24 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("figure"),
         metavar="NAME",
-        help="files NAME.pdf, NAME.svg, NAME.png, NAME.csv (the points), NAME.txt (a caption), NAME.bib (what to cite)",
+        help="files NAME.pdf, .svg, .png, .csv (the points), .txt (a caption), .bib (what to cite), -leaderboard.csv",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure and read what was asked for, print where each stands, and write the figure's files."""
-    compared = core.measures.across_models.distinctly_labelled([*_read(arguments.files), *_measured(arguments)])
+    compared = core.reports.charts.distinctly_labelled([*_measured(arguments), *_read(arguments.files)])
     chart = core.reports.charts.comparison_chart([(of.label, of.result) for of in compared], arguments.layer)
     found = core.measures.across_models.standings(compared, arguments.layer, arguments.seed)
-    print_result(core.reports.tables.format_table(core.reports.across_models.leaderboard_rows(found)))
+    board = core.reports.across_models.leaderboard_rows(found)
+    print_result(core.reports.tables.format_table(board))
+    for told in core.reports.across_models.standing_sentences(found, arguments.layer):
+        print_result(told)
     if note := core.reports.across_models.picking_note(found):
         print_progress(f"Note: {note}")
     if core.distributed.is_main():
         out, formats = arguments.out, tuple(arguments.format or FORMATS)
-        files = core.reports.print_figure.write_figure(chart, out.parent, out.name, arguments.size, formats)
+        files = core.reports.print_figure.write_figure(chart, out.parent, out.name, arguments.size, formats, board)
         print_progress(f"Written: {', '.join(map(str, files))}")
 
 
@@ -71,7 +74,8 @@ def _read(files: Iterable[str]) -> list["core.measures.across_models.Compared"]:
 
 def _measured(arguments: argparse.Namespace) -> list["core.measures.across_models.Compared"]:
     """Each model, and each adapter beside its base; one model in memory at a time."""
-    models, adapters = arguments.model or [], arguments.adapter or []
+    # What is named twice is one.
+    models, adapters = (list(dict.fromkeys(of or ())) for of in (arguments.model, arguments.adapter))
     if not models and (adapters or not arguments.files):
         models = ["lugha-mini"]
     if adapters and len(models) > 1:

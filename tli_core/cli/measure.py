@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
         measured.append(core.measures.across_models.Compared(result.provenance.label, result))
         if arguments.save and core.distributed.is_main():
             _keep(arguments, result)
-    results = [(of.label, of.result) for of in core.measures.across_models.distinctly_labelled(measured)]
+    results = [(of.label, of.result) for of in core.reports.charts.distinctly_labelled(measured)]
     if len(results) == 1:
         print_result(core.reports.tables.alignment_table(results[0][1]))
     else:

@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> None:
     saved = [read_saved(name) for name in arguments.files]
     across = core.measures.across_models
     compared = [across.Compared(of.result.provenance.label, of.result) for of in saved]
-    results = [(of.label, of.result) for of in across.distinctly_labelled(compared)]
+    results = [(of.label, of.result) for of in core.reports.charts.distinctly_labelled(compared)]
     print_result(core.reports.tables.format_table(core.reports.tables.compared_rows(results)))
     for label, result in results[1:]:
         print_result(core.reports.across_models.models_sentence(results[0], (label, result)))

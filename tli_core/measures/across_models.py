@@ -63,15 +63,6 @@ def measure_compared(
     return Compared(result.provenance.label, result, in_sentences, health, record)
 
 
-def distinctly_labelled(compared: Sequence[Compared]) -> list[Compared]:
-    """Those of one label numbered by their place, the others as they are."""
-    labels = [of.label for of in compared]
-    return [
-        of if labels.count(of.label) == 1 else replace(of, label=f"{of.label} ({i})")
-        for i, of in enumerate(compared, 1)
-    ]
-
-
 def standings(compared: Sequence[Compared], layer: int | str = "output", seed: int = 0) -> tuple[Standing, ...]:
     """Each of those compared at one layer, a number or `output`, and what sets it apart from the first."""
     layers = [_index(of.result, layer) for of in compared]

@@ -58,53 +58,65 @@ def leaderboard_rows(found: Sequence[Standing]) -> list[tuple[str, ...]]:
     ways = {way: language.code for way, language in languages.answers.items()}
     heading = [translate("compared"), translate("verdict"), *(f"P@1 →{code}" for code in ways.values())]
     heading += [translate("beside {first}", first=found[0].of.label)] if len(found) > 1 else []
-    codes = f"{languages.source.code}, {languages.target.code}"
     heading += [
-        translate("P@1 beyond spelling, both ways"),
+        *(translate("beyond spelling →{code}", code=code) for code in ways.values()),
         translate("gap"),
-        translate("in sentences: P@1, both ways"),
-        translate("perplexity: {codes}", codes=codes),
+        *(translate("in sentences →{code}", code=code) for code in ways.values()),
+        *(translate("perplexity, {code}", code=of.code) for of in (languages.source, languages.target)),
         translate("trained on"),
     ]
     return [tuple(heading), *(_row(item, beside=len(found) > 1, first=item is found[0]) for item in found)]
 
 
 def picking_note(found: Sequence[Standing]) -> str:
-    """What to know before the best row is picked; empty of one or two."""
+    """What to know before the best of those that were measured alike is picked; empty of one or two."""
     compared = sum(item.change is not None for item in found)
-    if len(found) < 3:
+    if compared < 2:
         return ""
     return translate(
-        "The best of {n} is best on these pairs by luck as well: before you choose it, read it on other pairs. What is "
-        "said beside the first is corrected for {comparisons} comparisons.",
-        n=len(found),
+        "The best of {n} that were measured alike is best on these pairs by luck as well: before you choose it, read "
+        "it on other pairs. What is said beside the first is corrected for {comparisons} comparisons.",
+        n=compared + 1,
         comparisons=compared,
     )
+
+
+def standing_sentences(found: Sequence[Standing], layer: int | str) -> list[str]:
+    """What sets each apart from the first, or why nothing can be said of the two."""
+    first, comparisons, told = found[0].of, sum(item.change is not None for item in found), []
+    for item in found[1:]:
+        if item.change is not None:
+            both = (first.label, first.result), (item.of.label, item.of.result)
+            told.append(models_sentence(*both, layer, comparisons))
+        elif item.layer is not None and found[0].layer is not None:
+            pairs_differ = first.result.pairs != item.of.result.pairs
+            text = N_("{label} was measured on other pairs than {first}, so no test can compare the two.")
+            text = text if pairs_differ else N_("{label} was not read as {first} was, so no test can compare the two.")
+            told.append(translate(text, label=item.of.label, first=first.label))
+    return told
 
 
 def _row(item: Standing, beside: bool, first: bool) -> tuple[str, ...]:
     of, layer = item.of, item.layer
     against = [UNKNOWN if first or item.change is None else translate(item.change.verdict)] if beside else []
     health, sentences = of.health, of.in_sentences
-    perplexity = UNKNOWN if health is None else f"{health.source:.0f}, {health.target:.0f}"
+    perplexity = (UNKNOWN, UNKNOWN) if health is None else (f"{health.source:.0f}", f"{health.target:.0f}")
+    known = (*perplexity, _trained_on(of))
     if layer is None:
-        return (of.label, translate("no such layer"), UNKNOWN, UNKNOWN, *against, UNKNOWN, UNKNOWN, UNKNOWN, perplexity,
-                _trained_on(of))  # fmt: skip
-    found = [measured_cell(BY_KEY["p_at_1"], of.result, way, layer) for way in DIRECTIONS]
-    beyond = [BY_KEY["p_at_1_beyond_spelling"].values(of.result, way)[layer] for way in DIRECTIONS]
-    framed = UNKNOWN
-    if sentences is not None:
-        framed = ", ".join(f"{sentences.retrieval[way].p_at_1[layer]:.2f}" for way in DIRECTIONS)
+        return (of.label, translate("no such layer"), UNKNOWN, UNKNOWN, *against, *[UNKNOWN] * 5, *known)
+    found = (measured_cell(BY_KEY["p_at_1"], of.result, way, layer) for way in DIRECTIONS)
+    beyond = (BY_KEY["p_at_1_beyond_spelling"].values(of.result, way)[layer] for way in DIRECTIONS)
+    framed = ([UNKNOWN] * 2 if sentences is None
+              else [f"{sentences.retrieval[way].p_at_1[layer]:.2f}" for way in DIRECTIONS])  # fmt: skip
     return (
         of.label,
         translate(verdict(of.result, layer)),
         *found,
         *against,
-        ", ".join(f"{value:.2f}" for value in beyond),
+        *(f"{value:.2f}" for value in beyond),
         measured_cell(BY_KEY["gap"], of.result, None, layer),
-        framed,
-        perplexity,
-        _trained_on(of),
+        *framed,
+        *known,
     )
 
 

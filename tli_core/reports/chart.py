@@ -34,13 +34,13 @@ class Kind:
     pale: bool = False
 
 
-INTERVAL, NINE_IN_TEN = N_("95 % interval"), N_("nine in ten")
+INTERVAL, NINE_IN_TEN = N_("95 % interval"), N_("nine in ten wrong pairs")
 RIGHT = Kind(N_("{label}: right pairs"), N_("right pairs"), "solid", 3, True, INTERVAL)
 WRONG = Kind(N_("{label}: wrong pairs"), N_("wrong pairs"), "dot", 2, False, NINE_IN_TEN, True)
 LOOK_ALIKE = Kind(N_("{label}: wrong pairs that look alike"), N_("wrong pairs that look alike"), "dashdot", 1)
 AS_LONG = Kind(N_("{label}: wrong pairs as long"), N_("wrong pairs as long"), "dashdot", 1)
 SAME_TOPIC = Kind(N_("{label}: wrong pairs of one topic"), N_("wrong pairs of one topic"), "dashdot", 1)
-FOUND = Kind("{label}", N_("the figure of what is compared"), "solid", 3, True, INTERVAL)
+FOUND = Kind("{label}", N_("what is compared"), "solid", 3, True, INTERVAL)
 CHANCE = Kind(N_("chance"), N_("chance"), "dot", 2)
 BY_SPELLING = Kind(N_("spelling alone"), N_("spelling alone"), "dashdot", 2)
 ONE_PAIR = Kind("{label}", N_("one pair"), "dash", 2, True)
@@ -52,8 +52,10 @@ class Line:
     """One line of a panel.
 
     entry is the number of what is compared, which its hue and marker tell, or None for what belongs to all, in grey.
-    label is that entry's name. x and y are (points,), bounds (points, 2) the edges of its band, p (points,) the p
-    values of its points. visible: drawn unasked, where it can be asked for at all.
+    label is that entry's name, or of what belongs to some only, which these are. x and y are (points,), bounds
+    (points, 2) the edges of its band, p (points,) the p values of its points. visible: drawn unasked, where it can be
+    asked for at all. banded: the band is drawn at every point; where many would cover each other, an error bar stands
+    at the chart's chosen layer instead.
     """
 
     entry: int | None
@@ -64,6 +66,7 @@ class Line:
     bounds: np.ndarray | None = None
     p: np.ndarray | None = None
     visible: bool = True
+    banded: bool = True
 
     def __post_init__(self) -> None:
         if self.x.shape != self.y.shape:
@@ -74,14 +77,15 @@ class Line:
     @property
     def name(self) -> str:
         """What the legend calls it."""
-        return translate(self.kind.name, label=self.label)
+        name = translate(self.kind.name, label=self.label)
+        return f"{name}, {self.label}" if self.entry is None and self.label else name
 
 
 @dataclass(frozen=True)
 class Panel:
     """One measure's lines. title is empty where the axis says enough; form is how a value is written.
 
-    zero: a line at zero is drawn, as the values are changes.
+    zero: a line at zero is drawn, as the values are changes. about says what the measure is, for a caption.
     """
 
     measure: str
@@ -89,6 +93,7 @@ class Panel:
     title: str = ""
     form: str = ".3f"
     zero: bool = False
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,33 @@ class Chart:
                 told = line.label if line.kind is ONE_PAIR else translate(line.kind.told)
                 meant.setdefault(line.kind.dash, {})[told] = None
         return {dash: ", ".join(told) for dash, told in meant.items()}
+
+
+def grid(panels: Sequence[Panel], columns: int) -> list[tuple[int, int]]:
+    """The row and column of each panel, from 0: one measure's panels stay in a row of their own if they fill one."""
+    places: list[tuple[int, int]] = []
+    row = column = 0
+    for i, panel in enumerate(panels):
+        alike = sum(other.measure == panel.measure for other in panels)
+        begins = i > 0 and panels[i - 1].measure != panel.measure
+        if column == columns or (begins and column + alike > columns):
+            row, column = row + 1, 0
+        places.append((row, column))
+        column += 1
+    return places
+
+
+def bar_of(line: Line, chart: Chart) -> tuple[float, float, float, float] | None:
+    """Where the error bar of a line without a band stands, as x, value, low and high; None where it has none."""
+    if chart.layer is None or line.banded or line.bounds is None or line.entry is None:
+        return None
+    at = np.flatnonzero(line.x == chart.layer)
+    if not at.size:
+        return None
+    # Side by side, to the right of the layer that they are of: there most lines have ended.
+    x = chart.layer + 0.25 * (line.entry + 1)
+    low, high = line.bounds[at[0]]
+    return float(x), float(line.y[at[0]]), float(low), float(high)
 
 
 def layer_axis(names: Sequence[str]) -> Axis:

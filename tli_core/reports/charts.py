@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tli_core.i18n import N_, translate
+from tli_core.measures.across_models import Compared
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.registry import MATCHED, MEASURES
 from tli_core.measures.result import DIRECTIONS, LayerAlignment
@@ -40,6 +41,7 @@ TOGETHER = 3
 """Up to so many are drawn in one panel with their bands; more would only cover each other, and get one each."""
 
 COSINE = N_("cosine of the two words")
+COSINES = N_("Mean cosine at each layer; pairs that share a word or a topic count as one in its interval.")
 P_AT_1 = next(measure for measure in MEASURES if measure.key == "p_at_1")
 # Wrong pairs that are harder than any two words: the measure, its kind of line, and whether it is drawn unasked.
 HARDER = (
@@ -62,9 +64,12 @@ def curve_chart(
     measure, longest = translate(COSINE), max((result.names for _, result in results), key=len)
     each = [_cosines(entry, *of, pair_lines, picked, alone=len(results) == 1) for entry, of in enumerate(results)]
     if len(results) <= TOGETHER:
-        panels = (Panel(measure, tuple(line for lines in each for line in lines)),)
+        panels = (Panel(measure, tuple(line for lines in each for line in lines), about=translate(COSINES)),)
     else:
-        panels = tuple(Panel(measure, tuple(lines), label) for (label, _), lines in zip(results, each, strict=True))
+        panels = tuple(
+            Panel(measure, tuple(lines), label, about=translate(COSINES))
+            for (label, _), lines in zip(results, each, strict=True)
+        )
     title = translate("Right and wrong pairs at every layer")
     marked = None if layer is None else layer_index(longest, layer)
     return Chart(title, panels, layer_axis(longest), heading(results), marked, _models(of for _, of in results))
@@ -78,19 +83,14 @@ def comparison_chart(results: Sequence[Labelled], layer: int | str | None = None
     """
     curves, found = curve_chart(results, layer=layer), []
     for way, language in results[0][1].languages.answers.items():
+        banded = len(results) <= TOGETHER
         lines = [
-            Line(entry, label, FOUND, _layers(of), P_AT_1.values(of, way), P_AT_1.interval(of, way))
+            Line(entry, label, FOUND, _layers(of), P_AT_1.values(of, way), P_AT_1.interval(of, way), banded=banded)
             for entry, (label, of) in enumerate(results)
         ]
-        where = DIRECTIONS.index(way)
-        pools = dict.fromkeys((of.chance, of.spelling_alone[where]) for _, of in results)
-        across = np.arange(len(curves.axis.names or ()))
-        for chance, spelling in pools:
-            lines += [
-                Line(None, "", kind, across, np.full(len(across), value))
-                for kind, value in ((CHANCE, chance), (BY_SPELLING, spelling))
-            ]
-        found.append(Panel("P@1", tuple(lines), f"→ {translate(language.name)}", form=".2f"))
+        lines += _references(results, DIRECTIONS.index(way), np.arange(len(curves.axis.names or ())))
+        title = f"→ {translate(language.name)}"
+        found.append(Panel("P@1", tuple(lines), title, form=".2f", about=translate(P_AT_1.help)))
     title = translate("Words that find their translation, and right and wrong pairs")
     return replace(curves, title=title, panels=(*found, *curves.panels))
 
@@ -196,10 +196,45 @@ def heading(results: Sequence[Labelled]) -> str:
     found = [result.provenance for _, result in results]
     adapters = [adapter for adapter in dict.fromkeys(of.adapter for of in found) if adapter]
     who = [", ".join(dict.fromkeys(Path(of.model).name for of in found))]
-    told = [" + ".join(who + adapters if len(adapters) == 1 and len(who) == 1 else who)]
+    # Of more than base and adapter the heading would name one of several.
+    one_adapter = len(adapters) == 1 and len(who) == 1 and len(results) <= 2
+    told = [" + ".join(who + adapters if one_adapter else who)]
     for part in ({how_read(of) for of in found}, {translate("{n} pairs", n=of.n) for of in found}):
         told += part if len(part) == 1 else []
     return " · ".join(told)
+
+
+def _references(results: Sequence[Labelled], way: int, across: np.ndarray) -> list[Line]:
+    """What chance and spelling alone find of each list of pairs, once for all results that share it."""
+    lists = {of.pairs: of for _, of in results}
+    lines = []
+    for number, of in enumerate(lists.values(), 1):
+        label = "" if len(lists) == 1 else _list_name(of, number, [len(pairs) for pairs in lists])
+        for kind, value in ((CHANCE, of.chance), (BY_SPELLING, of.spelling_alone[way])):
+            lines.append(Line(None, label, kind, across, np.full(len(across), value)))
+    return lines
+
+
+def _list_name(result: LayerAlignment, number: int, sizes: Sequence[int]) -> str:
+    """What a list is called beside others: its number of pairs, and its own number where that is not enough."""
+    n = len(result.pairs)
+    name = translate("{n} pairs", n=n)
+    return name if list(sizes).count(n) == 1 else f"{name} ({number})"
+
+
+def distinctly_labelled(compared: Sequence[Compared]) -> list[Compared]:
+    """Those compared, each with what sets it apart in its label: readout, pairs, or a number at last."""
+    lists = list(dict.fromkeys(of.result.pairs for of in compared))
+    sizes = [len(pairs) for pairs in lists]
+    readouts = {how_read(of.result.provenance) for of in compared}
+    named = []
+    for of in compared:
+        parts = [how_read(of.result.provenance)] if len(readouts) > 1 else []
+        parts += [_list_name(of.result, lists.index(of.result.pairs) + 1, sizes)] if len(lists) > 1 else []
+        named.append(replace(of, label=f"{of.label}, {', '.join(parts)}" if parts else of.label))
+    labels = [of.label for of in named]
+    numbered = (replace(of, label=f"{of.label} ({i})") for i, of in enumerate(named, 1))
+    return [of if labels.count(of.label) == 1 else other for of, other in zip(named, numbered, strict=True)]
 
 
 def _cosines(

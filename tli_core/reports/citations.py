@@ -7,9 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 from tli_core.i18n import N_, translate
 from tli_core.models.layers import layer_words
 from tli_core.models.registry import KNOWN_MODELS, ROOT
-from tli_core.reports.chart import Chart
+from tli_core.reports.chart import Chart, Kind
 
-DASHES = {"solid": N_("Solid"), "dot": N_("Dotted"), "dashdot": N_("Dash-dotted"), "dash": N_("Dashed")}
+DASHES = {"solid": N_("solid"), "dot": N_("dotted"), "dashdot": N_("dash-dotted"), "dash": N_("dashed")}
 
 TOOL = """@software{{lugha_lens,
   title   = {{Lugha Lens}},
@@ -52,16 +52,24 @@ def caption_text(chart: Chart) -> str:
     told = [translate("{title}. {heading}.", title=chart.title, heading=chart.heading)]
     if len(chart.labels) > 1:
         told.append(translate("Compared: {labels}.", labels=", ".join(chart.labels.values())))
-    for kind in chart.kinds:
-        line = f"{translate(DASHES[kind.dash])}: {translate(kind.told)}"
-        if kind.band:
-            line = translate("{line}, in a band: {band}", line=line, band=translate(kind.band))
-        told.append(f"{line}.")
+    for measure in dict.fromkeys(panel.measure for panel in chart.panels):
+        of = [panel for panel in chart.panels if panel.measure == measure]
+        kinds = dict.fromkeys(line.kind for panel in of for line in panel.lines if line.visible)
+        lines = "; ".join(_told(kind) for kind in kinds)
+        told.append(" ".join(filter(None, (f"{measure}:", of[0].about, translate("Lines: {lines}.", lines=lines)))))
+    if any(not line.banded for panel in chart.panels for line in panel.lines):
+        told.append(translate("Error bars: 95 % intervals at that layer."))
     if chart.layer is not None:
         name = chart.axis.names[chart.layer] if chart.axis.names else ""
         told.append(translate("The long dashes mark {layer}.", layer=layer_words(name)))
     told.append(translate("Drawn with Lugha Lens {version}.", version=own_version()))
     return " ".join(told) + "\n"
+
+
+def _told(kind: Kind) -> str:
+    """A kind of line, and what lies in its band."""
+    line = f"{translate(DASHES[kind.dash])}, {translate(kind.told)}"
+    return translate("{line} (band: {band})", line=line, band=translate(kind.band)) if kind.band else line
 
 
 def citations(models: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from tli_core.i18n import translate
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.result import LayerAlignment
 from tli_core.models.layers import layer_words
-from tli_core.reports.chart import EACH_PAIR, Axis, Chart, Line, Panel, layer_axis, layer_ticks
+from tli_core.reports.chart import EACH_PAIR, Axis, Chart, Line, Panel, bar_of, grid, layer_axis, layer_ticks
 from tli_core.reports.charts import PAIRS_DRAWN
 from tli_core.reports.figure_style import (
     BAND,
@@ -30,14 +30,15 @@ from tli_core.reports.tables import caption
 
 def chart_figure(chart: Chart, columns: int = 1) -> go.Figure:
     """A line chart as Plotly draws it, its panels in so many columns."""
-    panels, alone = chart.panels, len(chart.panels) == 1
-    rows = -(-len(panels) // columns)
+    panels, alone, places = chart.panels, len(chart.panels) == 1, grid(chart.panels, columns)
+    rows = places[-1][0] + 1
     figure = (
         go.Figure()
         if alone
         else make_subplots(
             rows=rows,
             cols=columns,
+            specs=[[{} if (row, column) in places else None for column in range(columns)] for row in range(rows)],
             subplot_titles=[plain_label(panel.title) for panel in panels] if any(p.title for p in panels) else None,
             vertical_spacing=70 / (PANEL_HEIGHT * rows) if rows > 1 else None,
             horizontal_spacing=0.24 / (columns + 1),
@@ -45,11 +46,14 @@ def chart_figure(chart: Chart, columns: int = 1) -> go.Figure:
     )
     named: set[str] = set()
     for number, panel in enumerate(panels):
-        place: dict[str, Any] = {} if alone else {"row": number // columns + 1, "col": number % columns + 1}
+        row, column = places[number]
+        place: dict[str, Any] = {} if alone else {"row": row + 1, "col": column + 1}
         _draw_panel(figure, panel, chart, place, named)
-        figure.update_yaxes(title=panel.measure, **_shared_scale(panels, number), **place)
+        # Said once where the panel to the left has the same.
+        said = column > 0 and panels[number - 1].measure == panel.measure
+        figure.update_yaxes(title=None if said else panel.measure, **_shared_scale(panels, number), **place)
         # Below the lowest panel of each column alone, as the layers are the same in all.
-        if number + columns >= len(panels):
+        if all(below <= row for below, beside in places if beside == column):
             figure.update_xaxes(title=chart.axis.title, **place)
     _mark_axis(figure, chart.axis)
     if len(chart.labels) > 1:
@@ -61,7 +65,7 @@ def chart_figure(chart: Chart, columns: int = 1) -> go.Figure:
 def _draw_panel(figure: go.Figure, panel: Panel, chart: Chart, place: dict[str, Any], named: set[str]) -> None:
     """Bands first, then lines. named: what the legend has already, as a line is named once for all panels."""
     for line in panel.lines:
-        if line.bounds is not None and line.visible and len(line.x):
+        if line.bounds is not None and line.visible and line.banded and len(line.x):
             _draw_band(figure, line, _group(line, chart), place)
     for line in panel.lines:
         listed = len(chart.labels) == 1 and line.kind is not EACH_PAIR and line.name not in named
@@ -73,6 +77,7 @@ def _draw_panel(figure: go.Figure, panel: Panel, chart: Chart, place: dict[str, 
             **place,
         )
         named.add(line.name)
+        _draw_error_bar(figure, line, chart, place)
     if panel.zero:
         figure.add_hline(y=0, line={"color": GREY, "width": 1}, **place)
     if chart.layer is not None:
@@ -110,6 +115,25 @@ def _trace(line: Line, form: str) -> dict[str, Any]:
 def _group(line: Line, chart: Chart) -> str:
     """What a click on the legend hides at once: a line in all panels, or where several are compared, one of these."""
     return str(line.entry) if len(chart.labels) > 1 else line.name
+
+
+def _draw_error_bar(figure: go.Figure, line: Line, chart: Chart, place: dict[str, Any]) -> None:
+    """The interval of a line without a band, at the chosen layer, beside those of other lines."""
+    at = bar_of(line, chart)
+    if at is None or line.entry is None:
+        return
+    x, value, low, high = at
+    figure.add_scatter(
+        x=[x],
+        y=[value],
+        mode="markers",
+        marker={"color": SERIES[line.entry][0], "size": 4},
+        error_y={"type": "data", "symmetric": False, "array": [high - value], "arrayminus": [value - low], "width": 3},
+        legendgroup=_group(line, chart),
+        showlegend=False,
+        hoverinfo="skip",
+        **place,
+    )
 
 
 def _add_legend(figure: go.Figure, chart: Chart) -> None:

@@ -5,7 +5,9 @@ Drawn by Matplotlib, which needs no browser; the same `Chart` is what the page d
 
 from __future__ import annotations
 
+import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,12 @@ from matplotlib.lines import Line2D
 
 from tli_core.atomic_files import write_bytes, write_text
 from tli_core.i18n import N_, translate
-from tli_core.reports.chart import EACH_PAIR, Chart, Line, Panel, chart_csv, layer_ticks
+from tli_core.reports.chart import EACH_PAIR, Chart, Line, Panel, bar_of, chart_csv, grid, layer_ticks
 from tli_core.reports.citations import caption_text, citations
 from tli_core.reports.figure_style import BAND, GREY, PALE_BAND, SERIES
+
+TALLEST = 3
+"""Panels that one column of a paper has room for below each other."""
 
 FORMATS = ("pdf", "svg", "png")
 
@@ -40,7 +45,7 @@ class Size:
 
 
 SIZES = {
-    "column": Size(N_("one column of a paper"), 3.35, 1.9, 1, 7, 300),
+    "column": Size(N_("one column of a paper"), 3.35, 1.7, 1, 7, 300),
     "page": Size(N_("the width of a page"), 6.9, 2.1, 3, 7, 300),
     "slide": Size(N_("a slide"), 13.33, 5.2, 3, 14, 144),
 }
@@ -54,9 +59,17 @@ UNDATED = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
 
 
 def write_figure(
-    chart: Chart, folder: Path, name: str, size: str = "column", formats: tuple[str, ...] = FORMATS
+    chart: Chart,
+    folder: Path,
+    name: str,
+    size: str = "column",
+    formats: tuple[str, ...] = FORMATS,
+    board: Sequence[Sequence[str]] = (),
 ) -> list[Path]:
     """Write a chart in each format, its points (CSV), its caption (TXT) and what to cite (BIB); return the files.
+
+    Args:
+        board: rows of a leaderboard, written beside it as CSV.
 
     Raises:
         ValueError: there is no such size or format.
@@ -79,14 +92,21 @@ def write_figure(
     for ending, text in (("csv", chart_csv(chart)), ("txt", caption_text(chart)), ("bib", citations(chart.models))):
         written.append(folder / f"{name}.{ending}")
         write_text(written[-1], text)
+    if board:
+        table = io.StringIO()
+        csv.writer(table, lineterminator="\n").writerows(board)
+        written.append(folder / f"{name}-leaderboard.csv")
+        write_text(written[-1], table.getvalue())
     return written
 
 
 def print_figure(chart: Chart, size: str) -> Figure:
     """A chart as Matplotlib draws it, as large as a column, a page or a slide."""
     of = SIZES[size]
-    columns = min(of.columns, len(chart.panels))
-    rows = -(-len(chart.panels) // columns)
+    # In one column of a paper many panels would be longer than its page.
+    columns = min(max(of.columns, 2 if len(chart.panels) > TALLEST else 1), len(chart.panels))
+    places = grid(chart.panels, columns)
+    rows = places[-1][0] + 1
     shown = _legend(chart, of)
     # A letter is half as wide as high, and the sample of a line as seven letters.
     in_a_row = max(1, int(of.width * 72 / (of.text / 2 * (9 + max(len(str(sample.get_label())) for sample in shown)))))
@@ -94,17 +114,20 @@ def print_figure(chart: Chart, size: str) -> Figure:
     height = rows * of.panel + (legend_rows + 4) * of.text * 1.5 / 72
     figure = Figure(figsize=(of.width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for number, axes in enumerate(grid.flat):
-        if number >= len(chart.panels):
-            axes.set_axis_off()
-            continue
-        panel = chart.panels[number]
-        first = next(i for i, other in enumerate(chart.panels) if other.measure == panel.measure)
-        if first < number:
-            axes.sharey(grid.flat[first])
+    cells: Any = figure.subplots(rows, columns, squeeze=False)
+    for row, column in set(np.ndindex(rows, columns)) - set(places):
+        cells[row, column].set_axis_off()
+    first: dict[str, Axes] = {}
+    for number, ((row, column), panel) in enumerate(zip(places, chart.panels, strict=True)):
+        axes = cells[row, column]
+        if panel.measure in first:
+            axes.sharey(first[panel.measure])
+        first.setdefault(panel.measure, axes)
         _draw(axes, panel, chart, of)
-        if number + columns >= len(chart.panels):
+        # Said once where the panel to the left has the same.
+        if column == 0 or chart.panels[number - 1].measure != panel.measure:
+            axes.set_ylabel(panel.measure, fontsize=of.text)
+        if all(below <= row for below, beside in places if beside == column):
             axes.set_xlabel(chart.axis.title, fontsize=of.text)
     title = f"{chart.title}\n{chart.heading}" if chart.heading else chart.title
     figure.suptitle(title, fontsize=of.text, x=0.01, ha="left")
@@ -136,7 +159,11 @@ def _draw(axes: Axes, panel: Panel, chart: Chart, of: Size) -> None:
     for line in panel.lines:
         if line.visible:
             _draw_line(axes, line, of)
-    axes.set_ylabel(panel.measure, fontsize=of.text)
+            if (bar := bar_of(line, chart)) is not None:
+                x, value, low, high = bar
+                reach = [[value - low], [high - value]]
+                look = {"color": SERIES[line.entry or 0][0], "linewidth": 0.8, "capsize": 1.5, "marker": "."}
+                axes.errorbar([x], [value], reach, **look)
     axes.set_title(panel.title, fontsize=of.text)
     axes.tick_params(labelsize=of.text, width=0.5)
     axes.grid(alpha=0.3, linewidth=0.4)
@@ -158,7 +185,7 @@ def _draw(axes: Axes, panel: Panel, chart: Chart, of: Size) -> None:
 
 def _draw_line(axes: Axes, line: Line, of: Size) -> None:
     colour, mark = (GREY, "circle") if line.entry is None else SERIES[line.entry]
-    if line.bounds is not None:
+    if line.bounds is not None and line.banded:
         opacity = PALE_BAND if line.kind.pale else BAND
         axes.fill_between(line.x, *line.bounds.T, color=colour, alpha=opacity, linewidth=0)
     axes.plot(

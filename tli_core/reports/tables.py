@@ -69,7 +69,9 @@ def measured_cell(measure: Measure, result: LayerAlignment, way: str | None, lay
 def _cell(value: float, within: np.ndarray | None, form: str) -> str:
     """A value as it stands in a table, with its interval or band behind it."""
     shown = format(value, form)
-    return shown if within is None else f"{shown} [{within[0]:{form}}, {within[1]:{form}}]"
+    if within is None or not np.isfinite(within).all():
+        return shown
+    return f"{shown} [{within[0]:{form}}, {within[1]:{form}}]"
 
 
 def compared_rows(results: Sequence[tuple[str, LayerAlignment]]) -> list[tuple[str, ...]]:

@@ -117,6 +117,7 @@ class CompareTab:
             label=N_("Where each stands (click a row for its pairs)"),
             interactive=False,
             visible=False,
+            wrap=True,
             elem_id="leaderboard",
         )
         self.reading = gr.Markdown(elem_id="comparison-reading")
@@ -171,7 +172,7 @@ class CompareTab:
             found = [core.reports.saved.read_shipped(name) for name in saved]
             found += [core.reports.saved.read_measurement(Path(file)) for file in files]
             kept = [core.measures.across_models.Compared(of.result.provenance.label, of.result) for of in found]
-            all_of = core.measures.across_models.distinctly_labelled([*measured, *kept])
+            all_of = core.reports.charts.distinctly_labelled([*measured, *kept])
             return self._updates(Board(tuple(all_of), tuple(map(_origin, found))), layer, request)
 
         def pressed(request: gr.Request):
@@ -242,7 +243,11 @@ class CompareTab:
         figure = core.reports.figures.chart_figure(_chart(board, layer), 1 if on_phone(request) else 3)
         return {
             self.status: core.reports.across_models.picking_note(found),
-            self.table: gr.Dataframe({"headers": list(headers), "data": [list(row) for row in rows]}, visible=True),
+            self.table: gr.Dataframe(
+                {"headers": list(headers), "data": [list(map(_sortable, row)) for row in rows]},
+                visible=True,
+                column_widths=["190px", "90px", "90px", "90px", *["90px"] * (len(headers) - 4)],
+            ),
             self.reading: _reading(board, found, at),
             self.plot: figure,
             self.rows: pair_rows(board.compared[0], layer),
@@ -269,8 +274,8 @@ def pair_rows(of: core.measures.across_models.Compared, layer: str) -> gr.Datafr
     except ValueError:
         return gr.Dataframe(visible=False)
     size = result.reference_size
-    headers = [*map(translate, result.languages.names), translate("cosine"), translate("rank of {size}", size=size)]
-    headers.append(translate("nearest"))
+    headers = [*map(translate, result.languages.names), translate("cosine")]
+    headers += [translate("rank among {size} common words", size=size), translate("nearest in the list")]
     near, rows = result.nearest["to_target"].pair[at], []  # (n, k)
     for i, pair in enumerate(result.pairs):
         words = [result.pairs[j].target for j in near[i]]
@@ -280,6 +285,14 @@ def pair_rows(of: core.measures.across_models.Compared, layer: str) -> gr.Datafr
     where = core.models.layers.layer_words(result.names[at])
     label = translate("Each pair of {label}, at {layer}, with the words that lie nearest", label=of.label, layer=where)
     return gr.Dataframe({"headers": headers, "data": rows}, label=label, visible=True)
+
+
+def _sortable(cell: str) -> str | float:
+    """A figure as a number, so that a table sorts it as one."""
+    try:
+        return float(cell) if "." in cell else int(cell)
+    except ValueError:
+        return cell
 
 
 def _here(models: Models, visitor: Visitor) -> dict[str, tuple[str, str]]:
@@ -324,16 +337,7 @@ def _chart(board: Board | None, layer: str) -> core.reports.chart.Chart | None:
 
 def _reading(board: Board, found: Sequence[core.measures.across_models.Standing], layer: int | str) -> str:
     """What sets each apart from the first, and which of them are not drawn."""
-    first, *others = board.compared
-    comparisons = sum(item.change is not None for item in found)
-    told = []
-    for of, item in zip(others, found[1:], strict=True):
-        if item.change is not None:
-            pair = (first.label, first.result), (of.label, of.result)
-            told.append(core.reports.across_models.models_sentence(*pair, layer, comparisons))
-        elif item.layer is not None:
-            text = N_("{label} was measured on other pairs than {first}, or read otherwise: no test can compare them.")
-            told.append(translate(text, label=of.label, first=first.label))
+    told = core.reports.across_models.standing_sentences(found, layer)
     if len(board.compared) > core.reports.chart.MOST_COMPARED:
         text = N_("The chart shows the first {most}; the table has all.")
         told.append(translate(text, most=core.reports.chart.MOST_COMPARED))

@@ -35,7 +35,10 @@ def below(chart_of: Callable[..., core.reports.chart.Chart | None], inputs: Part
         )
         cite = gr.Code(label="BibTeX", language=None, interactive=False, lines=6, max_lines=12)
         file = gr.DownloadButton(
-            N_("Download it (PDF, SVG, PNG, its points, caption and citations; zip)"), elem_id=f"{elem_id}-download"
+            N_("Download it (PDF, SVG, PNG, its points, caption and citations; zip)"),
+            # Until the files are made.
+            interactive=False,
+            elem_id=f"{elem_id}-download",
         )
 
     @explained
@@ -48,13 +51,17 @@ def below(chart_of: Callable[..., core.reports.chart.Chart | None], inputs: Part
         return {
             caption: core.reports.citations.caption_text(chart).strip(),
             cite: core.reports.citations.citations(chart.models),
-            file: gr.DownloadButton(value=shutil.make_archive(str(Path(folder) / name), "zip", folder, name)),
+            file: gr.DownloadButton(
+                interactive=True, value=shutil.make_archive(str(Path(folder) / name), "zip", folder, name)
+            ),
         }
 
     for event in (panel.expand, size.input):
         event(make, [size, *inputs], [caption, cite, file], concurrency_limit=None, api_visibility="private")
     # Not by the plot's own event, which comes when it is drawn at last: by then the panel may have been opened.
     shown, *choices = inputs
-    shown.change(lambda: gr.Accordion(open=False, visible=True), None, panel, **CHECKED)
+    no_file = gr.DownloadButton(interactive=False)
+    shown.change(lambda: (gr.Accordion(open=False, visible=True), no_file), None, [panel, file], **CHECKED)
     for choice in choices:
-        choice.input(lambda: gr.Accordion(open=False), None, panel, show_progress="hidden", **QUIET)
+        choice.input(lambda: (gr.Accordion(open=False), no_file), None, [panel, file], show_progress="hidden", **QUIET)
+    size.input(lambda: no_file, None, file, show_progress="hidden", **QUIET)
