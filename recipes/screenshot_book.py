@@ -20,7 +20,8 @@ from tli_core.i18n import in_language, translate
 from ui.server.jobs import Jobs
 from ui.server.visitors import Models
 
-WIDTHS = {1440: {}, 390: {"has_touch": True, "is_mobile": True}}
+PHONE = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/140.0.0.0 Mobile Safari/537.36"
+WIDTHS = {1440: {}, 390: {"has_touch": True, "is_mobile": True, "user_agent": PHONE}}
 PRESSED = {"comparison": "#comparison", "evaluate": "#evaluate", "space": "#draw-space", "compare": "#compare"}
 """The button that brings a tab's results, by the tab's id."""
 
