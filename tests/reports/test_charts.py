@@ -112,6 +112,10 @@ def test_many_lines_have_an_error_bar_each_at_the_chosen_layer_instead_of_bands(
     assert sum(bar is not None for bar in bars) == 5
     x, value, low, high = bars[0]
     assert x > 3 and low < value < high
+    line = there.lines[0]
+    shorter = replace(line, x=line.x[:2], y=line.y[:2], bounds=line.bounds[:2])
+    assert 1 < bar_of(shorter, every["small multiples"])[0] < 2, "a model with fewer layers has its output earlier"
+    assert bar_of(shorter, replace(every["small multiples"], layer=2)) is None
     drawn = chart_figure(every["small multiples"], 3)
     assert sum(trace.error_y.array is not None for trace in drawn.data) == 10
     assert not any(bar_of(line, every["comparison"]) for line in every["comparison"].panels[0].lines)

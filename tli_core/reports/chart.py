@@ -125,11 +125,6 @@ class Chart:
             raise ValueError(translate(text, most=MOST_COMPARED, n=len(self.labels)))
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
-        """What its visible lines are of, each once."""
-        return tuple(dict.fromkeys(line.kind for panel in self.panels for line in panel.lines if line.visible))
-
-    @property
     def labels(self) -> dict[int, str]:
         """What is compared, by its number."""
         known: dict[int, str] = {}
@@ -169,12 +164,16 @@ def bar_of(line: Line, chart: Chart) -> tuple[float, float, float, float] | None
     if chart.layer is None or line.banded or line.bounds is None or line.entry is None:
         return None
     at = np.flatnonzero(line.x == chart.layer)
-    if not at.size:
+    if at.size:
+        i = int(at[0])
+    elif chart.axis.names and chart.axis.names[chart.layer] == "output":
+        i = len(line.x) - 1  # a model with fewer layers has its output earlier
+    else:
         return None
     # Side by side, to the right of the layer that they are of: there most lines have ended.
-    x = chart.layer + 0.25 * (line.entry + 1)
-    low, high = line.bounds[at[0]]
-    return float(x), float(line.y[at[0]]), float(low), float(high)
+    x = line.x[i] + 0.25 * (line.entry + 1)
+    low, high = line.bounds[i]
+    return float(x), float(line.y[i]), float(low), float(high)
 
 
 def layer_axis(names: Sequence[str]) -> Axis:
