@@ -87,7 +87,7 @@ def test_the_keyboard_alone_is_enough(page: Page):
     page.keyboard.press("Enter")
     press_until("Tab", "Compare")
     page.keyboard.press("Enter")
-    expect(page.locator("#compare-note")).to_contain_text("2 prompts", timeout=60_000)
+    expect(page.locator("#compare-note")).to_contain_text("3 prompts", timeout=60_000)
 
 
 def test_the_page_speaks_swahili_to_a_swahili_browser_and_on_request(browser: Browser, address: str):

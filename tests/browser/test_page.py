@@ -87,8 +87,10 @@ def test_the_layer_that_is_chosen_holds_for_curve_and_pairs(page: Page):
     expect(page.locator("#curve .shapelayer path")).to_have_count(1)
     expect(page.locator("#alignment-link a")).to_have_attribute("href", re.compile("layer=4"))
     page.wait_for_function("location.search.includes('layer=4')")
-    page.reload()
-    expect(page.locator("#pair-table")).to_contain_text("Each pair at block 4")
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.locator("#pair-table")).to_contain_text("Each pair at block 4")
+    other.close()
 
 
 def test_adapters_and_saved_measurements_are_compared_and_drawn_for_a_paper(page: Page, tmp_path: Path):
