@@ -226,7 +226,7 @@ def test_a_caption_says_of_what_and_how_to_read_it(every):
 
 def test_what_is_cited_is_the_tool_the_method_and_models_that_others_can_find(result):
     known = replace(result, provenance=replace(result.provenance, model="lugha-llama"))
-    other = replace(result, provenance=replace(result.provenance, model="google/gemma-3-270m"))
+    other = replace(result, provenance=replace(result.provenance, model="google/gemma-3-270m@main"))
     folder = replace(result, provenance=replace(result.provenance, model="/home/me/secret-model"))
     told = citations(curve_chart([("a", known), ("b", other), ("c", folder)]).models)
     assert "2506.15415" in told and "2504.06536" in told and "google/gemma-3-270m" in told and "secret" not in told

@@ -75,7 +75,8 @@ def _told(kind: Kind) -> str:
 def citations(models: Iterable[str]) -> str:
     """BibTeX of this tool, of the published method, and of models, by what they were asked for."""
     entries = [TOOL.format(version=own_version()), PAPER]
-    for name in dict.fromkeys(KNOWN_MODELS.get(name, name) for name in models):
+    # A revision is behind an @.
+    for name in dict.fromkeys(KNOWN_MODELS.get(name, name).partition("@")[0] for name in models):
         if name.startswith("Lugha-Llama/"):
             entries.append(LUGHA_LLAMA)
         # A model that ships is part of the tool, and a folder of somebody's machine is nobody else's to find.
