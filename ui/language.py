@@ -27,6 +27,9 @@ SWAHILI_TEXTS = texts(SWAHILI)
 
 # HTML, as a link in Markdown would open another page beside this one.
 CHOICE = '<a href="?lang=sw" lang="sw">Kiswahili</a> · <a href="?lang=en" lang="en">English</a>'
+IN_SWAHILI = "in_swahili"
+"""The attribute of a part whose value is written down in Swahili as a whole."""
+
 WITH_TEXT_AS_VALUE = (gr.Button, gr.DownloadButton, gr.Markdown)
 
 # Where Gradio writes words of its own, in English: a message's heading, "Error" even over a cancelled run; the place
@@ -146,6 +149,8 @@ def swahili_of(part: Block) -> dict:
     names = ("label", "info", "value") if isinstance(part, WITH_TEXT_AS_VALUE) else ("label", "info")
     known = {name: _swahili_or_none(getattr(part, name, None)) for name in names}
     texts: dict[str, Any] = {name: text for name, text in known.items() if text}
+    if whole := getattr(part, IN_SWAHILI, ""):
+        texts["value"] = whole
     if isinstance(part, gr.HighlightedText) and part.value:
         texts["value"] = [(SWAHILI_TEXTS.get(words, words), mark) for words, mark in part.value]
     if isinstance(part, gr.Dataframe) and part.interactive:

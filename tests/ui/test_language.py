@@ -24,6 +24,7 @@ from tli_core.locales.extract import template
 from ui.language import SWAHILI_TEXTS, _opened_in_swahili, language_of_reader, swahili_of, wants_swahili
 from ui.server.jobs import Jobs
 from ui.server.visitors import Models
+from ui.tabs.word import kept_answer
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,12 @@ def test_choices_keep_their_values(demo):
 def test_a_choice_with_a_number_in_it_is_swahili_too(demo):
     (picker,) = (part for part in demo.blocks.values() if getattr(part, "elem_id", None) == "layer")
     assert ("layer 3", "3") in picker.choices and ("tabaka la 3", "3") in swahili_of(picker)["choices"]
+
+
+def test_the_page_comes_with_an_answer_in_each_language(demo):
+    (answer,) = (part for part in demo.blocks.values() if getattr(part, "elem_id", None) == "word-answer")
+    assert answer.value == kept_answer("en") and "water ✓" in answer.value
+    assert swahili_of(answer)["value"] == kept_answer("sw") != answer.value
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from pathlib import Path
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import N_, translate
+from tli_core.i18n import ENGLISH, N_, SWAHILI, in_language, translate
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.one_word import ReadWord, beginning_with, read_word
-from ui.language import language_of_reader
+from ui.language import IN_SWAHILI
 from ui.page_context import PageContext
 from ui.server.gpu import on_gpu
 from ui.server.token_limits import check_tokens
@@ -41,7 +41,10 @@ def build(context: PageContext) -> None:
     )
     begun = gr.Radio([], label=N_("Words of the lexicon that begin so"), visible=False, elem_id="word-begun")
     stale = gr.Markdown(visible=False, elem_id="word-stale", elem_classes="warning")
-    answer = gr.Markdown(elem_id="word-answer")
+    # In the page itself, as the server answers little while it loads PyTorch.
+    of_mini = context.models.names[0] == "lugha-mini"
+    answer = gr.Markdown(kept_answer(ENGLISH) if of_mini else "", elem_id="word-answer")
+    setattr(answer, IN_SWAHILI, kept_answer(SWAHILI) if of_mini else "")
     language = gr.Radio([BY_ITSELF, *names], value=BY_ITSELF, label=N_("Language of the word"), elem_id="word-language")
     deeper = gr.Button(N_("Look deeper: its pairs at every layer"), visible=False, elem_id="word-deeper")
     link = gr.Markdown(elem_classes="hint", elem_id="word-link")
@@ -86,12 +89,11 @@ def build(context: PageContext) -> None:
     bring_into_sight([word.submit, begun.input], "word-answer")
 
     def says_it_loads(visitor: Visitor, base: str, request: gr.Request):
-        models = context.models
-        if not models.loads_by_itself(base) or models.is_loaded(base):
-            return {}
-        if base != "lugha-mini" or "tab" in request.query_params:
-            return {answer: translate(LOADING)}
-        return {answer: f"{first_answer(language_of_reader())}\n\n{translate(KEPT)}"}
+        models, asked = context.models, request.query_params.get("tab")
+        if asked not in (None, ID):
+            return {answer: ""}  # a link to another tab has no word looked up
+        waits = models.loads_by_itself(base) and not models.is_loaded(base)
+        return {answer: translate(LOADING)} if waits and (asked or not of_mini) else {}
 
     def opened(visitor: Visitor, base: str, request: gr.Request):
         query = asked_for(request, ID)
@@ -117,6 +119,12 @@ def first_answer(language: str) -> str:
     Text and not a measurement, as it is shown before PyTorch is there to work a sentence out.
     """
     return (WIDGETS / f"first_answer.{language}.md").read_text(encoding="utf-8")
+
+
+def kept_answer(language: str) -> str:
+    """The same, and that it is from before."""
+    with in_language(language):
+        return f"{first_answer(language)}\n\n{translate(KEPT)}"
 
 
 @on_gpu(30)
