@@ -19,7 +19,7 @@ from tests.browsing import chromium, free_port
 from ui.server.jobs import Jobs
 from ui.server.visitors import Models
 
-VIEW = {"width": 1440, "height": 1000}
+VIEW = {"width": 1440, "height": 1380}
 
 
 def main() -> None:
