@@ -224,6 +224,17 @@ def test_a_caption_says_of_what_and_how_to_read_it(every):
     assert "Error bars: 95 % intervals at that layer." in caption_text(every["small multiples"])
 
 
+def test_a_model_with_fewer_layers_has_its_output_where_its_line_ends(every):
+    chart = every["comparison"]
+    (deep, shallow, *_), rest = chart.panels[0].lines, chart.panels[1:]
+    short = replace(shallow, x=shallow.x[:2], y=shallow.y[:2], bounds=shallow.bounds[:2])
+    mixed = replace(chart, panels=(replace(chart.panels[0], lines=(deep, short)), *rest))
+    rows = list(csv.DictReader(io.StringIO(chart_csv(replace(mixed, panels=mixed.panels[:1])))))
+    assert [row["layer"] for row in rows] == ["embeddings", "block 1", "block 2", "output", "embeddings", "output"]
+    assert "each one's output is where its line ends" in caption_text(mixed)
+    assert "where its line ends" not in caption_text(chart)
+
+
 def test_what_is_cited_is_the_tool_the_method_and_models_that_others_can_find(result):
     known = replace(result, provenance=replace(result.provenance, model="lugha-llama"))
     other = replace(result, provenance=replace(result.provenance, model="google/gemma-3-270m@main"))

@@ -201,6 +201,8 @@ def chart_csv(chart: Chart) -> str:
                 continue
             for i, (x, y) in enumerate(zip(line.x.tolist(), line.y.tolist(), strict=True)):
                 layer = chart.axis.names[int(x)] if chart.axis.names else ""
+                if chart.axis.names and line.entry is not None and i == len(line.x) - 1:
+                    layer = chart.axis.names[-1]  # a model with fewer layers has its output earlier
                 low, high = ("", "") if line.bounds is None else line.bounds[i].tolist()
                 p = "" if line.p is None else float(line.p[i])
                 kind = translate(line.kind.told)

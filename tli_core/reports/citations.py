@@ -62,6 +62,9 @@ def caption_text(chart: Chart) -> str:
     if chart.layer is not None:
         name = chart.axis.names[chart.layer] if chart.axis.names else ""
         told.append(translate("The long dashes mark {layer}.", layer=layer_words(name)))
+    lengths = {len(line.x) for panel in chart.panels for line in panel.lines if line.entry is not None}
+    if chart.axis.names and len(lengths) > 1:
+        told.append(translate("Models differ in their number of layers: each one's output is where its line ends."))
     told.append(translate("Drawn with Lugha Lens {version}.", version=own_version()))
     return " ".join(told) + "\n"
 

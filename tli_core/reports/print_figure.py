@@ -36,7 +36,6 @@ FORMATS = ("pdf", "svg", "png")
 class Size:
     """Inches of a figure's width and of a panel's height, panels a row, points of its text, dots an inch of a PNG."""
 
-    label: str
     width: float
     panel: float
     columns: int
@@ -45,9 +44,9 @@ class Size:
 
 
 SIZES = {
-    "column": Size(N_("one column of a paper"), 3.35, 1.7, 1, 7, 300),
-    "page": Size(N_("the width of a page"), 6.9, 2.1, 3, 7, 300),
-    "slide": Size(N_("a slide"), 13.33, 5.2, 3, 14, 144),
+    "column": Size(3.35, 1.7, 1, 7, 300),
+    "page": Size(6.9, 2.1, 3, 7, 300),
+    "slide": Size(13.33, 5.2, 3, 14, 144),
 }
 
 DASHES: dict[str, Any] = {"solid": "-", "dot": ":", "dashdot": "-.", "dash": "--"}
