@@ -116,15 +116,29 @@ def choose(page: Page, where: str, option: str) -> None:
     page.get_by_role("option", name=option, exact=True).click()
 
 
+def open_form(page: Page) -> None:
+    """The form of the tab Fine-tune, from the page of a run if one is open."""
+    open_tab(page, "Fine-tune")
+    if page.locator("#run-back").is_visible():
+        page.click("#run-back")
+
+
+def set_epochs(page: Page, epochs: int) -> None:
+    """Write how long to train into its box, which is folded away."""
+    if not page.locator("#setting-epochs").is_visible():
+        page.get_by_role("button", name="More settings").click()
+    write(page, "#setting-epochs", str(epochs))
+
+
 def start_training(page: Page, name: str, epochs: int) -> None:
     """Fill in a small fine-tune and start it."""
-    open_tab(page, "Fine-tune")
+    open_form(page)
     page.locator("#train-source").get_by_label("pairs I type").check()
     page.locator("#train-pairs textarea").fill(
         "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nmvua, rain\nkula, to eat\nkunywa, to drink"
     )
     write(page, "#adapter-name", name)
-    write(page, "#setting-epochs", str(epochs))
+    set_epochs(page, epochs)
     page.click("#start")
 
 

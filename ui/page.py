@@ -21,6 +21,7 @@ from ui.widgets.adapter_pickers import AdapterPickers
 from ui.widgets.model_bar import ModelBar
 from ui.widgets.page_opening import PageOpening
 from ui.widgets.reading_bar import ReadingBar
+from ui.widgets.run_strip import RunStrip
 
 TABS = (word, alignment, compare, fine_tune, evaluate, space, answers, adapters, word_lists, calibration)
 """Each is a module with ID, LABEL and build(context); the first one's drawing is what a page opens with."""
@@ -50,15 +51,14 @@ def build(models: Models, jobs: Jobs) -> language.Page:
         is_mini = models.names[0] == "lugha-mini"
         note = gr.Markdown(MINI_NOTE, visible=is_mini, elem_classes="hint", elem_id="mini-note")
         _say_where(jobs.hosting)
-        # Above the tabs, as on a phone the tab of the run may be behind a menu.
-        run_note = gr.Markdown(visible=False, elem_classes="hint", elem_id="run-note")
+        strip = RunStrip()
         guide.build()
         bar, pickers = ModelBar(models, any_base=jobs.hosting.folders), AdapterPickers(models)
         bar.follow(lambda model, visitor: {note: gr.Markdown(visible=model == "lugha-mini")}, [note])
         bar.follow(lambda model, visitor: pickers.updates(visitor, model), pickers.outputs)
         reading = ReadingBar(models, bar)
         with gr.Tabs() as tabs:
-            context = PageContext(models, jobs, visitor, bar, reading, pickers, PageOpening(), tabs, run_note)
+            context = PageContext(models, jobs, visitor, bar, reading, pickers, PageOpening(), tabs, strip)
             for tab in TABS:
                 with gr.Tab(tab.LABEL, id=tab.ID) as context.tab:
                     tab.build(context)

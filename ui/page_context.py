@@ -13,6 +13,7 @@ from ui.widgets.events import Handler
 from ui.widgets.model_bar import ModelBar
 from ui.widgets.page_opening import PageOpening
 from ui.widgets.reading_bar import ReadingBar
+from ui.widgets.run_strip import RunStrip
 
 
 @dataclass
@@ -32,7 +33,7 @@ class PageContext:
     pickers: AdapterPickers
     opening: PageOpening
     tabs: gr.Tabs
-    run_note: gr.Markdown
+    strip: RunStrip
     tab: gr.Tab = field(init=False)
     first: Handler = field(init=False)
     deeper: tuple[gr.Button, gr.State] = field(init=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browsing import check_results, choose, open_tab, start_training, watched, write
+from tests.browsing import check_results, choose, open_form, open_tab, set_epochs, start_training, watched, write
 from tli_core.lists.formats import format_pairs
 from tli_core.lists.lexicon import shipped
 
@@ -44,19 +44,27 @@ def test_fine_tuning_draws_and_gives_an_adapter_to_this_visitor_alone(
     context.close()
 
 
+def open_run(page: Page, name: str) -> None:
+    """Click the row of a run."""
+    page.locator("#run-table [data-testid^=cell-]").filter(has_text=re.compile(f"^\\s*{name}\\s*$")).first.click()
+
+
 def test_stopping_keeps_what_was_learned(shared_page: Page):
     page = shared_page
     start_training(page, "stopped", 200)
     expect(page.locator("#train-status")).to_contain_text("Step ", timeout=60_000)
     # Whose run it is, and from every tab that it goes on.
-    expect(page.locator("#train-status")).to_contain_text("stopped · lugha-mini · corrected · epochs 200")
+    expect(page.locator("#train-status")).to_contain_text("lugha-mini · corrected · epochs 200")
     open_tab(page, "Alignment")
-    expect(page.locator("#run-note")).to_contain_text("stopped is being fine-tuned (tab Fine-tune). Step ")
-    open_tab(page, "Fine-tune")
+    expect(page.locator("#run-note")).to_contain_text("stopped is being fine-tuned. Step ")
+    page.click("#run-open")
     page.click("#stop")
     expect(page.locator("#train-status")).to_contain_text("Done (stopped early)", timeout=60_000)
     expect(page.locator("#run-note")).to_be_hidden()
-    expect(page.locator("#start")).to_be_enabled()
+    expect(page.locator("#train-status")).to_contain_text("stopped")
+    page.click("#run-back")
+    expect(page.locator("#start")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("job="))
 
 
 def test_a_run_outlives_its_page_and_is_stopped_resumed_and_kept(browser: Browser, address: str):
@@ -91,11 +99,13 @@ def test_a_run_outlives_its_page_and_is_stopped_resumed_and_kept(browser: Browse
     expect(guest.locator("#train-status")).to_contain_text(re.compile(r"Step \d+ of 200"), timeout=60_000)
     other.close()
 
-    page.get_by_role("button", name="Your runs").click()
-    expect(page.locator("#run-table")).to_contain_text("survivor")
+    page.click("#run-back")
+    open_run(page, "survivor")
+    expect(status).to_contain_text("survivor")
+    page.get_by_role("button", name="Rename or delete this run").click()
     page.click("#run-delete")
     page.click("#run-keep")
-    expect(page.locator("#run-table")).to_contain_text("survivor")
+    expect(page.locator("#run-delete-sure")).to_be_hidden()
     page.click("#run-delete")
     page.click("#run-delete-sure")
     expect(page.get_by_text("There is no run in this browser yet")).to_be_visible()
@@ -105,9 +115,9 @@ def test_a_run_outlives_its_page_and_is_stopped_resumed_and_kept(browser: Browse
 
 def test_knobs_become_a_command_and_a_preset_and_a_bad_list_is_one_sentence(shared_page: Page, tmp_path: Path):
     page = shared_page
-    open_tab(page, "Fine-tune")
+    open_form(page)
     page.get_by_role("button", name="As a command, or as a preset to keep").click()
-    write(page, "#setting-epochs", "3")
+    set_epochs(page, 3)
     expect(page.locator("#command")).to_contain_text("--epochs 3")
     expect(page.locator("#preset-text")).to_contain_text("learning_rate: 0.001")
     (tmp_path / "mine.yaml").write_text("preset: published\nepochs: 2\nshuffled: true\n")
@@ -131,37 +141,70 @@ def test_the_published_protocol_step_by_step_with_its_control(page: Page):
     page.locator("#train-pairs textarea").fill(
         "maji, water\nmoto, fire\nmti, tree\nsimba, lion\njua, sun\nkula, to eat"
     )
+    page.get_by_role("button", name="Reproduce the paper, step by step").click()
     page.click("#pilot")
-    expect(page.locator("#train-status")).to_contain_text("BOS carries 100 % of every vector", timeout=60_000)
-    expect(page.locator("#train-plot .legendtext").filter(has_text="with BOS")).to_have_count(1)
+    expect(page.locator("#paper-told")).to_contain_text("BOS carries 100 % of every vector", timeout=60_000)
+    expect(page.locator("#paper-plot .legendtext").filter(has_text="with BOS")).to_have_count(1)
     page.click("#dry-run")
-    expect(page.locator("#train-status")).to_contain_text("almost no signal", timeout=60_000)
-    expect(page.locator("#train-status")).to_contain_text("0.400 (the margin)")
+    expect(page.locator("#paper-told")).to_contain_text("almost no signal", timeout=60_000)
+    expect(page.locator("#paper-told")).to_contain_text("0.400 (the margin)")
     expect(page.locator("#protocol")).to_contain_text("2 · Dry run")
     write(page, "#adapter-name", "as-published")
-    write(page, "#setting-epochs", "2")
-    expect(page.locator("#control-run")).to_be_disabled()
+    set_epochs(page, 2)
     page.click("#start")
-    expect(page.locator("#train-status")).to_contain_text("Done: 2 steps", timeout=60_000)
-    expect(page.locator("#protocol")).to_contain_text("3 · Result at the output")
+    status = page.locator("#train-status")
+    expect(status).to_contain_text("Done: 2 steps", timeout=60_000)
     page.click("#control-run")
-    expect(page.locator("#train-status")).to_contain_text("Control done: 2 steps", timeout=60_000)
-    expect(page.locator("#protocol")).to_contain_text("4 · Shuffled control")
+    expect(status).to_contain_text("Control done: 2 steps", timeout=60_000)
     expect(page.locator("#train-curve .legendtext").filter(has_text="as-published-shuffled")).to_have_count(1)
     expect(page.locator("#train-plot .legendtext").filter(has_text="as-published-shuffled")).to_have_count(1)
     expect(page.locator("#train-verdict")).to_contain_text("The control, trained on wrong translations")
+    expect(page.locator("#control-run")).to_be_hidden()
+    page.get_by_role("button", name="Its settings").click()
+    expect(page.locator("#run-settings")).to_contain_text("--preset published")
+    page.click("#run-report-make")
+    with page.expect_download() as download:
+        page.click("#run-report")
+    names = zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())).namelist()
+    assert "as-published-report/report.html" in names
+    page.get_by_role("button", name="Rename or delete this run").click()
+    write(page, "#run-name", "renamed")
+    page.click("#run-rename")
+    expect(status).to_contain_text("renamed")
+    check_results(page, "run")
 
-    page.get_by_role("button", name="Your runs").click()
+    page.click("#run-back")
+    expect(page.locator("#protocol")).to_contain_text("3 · Result at the output")
+    expect(page.locator("#protocol")).to_contain_text("4 · Shuffled control")
     expect(page.locator("#run-table")).to_contain_text("published, shuffled")
     page.click("#run-overlay")
     legend = page.locator("#run-plot .legendtext")
-    expect(legend.filter(has_text=re.compile("^as-published$"))).to_have_count(1)
+    expect(legend.filter(has_text=re.compile("^renamed$"))).to_have_count(1)
     expect(legend.filter(has_text="as-published-shuffled")).to_have_count(1)
-    write(page, "#run-name", "renamed")
-    page.click("#run-rename")
-    expect(page.locator("#run-table")).to_contain_text("renamed")
-    page.get_by_role("button", name="As a command, or as a preset to keep").click()
-    check_results(page, "run")
+    check_results(page, "runs")
+
+
+def test_the_page_of_a_run_shows_nothing_of_another_one(page: Page):
+    start_training(page, "short", 2)
+    status = page.locator("#train-status")
+    expect(status).to_contain_text("Done: 2 steps", timeout=60_000)
+    page.click("#run-back")
+    start_training(page, "long", 200)
+    expect(status).to_contain_text(re.compile(r"Step \d+ of 200"), timeout=60_000)
+    expect(page.locator("#train-verdict")).to_be_hidden()
+    page.click("#run-back")
+    open_run(page, "short")
+    expect(status).to_contain_text("Done: 2 steps", timeout=60_000)
+    before = page.locator("#run-note").inner_text()
+    # The other one goes on, which the line above the tabs alone says.
+    expect(page.locator("#run-note")).not_to_have_text(before)
+    expect(page.locator("#run-note")).to_contain_text("long is being fine-tuned.")
+    expect(status).to_contain_text("Done: 2 steps")
+    expect(page.locator("#train-plot .legendtext").filter(has_text="long")).to_have_count(0)
+    page.click("#run-open")
+    expect(status).to_contain_text(re.compile(r"Step \d+ of 200"))
+    page.click("#stop")
+    expect(status).to_contain_text("Done (stopped early)", timeout=60_000)
 
 
 TRAINED_PAIRS = format_pairs(shipped("train")[:24]).splitlines()

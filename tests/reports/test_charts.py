@@ -57,7 +57,7 @@ def every(result):
         "shares": shares_chart(both),
         "spread": spread_chart(evaluations[0], ("base", "mine")),
         "training": training_chart(
-            [DrawnRun("mine", "contrastive", STEPS), DrawnRun("shuffled", "contrastive", STEPS)]
+            [DrawnRun(name, "lugha-mini", "contrastive", STEPS) for name in ("mine", "shuffled")]
         ),
     }
 
@@ -171,7 +171,7 @@ def test_the_training_chart_has_loss_and_held_out_lines(every):
     assert list(loss.lines[0].y) == [step.loss for step in STEPS[1:]]
     assert list(found.lines[0].y) == [step.check.p_at_1 for step in STEPS]
     assert [line.kind.dash for line in cosine.lines[:2]] == ["solid", "dot"]
-    assert chart_figure(training_chart([DrawnRun("mine", "triplet", [])])).data[0].y is not None
+    assert chart_figure(training_chart([DrawnRun("mine", "lugha-mini", "triplet", [])])).data[0].y is not None
 
 
 def test_more_than_can_be_told_apart_are_refused_in_one_sentence(result):

@@ -16,7 +16,7 @@ from ui.server.job import BROKEN_OFF, DONE, FAILED, RECORD, RUNNING, STOPPED, Jo
 from ui.server.jobs import MAX_WAITING, Jobs
 from ui.server.training_run import RunRequest
 from ui.server.visitors import Models, OwnAdapter, Visitor
-from ui.widgets.run_view import RunView
+from ui.widgets.run_page import Run, RunPage, run_of
 
 CONFIG = configured("corrected", layer=2, batch_size=10, epochs=4, learning_rate=5e-3)
 LONG = replace(CONFIG, epochs=1000)
@@ -46,13 +46,10 @@ def wait(job: Job, until=lambda job: not job.active) -> Job:
     return job
 
 
-def laid_out(jobs: Jobs) -> RunView:
-    """The view of runs, on a page of its own."""
-    view = RunView(jobs)
+def laid_out(jobs: Jobs) -> RunPage:
+    """The page of a run, on a page of its own."""
     with gr.Blocks():
-        view.beside()
-        view.below()
-    return view
+        return RunPage(jobs)
 
 
 def test_a_job_ends_with_a_measured_adapter_that_is_its_owners_alone(models, run_request, tmp_path):
@@ -62,7 +59,7 @@ def test_a_job_ends_with_a_measured_adapter_that_is_its_owners_alone(models, run
     assert jobs.result(job).evaluations[0].after.provenance.adapter == "mine"
     # What the page gives out lies where Gradio may read, wherever the runs are.
     view = laid_out(jobs)
-    shown = view.ended(job, job, None)
+    shown = view.ended(Run(job))
     table, download = shown[view.table], shown[view.download]
     assert table["headers"] == ["measure", "mine, control (10 pairs)", "mine, trained (20 pairs)"]
     assert not Path(download.value["path"]).is_relative_to(tmp_path)
@@ -99,7 +96,10 @@ def test_the_table_of_a_run_and_its_shuffled_control_says_whose_each_column_is(m
     first = wait(jobs.submit(run_request))
     shuffled = replace(run_request, name="mine-shuffled", config=replace(CONFIG, shuffled=True), of=first.id)
     view = laid_out(jobs)
-    shown = view.ended(first, wait(jobs.submit(shuffled)), None)
+    control = wait(jobs.submit(shuffled))
+    # One page has both, by whichever link it was opened.
+    assert run_of(jobs, control.id) == Run(first, control)
+    shown = view.ended(Run(first, control))
     told, table = shown[view.status], shown[view.table]
     assert [header.split(",")[0] for header in table["headers"][1:]] == [
         "mine",
@@ -107,7 +107,7 @@ def test_the_table_of_a_run_and_its_shuffled_control_says_whose_each_column_is(m
         "mine-shuffled",
         "mine-shuffled",
     ]
-    assert told.startswith("**mine-shuffled** · ")
+    assert told.startswith("## mine\n") and "Control done: 8 steps" in told
 
 
 def test_a_run_that_was_asked_to_stop_says_so_until_it_has(models, run_request, tmp_path):

@@ -158,9 +158,10 @@ def spread_chart(evaluation: Evaluation, labels: tuple[str, str]) -> Chart:
 
 @dataclass(frozen=True)
 class DrawnRun:
-    """A run as it is drawn: its name, the name of its loss, and its steps so far."""
+    """A run as it is drawn: its name, its base's, the name of its loss, and its steps so far."""
 
     label: str
+    model: str
     loss: str
     steps: Sequence[TrainingStep]
 
@@ -188,7 +189,10 @@ def training_chart(runs: Sequence[DrawnRun]) -> Chart:
         Panel(translate("held out: P@1"), tuple(found)),
     )
     longest = max((run.steps[-1].steps for run in runs if run.steps), default=None)
-    return Chart(translate("Fine-tune, step by step"), panels, Axis(translate("step"), end=longest))
+    models = tuple(dict.fromkeys(run.model for run in runs))
+    heading = " · ".join([", ".join(Path(model).name for model in models), ", ".join(run.label for run in runs)])
+    axis = Axis(translate("step"), end=longest)
+    return Chart(translate("Fine-tune, step by step"), panels, axis, heading, models=models)
 
 
 def heading(results: Sequence[Labelled]) -> str:

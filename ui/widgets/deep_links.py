@@ -19,6 +19,15 @@ ADDRESS = """(link) => {
 }"""
 
 
+# The same, for a run's link; without one the address names no run any more.
+RUN_ADDRESS = f"""(link) => {{
+  if (link) return ({ADDRESS})(link);
+  const address = new URL(window.location);
+  address.searchParams.delete("job");
+  window.history.replaceState(null, "", address);
+}}"""
+
+
 def address_if_at(tab: str) -> str:
     """JavaScript that puts a link's query into the address where that is of the same tab, or of none."""
     here = "new URLSearchParams(window.location.search).get('tab')"

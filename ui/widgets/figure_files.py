@@ -60,8 +60,12 @@ def below(chart_of: Callable[..., core.reports.chart.Chart | None], inputs: Part
         event(make, [size, *inputs], [caption, cite, file], concurrency_limit=None, api_visibility="private")
     # Not by the plot's own event, which comes when it is drawn at last: by then the panel may have been opened.
     shown, *choices = inputs
-    no_file = gr.DownloadButton(interactive=False)
-    shown.change(lambda: (gr.Accordion(open=False, visible=True), no_file), None, [panel, file], **CHECKED)
+    shown.change(lambda drawn: _waiting(visible=drawn is not None), shown, [panel, file], **CHECKED)
     for choice in choices:
-        choice.input(lambda: (gr.Accordion(open=False), no_file), None, [panel, file], show_progress="hidden", **QUIET)
-    size.input(lambda: no_file, None, file, show_progress="hidden", **QUIET)
+        choice.input(_waiting, None, [panel, file], show_progress="hidden", **QUIET)
+    size.input(lambda: gr.DownloadButton(interactive=False), None, file, show_progress="hidden", **QUIET)
+
+
+def _waiting(**settings: bool) -> tuple[gr.Accordion, gr.DownloadButton]:
+    """The panel closed, and nothing in it that could be downloaded."""
+    return gr.Accordion(open=False, **settings), gr.DownloadButton(interactive=False)

@@ -1,12 +1,12 @@
-"""Your runs: every fine-tune of this browser, to show, go on with, lay over another, rename or delete."""
+"""Your runs: every fine-tune of this browser, to open, or to lay one over another."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import gradio as gr
+from gradio.events import Dependency
 
 import tli_core as core
 from tli_core.i18n import N_, translate
@@ -14,9 +14,8 @@ from ui.server.job import Job
 from ui.server.jobs import Jobs
 from ui.server.visitors import Visitor
 from ui.widgets import chart_table
-from ui.widgets.adapter_pickers import AdapterPickers
 from ui.widgets.errors import explained
-from ui.widgets.events import CHECKED, QUIET, Updates
+from ui.widgets.events import CHECKED, QUIET, Parts, Updates
 
 HEADERS = (
     N_("run"),
@@ -34,27 +33,33 @@ NONE_YET = N_(
 )
 
 
-@dataclass(frozen=True)
 class RunsPanel:
-    """The panel's parts."""
+    """The list of runs; `opened` holds the id of the run that was asked for in it."""
 
-    note: gr.Markdown
-    table: gr.Dataframe
-    row: gr.Column
-    chosen: gr.Dropdown
-    other: gr.Dropdown
-    show: gr.Button
-    go_on: gr.Button
-    overlay: gr.Button
-    name: gr.Textbox
-    rename: gr.Button
-    delete: gr.Button
-    sure: gr.Button
-    keep: gr.Button
-    plot: gr.Plot
+    def __init__(self) -> None:
+        self.opened = gr.State(None)
+        gr.Markdown(N_("## Your runs"))
+        self.note = gr.Markdown(NONE_YET, elem_classes="hint", elem_id="run-none")
+        self.table = gr.Dataframe(
+            headers=list(HEADERS),
+            interactive=False,
+            visible=False,
+            show_label=False,
+            max_height=360,
+            elem_id="run-table",
+        )
+        with gr.Column(visible=False) as self.row:
+            with gr.Row():
+                self.chosen = gr.Dropdown([], label=N_("Run"), min_width=160, elem_id="run-chosen")
+                self.show = gr.Button(N_("Open it"), min_width=110, elem_id="run-show")
+            with gr.Row():
+                self.other = gr.Dropdown([], label=N_("Beside it"), min_width=160, elem_id="run-other")
+                self.overlay = gr.Button(N_("Lay one over the other"), min_width=110, elem_id="run-overlay")
+        self.plot = gr.Plot(show_label=False, visible=False, elem_id="run-plot")
+        chart_table.beside(self.plot, "run-chart-table")
 
     @property
-    def outputs(self) -> list:
+    def outputs(self) -> Parts:
         """What `listed` updates."""
         return [self.note, self.table, self.row, self.chosen, self.other]
 
@@ -72,97 +77,42 @@ class RunsPanel:
             self.other: gr.Dropdown(choices=choices, value=second),
         }
 
-    def wire(
-        self,
-        jobs: Jobs,
-        visitor: gr.State,
-        shown: gr.State,
-        followed_by: Callable,
-        resume: Callable,
-        pickers: AdapterPickers,
-    ) -> None:
-        """Connect the events; `followed_by` puts the run in `shown` on the page."""
-        followed_by(self.show.click(lambda chosen: chosen, self.chosen, shown, **QUIET))
-        followed_by(self.go_on.click(resume, self.chosen, shown, **CHECKED))
+    def wire(self, jobs: Jobs, visitor: gr.State) -> list[Dependency]:
+        """Connect the events; those that it returns have put the run to open in `opened`."""
 
-        def own(visitor: Visitor, chosen: str | None) -> Job:
-            for job in jobs.sync(visitor):
-                if job.id == chosen:
-                    return job
-            raise ValueError(translate("This run is no longer there: choose another under Your runs."))
-
-        @explained
-        def rename(visitor: Visitor, chosen: str | None, name: str):
-            job = own(visitor, chosen)
-            jobs.rename(job, visitor.check_new_name(job.request.model, name))
-            runs = jobs.sync(visitor)
-            return self.listed(runs) | {own_state: visitor} | pickers.updates(visitor, job.request.model)
-
-        @explained
-        def delete(visitor: Visitor, chosen: str | None):
-            job = own(visitor, chosen)
-            jobs.delete(job)
-            runs = jobs.sync(visitor)
-            return self.listed(runs) | {own_state: visitor} | pickers.updates(visitor, job.request.model)
-
-        own_state = visitor
-        changed = [*self.outputs, visitor, *pickers.outputs]
-        # The run on the page is shown again, under its name of now.
-        followed_by(self.rename.click(rename, [visitor, self.chosen, self.name], changed, **CHECKED))
-        asked = [self.delete, self.sure, self.keep]
-        self.delete.click(lambda: _asking(True), None, asked, **QUIET)
-        gr.on([self.keep.click, self.chosen.change], lambda: _asking(False), None, asked, **QUIET)
-        deleted = self.sure.click(delete, [visitor, self.chosen], changed, **CHECKED)
-        deleted.then(lambda: _asking(False), None, asked, **QUIET)
+        def picked(visitor: Visitor, event: gr.SelectData):
+            """The run of the row that was clicked, wherever sorting has put it."""
+            name = str((event.row_value or [""])[0])
+            return next((job.id for job in jobs.sync(visitor) if job.request.name == name), None)
 
         @explained
         def overlay(visitor: Visitor, chosen: str | None, other: str | None):
-            runs = [own(visitor, chosen), own(visitor, other)]
-            drawn = [core.reports.charts.DrawnRun(run.request.name, run.request.config.loss, run.steps) for run in runs]
-            return gr.Plot(core.reports.figures.chart_figure(core.reports.charts.training_chart(drawn)), visible=True)
+            runs = [own_run(jobs, visitor, run) for run in (chosen, other)]
+            chart = core.reports.charts.training_chart([drawn_run(run) for run in runs])
+            return gr.Plot(core.reports.figures.chart_figure(chart), visible=True)
 
         self.overlay.click(overlay, [visitor, self.chosen, self.other], self.plot, **CHECKED)
+        return [
+            self.show.click(lambda chosen: chosen, self.chosen, self.opened, **QUIET),
+            self.table.select(picked, visitor, self.opened, **CHECKED),
+        ]
 
 
-def build() -> RunsPanel:
-    """Lay the panel out."""
-    with gr.Accordion(N_("Your runs"), open=False, elem_id="runs"):
-        note = gr.Markdown(NONE_YET, elem_classes="hint")
-        table = gr.Dataframe(
-            headers=list(HEADERS),
-            interactive=False,
-            visible=False,
-            show_label=False,
-            max_height=360,
-            elem_id="run-table",
-        )
-        with gr.Column(visible=False) as row:
-            with gr.Row():
-                chosen = gr.Dropdown([], label=N_("Run"), min_width=160, elem_id="run-chosen")
-                show = gr.Button(N_("Show it"), min_width=110, elem_id="run-show")
-                go_on = gr.Button(N_("Go on with it"), min_width=110, elem_id="run-go-on")
-                delete = gr.Button(N_("Delete it …"), min_width=110, elem_id="run-delete")
-                sure = gr.Button(
-                    N_("Yes, delete it for good"),
-                    variant="stop",
-                    visible=False,
-                    min_width=110,
-                    elem_id="run-delete-sure",
-                )
-                keep = gr.Button(N_("Keep it"), visible=False, min_width=110, elem_id="run-keep")
-            with gr.Row():
-                name = gr.Textbox(label=N_("New name"), min_width=160, elem_id="run-name")
-                rename = gr.Button(N_("Rename it"), min_width=110, elem_id="run-rename")
-                other = gr.Dropdown([], label=N_("Beside it"), min_width=160, elem_id="run-other")
-                overlay = gr.Button(N_("Lay one over the other"), min_width=110, elem_id="run-overlay")
-        plot = gr.Plot(show_label=False, visible=False, elem_id="run-plot")
-        chart_table.beside(plot, "run-chart-table")
-    return RunsPanel(note, table, row, chosen, other, show, go_on, overlay, name, rename, delete, sure, keep, plot)
+def own_run(jobs: Jobs, visitor: Visitor, chosen: str | None) -> Job:
+    """A run of this visitor's.
+
+    Raises:
+        ValueError: it is none of theirs, or no longer there.
+    """
+    for job in jobs.sync(visitor):
+        if job.id == chosen:
+            return job
+    raise ValueError(translate("This run is no longer there: choose another under Your runs."))
 
 
-def _asking(sure: bool) -> list[gr.Button]:
-    """The buttons of the confirmation step before a run is deleted."""
-    return [gr.Button(visible=not sure), gr.Button(visible=sure), gr.Button(visible=sure)]
+def drawn_run(job: Job) -> core.reports.charts.DrawnRun:
+    """A run as charts take it."""
+    return core.reports.charts.DrawnRun(job.request.name, job.request.model, job.request.config.loss, job.steps)
 
 
 def _cells(run: Job) -> list[str]:

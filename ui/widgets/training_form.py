@@ -1,4 +1,4 @@
-"""The form of a fine-tune: pairs, preset and settings. Its widgets are made from the fields of TrainingConfig."""
+"""The form of a fine-tune: pairs, preset, name and one button; the settings, made from TrainingConfig, are folded."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ PRESET_NOTES = {
     ),
 }
 MORE_KNOBS = (
-    ("layer", "seed"),
+    ("epochs", "seed"),
+    ("shuffled",),
+    ("layer",),
     ("readout",),
     ("loss",),
     ("learning_rate", "batch_size"),
@@ -86,11 +88,9 @@ class TrainingForm:
         self.preset = gr.Radio(list(PRESET_NOTES), value=START, label=N_("Preset"), elem_id="preset")
         self.note = gr.Markdown(PRESET_NOTES[START], elem_classes="hint")
         self.settings: dict[str, Component] = {}
-        self._add("shuffled")
-        with gr.Row():
-            self.name = gr.Textbox("my-adapter", label=N_("Name"), min_width=120, elem_id="adapter-name")
-            self._add("epochs")
-        with gr.Accordion(N_("More settings"), open=False):
+        self.name = gr.Textbox("my-adapter", label=N_("Name"), min_width=120, elem_id="adapter-name")
+        self.start = gr.Button(N_("Fine-tune"), variant="primary", elem_id="start")
+        with gr.Accordion(N_("More settings"), open=False, elem_id="more-settings"):
             for names in MORE_KNOBS:
                 with gr.Row():
                     for name in names:
