@@ -20,6 +20,7 @@ from ui.widgets import guide, mobile
 from ui.widgets.adapter_pickers import AdapterPickers
 from ui.widgets.model_bar import ModelBar
 from ui.widgets.page_opening import PageOpening
+from ui.widgets.picked_pair import PickedPair
 from ui.widgets.reading_bar import ReadingBar
 from ui.widgets.run_strip import RunStrip
 
@@ -51,14 +52,14 @@ def build(models: Models, jobs: Jobs) -> language.Page:
         is_mini = models.names[0] == "lugha-mini"
         note = gr.Markdown(MINI_NOTE, visible=is_mini, elem_classes="hint", elem_id="mini-note")
         _say_where(jobs.hosting)
-        strip = RunStrip()
+        strip, picked = RunStrip(), PickedPair()
         guide.build()
         bar, pickers = ModelBar(models, any_base=jobs.hosting.folders), AdapterPickers(models)
         bar.follow(lambda model, visitor: {note: gr.Markdown(visible=model == "lugha-mini")}, [note])
         bar.follow(lambda model, visitor: pickers.updates(visitor, model), pickers.outputs)
         reading = ReadingBar(models, bar)
         with gr.Tabs() as tabs:
-            context = PageContext(models, jobs, visitor, bar, reading, pickers, PageOpening(), tabs, strip)
+            context = PageContext(models, jobs, visitor, bar, reading, pickers, PageOpening(), tabs, strip, picked)
             for tab in TABS:
                 with gr.Tab(tab.LABEL, id=tab.ID) as context.tab:
                     tab.build(context)

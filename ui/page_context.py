@@ -12,6 +12,7 @@ from ui.widgets.adapter_pickers import AdapterPickers
 from ui.widgets.events import Handler
 from ui.widgets.model_bar import ModelBar
 from ui.widgets.page_opening import PageOpening
+from ui.widgets.picked_pair import PickedPair
 from ui.widgets.reading_bar import ReadingBar
 from ui.widgets.run_strip import RunStrip
 
@@ -34,6 +35,7 @@ class PageContext:
     opening: PageOpening
     tabs: gr.Tabs
     strip: RunStrip
+    picked: PickedPair
     tab: gr.Tab = field(init=False)
     first: Handler = field(init=False)
     deeper: tuple[gr.Button, gr.State] = field(init=False)

@@ -108,6 +108,11 @@ def test_adapters_and_saved_measurements_are_compared_and_drawn_for_a_paper(page
     board.get_by_text("lugha-mini + mini-corrected").first.click()
     expect(page.locator("#comparison-rows")).to_contain_text("Each pair of lugha-mini + mini-corrected, at the output")
     check_results(page, "comparison")
+    hues = page.locator("#comparison-plot .legendlines path").evaluate_all("of => of.map(p => p.style.stroke)")
+    choose(page, "#comparison-reference", "lugha-mini + mini-corrected")
+    expect(page.locator("#comparison-reading")).to_contain_text("lugha-mini beside lugha-mini + mini-corrected")
+    # Whatever they are set against, each keeps its colour.
+    assert page.locator("#comparison-plot .legendlines path").evaluate_all("of => of.map(p => p.style.stroke)") == hues
     page.get_by_role("button", name="How words are read").click()
     choose(page, "#layer", "layer 2")
     expect(page.locator("#comparison-reading")).to_contain_text("each at block 2")
@@ -123,6 +128,37 @@ def test_adapters_and_saved_measurements_are_compared_and_drawn_for_a_paper(page
     page.click("#comparison")
     expect(page.locator(".toast-body")).to_contain_text("mine.safetensors is no saved measurement")
     expect(page.locator("#comparison-status")).to_contain_text("Not compared")
+
+
+def test_a_pair_that_is_clicked_anywhere_is_marked_everywhere(page: Page):
+    page.get_by_label("Food").check()
+    expect(page.locator("#pair-table")).to_contain_text("mkate")
+    open_tab(page, "Space")
+    page.click("#draw-space")
+    expect(page.locator("#space-plot .legendtext").first).to_be_visible(timeout=60_000)
+    expect(page.locator("#space-plot .textpoint")).to_have_count(0)
+    open_tab(page, "Compare")
+    page.locator("#comparison-here").get_by_label("lugha-mini + mini-published", exact=True).uncheck()
+    page.click("#comparison")
+    word = page.locator("#comparison-rows [data-testid=cell-3-0]")
+    expect(word).to_be_visible(timeout=60_000)
+    picked = word.inner_text().strip()
+    word.click()
+    expect(page.locator("#comparison-rows .picked")).to_contain_text(picked)
+    open_tab(page, "Space")
+    expect(page.locator("#space-plot .textpoint")).to_have_count(4)
+    expect(page.locator("#space-plot .textpoint").first).to_have_text(picked)
+    # From a mark of the heat map to the row of a table; a second click lets go.
+    open_tab(page, "Alignment")
+    page.get_by_label("Every pair at every layer").check()
+    expect(page.locator("#curve .heatmaplayer .hm")).to_have_count(1)
+    page.wait_for_timeout(1000)
+    for marked in (1, 0):
+        map_of = page.locator("#curve .nsewdrag").first.bounding_box()
+        page.mouse.click(map_of["x"] + map_of["width"] / 2, map_of["y"] + 12)
+        expect(page.locator("#pair-table .picked")).to_have_count(marked)
+        expect(page.locator("#curve .yaxislayer-above").get_by_text("▸")).to_have_count(marked)
+        page.wait_for_timeout(1500)  # Plotly takes two clicks within a moment for one double click
 
 
 def test_pairs_come_from_a_table_a_file_and_the_lexicon(page: Page, tmp_path: Path):

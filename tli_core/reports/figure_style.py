@@ -1,5 +1,7 @@
 """What all figures share: colours, margins, and how a label is written."""
 
+from typing import Any
+
 import plotly.graph_objects as go
 
 from tli_core.lists.pairs import WordPair
@@ -31,6 +33,18 @@ def pair_words(pair: WordPair) -> str:
 def plain_label(text: str) -> str:
     """`<` opens a tag in Plotly's own small markup; a word must stay a word."""
     return text.replace("<", "&lt;")
+
+
+def ring(*words: str) -> dict[str, Any]:
+    """How marks of a picked pair are ringed and named, as `add_scatter` takes it."""
+    return {
+        "mode": "markers+text",
+        "marker": {"color": GREY, "size": 16, "symbol": "circle-open", "line": {"width": 3}},
+        "text": list(words),
+        "textposition": "top center",
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
 
 
 GRID = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "automargin": True}

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 from tli_core.i18n import translate
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.result import LayerAlignment
-from tli_core.models.layers import layer_words
+from tli_core.models.layers import layer_index, layer_words
 from tli_core.reports.chart import EACH_PAIR, Axis, Chart, Line, Panel, bar_of, grid, layer_axis, layer_ticks
 from tli_core.reports.charts import PAIRS_DRAWN
 from tli_core.reports.figure_style import (
@@ -23,6 +23,7 @@ from tli_core.reports.figure_style import (
     SERIES,
     pair_words,
     plain_label,
+    ring,
     styled,
 )
 from tli_core.reports.tables import caption
@@ -192,11 +193,17 @@ def _mark_axis(figure: go.Figure, axis: Axis) -> None:
     figure.update_xaxes(tickvals=ticks, ticktext=labels, minor=every)
 
 
-def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
+def heat_map_figure(
+    label: str, result: LayerAlignment, layer: int | str | None = None, picked: int | None = None
+) -> go.Figure:
     """The first PAIRS_DRAWN pairs at every layer: each cosine less the mean of wrong pairs there.
 
     Subtracting it makes layers comparable. Purple is above the wrong pairs and orange below: colour-blind readers can
     distinguish them.
+
+    Args:
+        layer: one to mark, a number or `output`; None marks none.
+        picked: the number of a pair whose row is marked.
     """
     mismatched = result.mismatched
     pairs, cosine = result.pairs[:PAIRS_DRAWN], result.cosine[:PAIRS_DRAWN]
@@ -234,15 +241,20 @@ def heat_map_figure(label: str, result: LayerAlignment) -> go.Figure:
     axis = layer_axis(result.names)
     figure.update_xaxes(title=axis.title)
     _mark_axis(figure, axis)
-    figure.update_yaxes(
-        tickvals=list(range(len(pairs))), ticktext=[pair_words(pair) for pair in pairs], autorange="reversed"
-    )
+    if layer is not None:
+        figure.add_vline(x=layer_index(result.names, layer), line={"color": GREY, "width": 1, "dash": "longdash"})
+    names = [f"<b>▸ {pair_words(pair)}</b>" if i == picked else pair_words(pair) for i, pair in enumerate(pairs)]
+    figure.update_yaxes(tickvals=list(range(len(pairs))), ticktext=names, autorange="reversed")
     height = max(HEIGHT, 120 + 18 * len(pairs))
     return styled(figure, height, caption(result.provenance), hovermode="closest")
 
 
-def scatter_figure(evaluation: Evaluation) -> go.Figure:
-    """Every pair's cosine before and after at the evaluated layer, and its wrong partners' mean beside it."""
+def scatter_figure(evaluation: Evaluation, picked: int | None = None) -> go.Figure:
+    """Every pair's cosine before and after at the evaluated layer, and its wrong partners' mean beside it.
+
+    Args:
+        picked: the number of a pair that is ringed and named.
+    """
     figure, layer = go.Figure(), evaluation.layer
     before, after = evaluation.before, evaluation.after
     words = [pair_words(pair) for pair in before.pairs]
@@ -260,6 +272,8 @@ def scatter_figure(evaluation: Evaluation) -> go.Figure:
             text=words,
             hovertemplate="%{text}: %{x:.3f} → %{y:.3f}<extra>" + name + "</extra>",
         )
+    if picked is not None:
+        figure.add_scatter(x=before.cosine[[picked], layer], y=after.cosine[[picked], layer], **ring(words[picked]))
     ends = [
         float(np.nanmin([before.cosine[:, layer], before.wrong_cosine[:, layer], after.wrong_cosine[:, layer]])),
         float(np.nanmax([before.cosine[:, layer], after.cosine[:, layer]])),

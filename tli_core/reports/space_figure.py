@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from tli_core.i18n import N_, translate
 from tli_core.measures.projection import Projection
-from tli_core.reports.figure_style import GREY, HEIGHT, SERIES, pair_words, plain_label, styled
+from tli_core.reports.figure_style import GREY, HEIGHT, SERIES, pair_words, plain_label, ring, styled
 
 BY_LANGUAGE, BY_TOPIC = N_("by language"), N_("by topic")
 MARKERS = ("circle", "diamond")
@@ -25,6 +25,7 @@ def space_figure(
     stacked: bool = False,
     coloured: str = BY_LANGUAGE,
     words: bool = False,
+    picked: int | None = None,
 ) -> go.Figure:
     """Both languages' words in one plane, a panel a model with the same axes, partners joined by a line.
 
@@ -32,6 +33,7 @@ def space_figure(
         stacked: one panel below the other, for a screen that is too narrow for two.
         coloured: BY_LANGUAGE, or BY_TOPIC: the topics with most pairs have a hue each, all others are grey.
         words: whether each word stands beside its point; of more than MOST_LABELS pairs of the first alone.
+        picked: the number of a pair that is ringed and named.
     """
     count = len(labels)
     figure = make_subplots(
@@ -55,6 +57,10 @@ def space_figure(
         for side, language in enumerate(projection.languages):
             figure.add_scatter(**_points(projection, points[:, side], side, colours[side], words), **place,
                                name=translate(language), showlegend=False)  # fmt: skip
+        if picked is not None:
+            pair = projection.pairs[picked]
+            x, y = points[picked].T
+            figure.add_scatter(x=x, y=y, **ring(plain_label(pair.source), plain_label(pair.target)), **place)
     for name, colour, marker in legend:
         look = {"color": colour, "size": 8, "symbol": marker}
         figure.add_scatter(x=[None], y=[None], mode="markers", marker=look, name=name, hoverinfo="skip")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import gradio as gr
 from gradio.events import Dependency
@@ -60,11 +59,12 @@ HINTS = {
     CURVE: N_(
         "Solid: right pairs (*matched*) with a 95 % interval. Dotted: wrong pairs (*mismatched*), nine in ten of "
         "them inside the pale band. Where you point, both are in brackets. Only the distance between the two means "
-        "anything. Click a row of the table below for that pair's own line, and once more to take it away."
+        "anything. Click a row of the table below for that pair's own line, and once more to take it away; it is "
+        "marked in all tabs."
     ),
     HEAT_MAP: N_(
         "Each pair's cosine less the mean of *wrong* pairs at that layer: purple is above them, orange below, "
-        "white is no better than a wrong pair."
+        "white is no better than a wrong pair. Click a pair to mark it in all tabs."
     ),
 }
 
@@ -103,7 +103,7 @@ class AlignmentTab:
                 self.lines = gr.Checkbox(label=N_("Show each pair's own line"), elem_id="pair-lines")
                 self.plot = gr.Plot(label="Cosine by layer", show_label=False, elem_id="curve")
                 self.hint = gr.Markdown(HINTS[CURVE], elem_classes="hint")
-                looked = [self.shown, self.layer, self.view, self.lines]
+                looked = [self.shown, self.layer, self.view, self.lines, context.picked.words]
                 figure_files.below(chart_of, looked, "alignment", "alignment-figure")
                 self.link = gr.Markdown(elem_classes="hint", elem_id="alignment-link")
         self.table = gr.Dataframe(
@@ -123,7 +123,7 @@ class AlignmentTab:
 
     @property
     def _inputs(self) -> Parts:
-        view = [*self._lens, self.layer, self.view, self.lines]
+        view = [*self._lens, self.layer, self.view, self.lines, self.context.picked.words]
         return [self.given.text, self.context.model, self.adapter, *view, self.context.visitor]
 
     @property
@@ -184,34 +184,31 @@ class AlignmentTab:
         """What is measured, seen otherwise: no forward pass follows."""
         shown, view, lines = self.shown, self.view, self.lines
 
-        def looked_at(shown: Shown | None, layer: str, view: str, lines: bool):
+        def looked_at(shown: Shown | None, layer: str, view: str, lines: bool, words: str):
             return {
-                self.plot: redrawn(shown, layer, view, lines),
+                self.plot: redrawn(shown, layer, view, lines, words),
                 self.hint: translate(HINTS[view]),
                 self.lines: gr.Checkbox(visible=view == CURVE),
             }
 
-        def at_layer(shown: Shown | None, layer: str, view: str, lines: bool):
+        def at_layer(shown: Shown | None, layer: str, view: str, lines: bool, words: str):
             if shown is None:
                 return {self.plot: gr.skip()}
-            return {self.plot: redrawn(shown, layer, view, lines), self.table: pair_table(shown, layer)}
+            return {self.plot: redrawn(shown, layer, view, lines, words), self.table: pair_table(shown, layer)}
 
-        def pick(shown: Shown | None, layer: str, lines: bool, event: gr.SelectData):
-            """The line of the pair whose row was clicked; a second click takes it away."""
-            if shown is None:
-                return {self.shown: gr.skip()}
-            row = event.index[0]
-            now = replace(shown, picked=None if shown.picked == row else row)
-            figure = redrawn(now, layer, CURVE, lines)
-            return {self.shown: now, self.plot: figure, self.view: CURVE, self.hint: translate(HINTS[CURVE])}
+        def picked(shown: Shown | None, *looked):
+            return gr.skip() if shown is None else redrawn(shown, *looked)
 
-        looked = [shown, self.layer, view, lines]
+        choices = [shown, self.layer, view, lines]
+        looked = [*choices, self.context.picked.words]
         lines.input(redrawn, looked, self.plot, **CHECKED)
         view.input(looked_at, looked, [self.plot, self.hint, lines], **CHECKED)
+        self.context.picked.follow(picked, choices, self.plot)
+        self.context.picked.from_table(self.table)
+        self.context.picked.from_plot(self.plot)
         moved = self.layer.input(at_layer, looked, [self.plot, self.table], **CHECKED)
         linking = moved.success(_linked_view, self._linked_parts, self.link, **QUIET)
         linking.success(None, self.link, None, js=address_if_at(ID), **QUIET)
-        self.table.select(pick, [shown, self.layer, lines], [shown, self.plot, view, self.hint], **CHECKED)
 
     def wire_opening(self) -> None:
         """The view that a page's address asks for."""
@@ -284,17 +281,18 @@ class AlignmentTab:
             layer: str,
             view: str,
             lines: bool,
+            words: str,
             visitor: Visitor,
             request: gr.Request,
             progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
         ):
             lens = Lens(languages, readout, vectors)
             found = measured(self.context.models, visitor, text, model, adapter, lens, progress)
-            return {**self._drawn(found, layer, view, lines, request), self.stale: gr.Markdown(visible=False)}
+            return {**self._drawn(found, layer, view, lines, words, request), self.stale: gr.Markdown(visible=False)}
 
         return run
 
-    def _drawn(self, found: Shown, layer: str, view: str, lines: bool, request: gr.Request) -> Updates:
+    def _drawn(self, found: Shown, layer: str, view: str, lines: bool, words: str, request: gr.Request) -> Updates:
         """Updates that put measurements on the page."""
         path = self.downloads.fresh(request) / found.file_name
         core.reports.json_csv.write_json(core.reports.json_csv.measurements_json(found.results, found.notes), path)
@@ -302,7 +300,7 @@ class AlignmentTab:
         caption = core.reports.tables.caption(found.results[-1][1].provenance)
         layers = {"headers": list(headers), "data": [list(row) for row in rows]}
         return {
-            self.plot: gr.Plot(redrawn(found, layer, view, lines), elem_classes=[]),
+            self.plot: gr.Plot(redrawn(found, layer, view, lines, words), elem_classes=[]),
             self.reading: gr.Markdown(reading_of(found.results), elem_classes=[]),
             self.warning: gr.Markdown(note_list(found.notes), visible=bool(found.notes)),
             self.table: pair_table(found, layer),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gradio as gr
@@ -41,8 +41,8 @@ CONTROL, RESERVED, OWN = (
     N_("the pairs in Alignment"),
 )
 HOW = N_(
-    "Tick what to compare, and press **Compare**. All are read at one layer, the others are set against the first, and "
-    "chance and spelling alone stand beside them."
+    "Tick what to compare, and press **Compare**. All are read at one layer, one of them is what the others are set "
+    "against, and chance and spelling alone stand beside them."
 )
 SAVED_HELP = N_(
     "Whoever has the machine for a large model measures once, with `python -m tli_core measure --model MODEL --save "
@@ -57,11 +57,18 @@ AGAIN = N_("Press **Compare** again: what is below is of the earlier choice.")
 class Board:
     """What is compared on the page, so that layers and rows change without measuring again.
 
-    Compared by identity: Gradio hashes a state whose change is followed, and arrays have no hash.
+    reference is the label of what the others are set against. Compared by identity: Gradio hashes a state whose change
+    is followed, and arrays have no hash.
     """
 
     compared: tuple[core.measures.across_models.Compared, ...]
     origins: tuple[str, ...]
+    reference: str
+
+    @property
+    def reference_first(self) -> list[core.measures.across_models.Compared]:
+        """What is compared, that which the others are set against before them."""
+        return sorted(self.compared, key=lambda of: of.label != self.reference)
 
 
 def build(context: PageContext) -> None:
@@ -113,6 +120,9 @@ class CompareTab:
                     elem_id="comparison-upload",
                 )
         self.status = gr.Markdown(HOW, elem_id="comparison-status")
+        self.reference = gr.Dropdown(
+            [], label=N_("Set the others against"), visible=False, elem_id="comparison-reference"
+        )
         self.table = gr.Dataframe(
             label=N_("Where each stands (click a row for its pairs)"),
             interactive=False,
@@ -128,11 +138,13 @@ class CompareTab:
         chart_table.beside(self.plot, "comparison-chart-table")
         figure_files.below(_chart, [self.board, self.layer], "comparison", "comparison-figure")
         self.rows = gr.Dataframe(interactive=False, max_height=420, visible=False, elem_id="comparison-rows")
+        context.picked.from_table(self.rows)
         self.origin = gr.Markdown(elem_id="comparison-origin", elem_classes="hint")
 
     @property
     def _shown_parts(self) -> Parts:
-        return [self.status, self.table, self.reading, self.plot, self.rows, self.origin, self.board]
+        parts = [self.status, self.reference, self.table, self.reading, self.plot, self.rows, self.origin]
+        return [*parts, self.board]
 
     def wire_comparing(self) -> None:
         """Measure what is ticked and set it side by side; the button, and the one that ends it early."""
@@ -173,7 +185,8 @@ class CompareTab:
             found += [core.reports.saved.read_measurement(Path(file)) for file in files]
             kept = [core.measures.across_models.Compared(of.result.provenance.label, of.result) for of in found]
             all_of = core.reports.charts.distinctly_labelled([*measured, *kept])
-            return self._updates(Board(tuple(all_of), tuple(map(_origin, found))), layer, request)
+            board = Board(tuple(all_of), tuple(map(_origin, found)), all_of[0].label)
+            return self._updates(board, layer, request)
 
         def pressed(request: gr.Request):
             self.stops.expect(request)
@@ -225,6 +238,12 @@ class CompareTab:
             return {self.board: gr.skip()} if board is None else self._updates(board, layer, request)
 
         @explained
+        def against(board: Board | None, layer: str, reference: str, request: gr.Request):
+            if board is None or reference not in [of.label for of in board.compared]:
+                return {self.board: gr.skip()}
+            return self._updates(replace(board, reference=reference), layer, request)
+
+        @explained
         def pick(board: Board | None, layer: str, event: gr.SelectData):
             """The pairs of the row that was clicked, wherever sorting has put it."""
             named = {of.label: of for of in board.compared} if board else {}
@@ -232,17 +251,21 @@ class CompareTab:
             return gr.skip() if of is None else pair_rows(of, layer)
 
         self.layer.input(at_layer, [self.board, self.layer], self._shown_parts, **CHECKED)
+        self.reference.input(against, [self.board, self.layer, self.reference], self._shown_parts, **CHECKED)
         self.table.select(pick, [self.board, self.layer], self.rows, **CHECKED)
         bring_into_sight([self.table.select], "comparison-rows")
 
     def _updates(self, board: Board, layer: str, request: gr.Request) -> Updates:
         """Updates that put a comparison on the page."""
         at = chosen_layer(layer)
-        found = core.measures.across_models.standings(board.compared, at)
+        found = core.measures.across_models.standings(board.reference_first, at)
         headers, *rows = core.reports.across_models.leaderboard_rows(found)
         figure = core.reports.figures.chart_figure(_chart(board, layer), 1 if on_phone(request) else 3)
         return {
             self.status: core.reports.across_models.picking_note(found),
+            self.reference: gr.Dropdown(
+                [of.label for of in board.compared], value=board.reference, visible=len(board.compared) > 1
+            ),
             self.table: gr.Dataframe(
                 {"headers": list(headers), "data": [list(map(_sortable, row)) for row in rows]},
                 visible=True,
@@ -250,7 +273,7 @@ class CompareTab:
             ),
             self.reading: _reading(board, found, at),
             self.plot: figure,
-            self.rows: pair_rows(board.compared[0], layer),
+            self.rows: pair_rows(board.reference_first[0], layer),
             self.origin: "\n\n".join(board.origins),
             self.board: board,
         }

@@ -174,6 +174,7 @@ class EvaluateTab:
             layer: str,
             picks: bool,
             view: str,
+            words: str,
             visitor: Visitor,
             request: gr.Request,
             progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
@@ -190,7 +191,7 @@ class EvaluateTab:
             finally:
                 stops.end(request)
             hidden = gr.Dataframe(visible=False)
-            yield {**self._updates(held, view), self.answers_note: "", self.answers: hidden, self.probes: hidden}
+            yield {**self._updates(held, view, words), self.answers_note: "", self.answers: hidden, self.probes: hidden}
             yield {self.download: gr.DownloadButton(value=self._file(held, visitor, request))}
 
         def ask_to_stop(request: gr.Request):
@@ -202,7 +203,8 @@ class EvaluateTab:
         bring_into_sight([self.go_button.click], "evaluate-status")
         lists = [self.trained, self.trained_text, self.control, self.control_text]
         lens = [*context.reading.parts, self.picks]
-        asked = [context.model, self.adapter, self.languages, *lists, *lens, self.view, context.visitor]
+        view = [self.view, context.picked.words]
+        asked = [context.model, self.adapter, self.languages, *lists, *lens, *view, context.visitor]
         cleared = [self.answers_note, self.answers, self.probes, self.download]
         self._wire(self.go_button, run, asked, [*self._shown_parts, *cleared], self.status)
         self.cancel.click(ask_to_stop, None, self.cancel, **QUIET)
@@ -221,28 +223,30 @@ class EvaluateTab:
         context, layer, view = self.context, self.layer, self.view
 
         @explained
-        def at_layer(measured: Measured | None, layer: str, picks: bool, view: str):
+        def at_layer(measured: Measured | None, layer: str, picks: bool, view: str, words: str):
             if measured is None:
                 return {self.measured: gr.skip()}
             lists = measured.report.evaluations
             evaluations = core.measures.before_after.compare_lists(
                 *(r for item in lists for r in (item.before, item.after)), layer=_layer(layer, picks)
             )
-            return self._updates(replace(measured, report=replace(measured.report, evaluations=evaluations)), view)
+            report = replace(measured.report, evaluations=evaluations)
+            return self._updates(replace(measured, report=report), view, words)
 
         def file_at_layer(measured: Measured | None, visitor: Visitor, request: gr.Request):
             if measured is None:
                 return gr.skip()
             return gr.DownloadButton(value=self._file(measured, visitor, request))
 
-        def look(measured: Measured | None, view: str):
+        def look(measured: Measured | None, view: str, words: str):
             if measured is None:
                 return {self.plot: gr.skip()}
-            return {self.plot: drawn(measured.report, view), self.view_note: gr.Markdown(translate(VIEWS[view]))}
+            return {self.plot: drawn(measured.report, view, words), self.view_note: gr.Markdown(translate(VIEWS[view]))}
 
         # The report to download is always of the layer on the page.
         for changed in (layer.input, self.picks.input):
-            moved = changed(at_layer, [self.measured, layer, self.picks, view], self._shown_parts, **QUIET)
+            looked = [self.measured, layer, self.picks, view, context.picked.words]
+            moved = changed(at_layer, looked, self._shown_parts, **QUIET)
             moved.success(
                 file_at_layer,
                 [self.measured, context.visitor],
@@ -250,7 +254,10 @@ class EvaluateTab:
                 api_visibility="private",
                 show_progress="hidden",
             )
-        view.input(look, [self.measured, view], [self.plot, self.view_note], **QUIET)
+        view.input(look, [self.measured, view, context.picked.words], [self.plot, self.view_note], **QUIET)
+        context.picked.follow(look, [self.measured, view], [self.plot, self.view_note])
+        context.picked.from_table(self.moved, column=1)
+        context.picked.from_plot(self.plot)
 
     def wire_answers(self) -> None:
         """What both models write: translations and probes."""
@@ -280,7 +287,7 @@ class EvaluateTab:
         told = [self.answers_note, self.answers, self.probes, self.download, self.measured]
         self._wire(self.answers_button, ask, [self.measured, self.context.visitor], told, self.answers_note)
 
-    def _updates(self, held: Measured, view: str) -> Updates:
+    def _updates(self, held: Measured, view: str, words: str) -> Updates:
         """Updates that put an evaluation on the page."""
         report = held.report
         told = [*map(core.reports.messages.change_sentence, report.evaluations)]
@@ -292,7 +299,7 @@ class EvaluateTab:
             self.status: "\n".join([f"## {held.adapter} · {held.model}", *lines]),
             self.warning: gr.Markdown(note_list(report.warnings), visible=bool(report.warnings)),
             self.view: gr.Radio(visible=True),
-            self.plot: gr.Plot(drawn(report, view), visible=True),
+            self.plot: gr.Plot(drawn(report, view, words), visible=True),
             self.view_note: gr.Markdown(translate(VIEWS[view]), visible=True),
             self.found: gr.Column(visible=True),
             self.table: {"headers": list(headers), "data": [[cell.strip() for cell in row] for row in data]},

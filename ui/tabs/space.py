@@ -26,6 +26,7 @@ from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, uncover
 from ui.widgets.layer_picker import chosen_layer
 from ui.widgets.mobile import bring_into_sight, on_phone
 from ui.widgets.pairs_input import LIST_LINES
+from ui.widgets.picked_pair import number_of
 
 ID, LABEL = "space", N_("Space")
 CONTROL = N_("{number} control pairs").format(number=len(shipped("control")))
@@ -136,6 +137,7 @@ def build(context: PageContext) -> None:
         method: str,
         coloured: str,
         named: bool,
+        words: str,
         visitor: Visitor,
         request: gr.Request,
     ):
@@ -144,19 +146,22 @@ def build(context: PageContext) -> None:
         labels, projection = projected(models, visitor, model, adapter, pairs, chosen_layer(layer), method, lens)
         space = Space(tuple(labels), projection)
         said = core.reports.messages.projection_sentence(projection, labels)
-        return {plot: space_plot(space, coloured, named, request), reading: said, held: space}
+        return {plot: space_plot(space, coloured, named, words, request), reading: said, held: space}
 
-    def drawn_otherwise(space: Space | None, coloured: str, named: bool, request: gr.Request):
-        return gr.skip() if space is None else space_plot(space, coloured, named, request)
+    def drawn_otherwise(space: Space | None, coloured: str, named: bool, words: str, request: gr.Request):
+        return gr.skip() if space is None else space_plot(space, coloured, named, words, request)
 
-    inputs = [model, adapter, source, typed, readout, vectors, layer, method, coloured, named, visitor]
+    looks = [coloured, named, context.picked.words]
+    inputs = [model, adapter, source, typed, readout, vectors, layer, method, *looks, visitor]
     bring_into_sight([draw.click], "space-reading")
     drawing = draw.click(
         show, inputs, [plot, reading, held], api_visibility="private", show_progress_on=[plot], **MODEL_QUEUE
     )
     drawing.failure(lambda: translate(STALE), None, reading, **QUIET)
     for changed in (coloured.input, named.input):
-        changed(drawn_otherwise, [held, coloured, named], plot, **CHECKED)
+        changed(drawn_otherwise, [held, coloured, named, context.picked.words], plot, **CHECKED)
+    context.picked.follow(drawn_otherwise, [held, coloured, named], plot)
+    context.picked.from_plot(plot)
     plot.change(None, None, None, js=LISTED, **QUIET)
     uncover(drawing, plot)
 
@@ -235,10 +240,10 @@ def neighbourhoods(
     return {name: nearest(loaded, word, language, key, layer, lens) for name, key in used.items()}
 
 
-def space_plot(space: Space, coloured: str, named: bool, request: gr.Request) -> go.Figure:
-    """The figure of what was projected; one panel below the other on a phone."""
-    stacked = on_phone(request)
-    return core.reports.space_figure.space_figure(space.projection, space.labels, stacked, coloured, named)
+def space_plot(space: Space, coloured: str, named: bool, words: str, request: gr.Request) -> go.Figure:
+    """The figure of what was projected, a picked pair marked; one panel below the other on a phone."""
+    of, picked = space.projection, number_of(space.projection.pairs, words)
+    return core.reports.space_figure.space_figure(of, space.labels, on_phone(request), coloured, named, picked)
 
 
 def neighbour_table(around: dict[str, core.measures.projection.Neighbourhood]) -> dict:

@@ -16,6 +16,7 @@ from tli_core.lists.pairs import WordPair
 from ui.server.gpu import on_gpu
 from ui.server.token_limits import check_tokens
 from ui.server.visitors import Models, Visitor
+from ui.widgets.picked_pair import number_of
 
 VIEWS = {
     N_("Control pairs, before and after"): N_(
@@ -89,11 +90,12 @@ def answered(
     return core.measures.before_after.with_answers(loaded, measured.report, key, tell)
 
 
-def drawn(report: core.measures.before_after.EvaluationReport, view: str) -> go.Figure:
-    """The figure of a view."""
+def drawn(report: core.measures.before_after.EvaluationReport, view: str, words: str) -> go.Figure:
+    """The figure of a view; in the one that has a mark for each pair the picked one is ringed."""
     if (chart := chart_of(report, view)) is not None:
         return core.reports.figures.chart_figure(chart)
-    return core.reports.figures.scatter_figure(report.evaluations[-1])
+    control = report.evaluations[-1]
+    return core.reports.figures.scatter_figure(control, number_of(control.before.pairs, words))
 
 
 def chart_of(report: core.measures.before_after.EvaluationReport, view: str) -> core.reports.chart.Chart | None:

@@ -62,10 +62,12 @@ def below(chart_of: Callable[..., core.reports.chart.Chart | None], inputs: Part
     shown, *choices = inputs
     shown.change(lambda drawn: _waiting(visible=drawn is not None), shown, [panel, file], **CHECKED)
     for choice in choices:
-        choice.input(_waiting, None, [panel, file], show_progress="hidden", **QUIET)
+        # What no visitor writes into, as the picked pair's words, is changed by handlers.
+        chosen = choice.change if isinstance(choice, gr.Textbox) else choice.input
+        chosen(_waiting, None, [panel, file], show_progress="hidden", **QUIET)
     size.input(lambda: gr.DownloadButton(interactive=False), None, file, show_progress="hidden", **QUIET)
 
 
-def _waiting(**settings: bool) -> tuple[gr.Accordion, gr.DownloadButton]:
+def _waiting(visible: bool = True) -> tuple[gr.Accordion, gr.DownloadButton]:
     """The panel closed, and nothing in it that could be downloaded."""
-    return gr.Accordion(open=False, **settings), gr.DownloadButton(interactive=False)
+    return gr.Accordion(open=False, visible=visible), gr.DownloadButton(interactive=False)

@@ -23,6 +23,7 @@ from ui.server.token_limits import check_tokens
 from ui.server.visitors import Models, Visitor
 from ui.widgets.errors import remark
 from ui.widgets.layer_picker import OUTPUT, chosen_layer
+from ui.widgets.picked_pair import number_of
 
 MAX_PAIRS = 2000
 MAX_NOTES = 6
@@ -38,14 +39,13 @@ CURVE, HEAT_MAP = N_("Curve"), N_("Every pair at every layer")
 class Shown:
     """The measurements on the page: the base's, and the adapter's where there is one, so that views change at once.
 
-    pieces are each word's subwords; picked is the number of the pair that was clicked. Compared by identity: Gradio
-    hashes a state whose change is followed, and arrays have no hash.
+    pieces are each word's subwords. Compared by identity: Gradio hashes a state whose change is followed, and arrays
+    have no hash.
     """
 
     results: tuple[tuple[str, core.measures.result.LayerAlignment], ...]
     doubtful: tuple[str, ...]
     pieces: dict[str, tuple[str, ...]]
-    picked: int | None = None
 
     @property
     def file_name(self) -> str:
@@ -151,16 +151,19 @@ def reading_of(results: Sequence[tuple[str, core.measures.result.LayerAlignment]
     )
 
 
-def chart_of(shown: Shown | None, layer: str, view: str, lines: bool) -> core.reports.chart.Chart | None:
-    """The curve of what was measured, as a chart; None where nothing was, or the heat map is looked at."""
+def chart_of(shown: Shown | None, layer: str, view: str, lines: bool, words: str) -> core.reports.chart.Chart | None:
+    """The curve of what was measured, as a chart; None where nothing was, or the heat map is looked at.
+
+    Args:
+        words: the pair that is picked, which has a line of its own.
+    """
     if shown is None or view == HEAT_MAP:
         return None
-    # The output is what everything is read at unless another layer is chosen, and needs no mark.
-    marked = None if layer == OUTPUT else chosen_layer(layer)
-    return core.reports.charts.curve_chart(shown.results, lines, shown.picked, marked)
+    picked = number_of(shown.results[0][1].pairs, words)
+    return core.reports.charts.curve_chart(shown.results, lines, picked, _marked(layer))
 
 
-def redrawn(shown: Shown | None, layer: str, view: str, lines: bool) -> go.Figure | None:
+def redrawn(shown: Shown | None, layer: str, view: str, lines: bool, words: str) -> go.Figure | None:
     """The figure of what was measured: the curve, with or without the pairs' own lines, or the heat map."""
     if shown is None:
         return None
@@ -168,10 +171,17 @@ def redrawn(shown: Shown | None, layer: str, view: str, lines: bool) -> go.Figur
     if (lines or view == HEAT_MAP) and n > most:
         text = N_("The first {most} of {n} pairs are drawn one by one; the table below has every one.")
         remark(translate(text, most=most, n=n))
-    chart = chart_of(shown, layer, view, lines)
+    chart = chart_of(shown, layer, view, lines, words)
     if chart is None:
-        return core.reports.figures.heat_map_figure(*shown.results[-1])
+        label, result = shown.results[-1]
+        picked = number_of(result.pairs, words)
+        return core.reports.figures.heat_map_figure(label, result, _marked(layer), picked)
     return core.reports.figures.chart_figure(chart)
+
+
+def _marked(layer: str) -> int | str | None:
+    """The layer to mark in a chart: the output is what is read unless another is chosen, and needs no mark."""
+    return None if layer == OUTPUT else chosen_layer(layer)
 
 
 def pair_table(shown: Shown, chosen: str) -> gr.Dataframe:
