@@ -12,7 +12,8 @@ from tli_core.measures.projection import nearest_words, project, translations
 from tli_core.measures.projections import PROJECTIONS
 from tli_core.models.loaded_model import load_model
 from tli_core.models.registry import find_adapter
-from tli_core.reports.space_figure import BY_TOPIC, space_figure
+from tli_core.reports.pair_charts import BY_TOPIC, Space
+from tli_core.reports.space_figure import space_figure
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_look_alikes_are_marked_in_the_picture_and_among_neighbours(mini):
     assert drawn.look_alike.tolist() == [True, False, False, False]
     alone = project(mini, pairs[:1] * 3, [None])
     assert np.isnan(alone.partners_nearest[0, 1])
-    points = [trace for trace in space_figure(drawn, ["base"]).data if trace.text is not None]
+    points = [trace for trace in space_figure(Space(("base",), drawn)).data if trace.text is not None]
     symbols = [trace.marker.symbol for trace in points]
     assert symbols == [(f"{kind}-open", kind, kind, kind) for kind in ("circle", "diamond")]
     nearest = nearest_words(mini, "volkano", "Swahili", None).nearest
@@ -67,11 +68,11 @@ def test_look_alikes_are_marked_in_the_picture_and_among_neighbours(mini):
 def test_axes_say_what_they_carry_and_panels_move_together(mini):
     pairs = shipped("control")[:20]
     drawn = project(mini, pairs, [None, None])
-    figure = space_figure(drawn, ["one", "two"])
+    figure = space_figure(Space(("one", "two"), drawn))
     assert figure.layout.xaxis.title.text == f"component 1: {100 * drawn.explained[0]:.0f} % of the variance"
     assert figure.layout.xaxis2.matches == "x" and figure.layout.yaxis2.matches == "y"
     assert 0 < drawn.explained[1] <= drawn.explained[0] < 1
-    plain = space_figure(project(mini, pairs, [None], method="t-SNE"), ["one"])
+    plain = space_figure(Space(("one",), project(mini, pairs, [None], method="t-SNE")))
     assert plain.layout.xaxis.title.text == "t-SNE 1, without a unit"
 
 
@@ -79,7 +80,7 @@ def test_colours_tell_topics_and_words_stand_beside_their_points(mini):
     topics = ("animals", "animals", "water", "")
     words = (("simba", "lion"), ("paka", "cat"), ("mto", "river"), ("<b>", "to go"))
     pairs = tuple(WordPair(*pair, (), topic) for pair, topic in zip(words, topics, strict=True))
-    figure = space_figure(project(mini, pairs, [None]), ["base"], coloured=BY_TOPIC, words=True)
+    figure = space_figure(Space(("base",), project(mini, pairs, [None]), BY_TOPIC, words=True))
     source, _ = (trace for trace in figure.data if trace.text is not None)
     lion, cat, river, unknown = source.marker.color
     assert lion == cat and len({lion, river, unknown}) == 3

@@ -28,6 +28,7 @@ from tli_core.reports.charts import (
 from tli_core.reports.citations import caption_text, citations
 from tli_core.reports.figure_style import SERIES
 from tli_core.reports.figures import chart_figure, heat_map_figure
+from tli_core.reports.pair_charts import heat_map
 from tli_core.reports.print_figure import FORMATS, SIZES, print_figure, write_figure
 from tli_core.training.history import HeldOutCheck, TrainingStep
 
@@ -158,12 +159,12 @@ def test_pair_lines_come_on_demand_and_words_stay_words(tiny):
 
 
 def test_of_a_long_list_the_first_pairs_are_drawn_one_by_one(result, monkeypatch):
-    for module in ("charts", "figures"):
+    for module in ("charts", "pair_charts"):
         monkeypatch.setattr(f"tli_core.reports.{module}.PAIRS_DRAWN", 4)
     plain, lined = (chart_figure(curve_chart([("base", result)], pair_lines=lines)) for lines in (False, True))
     assert len(lined.data) == len(plain.data) + 4
-    (heat_map,) = heat_map_figure("base", result).data
-    assert np.shape(heat_map.z) == (4, 4) and len(heat_map.text) == 4
+    (drawn,) = heat_map_figure(heat_map("base", result)).data
+    assert np.shape(drawn.z) == (4, 4) and len(drawn.text) == 4
 
 
 def test_the_training_chart_has_loss_and_held_out_lines(every):
@@ -209,6 +210,12 @@ def test_nothing_of_a_printed_figure_lies_outside_it(every):
         for text in [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]:
             box = text.get_window_extent()
             assert box.x1 <= whole.x1 + 1 and box.y0 >= whole.y0 - 1 and box.y1 <= whole.y1 + 1, (kind, text.get_text())
+
+
+def test_a_figure_for_a_paper_can_leave_its_title_to_the_caption(every):
+    titled, plain = (print_figure(every["comparison"], "page", titled=titled) for titled in (True, False))
+    assert titled.get_suptitle().startswith("Words that find their translation") and not plain.get_suptitle()
+    assert plain.get_figheight() < titled.get_figheight()
 
 
 def test_a_caption_says_of_what_and_how_to_read_it(every):

@@ -40,6 +40,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--seed", type=seed_argument, default=0)
     command.add_argument("--size", choices=SIZES, default="page", help="how large it is drawn (page by default)")
+    command.add_argument("--no-title", action="store_true", help="without the title line, for a paper with a caption")
     command.add_argument("--format", choices=FORMATS, action="append", help="give it again for several; all of them")
     command.add_argument(
         "--out",
@@ -63,7 +64,9 @@ def run(arguments: argparse.Namespace) -> None:
         print_progress(f"Note: {note}")
     if core.distributed.is_main():
         out, formats = arguments.out, tuple(arguments.format or FORMATS)
-        files = core.reports.print_figure.write_figure(chart, out.parent, out.name, arguments.size, formats, board)
+        files = core.reports.print_figure.write_figure(
+            chart, out.parent, out.name, arguments.size, formats, board, titled=not arguments.no_title
+        )
         print_progress(f"Written: {', '.join(map(str, files))}")
 
 

@@ -65,8 +65,12 @@ def caption_text(chart: Chart) -> str:
     lengths = {len(line.x) for panel in chart.panels for line in panel.lines if line.entry is not None}
     if chart.axis.names and len(lengths) > 1:
         told.append(translate("Models differ in their number of layers: each one's output is where its line ends."))
-    told.append(translate("Drawn with Lugha Lens {version}.", version=own_version()))
-    return " ".join(told) + "\n"
+    return " ".join([*told, drawn_with()]) + "\n"
+
+
+def drawn_with() -> str:
+    """What a caption ends with."""
+    return translate("Drawn with Lugha Lens {version}.", version=own_version())
 
 
 def _told(kind: Kind) -> str:

@@ -8,11 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from tli_core.i18n import translate
-from tli_core.measures.before_after import Evaluation
-from tli_core.measures.result import LayerAlignment
-from tli_core.models.layers import layer_index, layer_words
 from tli_core.reports.chart import EACH_PAIR, Axis, Chart, Line, Panel, bar_of, grid, layer_axis, layer_ticks
-from tli_core.reports.charts import PAIRS_DRAWN
 from tli_core.reports.figure_style import (
     BAND,
     DIVERGING,
@@ -26,7 +22,14 @@ from tli_core.reports.figure_style import (
     ring,
     styled,
 )
-from tli_core.reports.tables import caption
+from tli_core.reports.pair_charts import HeatMap, Scatter
+
+
+def any_figure(chart: Chart | HeatMap | Scatter) -> go.Figure:
+    """A line chart, a heat map or a scatter as Plotly draws it."""
+    if isinstance(chart, Chart):
+        return chart_figure(chart)
+    return heat_map_figure(chart) if isinstance(chart, HeatMap) else scatter_figure(chart)
 
 
 def chart_figure(chart: Chart, columns: int = 1) -> go.Figure:
@@ -193,29 +196,17 @@ def _mark_axis(figure: go.Figure, axis: Axis) -> None:
     figure.update_xaxes(tickvals=ticks, ticktext=labels, minor=every)
 
 
-def heat_map_figure(
-    label: str, result: LayerAlignment, layer: int | str | None = None, picked: int | None = None
-) -> go.Figure:
-    """The first PAIRS_DRAWN pairs at every layer: each cosine less the mean of wrong pairs there.
-
-    Subtracting it makes layers comparable. Purple is above the wrong pairs and orange below: colour-blind readers can
-    distinguish them.
-
-    Args:
-        layer: one to mark, a number or `output`; None marks none.
-        picked: the number of a pair whose row is marked.
-    """
-    mismatched = result.mismatched
-    pairs, cosine = result.pairs[:PAIRS_DRAWN], result.cosine[:PAIRS_DRAWN]
-    apart = cosine - mismatched  # (n, layers)
-    reach = max(0.05, float(np.abs(apart).max()))
+def heat_map_figure(chart: HeatMap) -> go.Figure:
+    """Purple is above the wrong pairs and orange below: colour-blind readers can distinguish them."""
+    apart, reach = chart.apart, chart.reach
+    names = [pair_words(pair) for pair in chart.pairs]
     figure = go.Figure(
         go.Heatmap(
             z=apart,
-            x=list(range(len(result.names))),
-            y=list(range(len(pairs))),
-            customdata=np.dstack([cosine, np.broadcast_to(mismatched, apart.shape)]),
-            text=[[pair_words(pair)] * len(result.names) for pair in pairs],
+            x=list(range(len(chart.names))),
+            y=list(range(len(names))),
+            customdata=np.dstack([chart.cosine, np.broadcast_to(chart.mismatched, apart.shape)]),
+            text=[[name] * len(chart.names) for name in names],
             hovertemplate="%{text}, "
             + translate(
                 "layer {layer}: {value}, wrong pairs {wrong}",
@@ -223,13 +214,13 @@ def heat_map_figure(
                 value="%{customdata[0]:.3f}",
                 wrong="%{customdata[1]:.3f}",
             )
-            + f"<extra>{plain_label(label)}</extra>",
+            + f"<extra>{plain_label(chart.label)}</extra>",
             colorscale=DIVERGING,
             zmin=-reach,
             zmax=reach,
             # Below the map, as beside it a phone would have no room for the map.
             colorbar={
-                "title": {"text": plain_label(label), "side": "bottom"},
+                "title": {"text": plain_label(chart.label), "side": "bottom"},
                 "thickness": 12,
                 "orientation": "h",
                 "yref": "container",
@@ -238,50 +229,39 @@ def heat_map_figure(
             },
         )
     )
-    axis = layer_axis(result.names)
+    axis = layer_axis(chart.names)
     figure.update_xaxes(title=axis.title)
     _mark_axis(figure, axis)
-    if layer is not None:
-        figure.add_vline(x=layer_index(result.names, layer), line={"color": GREY, "width": 1, "dash": "longdash"})
-    names = [f"<b>▸ {pair_words(pair)}</b>" if i == picked else pair_words(pair) for i, pair in enumerate(pairs)]
-    figure.update_yaxes(tickvals=list(range(len(pairs))), ticktext=names, autorange="reversed")
-    height = max(HEIGHT, 120 + 18 * len(pairs))
-    return styled(figure, height, caption(result.provenance), hovermode="closest")
+    if chart.layer is not None:
+        figure.add_vline(x=chart.layer, line={"color": GREY, "width": 1, "dash": "longdash"})
+    if chart.picked is not None and chart.picked < len(names):
+        names[chart.picked] = f"<b>▸ {names[chart.picked]}</b>"
+    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, autorange="reversed")
+    return styled(figure, max(HEIGHT, 120 + 18 * len(names)), chart.heading, hovermode="closest")
 
 
-def scatter_figure(evaluation: Evaluation, picked: int | None = None) -> go.Figure:
-    """Every pair's cosine before and after at the evaluated layer, and its wrong partners' mean beside it.
-
-    Args:
-        picked: the number of a pair that is ringed and named.
-    """
-    figure, layer = go.Figure(), evaluation.layer
-    before, after = evaluation.before, evaluation.after
-    words = [pair_words(pair) for pair in before.pairs]
+def scatter_figure(chart: Scatter) -> go.Figure:
+    """Filled marks are right pairs, open ones their wrong partners; on the dashed line nothing has changed."""
+    figure, words = go.Figure(), [pair_words(pair) for pair in chart.pairs]
     colour, marker = SERIES[1]
-    for was, now, name, symbol in (
-        (before.wrong_cosine, after.wrong_cosine, translate("its wrong pairs' mean"), f"{marker}-open"),
-        (before.cosine, after.cosine, translate("the right pair"), marker),
+    for points, name, symbol in (
+        (chart.wrong, translate("its wrong pairs' mean"), f"{marker}-open"),
+        (chart.right, translate("the right pair"), marker),
     ):
         figure.add_scatter(
-            x=was[:, layer],
-            y=now[:, layer],
+            x=points[:, 0],
+            y=points[:, 1],
             name=name,
             mode="markers",
             marker={"color": colour, "size": 7, "symbol": symbol, "opacity": 0.7},
             text=words,
             hovertemplate="%{text}: %{x:.3f} → %{y:.3f}<extra>" + name + "</extra>",
         )
-    if picked is not None:
-        figure.add_scatter(x=before.cosine[[picked], layer], y=after.cosine[[picked], layer], **ring(words[picked]))
-    ends = [
-        float(np.nanmin([before.cosine[:, layer], before.wrong_cosine[:, layer], after.wrong_cosine[:, layer]])),
-        float(np.nanmax([before.cosine[:, layer], after.cosine[:, layer]])),
-    ]
-    figure.add_scatter(
-        x=ends, y=ends, mode="lines", name=translate("no change"), line={"color": GREY, "width": 1, "dash": "dash"}
-    )
-    what = f"{caption(after.provenance)} · {layer_words(after.names[layer])}"
+    if chart.picked is not None:
+        x, y = chart.right[[chart.picked]].T
+        figure.add_scatter(x=x, y=y, **ring(words[chart.picked]))
+    line = {"color": GREY, "width": 1, "dash": "dash"}
+    figure.add_scatter(x=chart.ends, y=chart.ends, mode="lines", name=translate("no change"), line=line)
     figure.update_xaxes(title=translate("cosine before"))
     figure.update_yaxes(title=translate("cosine after"))
-    return styled(figure, HEIGHT, what, hovermode="closest")
+    return styled(figure, HEIGHT, chart.heading, hovermode="closest")

@@ -16,6 +16,7 @@ from tli_core.reports.figures import chart_figure, scatter_figure
 from tli_core.reports.json_csv import evaluation_json, layers_csv, pairs_csv, write_json
 from tli_core.reports.messages import change_sentence, context_sentence, knowledge_sentence, linear_sentence
 from tli_core.reports.model_card import write_card
+from tli_core.reports.pair_charts import scatter
 from tli_core.reports.tables import COMPARED_MEASURES, how_read, legend, mover_rows, output_rows, report_rows
 from tli_core.reports.written import written_sentence
 
@@ -73,7 +74,7 @@ def report_html(report: EvaluationReport) -> str:
         (
             "Each control pair, before against after",
             "Above the dashed line the cosine rose. Look whether the wrong pairs rose as well.",
-            scatter_figure(control),
+            scatter_figure(scatter(control)),
             control.after.provenance,
         ),
         (

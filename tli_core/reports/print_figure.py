@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import matplotlib
 import matplotlib.ticker
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -25,6 +23,9 @@ from tli_core.i18n import N_, translate
 from tli_core.reports.chart import EACH_PAIR, Chart, Line, Panel, bar_of, chart_csv, grid, layer_ticks
 from tli_core.reports.citations import caption_text, citations
 from tli_core.reports.figure_style import BAND, GREY, PALE_BAND, SERIES
+from tli_core.reports.pair_charts import PairChart
+from tli_core.reports.print_pairs import draw_pairs
+from tli_core.reports.print_style import MARKS, SIZES, Size, sheet
 
 TALLEST = 3
 """Panels that one column of a paper has room for below each other."""
@@ -32,25 +33,7 @@ TALLEST = 3
 FORMATS = ("pdf", "svg", "png")
 
 
-@dataclass(frozen=True)
-class Size:
-    """Inches of a figure's width and of a panel's height, panels a row, points of its text, dots an inch of a PNG."""
-
-    width: float
-    panel: float
-    columns: int
-    text: float
-    dots: int
-
-
-SIZES = {
-    "column": Size(3.35, 1.7, 1, 7, 300),
-    "page": Size(6.9, 2.1, 3, 7, 300),
-    "slide": Size(13.33, 5.2, 3, 14, 144),
-}
-
 DASHES: dict[str, Any] = {"solid": "-", "dot": ":", "dashdot": "-.", "dash": "--"}
-MARKS = {"circle": "o", "diamond": "D", "square": "s", "triangle-up": "^", "x": "X", "cross": "P"}
 
 # Text stays text in a PDF, in the fonts that publishers take, and the same chart gives the same bytes.
 SETTINGS: dict[Any, Any] = {"pdf.fonttype": 42, "svg.hashsalt": "lugha-lens"}
@@ -58,17 +41,19 @@ UNDATED = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
 
 
 def write_figure(
-    chart: Chart,
+    chart: Chart | PairChart,
     folder: Path,
     name: str,
     size: str = "column",
     formats: tuple[str, ...] = FORMATS,
     board: Sequence[Sequence[str]] = (),
+    titled: bool = True,
 ) -> list[Path]:
     """Write a chart in each format, its points (CSV), its caption (TXT) and what to cite (BIB); return the files.
 
     Args:
         board: rows of a leaderboard, written beside it as CSV.
+        titled: whether its title line stands above it; a paper has that in the caption.
 
     Raises:
         ValueError: there is no such size or format.
@@ -81,14 +66,15 @@ def write_figure(
             text = N_("A figure cannot be written as {form!r}: choose one of {choices}.")
             raise ValueError(translate(text, form=form[:40], choices=", ".join(FORMATS)))
     folder.mkdir(parents=True, exist_ok=True)
-    drawn, written = print_figure(chart, size), []
+    drawn, written = print_figure(chart, size, titled), []
     with matplotlib.rc_context(SETTINGS):
         for form in formats:
             file = io.BytesIO()
             drawn.savefig(file, format=form, dpi=SIZES[size].dots, metadata=UNDATED[form], facecolor="white")
             written.append(folder / f"{name}.{form}")
             write_bytes(written[-1], file.getvalue())
-    for ending, text in (("csv", chart_csv(chart)), ("txt", caption_text(chart)), ("bib", citations(chart.models))):
+    points = chart_csv(chart) if isinstance(chart, Chart) else chart.csv
+    for ending, text in (("csv", points), ("txt", figure_caption(chart)), ("bib", citations(chart.models))):
         written.append(folder / f"{name}.{ending}")
         write_text(written[-1], text)
     if board:
@@ -99,9 +85,18 @@ def write_figure(
     return written
 
 
-def print_figure(chart: Chart, size: str) -> Figure:
+def figure_caption(chart: Chart | PairChart) -> str:
+    """The caption of any chart."""
+    return caption_text(chart) if isinstance(chart, Chart) else chart.caption
+
+
+def print_figure(chart: Chart | PairChart, size: str, titled: bool = True) -> Figure:
     """A chart as Matplotlib draws it, as large as a column, a page or a slide."""
     of = SIZES[size]
+    return _lines(chart, of, titled) if isinstance(chart, Chart) else draw_pairs(chart, of, titled)
+
+
+def _lines(chart: Chart, of: Size, titled: bool) -> Figure:
     # In one column of a paper many panels would be longer than its page.
     columns = min(max(of.columns, 2 if len(chart.panels) > TALLEST else 1), len(chart.panels))
     places = grid(chart.panels, columns)
@@ -110,9 +105,7 @@ def print_figure(chart: Chart, size: str) -> Figure:
     # A letter is half as wide as high, and the sample of a line as seven letters.
     in_a_row = max(1, int(of.width * 72 / (of.text / 2 * (9 + max(len(str(sample.get_label())) for sample in shown)))))
     legend_rows = -(-len(shown) // in_a_row)
-    height = rows * of.panel + (legend_rows + 4) * of.text * 1.5 / 72
-    figure = Figure(figsize=(of.width, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = sheet(chart, of, titled, height=rows * of.panel + (legend_rows + 2) * of.text * 1.5 / 72)
     cells: Any = figure.subplots(rows, columns, squeeze=False)
     for row, column in set(np.ndindex(rows, columns)) - set(places):
         cells[row, column].set_axis_off()
@@ -128,8 +121,6 @@ def print_figure(chart: Chart, size: str) -> Figure:
             axes.set_ylabel(panel.measure, fontsize=of.text)
         if all(below <= row for below, beside in places if beside == column):
             axes.set_xlabel(chart.axis.title, fontsize=of.text)
-    title = f"{chart.title}\n{chart.heading}" if chart.heading else chart.title
-    figure.suptitle(title, fontsize=of.text, x=0.01, ha="left")
     figure.legend(
         handles=shown,
         loc="outside lower left",

@@ -1,17 +1,16 @@
 """Words of two languages in one plane → a Plotly figure: a panel a model, hue for language or topic."""
 
 from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from tli_core.i18n import N_, translate
+from tli_core.i18n import translate
 from tli_core.measures.projection import Projection
 from tli_core.reports.figure_style import GREY, HEIGHT, SERIES, pair_words, plain_label, ring, styled
+from tli_core.reports.pair_charts import BY_LANGUAGE, Space
 
-BY_LANGUAGE, BY_TOPIC = N_("by language"), N_("by topic")
 MARKERS = ("circle", "diamond")
 """Of source and target words; hollow where the words of a pair look alike."""
 
@@ -19,22 +18,13 @@ MOST_LABELS = 60
 """Pairs that have room for their words beside the points."""
 
 
-def space_figure(
-    projection: Projection,
-    labels: Sequence[str],
-    stacked: bool = False,
-    coloured: str = BY_LANGUAGE,
-    words: bool = False,
-    picked: int | None = None,
-) -> go.Figure:
+def space_figure(space: Space, stacked: bool = False) -> go.Figure:
     """Both languages' words in one plane, a panel a model with the same axes, partners joined by a line.
 
     Args:
         stacked: one panel below the other, for a screen that is too narrow for two.
-        coloured: BY_LANGUAGE, or BY_TOPIC: the topics with most pairs have a hue each, all others are grey.
-        words: whether each word stands beside its point; of more than MOST_LABELS pairs of the first alone.
-        picked: the number of a pair that is ringed and named.
     """
+    projection, labels = space.projection, space.labels
     count = len(labels)
     figure = make_subplots(
         rows=count if stacked else 1,
@@ -44,7 +34,7 @@ def space_figure(
         vertical_spacing=0.1,
         subplot_titles=list(map(plain_label, labels)),
     )
-    colours, legend = _hues(projection, coloured)
+    colours, legend = hues(projection, space.coloured)
     for number, points in enumerate(projection.points, 1):  # (n, 2, 2): pair, language, x or y
         place = {"row": number, "col": 1} if stacked else {"row": 1, "col": number}
         joined = np.full((len(points), 3, 2), np.nan)  # a gap after every line
@@ -55,16 +45,16 @@ def space_figure(
             name=translate("partners"), showlegend=number == 1, **place,
         )  # fmt: skip
         for side, language in enumerate(projection.languages):
-            figure.add_scatter(**_points(projection, points[:, side], side, colours[side], words), **place,
+            figure.add_scatter(**_points(projection, points[:, side], side, colours[side], space.words), **place,
                                name=translate(language), showlegend=False)  # fmt: skip
-        if picked is not None:
-            pair = projection.pairs[picked]
-            x, y = points[picked].T
+        if space.picked is not None:
+            pair = projection.pairs[space.picked]
+            x, y = points[space.picked].T
             figure.add_scatter(x=x, y=y, **ring(plain_label(pair.source), plain_label(pair.target)), **place)
     for name, colour, marker in legend:
         look = {"color": colour, "size": 8, "symbol": marker}
         figure.add_scatter(x=[None], y=[None], mode="markers", marker=look, name=name, hoverinfo="skip")
-    _name_axes(figure, projection, stacked)
+    _name_axes(figure, space, stacked)
     # A finger scrolls the page; a mouse draws around the words to list.
     figure.update_layout(dragmode=False if stacked else "lasso")
     return styled(figure, (count if stacked else 1) * HEIGHT, "", hovermode="closest", top=30)
@@ -97,7 +87,7 @@ def _points(projection: Projection, points: np.ndarray, side: int, colours: list
     return trace
 
 
-def _hues(projection: Projection, coloured: str) -> tuple[list[list[str]], list[tuple[str, str, str]]]:
+def hues(projection: Projection, coloured: str) -> tuple[list[list[str]], list[tuple[str, str, str]]]:
     """The colour of every point of both languages, and the legend: (name, colour, marker)."""
     n = len(projection.pairs)
     names = [translate(language) for language in projection.languages]
@@ -112,18 +102,12 @@ def _hues(projection: Projection, coloured: str) -> tuple[list[list[str]], list[
     return [colours, colours], [*legend, *((name, GREY, of) for name, of in zip(names, MARKERS, strict=True))]
 
 
-def _name_axes(figure: go.Figure, projection: Projection, stacked: bool) -> None:
+def _name_axes(figure: go.Figure, space: Space, stacked: bool) -> None:
     """The same range in every panel, which move together, and what each axis is."""
-    edges = projection.points.reshape(-1, 2)
+    edges = space.projection.points.reshape(-1, 2)
     low, high = edges.min(axis=0), edges.max(axis=0)
     margin = 0.05 * (high - low) + 1e-9
-    titles = []
-    for i in range(2):
-        if projection.explained is None:
-            titles.append(translate("{method} {number}, without a unit", method=projection.method, number=i + 1))
-        else:
-            share = 100 * projection.explained[i]
-            titles.append(translate("component {number}: {share:.0f} % of the variance", number=i + 1, share=share))
+    titles = space.axis_titles
     span = [[float(low[i] - margin[i]), float(high[i] + margin[i])] for i in range(2)]
     figure.update_xaxes(range=span[0], showticklabels=False, ticks="", matches="x", title=titles[0])
     figure.update_yaxes(range=span[1], showticklabels=False, matches="y")

@@ -111,7 +111,8 @@ class EvaluateTab:
                 self.plot = gr.Plot(show_label=False, visible=False, elem_id="evaluate-plot")
                 self.view_note = gr.Markdown(visible=False, elem_classes="hint")
                 chart_table.beside(self.plot, "evaluate-chart-table")
-                figure_files.below(_chart, [self.measured, self.view], "evaluation", "evaluate-figure")
+                looked = [self.measured, self.view, context.picked.words]
+                figure_files.below(_chart, looked, "evaluation", "evaluate-figure")
         with gr.Column(visible=False) as self.found:
             gr.Markdown(N_("## The paper's table, with the controls it lacks"))
             self.table = gr.Dataframe(
@@ -350,8 +351,8 @@ class EvaluateTab:
         running.failure(lambda: {**busy(False), place: translate(UNFINISHED)}, None, [*buttons, place], **QUIET)
 
 
-def _chart(measured: Measured | None, view: str) -> core.reports.chart.Chart | None:
-    return None if measured is None else chart_of(measured.report, view)
+def _chart(measured: Measured | None, view: str, words: str):
+    return None if measured is None else chart_of(measured.report, view, words)
 
 
 def _languages_of(model: str, adapter: str, visitor: Visitor) -> gr.Dropdown:

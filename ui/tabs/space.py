@@ -19,7 +19,7 @@ from ui.page_context import PageContext
 from ui.server.gpu import on_gpu
 from ui.server.token_limits import check_tokens
 from ui.server.visitors import Models, Visitor
-from ui.widgets import chart_table
+from ui.widgets import chart_table, figure_files
 from ui.widgets.empty_plot import empty_plot
 from ui.widgets.errors import explained
 from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, uncover
@@ -34,7 +34,7 @@ RESERVED = N_("{number} words no training saw").format(number=len(shipped("reser
 TYPED = N_("pairs I type")
 MAX_DRAWN = 300
 BY_LANGUAGE, BY_TOPIC = N_("by language"), N_("by topic")
-"""Of `space_figure`, written out as a page opens before it is imported."""
+"""Of `pair_charts`, written out as a page opens before it is imported."""
 STALE = N_("Not drawn: what is below is from before.")
 STALE_WORDS = N_("No neighbours were looked for.")
 BEFORE = N_(
@@ -63,7 +63,7 @@ LISTED = """() => {
 
 
 @dataclass(frozen=True, eq=False)
-class Space:
+class Projected:
     """What is drawn, so that colours and words change without projecting again; labels are of its models."""
 
     labels: tuple[str, ...]
@@ -102,6 +102,8 @@ def build(context: PageContext) -> None:
             gr.Markdown(LASSO, elem_classes="hint")
             gr.HTML('<p id="space-chosen" aria-live="polite"></p>')
             chart_table.beside(plot, "space-chart-table")
+            looked = [held, coloured, named, context.picked.words]
+            figure_files.below(_chart, looked, "space", "space-figure")
     gr.Markdown(
         N_(
             "## Nearest neighbours\nType a word; its ten nearest words in the other language. ✓ marks right ones, ≈ "
@@ -144,11 +146,11 @@ def build(context: PageContext) -> None:
         pairs = _pairs(source, typed)
         lens = Lens(DEFAULT, readout, vectors)
         labels, projection = projected(models, visitor, model, adapter, pairs, chosen_layer(layer), method, lens)
-        space = Space(tuple(labels), projection)
+        space = Projected(tuple(labels), projection)
         said = core.reports.messages.projection_sentence(projection, labels)
         return {plot: space_plot(space, coloured, named, words, request), reading: said, held: space}
 
-    def drawn_otherwise(space: Space | None, coloured: str, named: bool, words: str, request: gr.Request):
+    def drawn_otherwise(space: Projected | None, coloured: str, named: bool, words: str, request: gr.Request):
         return gr.skip() if space is None else space_plot(space, coloured, named, words, request)
 
     looks = [coloured, named, context.picked.words]
@@ -159,8 +161,8 @@ def build(context: PageContext) -> None:
     )
     drawing.failure(lambda: translate(STALE), None, reading, **QUIET)
     for changed in (coloured.input, named.input):
-        changed(drawn_otherwise, [held, coloured, named, context.picked.words], plot, **CHECKED)
-    context.picked.follow(drawn_otherwise, [held, coloured, named], plot)
+        changed(drawn_otherwise, looked, plot, **CHECKED)
+    context.picked.follow(drawn_otherwise, looked[:-1], plot)
     context.picked.from_plot(plot)
     plot.change(None, None, None, js=LISTED, **QUIET)
     uncover(drawing, plot)
@@ -240,10 +242,17 @@ def neighbourhoods(
     return {name: nearest(loaded, word, language, key, layer, lens) for name, key in used.items()}
 
 
-def space_plot(space: Space, coloured: str, named: bool, words: str, request: gr.Request) -> go.Figure:
-    """The figure of what was projected, a picked pair marked; one panel below the other on a phone."""
-    of, picked = space.projection, number_of(space.projection.pairs, words)
-    return core.reports.space_figure.space_figure(of, space.labels, on_phone(request), coloured, named, picked)
+def _chart(space: Projected | None, coloured: str, named: bool, words: str):
+    """What was projected as a chart, a picked pair marked."""
+    if space is None:
+        return None
+    picked = number_of(space.projection.pairs, words)
+    return core.reports.pair_charts.Space(space.labels, space.projection, coloured, named, picked)
+
+
+def space_plot(space: Projected, coloured: str, named: bool, words: str, request: gr.Request) -> go.Figure:
+    """The figure of what was projected; one panel below the other on a phone."""
+    return core.reports.space_figure.space_figure(_chart(space, coloured, named, words), on_phone(request))
 
 
 def neighbour_table(around: dict[str, core.measures.projection.Neighbourhood]) -> dict:

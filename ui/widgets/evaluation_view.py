@@ -92,14 +92,17 @@ def answered(
 
 def drawn(report: core.measures.before_after.EvaluationReport, view: str, words: str) -> go.Figure:
     """The figure of a view; in the one that has a mark for each pair the picked one is ringed."""
-    if (chart := chart_of(report, view)) is not None:
-        return core.reports.figures.chart_figure(chart)
-    control = report.evaluations[-1]
-    return core.reports.figures.scatter_figure(control, number_of(control.before.pairs, words))
+    return core.reports.figures.any_figure(chart_of(report, view, words))
 
 
-def chart_of(report: core.measures.before_after.EvaluationReport, view: str) -> core.reports.chart.Chart | None:
-    """The line chart of a view; None of the one that has a mark for each pair."""
+def chart_of(
+    report: core.measures.before_after.EvaluationReport, view: str, words: str
+) -> core.reports.chart.Chart | core.reports.pair_charts.Scatter:
+    """The chart of a view.
+
+    Args:
+        words: the pair that is picked.
+    """
     charts, (trained, control) = core.reports.charts, report.evaluations
     labels = translate("base"), str(report.provenance.adapter)
     poolings = [
@@ -110,14 +113,14 @@ def chart_of(report: core.measures.before_after.EvaluationReport, view: str) -> 
     def curves(item: core.measures.before_after.Evaluation) -> core.reports.chart.Chart:
         return charts.curve_chart(list(zip(labels, (item.before, item.after), strict=True)))
 
-    makers: dict[str, Callable[[], core.reports.chart.Chart | None]] = dict(
+    makers: dict[str, Callable[[], core.reports.chart.Chart | core.reports.pair_charts.Scatter]] = dict(
         zip(
             VIEWS,
             (
                 lambda: curves(control),
                 lambda: curves(trained),
                 lambda: charts.change_chart(report.evaluations),
-                lambda: None,
+                lambda: core.reports.pair_charts.scatter(control, number_of(control.before.pairs, words)),
                 lambda: charts.spread_chart(control, labels),
                 lambda: charts.curve_chart(poolings),
                 lambda: charts.shares_chart(poolings),

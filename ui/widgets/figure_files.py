@@ -19,17 +19,23 @@ SIZES = ((N_("one column of a paper"), "column"), (N_("the width of a page"), "p
 """Of `print_figure.SIZES`, written out as a page opens before Matplotlib is imported."""
 
 
-def below(chart_of: Callable[..., core.reports.chart.Chart | None], inputs: Parts, name: str, elem_id: str) -> None:
+def below(
+    chart_of: Callable[..., core.reports.chart.Chart | core.reports.pair_charts.PairChart | None],
+    inputs: Parts,
+    name: str,
+    elem_id: str,
+) -> None:
     """Lay a closed panel out below a chart, which makes the files when it is opened, and closes when the chart changes.
 
     Args:
-        chart_of: gives the chart from the values of `inputs`, or None where there is none, or it is no line chart.
+        chart_of: gives the chart from the values of `inputs`, or None where there is none.
         inputs: the state of what is drawn first, then the choices of how it is looked at.
         name: of the files.
     """
     downloads = SessionFiles()
     with gr.Accordion(TITLE, open=False, visible=False, elem_id=elem_id) as panel:
         size = gr.Radio(list(SIZES), value="page", label=N_("As large as"), elem_id=f"{elem_id}-size")
+        titled = gr.Checkbox(True, label=N_("With its title above it"), elem_id=f"{elem_id}-titled")
         caption = gr.Textbox(
             label=N_("Caption"), lines=3, interactive=False, buttons=["copy"], elem_id=f"{elem_id}-caption"
         )
@@ -42,22 +48,22 @@ def below(chart_of: Callable[..., core.reports.chart.Chart | None], inputs: Part
         )
 
     @explained
-    def make(size: str, request: gr.Request, *values):
+    def make(size: str, titled: bool, request: gr.Request, *values):
         chart = chart_of(*values)
         if chart is None:
-            raise ValueError(translate("There is no line chart here to make files of: draw a curve first."))
+            raise ValueError(translate("There is nothing here to make files of: draw it first."))
         folder = downloads.fresh(request)
-        core.reports.print_figure.write_figure(chart, folder / name, name, size)
+        core.reports.print_figure.write_figure(chart, folder / name, name, size, titled=titled)
         return {
-            caption: core.reports.citations.caption_text(chart).strip(),
+            caption: core.reports.print_figure.figure_caption(chart).strip(),
             cite: core.reports.citations.citations(chart.models),
             file: gr.DownloadButton(
                 interactive=True, value=shutil.make_archive(str(Path(folder) / name), "zip", folder, name)
             ),
         }
 
-    for event in (panel.expand, size.input):
-        event(make, [size, *inputs], [caption, cite, file], concurrency_limit=None, api_visibility="private")
+    for event in (panel.expand, size.input, titled.input):
+        event(make, [size, titled, *inputs], [caption, cite, file], concurrency_limit=None, api_visibility="private")
     # Not by the plot's own event, which comes when it is drawn at last: by then the panel may have been opened.
     shown, *choices = inputs
     shown.change(lambda drawn: _waiting(visible=drawn is not None), shown, [panel, file], **CHECKED)
@@ -65,7 +71,8 @@ def below(chart_of: Callable[..., core.reports.chart.Chart | None], inputs: Part
         # What no visitor writes into, as the picked pair's words, is changed by handlers.
         chosen = choice.change if isinstance(choice, gr.Textbox) else choice.input
         chosen(_waiting, None, [panel, file], show_progress="hidden", **QUIET)
-    size.input(lambda: gr.DownloadButton(interactive=False), None, file, show_progress="hidden", **QUIET)
+    for choice in (size, titled):
+        choice.input(lambda: gr.DownloadButton(interactive=False), None, file, show_progress="hidden", **QUIET)
 
 
 def _waiting(visible: bool = True) -> tuple[gr.Accordion, gr.DownloadButton]:

@@ -151,32 +151,33 @@ def reading_of(results: Sequence[tuple[str, core.measures.result.LayerAlignment]
     )
 
 
-def chart_of(shown: Shown | None, layer: str, view: str, lines: bool, words: str) -> core.reports.chart.Chart | None:
-    """The curve of what was measured, as a chart; None where nothing was, or the heat map is looked at.
+def chart_of(
+    shown: Shown | None, layer: str, view: str, lines: bool, words: str
+) -> core.reports.chart.Chart | core.reports.pair_charts.HeatMap | None:
+    """What was measured as a chart: the curve or the heat map; None where nothing was.
 
     Args:
-        words: the pair that is picked, which has a line of its own.
+        words: the pair that is picked, which is marked.
     """
-    if shown is None or view == HEAT_MAP:
+    if shown is None:
         return None
-    picked = number_of(shown.results[0][1].pairs, words)
+    label, last = shown.results[-1]
+    picked = number_of(last.pairs, words)
+    if view == HEAT_MAP:
+        return core.reports.pair_charts.heat_map(label, last, _marked(layer), picked)
     return core.reports.charts.curve_chart(shown.results, lines, picked, _marked(layer))
 
 
 def redrawn(shown: Shown | None, layer: str, view: str, lines: bool, words: str) -> go.Figure | None:
     """The figure of what was measured: the curve, with or without the pairs' own lines, or the heat map."""
-    if shown is None:
+    chart = chart_of(shown, layer, view, lines, words)
+    if shown is None or chart is None:
         return None
     n, most = len(shown.results[0][1].pairs), core.reports.charts.PAIRS_DRAWN
     if (lines or view == HEAT_MAP) and n > most:
         text = N_("The first {most} of {n} pairs are drawn one by one; the table below has every one.")
         remark(translate(text, most=most, n=n))
-    chart = chart_of(shown, layer, view, lines, words)
-    if chart is None:
-        label, result = shown.results[-1]
-        picked = number_of(result.pairs, words)
-        return core.reports.figures.heat_map_figure(label, result, _marked(layer), picked)
-    return core.reports.figures.chart_figure(chart)
+    return core.reports.figures.any_figure(chart)
 
 
 def _marked(layer: str) -> int | str | None:
