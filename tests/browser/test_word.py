@@ -36,6 +36,11 @@ def test_the_first_screen_of_a_phone_answers_one_word_and_leads_on_to_its_pairs(
     expect(answer).to_be_in_viewport()
     expect(phone).to_have_url(re.compile("tab=word&word=kusoma"))
 
+    phone.get_by_role("button", name="A card to share").click()
+    card = phone.locator("#word-card-picture img")
+    expect(card).to_be_visible(timeout=30_000)
+    assert card.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") == 1200
+
     phone.click("#word-deeper")
     expect(phone.locator("#pairs textarea")).to_have_value(re.compile("kusoma, to read"))
     expect(phone.locator("#reading")).to_contain_text("lugha-mini")

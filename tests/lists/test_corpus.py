@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from recipes.corpus import ReservedWords, code_switched, dictionary_documents, load_corpus
+from recipes.corpus import DICTIONARY_LINES, ReservedWords, code_switched, dictionary_documents, load_corpus
+from tli_core.lists.language_pair import language_pair
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
 
@@ -51,3 +52,10 @@ def test_code_switching_swaps_known_words_only():
 def test_dictionary_documents_hold_both_sides():
     documents = dictionary_documents(WordPair("haki", "justice", ("right",)), random.Random(0))
     assert all("haki" in d and ("justice" in d or "right" in d) for d in documents) and len(set(documents)) >= 9
+
+
+@pytest.mark.parametrize("probe", language_pair().probes, ids=lambda probe: probe.name)
+def test_a_probe_begins_like_no_line_that_lugha_mini_was_trained_on(probe):
+    asked = probe.fill("mti", "tree")
+    lines = [line.format(source="mti", target="tree") for line in DICTIONARY_LINES]
+    assert not any(line.startswith(asked[:8]) for line in lines)

@@ -1,7 +1,10 @@
 """What the bundled model makes of one word, and what is said of it."""
 
+import io
+
 import pytest
 import torch
+from matplotlib.image import imread
 
 from tli_core.i18n import LANGUAGES, in_language
 from tli_core.lists.one_word import read_word
@@ -9,7 +12,8 @@ from tli_core.lists.pairs import WordPair
 from tli_core.measures.generation import word_translation
 from tli_core.measures.word_answer import answer_word
 from tli_core.models.loaded_model import load_model
-from tli_core.reports.word_answer import answer_text, verdict_sentence
+from tli_core.reports.word_answer import answer_text, plain_verdict, verdict_sentence
+from tli_core.reports.word_card import word_card
 from ui.tabs.word import START, first_answer
 
 
@@ -31,6 +35,22 @@ def test_a_word_is_answered_as_the_model_answers_it_elsewhere(mini):
 def test_the_answer_that_is_shown_while_the_model_loads_is_the_models_own(mini, language):
     with in_language(language):
         assert answer_text(answer_word(mini, read_word(START)), "lugha-mini") + "\n" == first_answer(language)
+
+
+@pytest.mark.parametrize("word", ["maji", "$x_{1}$ <b>&amp;", "neno " * 10])
+def test_a_card_has_the_size_of_a_link_picture_whatever_the_word_is(mini, word):
+    answer = answer_word(mini, read_word(word, language="Swahili"))
+    card = word_card(answer, "lugha-mini")
+    assert imread(io.BytesIO(card)).shape[:2] == (630, 1200)
+    assert card == word_card(answer, "lugha-mini")
+
+
+def test_the_sentence_of_a_card_has_no_markup(mini):
+    answer = answer_word(mini, read_word("papai"))
+    assert plain_verdict(answer, "lugha-mini") == (
+        "lugha-mini puts papai beside papaya, its translation, but the two look alike: spelling alone may have done "
+        "that."
+    )
 
 
 @pytest.mark.parametrize(

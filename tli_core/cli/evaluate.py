@@ -69,6 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     if report.outputs:
         print(core.reports.tables.format_table(core.reports.tables.output_rows(*report.outputs)))
         print(core.reports.written.written_sentence(report))
+        print(core.reports.written.prompts_sentence(report.outputs[0].languages))
         print(core.reports.messages.knowledge_sentence(report))
     for warning in report.warnings:
         print_progress(f"Note: {worded(warning)}")

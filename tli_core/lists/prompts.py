@@ -7,6 +7,11 @@ MAX_NEW_TOKENS = 256
 """The most that a model is asked to write at once."""
 
 
+def one_line(prompt: str) -> str:
+    """A prompt on one line, its new lines shown."""
+    return prompt.replace("\n", " ⏎ ")
+
+
 @dataclass(frozen=True)
 class Template:
     """A prompt with a place for the pair's source or target side, and what it is meant to show.

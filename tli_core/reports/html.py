@@ -18,7 +18,7 @@ from tli_core.reports.messages import change_sentence, context_sentence, knowled
 from tli_core.reports.model_card import write_card
 from tli_core.reports.pair_charts import scatter
 from tli_core.reports.tables import COMPARED_MEASURES, how_read, legend, mover_rows, output_rows, report_rows
-from tli_core.reports.written import written_sentence
+from tli_core.reports.written import prompts_sentence, written_sentence
 
 TEMPLATE = "report.html.j2"
 
@@ -111,6 +111,7 @@ def report_html(report: EvaluationReport) -> str:
         movers=[(item.name, mover_rows(report, item)) for item in report.evaluations],
         outputs=output_rows(*report.outputs) if report.outputs else None,
         written=written_sentence(report),
+        prompts=prompts_sentence(report.outputs[0].languages) if report.outputs else "",
         by_knowledge=knowledge_sentence(report),
         provenance=provenance_line(report.provenance),
         plotly=get_plotlyjs(),

@@ -1,7 +1,11 @@
 """What is said of one word, in sentences and a small table."""
 
+import re
+
 from tli_core.i18n import N_, translate
+from tli_core.lists.language_pair import language_pair
 from tli_core.lists.one_word import IN_BOTH, KNOWN, LETTERS, SAID
+from tli_core.lists.prompts import one_line
 from tli_core.measures.word_answer import WordAnswer
 from tli_core.reports.messages import plain_text
 
@@ -54,6 +58,11 @@ def verdict_sentence(answer: WordAnswer, model: str) -> str:
     return translate(text, **told)
 
 
+def plain_verdict(answer: WordAnswer, model: str) -> str:
+    """The same sentence without Markdown."""
+    return re.sub(r"\\(?=[^\w\s])", "", verdict_sentence(answer, model).replace("*", ""))
+
+
 def answer_text(answer: WordAnswer, model: str) -> str:
     """All that is said of a word, as Markdown: the sentence, what the model writes, and its nearest words."""
     read, nearby = answer.read, answer.nearby
@@ -75,7 +84,18 @@ def answer_text(answer: WordAnswer, model: str) -> str:
         text = N_("✓ is right, ≈ looks alike. Wrong words have a cosine of {wrong:.2f} on average.")
     else:
         text = N_("≈ looks alike. All words together have a cosine of {wrong:.2f} on average.")
-    return "\n\n".join([*lines, table, translate(text, wrong=nearby.wrong)])
+    lines += [table, translate(text, wrong=nearby.wrong)]
+    if answer.written is not None:
+        lines.append(translate("The prompt of the translation: `{prompt}`", prompt=_prompt(answer)))
+    return "\n\n".join(lines)
+
+
+def _prompt(answer: WordAnswer) -> str:
+    """How it was asked for the translation."""
+    to_target, to_source = language_pair().translations
+    swapped = answer.read.language != language_pair().source.name
+    word = answer.read.word.replace("`", "'")
+    return one_line((to_source if swapped else to_target).fill(word, word))
 
 
 def _written(answer: WordAnswer, model: str) -> str:

@@ -4,6 +4,8 @@ import math
 from typing import Any
 
 from tli_core.i18n import N_, translate
+from tli_core.lists.language_pair import LanguagePair
+from tli_core.lists.prompts import one_line
 from tli_core.measures.before_after import EvaluationReport
 from tli_core.measures.perplexity import SIDES
 from tli_core.measures.written import PartWritten
@@ -16,6 +18,16 @@ VERDICTS = {
     "too few": N_("there is too little of it to tell"),
 }
 _MOVED = {-1: N_("worse"), 0: N_("no clear change"), 1: N_("better")}
+
+
+def prompts_sentence(languages: LanguagePair) -> str:
+    """How a model is asked for a translation, and what counts of its answer."""
+    to_target, to_source = (one_line(template.text) for template in languages.translations)
+    text = N_(
+        "Asked with `{to_target}` and `{to_source}` (⏎ is a new line); the first line of the answer counts. lugha-mini "
+        "was trained on such lines, other models need not have been."
+    )
+    return translate(text, to_target=to_target, to_source=to_source)
 
 
 def written_sentence(report: EvaluationReport) -> str:

@@ -13,7 +13,7 @@ from tli_core.i18n import N_, translate
 from tli_core.lists.formats import parse_pairs
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.pairs import WordPair
-from tli_core.lists.prompts import MAX_NEW_TOKENS
+from tli_core.lists.prompts import MAX_NEW_TOKENS, one_line
 from ui.language import SWAHILI_TEXTS
 from ui.page_context import PageContext
 from ui.server.gpu import on_gpu
@@ -75,6 +75,7 @@ class AnswersTab:
                 self.template = gr.Dropdown(
                     [FREE, *(t.name for t in TEMPLATES)], value=START.name, label=N_("What to ask"), elem_id="template"
                 )
+                self.about = gr.Markdown(_about(START.name), elem_classes="hint", elem_id="template-about")
                 self.words = gr.Textbox(
                     START_PAIRS,
                     label=N_("Pairs to ask about, one a line"),
@@ -145,7 +146,11 @@ class AnswersTab:
         def laid_out(template: str, words: str):
             own = template == FREE
             value: Any = shown(words) if own else gr.skip()
-            return {self.words: gr.Textbox(visible=not own), self.prompt: gr.Textbox(visible=own, value=value)}
+            return {
+                self.about: _about(template),
+                self.words: gr.Textbox(visible=not own),
+                self.prompt: gr.Textbox(visible=own, value=value),
+            }
 
         def shown(words: str) -> str:
             try:
@@ -163,7 +168,7 @@ class AnswersTab:
                 self.link: "",
             }
 
-        self.template.input(laid_out, [self.template, self.words], [self.words, self.prompt], **QUIET)
+        self.template.input(laid_out, [self.template, self.words], [self.about, self.words, self.prompt], **QUIET)
         for changed in (self.template.input, self.words.input, self.prompt.input, self.adapter.input):
             changed(emptied, None, [*self._answers, self.link], **QUIET)
         bring_into_sight([self.go_button.click], "base-answer")
@@ -194,6 +199,7 @@ class AnswersTab:
             return {
                 tabs: self.context.open(ID),
                 self.template: kind,
+                self.about: _about(kind),
                 self.words: gr.Textbox(query.get("pairs", "")[:MAX_PROMPT], visible=not own),
                 self.prompt: gr.Textbox(prompts, visible=own),
                 self.context.model: chosen,
@@ -203,7 +209,7 @@ class AnswersTab:
             }
 
         linked = opening.flag()
-        opening.follow(opened, [tabs, *self._inputs, linked])
+        opening.follow(opened, [tabs, self.about, *self._inputs, linked])
         self._asks(linked.change)
 
     def _asks(self, trigger: Callable) -> None:
@@ -304,6 +310,15 @@ def answers(models: Models, visitor: Visitor, asked: Asked, model: str, adapter:
         done = (*done, (prompt, base, adapted))
     pairs = asked.pairs if asked.way else ()
     yield Answers(done, tuple(core.measures.next_tokens.right_word(loaded, key, pair, asked.way) for pair in pairs))
+
+
+def _about(name: str) -> str:
+    """What a kind of prompt is meant to show, and its text; nothing of the visitor's own."""
+    template = next((t for t in TEMPLATES if t.name == name), None)
+    if template is None:
+        return ""
+    shows = translate(template.shows)
+    return f"`{one_line(template.text)}` – {shows}"
 
 
 def _empty() -> list[tuple[str, None]]:

@@ -323,6 +323,7 @@ class EvaluateTab:
             self.answers_note: "\n\n".join(
                 (
                     core.reports.written.written_sentence(report),
+                    core.reports.written.prompts_sentence(report.outputs[0].languages),
                     core.reports.messages.knowledge_sentence(report),
                 )
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
@@ -13,11 +14,12 @@ from tli_core.lists.one_word import ReadWord, beginning_with, read_word
 from ui.language import IN_SWAHILI
 from ui.page_context import PageContext
 from ui.server.gpu import on_gpu
+from ui.server.session_files import SessionFiles
 from ui.server.token_limits import check_tokens
 from ui.server.visitors import Models, Visitor
 from ui.widgets.deep_links import ADDRESS, MAX_LINK, asked_for, view_link
 from ui.widgets.errors import explained
-from ui.widgets.events import MODEL_QUEUE, QUIET, Handler, uncover
+from ui.widgets.events import MODEL_QUEUE, QUIET, Handler, Parts, Updates, uncover
 from ui.widgets.mobile import bring_into_sight
 
 ID, LABEL = "word", N_("Word")
@@ -48,6 +50,7 @@ def build(context: PageContext) -> None:
     language = gr.Radio([BY_ITSELF, *names], value=BY_ITSELF, label=N_("Language of the word"), elem_id="word-language")
     deeper = gr.Button(N_("Look deeper: its pairs at every layer"), visible=False, elem_id="word-deeper")
     link = gr.Markdown(elem_classes="hint", elem_id="word-link")
+    card = CardPanel()
     pairs = gr.State("")
     context.deeper = deeper, pairs
 
@@ -62,9 +65,13 @@ def build(context: PageContext) -> None:
             deeper: gr.Button(visible=bool(read.listed)),
             stale: gr.Markdown(visible=False),
             begun: gr.Radio(visible=False),
+            **card.of(found, model),
         }
 
-    asked, shown = [word, language, context.model, context.visitor], [answer, link, pairs, deeper, stale, begun]
+    asked, shown = (
+        [word, language, context.model, context.visitor],
+        [answer, link, pairs, deeper, stale, begun, *card.outputs],
+    )
     context.first = Handler(look_up, asked, shown)
 
     def looks_up(event):
@@ -111,6 +118,47 @@ def build(context: PageContext) -> None:
     context.opening.follow(says_it_loads, [answer])
     context.opening.follow(opened, [word, language, context.model, linked])
     looks_up(linked.change)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The word that was looked up last, for its card."""
+
+    answer: core.measures.word_answer.WordAnswer
+    model: str
+
+
+class CardPanel:
+    """A closed panel with a picture of the answer to share, drawn when it is opened."""
+
+    def __init__(self) -> None:
+        downloads = SessionFiles()
+        self._looked = gr.State(None)
+        with gr.Accordion(N_("A card to share"), open=False, visible=False, elem_id="word-card") as self._panel:
+            picture = gr.Image(
+                show_label=False, interactive=False, type="filepath", buttons=["download"], elem_id="word-card-picture"
+            )
+            gr.Markdown(
+                N_("Save the picture, and send the link above with it: it opens this word."), elem_classes="hint"
+            )
+
+        def drawn(looked: Looked | None, request: gr.Request):
+            if looked is None:
+                return None
+            file = downloads.fresh(request) / f"{core.models.adapter_sources.folder_name(looked.answer.read.word)}.png"
+            core.atomic_files.write_bytes(file, core.reports.word_card.word_card(looked.answer, looked.model))
+            return str(file)
+
+        self._panel.expand(drawn, self._looked, picture, concurrency_limit=None, api_visibility="private")
+
+    @property
+    def outputs(self) -> Parts:
+        """What `of` updates."""
+        return [self._panel, self._looked]
+
+    def of(self, answer: core.measures.word_answer.WordAnswer, model: str) -> Updates:
+        """The panel closed, for another answer."""
+        return {self._panel: gr.Accordion(open=False, visible=True), self._looked: Looked(answer, model)}
 
 
 def first_answer(language: str) -> str:
