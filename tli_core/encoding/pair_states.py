@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -39,6 +40,12 @@ class PairStates:
     names: tuple[str, ...]
     prefix_share: np.ndarray
     first_piece: np.ndarray
+
+    @cached_property
+    def spreads(self) -> list[tuple[tuple[Tensor, Tensor], ...]]:
+        """By layer, of source words and of target words: their vectors' mean (d,) and standard deviation (d,)."""
+        sides = self.source, self.target
+        return [tuple((of[at].mean(dim=0), of[at].std(dim=0)) for of in sides) for at in range(len(self.names))]
 
     def __post_init__(self) -> None:
         if self.source.shape[0] != self.target.shape[0] or self.source.shape[2] != self.target.shape[2]:

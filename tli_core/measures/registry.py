@@ -149,11 +149,10 @@ def _rescaled_cosines(view: LayerView, standardise: bool) -> np.ndarray:
     Args:
         standardise: whether every dimension is also divided by its spread there (Timkey & van Schijndel 2021).
     """
-    states, reference, layer = view.states, view.reference, view.layer
-    sides = []
-    for own, pool in ((states.source, reference.source), (states.target, reference.target)):
-        rows = own[layer] - pool[layer].mean(dim=0)  # (a, d)
-        spread = pool[layer].std(dim=0) if standardise else torch.ones(rows.shape[1])
+    states, sides = view.states, []
+    for own, (mean, spread) in zip((states.source, states.target), view.reference.spreads[view.layer], strict=True):
+        rows = own[view.layer] - mean  # (a, d)
+        spread = spread if standardise else torch.ones(rows.shape[1])
         sides.append(torch.nn.functional.normalize(rows / spread.clamp(min=1e-12), dim=-1))
     cosines = (sides[0] @ sides[1].T).numpy()  # (a, b)
     return cosines[states.source_index][:, states.target_index]

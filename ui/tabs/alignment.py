@@ -196,6 +196,16 @@ class AlignmentTab:
                 return {self.plot: gr.skip()}
             return {self.plot: redrawn(shown, layer, view, lines, words), self.table: pair_table(shown, layer)}
 
+        def file_of(shown: Shown | None, request: gr.Request):
+            if shown is None:
+                return gr.skip()
+            path = self.downloads.fresh(request) / shown.file_name
+            core.reports.json_csv.write_json(core.reports.json_csv.measurements_json(shown.results, shown.notes), path)
+            return gr.DownloadButton(value=str(path), interactive=True)
+
+        # After the curve is on the page: nobody waits for a file that they may not want.
+        shown.change(file_of, shown, self.download, **CHECKED)
+
         def picked(shown: Shown | None, *looked):
             return gr.skip() if shown is None else redrawn(shown, *looked)
 
@@ -288,14 +298,12 @@ class AlignmentTab:
         ):
             lens = Lens(languages, readout, vectors)
             found = measured(self.context.models, visitor, text, model, adapter, lens, progress)
-            return {**self._drawn(found, layer, view, lines, words, request), self.stale: gr.Markdown(visible=False)}
+            return {**self._drawn(found, layer, view, lines, words), self.stale: gr.Markdown(visible=False)}
 
         return run
 
-    def _drawn(self, found: Shown, layer: str, view: str, lines: bool, words: str, request: gr.Request) -> Updates:
+    def _drawn(self, found: Shown, layer: str, view: str, lines: bool, words: str) -> Updates:
         """Updates that put measurements on the page."""
-        path = self.downloads.fresh(request) / found.file_name
-        core.reports.json_csv.write_json(core.reports.json_csv.measurements_json(found.results, found.notes), path)
         headers, *rows = core.reports.tables.compared_rows(found.results)
         caption = core.reports.tables.caption(found.results[-1][1].provenance)
         layers = {"headers": list(headers), "data": [list(row) for row in rows]}
@@ -307,7 +315,7 @@ class AlignmentTab:
             self.tokens: core.reports.messages.tokens_sentence(found.results[0][1]),
             self.layers: gr.Dataframe(layers, label=caption),
             self.legend: legend_text(core.reports.tables.LAYER_MEASURES),
-            self.download: gr.DownloadButton(value=str(path), visible=True),
+            self.download: gr.DownloadButton(visible=True, interactive=False),
             self.shown: found,
         }
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import yaml
@@ -213,7 +213,9 @@ def _place(name: Sequence[str], words: Sequence[str]) -> int | None:
     return next((at for at in range(len(words) - len(name) + 1) if tuple(words[at : at + len(name)]) == name), None)
 
 
-def _role(words: Sequence[str]) -> str:
+# A page reads the same few cells again with every list that is typed.
+@lru_cache(maxsize=4096)
+def _role(words: tuple[str, ...]) -> str:
     """The role that the longest known name among the words has; of equally long ones, that of the last."""
     found = [(len(name), at, role) for name, role in _vocabulary().items() if (at := _place(name, words)) is not None]
     # `word` is part of many names that say more: word class, example word.
