@@ -21,6 +21,7 @@ from tli_core.i18n import (
 )
 from tli_core.locales.__main__ import unfinished
 from tli_core.locales.extract import template
+from tli_core.models.registry import ROOT
 from ui.language import SWAHILI_TEXTS, _opened_in_swahili, language_of_reader, swahili_of, wants_swahili
 from ui.server.jobs import Jobs
 from ui.server.visitors import Models
@@ -52,6 +53,15 @@ def fields_of(texts: tuple[str, ...]) -> set:
 def entries() -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Every text of the Swahili catalogue with its translation."""
     return [(forms(entry.id), forms(entry.string)) for entry in catalogue(SWAHILI) if entry.id]
+
+
+def test_words_that_were_decided_against_are_nowhere_in_the_catalogue(entries):
+    glossary = (ROOT / "docs/glossary-sw.md").read_text(encoding="utf-8").partition("## What was decided against")[2]
+    rejected = re.findall(r"^\| ([a-z ]+) \|", glossary, re.MULTILINE)[1:]
+    assert "adapta" in rejected
+    for word in rejected:
+        stray = [text for _, texts in entries for text in texts if re.search(rf"\b{word}\b", text, re.IGNORECASE)]
+        assert not stray, (word, stray[0][:100])
 
 
 def test_no_text_is_untranslated_and_no_translation_is_stale():
