@@ -169,6 +169,8 @@ def test_of_a_long_list_the_first_pairs_are_drawn_one_by_one(result, monkeypatch
 
 def test_the_training_chart_has_loss_and_held_out_lines(every):
     loss, cosine, found = every["training"].panels
+    # The base's hue is left to the base, whose curve stands beside that of the adapter.
+    assert list(every["training"].labels) == [1, 2]
     assert list(loss.lines[0].y) == [step.loss for step in STEPS[1:]]
     assert list(found.lines[0].y) == [step.check.p_at_1 for step in STEPS]
     assert [line.kind.dash for line in cosine.lines[:2]] == ["solid", "dot"]

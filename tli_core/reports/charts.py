@@ -167,9 +167,12 @@ class DrawnRun:
 
 
 def training_chart(runs: Sequence[DrawnRun]) -> Chart:
-    """Loss by step, and below it the held-out pairs: right and wrong cosines, and P@1."""
+    """Loss by step, and below it the held-out pairs: right and wrong cosines, and P@1.
+
+    The first hue is the base's, as in the curves of a run, so that an adapter has one hue in both.
+    """
     losses, cosines, found = [], [], []
-    for entry, run in enumerate(runs):
+    for entry, run in enumerate(runs, 1):
         label = run.label
         seen = [step for step in run.steps if step.loss is not None]
         checks = [(step.step, step.check) for step in run.steps if step.check]

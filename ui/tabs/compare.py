@@ -269,7 +269,7 @@ class CompareTab:
             self.table: gr.Dataframe(
                 {"headers": list(headers), "data": [list(map(_sortable, row)) for row in rows]},
                 visible=True,
-                column_widths=["190px", "90px", "90px", "90px", *["90px"] * (len(headers) - 4)],
+                column_widths=["190px", *map(_width, list(zip(headers, *rows, strict=True))[1:])],
             ),
             self.reading: _reading(board, found, at),
             self.plot: figure,
@@ -308,6 +308,12 @@ def pair_rows(of: core.measures.across_models.Compared, layer: str) -> gr.Datafr
     where = core.models.layers.layer_words(result.names[at])
     label = translate("Each pair of {label}, at {layer}, with the words that lie nearest", label=of.label, layer=where)
     return gr.Dataframe({"headers": headers, "data": rows}, label=label, visible=True)
+
+
+def _width(column: Sequence[str]) -> str:
+    """As wide as the longest word of a column, as a table breaks words that have no room."""
+    longest = max(len(word) for cell in column for word in cell.replace("-", " ").split() or [""])
+    return f"{max(90, 30 + 9 * longest)}px"
 
 
 def _sortable(cell: str) -> str | float:

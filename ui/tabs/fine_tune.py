@@ -227,7 +227,7 @@ class FineTuneTab:
         opening.success(None, None, None, js=scroll_to("run-page"), **QUIET)
         opening.success(None, None, None, js=FIT, **QUIET)
         context.strip.follow(opening)
-        opening.success(
+        following = opening.success(
             self._follow,
             [self.shown, self.turn, self.paper.protocol, context.visitor],
             [self.home, *page.outputs, *self.paper.outputs, context.visitor, *context.strip.offered(context.pickers)],
@@ -235,6 +235,8 @@ class FineTuneTab:
             show_progress="hidden",
             concurrency_limit=None,
         )
+        # What has come above a chart may have brought a scroll bar with it.
+        following.success(None, None, None, js=FIT, **QUIET)
 
     def _opened(self, shown: str | None, visitor: Visitor, model: str, name: str):
         """The page of a run, with nothing of another one on it; or the form, with the next free name."""
