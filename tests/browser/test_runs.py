@@ -107,8 +107,12 @@ def test_a_run_outlives_its_page_and_is_stopped_resumed_and_kept(browser: Browse
     page.click("#run-keep")
     expect(page.locator("#run-delete-sure")).to_be_hidden()
     page.click("#run-delete")
+    address_of_it = page.url
     page.click("#run-delete-sure")
     expect(page.get_by_text("There is no run in this browser yet")).to_be_visible()
+    page = context.new_page()
+    page.goto(address_of_it)
+    expect(page.get_by_text("The run of this link is no longer there.")).to_be_visible()
     context.close()
     assert not problems, problems
 
@@ -174,12 +178,19 @@ def test_the_published_protocol_step_by_step_with_its_control(page: Page):
     check_results(page, "run")
 
     page.click("#run-back")
+    # The row of its control opens the same page, and what is done there is done to the run.
+    open_run(page, "as-published-shuffled")
+    expect(status).to_contain_text("Control done")
+    page.locator("#run-name input, #run-name textarea").first.fill("once-more")
+    page.click("#run-rename")
+    expect(status).to_contain_text("once-more")
+    page.click("#run-back")
     expect(page.locator("#protocol")).to_contain_text("3 · Result at the output")
     expect(page.locator("#protocol")).to_contain_text("4 · Shuffled control")
     expect(page.locator("#run-table")).to_contain_text("published, shuffled")
     page.click("#run-overlay")
     legend = page.locator("#run-plot .legendtext")
-    expect(legend.filter(has_text=re.compile("^renamed$"))).to_have_count(1)
+    expect(legend.filter(has_text=re.compile("^once-more$"))).to_have_count(1)
     expect(legend.filter(has_text="as-published-shuffled")).to_have_count(1)
     check_results(page, "runs")
 

@@ -110,6 +110,39 @@ def test_the_table_of_a_run_and_its_shuffled_control_says_whose_each_column_is(m
     assert told.startswith("## mine\n") and "Control done: 8 steps" in told
 
 
+def test_a_run_that_waits_leaves_the_line_when_it_is_stopped(models, run_request, tmp_path):
+    jobs = Jobs(models, tmp_path)
+    first = wait(jobs.submit(replace(run_request, config=LONG)), lambda job: len(job.steps) > 1)
+    waiting, last = (jobs.submit(replace(run_request, name=name)) for name in ("waiting", "last"))
+    jobs.stop(waiting)
+    assert waiting.state == STOPPED and "before it began" in waiting.message and not waiting.resumable
+    jobs.stop(first)
+    assert wait(last).state == DONE and waiting.state == STOPPED and not waiting.steps
+
+
+def test_a_control_is_found_with_its_run_whoever_has_trained_it(models, run_request, tmp_path):
+    jobs = Jobs(models, tmp_path)
+    first = wait(jobs.submit(run_request, "owner"))
+    shuffled = replace(run_request, name="mine-shuffled", config=replace(CONFIG, shuffled=True), of=first.id)
+    control = jobs.submit(shuffled, "guest")
+    assert jobs.controls(first) == [control] and run_of(jobs, first.id) == run_of(jobs, control.id)
+    wait(control)
+
+
+def test_no_two_runs_of_a_visitor_have_one_name_and_the_oldest_comes_first(models, run_request, tmp_path):
+    jobs, who = Jobs(models, tmp_path), Visitor("owner")
+    first = jobs.submit(replace(run_request, config=LONG), "owner")
+    second = jobs.submit(replace(run_request, name="next"), "owner")
+    # As a page that was opened by the link of the second.
+    who.linked = [second.id]
+    assert jobs.sync(who) == [first, second]
+    with pytest.raises(ValueError, match="already an adapter called mine"):
+        who.check_new_name(run_request.model, "mine")
+    assert who.free_name(run_request.model, "mine") == "mine-2"
+    jobs.stop(first)
+    wait(second)
+
+
 def test_a_run_that_was_asked_to_stop_says_so_until_it_has(models, run_request, tmp_path):
     jobs = Jobs(models, tmp_path)
     job = wait(jobs.submit(replace(run_request, config=LONG)), lambda job: len(job.steps) > 1)

@@ -60,7 +60,7 @@ def verdict_sentence(answer: WordAnswer, model: str) -> str:
 
 def plain_verdict(answer: WordAnswer, model: str) -> str:
     """The same sentence without Markdown."""
-    return re.sub(r"\\(?=[^\w\s])", "", verdict_sentence(answer, model).replace("*", ""))
+    return re.sub(r"\\(?=\W|_)", "", verdict_sentence(answer, model).replace("*", ""))
 
 
 def answer_text(answer: WordAnswer, model: str) -> str:

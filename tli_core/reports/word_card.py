@@ -8,6 +8,7 @@ import textwrap
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from tli_core.i18n import translate
 from tli_core.measures.word_answer import WordAnswer
@@ -15,6 +16,9 @@ from tli_core.reports.figure_style import BLUE, GREY, ORANGE
 from tli_core.reports.word_answer import plain_verdict
 
 WIDTH, HEIGHT, DOTS = 12.0, 6.3, 100
+ROOM = 0.9
+"""The share of the width between the margins."""
+
 SHOWN = 5
 """Neighbours that have room."""
 
@@ -30,8 +34,9 @@ def word_card(answer: WordAnswer, model: str) -> bytes:
     # A dollar sign would begin a formula.
     plain = {**text, "parse_math": False}
     word = answer.read.word
-    figure.text(0.05, 0.93, word, fontsize=min(40, 1400 / len(word)), weight="bold", **plain)
-    figure.text(0.05, 0.79, textwrap.fill(plain_verdict(answer, model), 88), fontsize=17, linespacing=1.4, **plain)
+    _fitted(figure.text(0.05, 0.93, word, weight="bold", **plain), 40)
+    verdict = textwrap.fill(plain_verdict(answer, model), 88)
+    _fitted(figure.text(0.05, 0.79, verdict, linespacing=1.4, **plain), 17)
     nearest = answer.nearby.nearest[:SHOWN]
     axes = figure.add_axes((0.24, 0.14, 0.7, 0.44))
     places = range(len(nearest))
@@ -51,3 +56,10 @@ def word_card(answer: WordAnswer, model: str) -> bytes:
     with matplotlib.rc_context({"font.family": "DejaVu Sans"}):
         figure.savefig(file, format="png", dpi=DOTS, metadata={"Software": None})
     return file.getvalue()
+
+
+def _fitted(text: Text, size: float) -> None:
+    """Give a text this size, or a smaller one where it would stand out of the picture."""
+    text.set_fontsize(size)
+    wide = text.get_window_extent().width / (WIDTH * DOTS * ROOM)
+    text.set_fontsize(size / max(1, wide))

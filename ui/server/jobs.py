@@ -139,6 +139,11 @@ class Jobs:
         jobs = (self.find(record.parent.name) for record in self._folder.glob(f"*/{RECORD}"))
         return sorted((job for job in jobs if job and owner and job.owner == owner), key=lambda job: job.created)
 
+    def controls(self, first: Job) -> list[Job]:
+        """The shuffled controls of a job, the oldest first, whoever has trained them."""
+        jobs = {job.id: job for job in [*self.of(first.owner), *list(self._jobs.values())]}
+        return sorted((job for job in jobs.values() if job.request.of == first.id), key=lambda job: job.created)
+
     def progress(self, job: Job) -> str:
         """Where a job stands, in a sentence."""
         if job.stopping and not job.message:
@@ -161,8 +166,14 @@ class Jobs:
         )
 
     def stop(self, job: Job) -> None:
-        """Ask a job to end after its present step; what it has learned is kept."""
-        if job.active:
+        """Ask a job to end after its present step; what it has learned is kept. One that waits leaves the line."""
+        with self._lock:
+            waits = job.state == WAITING
+            if waits:
+                job.state = STOPPED
+        if waits:
+            job.end(STOPPED, N_("It was stopped before it began."))
+        elif job.active:
             StopFlag(job.folder / STOP).set()
 
     def resume(self, job: Job, sender: str = "") -> None:
@@ -228,7 +239,9 @@ class Jobs:
     def sync(self, visitor: Visitor) -> list[Job]:
         """Have a visitor's adapters be those of their runs that are there now; the runs, oldest first."""
         linked = [job for job_id in visitor.linked if (job := self.find(job_id))]
-        runs = list({job.id: job for job in [*linked, *self.of(visitor.token)]}.values())
+        known = {job.id: job for job in [*linked, *self.of(visitor.token)]}
+        runs = sorted(known.values(), key=lambda job: job.created)
+        visitor.run_names = {job.request.name for job in runs}
         visitor.trained = {
             job.request.name: OwnAdapter(job.request.model, job.adapter, job.request.pairs)
             for job in runs
@@ -268,7 +281,10 @@ class Jobs:
                 shutil.rmtree(job.folder, ignore_errors=True)
 
     def _run(self, job: Job) -> None:
-        job.state, end = RUNNING, ""
+        with self._lock:
+            if job.state != WAITING:  # it has left the line meanwhile
+                return
+            job.state, end = RUNNING, ""
         try:
             for item in train(self._models, job.request, job.folder, self._seconds_left(job)):
                 if isinstance(item, Finished):

@@ -182,13 +182,14 @@ class Visitor:
     """One browser session. Only what is in here, or shipped, can be chosen: nobody reaches another's fine-tune.
 
     token is what this browser keeps to find its fine-tunes again, linked are ids of runs opened by their link; trained
-    are the adapters of both by name, and imported are those from elsewhere.
+    are the adapters of both by name, and imported are those from elsewhere. run_names are those of all its runs.
     """
 
     token: str = ""
     linked: list[str] = field(default_factory=list)
     trained: dict[str, OwnAdapter] = field(default_factory=dict)
     imported: dict[str, OwnAdapter] = field(default_factory=dict)
+    run_names: set[str] = field(default_factory=set)
 
     @property
     def own(self) -> dict[str, OwnAdapter]:
@@ -251,7 +252,7 @@ class Visitor:
             ValueError: it cannot name a folder, or is taken.
         """
         name = check_adapter_name(name.strip())
-        if name in self.adapters(model):
+        if name in self.adapters(model) or name in self.run_names:
             raise ValueError(
                 translate("There is already an adapter called {name}: give this one another name.", name=name)
             )
@@ -259,7 +260,7 @@ class Visitor:
 
     def free_name(self, model: str, name: str) -> str:
         """This name for a new adapter, or where it is taken the next with a number at its end."""
-        taken, stem = self.adapters(model), re.sub(r"-\d+$", "", name)
+        taken, stem = {*self.adapters(model), *self.run_names}, re.sub(r"-\d+$", "", name)
         numbered = (f"{stem}-{number}" for number in count(2))
         return next(free for free in chain([name], numbered) if free not in taken)
 

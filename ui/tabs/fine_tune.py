@@ -95,6 +95,9 @@ class FineTuneTab:
             jobs.sync(who)
             name = who.check_new_name(given.model, given.name)
             pairs = given.pairs()
+            if len(pairs) < 2:
+                text = N_("A fine-tune needs at least two pairs, got {n}: negatives come from the other pairs.")
+                raise ValueError(translate(text, n=len(pairs)))
             if len(pairs) < FEW:
                 remark(
                     translate("{n} pairs teach little: a run that shows something has a hundred or more.", n=len(pairs))
@@ -109,6 +112,8 @@ class FineTuneTab:
             first = jobs.find(shown)
             if first is None or not first.adapter:
                 raise ValueError(translate("There is no run to control yet: fine-tune first."))
+            if jobs.controls(first):
+                raise ValueError(translate("{name} has a control already.", name=first.request.name))
             config = replace(first.request.config, shuffled=True)
             jobs.sync(visitor)
             wanted = f"{first.request.name[: 64 - len(SHUFFLED_ENDING)]}{SHUFFLED_ENDING}"
@@ -192,7 +197,10 @@ class FineTuneTab:
         def find_run(visitor: Visitor, base: str, request: gr.Request):
             """When the page opens: the run that its address names, or the one that is still at work."""
             runs = jobs.sync(visitor)
-            linked = jobs.find(request.query_params.get("job"))
+            asked = request.query_params.get("job")
+            linked = jobs.find(asked)
+            if asked is not None and linked is None:
+                remark(translate("The run of this link is no longer there."))
             chosen = linked or next((job for job in reversed(runs) if job.active), None)
             changed = panel.listed(runs)
             changed |= {context.tabs: context.open(ID)} if linked else {}
@@ -221,7 +229,7 @@ class FineTuneTab:
         """After an event that has set `shown`: the page of that run, or the form, and the run as it goes."""
         context, page = self.context, self.page
         asked = [self.shown, context.visitor, context.model, self.form.name]
-        parts = [self.home, self.form.name, *page.outputs]
+        parts = [self.home, self.form.name, self.shown, *page.outputs]
         opening = event.success(self._opened, asked, parts, **QUIET)
         opening.success(None, page.link, None, js=RUN_ADDRESS, **QUIET)
         opening.success(None, None, None, js=scroll_to("run-page"), **QUIET)
@@ -241,7 +249,13 @@ class FineTuneTab:
     def _opened(self, shown: str | None, visitor: Visitor, model: str, name: str):
         """The page of a run, with nothing of another one on it; or the form, with the next free name."""
         run = run_of(self.context.jobs, shown)
-        home: Updates = {self.home: gr.Column(visible=run is None), self.form.name: visitor.free_name(model, name)}
+        self.context.jobs.sync(visitor)
+        home: Updates = {
+            self.home: gr.Column(visible=run is None),
+            self.form.name: visitor.free_name(model, name),
+            # Of a control the page is its run's, and so is what is done there.
+            self.shown: run.first.id if run else None,
+        }
         return home | (self.page.opened(run) if run else self.page.closed())
 
     async def _follow(self, shown: str | None, turn: Turn, protocol, visitor: Visitor):

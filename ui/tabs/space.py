@@ -27,6 +27,7 @@ from ui.widgets.layer_picker import chosen_layer
 from ui.widgets.mobile import bring_into_sight, on_phone
 from ui.widgets.pairs_input import LIST_LINES
 from ui.widgets.picked_pair import number_of
+from ui.widgets.plot_events import on_plot_event
 
 ID, LABEL = "space", N_("Space")
 CONTROL = N_("{number} control pairs").format(number=len(shipped("control")))
@@ -46,20 +47,10 @@ START = language_pair().page.picture
 
 
 LASSO = N_("Draw around points with the mouse, and their words are listed here.")
-# The chart is made anew each time, and later than its event.
-LISTED = """() => {
-  const listen = (left) => {
-    const plot = document.querySelector("#space-plot .js-plotly-plot");
-    if (!plot || !plot.on) { if (left) setTimeout(() => listen(left - 1), 250); return; }
-    if (plot.dataset.listens) return;
-    plot.dataset.listens = "yes";
-    plot.on("plotly_selected", (chosen) => {
-      const words = new Set((chosen?.points || []).map((point) => point.text).filter(Boolean));
-      document.getElementById("space-chosen").textContent = [...words].join(", ").replaceAll("&lt;", "<");
-    });
-  };
-  setTimeout(() => listen(40), 250);
-}"""
+LISTED = """
+  const words = new Set((event?.points || []).map((point) => point.text).filter(Boolean));
+  document.getElementById("space-chosen").textContent = [...words].join(", ").replaceAll("&lt;", "<");
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +155,7 @@ def build(context: PageContext) -> None:
         changed(drawn_otherwise, looked, plot, **CHECKED)
     context.picked.follow(drawn_otherwise, looked[:-1], plot)
     context.picked.from_plot(plot)
-    plot.change(None, None, None, js=LISTED, **QUIET)
+    on_plot_event(plot, "plotly_selected", LISTED)
     uncover(drawing, plot)
 
     for changed in (adapter.input, readout.input, vectors.input, layer.input, method.input, source.input):

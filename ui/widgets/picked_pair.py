@@ -9,24 +9,15 @@ import gradio as gr
 from tli_core.lists.pairs import WordPair
 from tli_core.reports.figure_style import pair_words
 from ui.widgets.events import QUIET, Parts
+from ui.widgets.plot_events import on_plot_event
 
-# A chart is made anew each time, and later than its event.
-LISTEN = """() => {
-  const listen = (left) => {
-    const plot = document.querySelector("#PLOT .js-plotly-plot");
-    if (!plot || !plot.on) { if (left) setTimeout(() => listen(left - 1), 250); return; }
-    if (plot.dataset.picks) return;
-    plot.dataset.picks = "yes";
-    plot.on("plotly_click", (event) => {
-      const words = (event.points[0]?.text || "").replace(/ \\u2248$/, "");
-      const box = document.querySelector("#picked-pair textarea, #picked-pair input");
-      if (!words || !box) return;
-      box.value = box.value === words ? "" : words;
-      box.dispatchEvent(new Event("input", {bubbles: true}));
-    });
-  };
-  setTimeout(() => listen(40), 250);
-}"""
+PICK = """
+  const words = (event.points[0]?.text || "").replace(/ \\u2248$/, "");
+  const box = document.querySelector("#picked-pair textarea, #picked-pair input");
+  if (!words || !box) return;
+  box.value = box.value === words ? "" : words;
+  box.dispatchEvent(new Event("input", {bubbles: true}));
+"""
 
 # A table draws its rows anew as it is sorted or scrolled, so it is looked at again whenever the page changes.
 MARK = """(words) => {
@@ -74,7 +65,7 @@ class PickedPair:
 
     def from_plot(self, plot: gr.Plot) -> None:
         """Pick the pair whose mark in a chart is clicked."""
-        plot.change(None, None, None, js=LISTEN.replace("PLOT", str(plot.elem_id)), **QUIET)
+        on_plot_event(plot, "plotly_click", PICK)
 
     def follow(self, drawn: Callable, inputs: Parts, outputs: Parts | gr.Plot) -> None:
         """Draw anew when another pair is picked, with `words` as the last of a handler's values."""

@@ -51,7 +51,7 @@ def run_of(jobs: Jobs, job_id: str | None) -> Run | None:
     if job is None:
         return None
     first = jobs.find(job.request.of) or job
-    controls = [job] if job is not first else [other for other in jobs.of(first.owner) if other.request.of == first.id]
+    controls = [job] if job is not first else jobs.controls(first)
     return Run(first, controls[-1] if controls else None)
 
 
