@@ -102,7 +102,7 @@ def test_the_page_speaks_swahili_to_a_swahili_browser_and_on_request(browser: Br
     expect(page.locator("#curve .legendtext").filter(has_text="jozi zisizo sahihi")).to_have_count(3)
     expect(page.locator("#reading")).to_contain_text("Jozi hizi 5 zinaonekana vizuri zaidi katika")
     assert page.evaluate("document.documentElement.lang") == "sw"
-    for tab, button in (("Mafunzo", "3 · Fundisha"), ("Majibu", "Linganisha"), ("Viambatisho", "Leta")):
+    for tab, button in (("Mafunzo", "Anza kufundisha"), ("Majibu", "Linganisha"), ("Viambatisho", "Leta")):
         open_tab(page, tab)
         expect(page.get_by_role("button", name=button)).to_be_visible()
     keep_picture(page, "swahili")

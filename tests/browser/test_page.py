@@ -243,7 +243,7 @@ def test_the_space_and_a_words_neighbours(shared_page: Page):
     expect(page.locator("#space-plot")).to_contain_text("% of the variance")
     page.locator("#space-colours").get_by_label("by topic").check()
     expect(page.locator("#space-plot .legendtext").filter(has_text="other topics, or none")).to_have_count(1)
-    page.wait_for_function("document.querySelector('#space-plot .js-plotly-plot').dataset.listens")
+    page.wait_for_function("document.querySelector('#space-plot .js-plotly-plot').dataset.plotly_selected")
     area = page.locator("#space-plot .subplot.xy").bounding_box()
     corners = [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.1)]
     places = [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in corners]

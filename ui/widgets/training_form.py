@@ -89,7 +89,7 @@ class TrainingForm:
         self.note = gr.Markdown(PRESET_NOTES[START], elem_classes="hint")
         self.settings: dict[str, Component] = {}
         self.name = gr.Textbox("my-adapter", label=N_("Name"), min_width=120, elem_id="adapter-name")
-        self.start = gr.Button(N_("Fine-tune"), variant="primary", elem_id="start")
+        self.start = gr.Button(N_("Start the fine-tune"), variant="primary", elem_id="start")
         with gr.Accordion(N_("More settings"), open=False, elem_id="more-settings"):
             for names in MORE_KNOBS:
                 with gr.Row():
