@@ -14,7 +14,7 @@ from tli_core.training.presets import configured
 from ui.server.hosting import OWN_MACHINE
 from ui.server.job import BROKEN_OFF, DONE, FAILED, RECORD, RUNNING, STOPPED, Job
 from ui.server.jobs import MAX_WAITING, Jobs
-from ui.server.training_run import RunRequest
+from ui.server.training_run import STATE, RunRequest
 from ui.server.visitors import Models, OwnAdapter, Visitor
 from ui.widgets.run_page import Run, RunPage, run_of
 
@@ -127,6 +127,10 @@ def test_a_control_is_found_with_its_run_whoever_has_trained_it(models, run_requ
     control = jobs.submit(shuffled, "guest")
     assert jobs.controls(first) == [control] and run_of(jobs, first.id) == run_of(jobs, control.id)
     wait(control)
+    # One that has left nothing behind is no reason not to train another.
+    control.adapter, control.state = None, FAILED
+    (control.folder / STATE).unlink()
+    assert jobs.controls(first) == []
 
 
 def test_no_two_runs_of_a_visitor_have_one_name_and_the_oldest_comes_first(models, run_request, tmp_path):

@@ -140,9 +140,10 @@ class Jobs:
         return sorted((job for job in jobs if job and owner and job.owner == owner), key=lambda job: job.created)
 
     def controls(self, first: Job) -> list[Job]:
-        """The shuffled controls of a job, the oldest first, whoever has trained them."""
+        """The shuffled controls of a job, the oldest first, whoever has trained them; not those that left nothing."""
         jobs = {job.id: job for job in [*self.of(first.owner), *list(self._jobs.values())]}
-        return sorted((job for job in jobs.values() if job.request.of == first.id), key=lambda job: job.created)
+        found = [job for job in jobs.values() if job.request.of == first.id]
+        return sorted((job for job in found if job.active or job.adapter or job.resumable), key=lambda job: job.created)
 
     def progress(self, job: Job) -> str:
         """Where a job stands, in a sentence."""
