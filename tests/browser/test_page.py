@@ -145,6 +145,7 @@ def test_a_pair_that_is_clicked_anywhere_is_marked_everywhere(page: Page):
     picked = word.inner_text().strip()
     word.click()
     expect(page.locator("#comparison-rows .picked")).to_contain_text(picked)
+    expect(page.locator("#comparison-plot .legendtext").filter(has_text=f"{picked} –")).to_have_count(1)
     open_tab(page, "Space")
     expect(page.locator("#space-plot .textpoint")).to_have_count(4)
     expect(page.locator("#space-plot .textpoint").first).to_have_text(picked)

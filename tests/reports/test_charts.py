@@ -15,7 +15,7 @@ from tli_core.measures.before_after import CONTROL, TRAINED, compare
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.provenance import Provenance
 from tli_core.reports import charts
-from tli_core.reports.chart import MOST_COMPARED, Chart, bar_of, chart_csv, grid
+from tli_core.reports.chart import MOST_COMPARED, ONE_PAIR, Chart, bar_of, chart_csv, grid
 from tli_core.reports.charts import (
     DrawnRun,
     change_chart,
@@ -26,7 +26,7 @@ from tli_core.reports.charts import (
     training_chart,
 )
 from tli_core.reports.citations import caption_text, citations
-from tli_core.reports.figure_style import SERIES
+from tli_core.reports.figure_style import SERIES, pair_words
 from tli_core.reports.figures import chart_figure, heat_map_figure
 from tli_core.reports.pair_charts import heat_map
 from tli_core.reports.print_figure import FORMATS, SIZES, print_figure, write_figure
@@ -51,7 +51,7 @@ def every(result):
     return {
         "curve": curve_chart([("base", result)]),
         "two curves": curve_chart(both),
-        "pairs' own lines": curve_chart(both, pair_lines=True, picked=0),
+        "pairs' own lines": curve_chart(both, pair_lines=True, picked=pair_words(result.pairs[0])),
         "comparison": comparison_chart(both, 2),
         "small multiples": comparison_chart(many, "output"),
         "changes": change_chart(evaluations),
@@ -149,6 +149,14 @@ def test_beside_chance_and_spelling_stands_how_many_words_are_found(result):
     drawn = {line.name: line for line in there.lines}
     assert drawn["base"].y == pytest.approx(result.retrieval["to_target"].p_at_1)
     assert set(drawn["chance"].y) == {result.chance} and set(drawn["spelling alone"].y) == {result.spelling_alone[0]}
+
+
+def test_a_picked_pair_has_a_line_of_its_own_for_all_that_measured_it(result, tiny):
+    other = measure(tiny, [WordPair("maji", "water"), WordPair("moto", "fire")])
+    pair = next(pair for pair in result.pairs if pair not in other.pairs)
+    *_, curves = comparison_chart([("base", result), ("other", other)], picked=pair_words(pair)).panels
+    (line,) = [line for line in curves.lines if line.kind is ONE_PAIR]
+    assert line.entry == 0 and list(line.y) == list(result.cosine[result.pairs.index(pair)])
 
 
 def test_pair_lines_come_on_demand_and_words_stay_words(tiny):

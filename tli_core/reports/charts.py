@@ -29,6 +29,7 @@ from tli_core.reports.chart import (
     Panel,
     layer_axis,
 )
+from tli_core.reports.figure_style import number_of
 from tli_core.reports.tables import caption, how_read
 from tli_core.training.history import TrainingStep
 
@@ -52,13 +53,13 @@ HARDER = (
 
 
 def curve_chart(
-    results: Sequence[Labelled], pair_lines: bool = False, picked: int | None = None, layer: int | str | None = None
+    results: Sequence[Labelled], pair_lines: bool = False, picked: str = "", layer: int | str | None = None
 ) -> Chart:
     """Cosines of right and wrong pairs at every layer, with the interval of the right and the band of the wrong ones.
 
     Args:
         pair_lines: whether every pair has a line of its own.
-        picked: the number of a pair whose line stands out.
+        picked: a pair as `pair_words` writes it, whose line stands out where it is measured.
         layer: one to mark, a number or `output`; None marks none.
     """
     measure, longest = translate(COSINE), max((result.names for _, result in results), key=len)
@@ -75,13 +76,14 @@ def curve_chart(
     return Chart(title, panels, layer_axis(longest), heading(results), marked, _models(of for _, of in results))
 
 
-def comparison_chart(results: Sequence[Labelled], layer: int | str | None = None) -> Chart:
+def comparison_chart(results: Sequence[Labelled], layer: int | str | None = None, picked: str = "") -> Chart:
     """How many words find their translation, in both directions, and beside it the curves.
 
     Args:
         layer: one to mark, a number or `output`; None marks none.
+        picked: as `curve_chart` takes it.
     """
-    curves, found = curve_chart(results, layer=layer), []
+    curves, found = curve_chart(results, picked=picked, layer=layer), []
     for way, language in results[0][1].languages.answers.items():
         banded = len(results) <= TOGETHER
         lines = [
@@ -244,9 +246,7 @@ def distinctly_labelled(compared: Sequence[Compared]) -> list[Compared]:
     return [of if labels.count(of.label) == 1 else other for of, other in zip(named, numbered, strict=True)]
 
 
-def _cosines(
-    entry: int, label: str, result: LayerAlignment, pair_lines: bool, picked: int | None, alone: bool
-) -> list[Line]:
+def _cosines(entry: int, label: str, result: LayerAlignment, pair_lines: bool, picked: str, alone: bool) -> list[Line]:
     """The lines of one measurement; beside others, wrong pairs that nobody asked for would only fill the legend."""
     layers = _layers(result)
     lines = [
@@ -260,8 +260,8 @@ def _cosines(
     if pair_lines:
         drawn = list(zip(words, result.cosine, strict=True))[:PAIRS_DRAWN]
         lines += [Line(entry, f"{label}: {name}", EACH_PAIR, layers, cosines) for name, cosines in drawn]
-    if picked is not None:
-        lines.append(Line(entry, f"{words[picked]}, {label}", ONE_PAIR, layers, result.cosine[picked]))
+    if (number := number_of(result.pairs, picked)) is not None:
+        lines.append(Line(entry, f"{words[number]}, {label}", ONE_PAIR, layers, result.cosine[number]))
     return lines
 
 

@@ -1,5 +1,6 @@
 """What all figures share: colours, margins, and how a label is written."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -28,6 +29,11 @@ BAND, PALE_BAND = 0.28, 0.10
 def pair_words(pair: WordPair) -> str:
     """A pair as a label."""
     return plain_label(f"{pair.source} – {pair.target}")
+
+
+def number_of(pairs: Sequence[WordPair], words: str) -> int | None:
+    """The number of a picked pair in a list, by its words as a label; None where it is not in it."""
+    return next((i for i, pair in enumerate(pairs) if words and pair_words(pair) == words), None)
 
 
 def plain_label(text: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gradio as gr
+import plotly.graph_objects as go
 
 import tli_core as core
 from tli_core.encoding.lens import Lens
@@ -136,10 +137,14 @@ class CompareTab:
         context.tab.select(lambda: legend_text(core.reports.tables.COMPARED_MEASURES), None, legend, **QUIET)
         self.plot = empty_plot(BEFORE, "comparison-plot")
         chart_table.beside(self.plot, "comparison-chart-table")
-        figure_files.below(_chart, [self.board, self.layer], "comparison", "comparison-figure")
+        figure_files.below(_chart, self._looked, "comparison", "comparison-figure")
         self.rows = gr.Dataframe(interactive=False, max_height=420, visible=False, elem_id="comparison-rows")
         context.picked.from_table(self.rows)
         self.origin = gr.Markdown(elem_id="comparison-origin", elem_classes="hint")
+
+    @property
+    def _looked(self) -> Parts:
+        return [self.board, self.layer, self.context.picked.words]
 
     @property
     def _shown_parts(self) -> Parts:
@@ -161,6 +166,7 @@ class CompareTab:
             readout: str,
             vectors: str,
             layer: str,
+            words: str,
             visitor: Visitor,
             request: gr.Request,
             progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
@@ -186,7 +192,7 @@ class CompareTab:
             kept = [core.measures.across_models.Compared(of.result.provenance.label, of.result) for of in found]
             all_of = core.reports.charts.distinctly_labelled([*measured, *kept])
             board = Board(tuple(all_of), tuple(map(_origin, found)), all_of[0].label)
-            return self._updates(board, layer, request)
+            return self._updates(board, layer, words, request)
 
         def pressed(request: gr.Request):
             self.stops.expect(request)
@@ -204,7 +210,7 @@ class CompareTab:
         bring_into_sight([self.go_button.click], "comparison-status")
         running = self.go_button.click(pressed, None, buttons, **QUIET).then(
             run,
-            [*ticked, *reading.parts, context.visitor],
+            [*ticked, *reading.parts, context.picked.words, context.visitor],
             self._shown_parts,
             api_visibility="private",
             show_progress_on=[self.status],
@@ -234,14 +240,17 @@ class CompareTab:
         """What is compared, at another layer or a row at a time: no forward pass follows."""
 
         @explained
-        def at_layer(board: Board | None, layer: str, request: gr.Request):
-            return {self.board: gr.skip()} if board is None else self._updates(board, layer, request)
+        def at_layer(board: Board | None, layer: str, words: str, request: gr.Request):
+            return {self.board: gr.skip()} if board is None else self._updates(board, layer, words, request)
 
         @explained
-        def against(board: Board | None, layer: str, reference: str, request: gr.Request):
+        def against(board: Board | None, layer: str, words: str, reference: str, request: gr.Request):
             if board is None or reference not in [of.label for of in board.compared]:
                 return {self.board: gr.skip()}
-            return self._updates(replace(board, reference=reference), layer, request)
+            return self._updates(replace(board, reference=reference), layer, words, request)
+
+        def marked(board: Board | None, layer: str, words: str, request: gr.Request):
+            return gr.skip() if board is None else _figure(board, layer, words, request)
 
         @explained
         def pick(board: Board | None, layer: str, event: gr.SelectData):
@@ -250,17 +259,17 @@ class CompareTab:
             of = named.get(str((event.row_value or [""])[0]))
             return gr.skip() if of is None else pair_rows(of, layer)
 
-        self.layer.input(at_layer, [self.board, self.layer], self._shown_parts, **CHECKED)
-        self.reference.input(against, [self.board, self.layer, self.reference], self._shown_parts, **CHECKED)
+        self.layer.input(at_layer, self._looked, self._shown_parts, **CHECKED)
+        self.reference.input(against, [*self._looked, self.reference], self._shown_parts, **CHECKED)
         self.table.select(pick, [self.board, self.layer], self.rows, **CHECKED)
         bring_into_sight([self.table.select], "comparison-rows")
+        self.context.picked.words.change(marked, self._looked, self.plot, show_progress="hidden", **QUIET)
 
-    def _updates(self, board: Board, layer: str, request: gr.Request) -> Updates:
+    def _updates(self, board: Board, layer: str, words: str, request: gr.Request) -> Updates:
         """Updates that put a comparison on the page."""
         at = chosen_layer(layer)
         found = core.measures.across_models.standings(board.reference_first, at)
         headers, *rows = core.reports.across_models.leaderboard_rows(found)
-        figure = core.reports.figures.chart_figure(_chart(board, layer), 1 if on_phone(request) else 3)
         return {
             self.status: core.reports.across_models.picking_note(found),
             self.reference: gr.Dropdown(
@@ -272,7 +281,7 @@ class CompareTab:
                 column_widths=["190px", *map(_width, list(zip(headers, *rows, strict=True))[1:])],
             ),
             self.reading: _reading(board, found, at),
-            self.plot: figure,
+            self.plot: _figure(board, layer, words, request),
             self.rows: pair_rows(board.reference_first[0], layer),
             self.origin: "\n\n".join(board.origins),
             self.board: board,
@@ -356,12 +365,18 @@ def _pairs(chosen: str, typed: str, languages: str) -> tuple[WordPair, ...]:
     return pairs
 
 
-def _chart(board: Board | None, layer: str) -> core.reports.chart.Chart | None:
+def _figure(board: Board, layer: str, words: str, request: gr.Request) -> go.Figure:
+    """The comparison's chart as drawn, its panels below each other on a phone."""
+    chart = _chart(board, layer, words)
+    return core.reports.figures.chart_figure(chart, 1 if on_phone(request) else 3)
+
+
+def _chart(board: Board | None, layer: str, words: str) -> core.reports.chart.Chart | None:
     """The comparison's chart, of the first that one chart can tell apart; None where nothing is compared."""
     if board is None:
         return None
     drawn = board.compared[: core.reports.chart.MOST_COMPARED]
-    return core.reports.charts.comparison_chart([(of.label, of.result) for of in drawn], chosen_layer(layer))
+    return core.reports.charts.comparison_chart([(of.label, of.result) for of in drawn], chosen_layer(layer), words)
 
 
 def _reading(board: Board, found: Sequence[core.measures.across_models.Standing], layer: int | str) -> str:

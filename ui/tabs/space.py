@@ -26,7 +26,6 @@ from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, uncover
 from ui.widgets.layer_picker import chosen_layer
 from ui.widgets.mobile import bring_into_sight, on_phone
 from ui.widgets.pairs_input import LIST_LINES
-from ui.widgets.picked_pair import number_of
 from ui.widgets.plot_events import on_plot_event
 
 ID, LABEL = "space", N_("Space")
@@ -237,7 +236,7 @@ def _chart(space: Projected | None, coloured: str, named: bool, words: str):
     """What was projected as a chart, a picked pair marked."""
     if space is None:
         return None
-    picked = number_of(space.projection.pairs, words)
+    picked = core.reports.figure_style.number_of(space.projection.pairs, words)
     return core.reports.pair_charts.Space(space.labels, space.projection, coloured, named, picked)
 
 

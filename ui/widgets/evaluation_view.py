@@ -16,7 +16,6 @@ from tli_core.lists.pairs import WordPair
 from ui.server.gpu import on_gpu
 from ui.server.token_limits import check_tokens
 from ui.server.visitors import Models, Visitor
-from ui.widgets.picked_pair import number_of
 
 VIEWS = {
     N_("Control pairs, before and after"): N_(
@@ -103,7 +102,7 @@ def chart_of(
     Args:
         words: the pair that is picked.
     """
-    charts, (trained, control) = core.reports.charts, report.evaluations
+    charts, number_of, (trained, control) = core.reports.charts, core.reports.figure_style.number_of, report.evaluations
     labels = translate("base"), str(report.provenance.adapter)
     poolings = [
         (core.reports.tables.how_read(control.before.provenance), control.before),
@@ -111,7 +110,7 @@ def chart_of(
     ]
 
     def curves(item: core.measures.before_after.Evaluation) -> core.reports.chart.Chart:
-        return charts.curve_chart(list(zip(labels, (item.before, item.after), strict=True)))
+        return charts.curve_chart(list(zip(labels, (item.before, item.after), strict=True)), picked=words)
 
     makers: dict[str, Callable[[], core.reports.chart.Chart | core.reports.pair_charts.Scatter]] = dict(
         zip(

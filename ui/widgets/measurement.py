@@ -23,7 +23,6 @@ from ui.server.token_limits import check_tokens
 from ui.server.visitors import Models, Visitor
 from ui.widgets.errors import remark
 from ui.widgets.layer_picker import OUTPUT, chosen_layer
-from ui.widgets.picked_pair import number_of
 
 MAX_PAIRS = 2000
 MAX_NOTES = 6
@@ -162,10 +161,10 @@ def chart_of(
     if shown is None:
         return None
     label, last = shown.results[-1]
-    picked = number_of(last.pairs, words)
     if view == HEAT_MAP:
+        picked = core.reports.figure_style.number_of(last.pairs, words)
         return core.reports.pair_charts.heat_map(label, last, _marked(layer), picked)
-    return core.reports.charts.curve_chart(shown.results, lines, picked, _marked(layer))
+    return core.reports.charts.curve_chart(shown.results, lines, words, _marked(layer))
 
 
 def redrawn(shown: Shown | None, layer: str, view: str, lines: bool, words: str) -> go.Figure | None:

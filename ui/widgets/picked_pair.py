@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import gradio as gr
 
@@ -70,8 +70,3 @@ class PickedPair:
     def follow(self, drawn: Callable, inputs: Parts, outputs: Parts | gr.Plot) -> None:
         """Draw anew when another pair is picked, with `words` as the last of a handler's values."""
         self.words.change(drawn, [*inputs, self.words], outputs, show_progress="hidden", **QUIET)
-
-
-def number_of(pairs: Sequence[WordPair], words: str) -> int | None:
-    """The number of the picked pair in a list; None where it is not in it."""
-    return next((i for i, pair in enumerate(pairs) if words and pair_words(pair) == words), None)
