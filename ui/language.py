@@ -17,6 +17,7 @@ from gradio.context import LocalContext
 from pydantic import BaseModel
 
 from tli_core.i18n import ENGLISH, N_, SWAHILI, set_reader_language, texts
+from ui.server.checked_page import CheckedPage
 from ui.server.hosting import Hosting
 from ui.widgets.deep_links import MAX_LINK
 from ui.widgets.empty_plot import WORDS, empty_figure
@@ -77,7 +78,7 @@ _opened_in_swahili: ContextVar[bool] = ContextVar("opened_in_swahili", default=F
 """Whether the request at work is of a reader of Swahili's browser."""
 
 
-class Page(gr.Blocks):
+class Page(CheckedPage):
     """A page that opens in its reader's language.
 
     Gradio sends everybody one description of the page, its `config`; this has one for each language. Not Gradio's own

@@ -19,8 +19,9 @@ from ui.widgets import figure_files, pairs_input
 from ui.widgets.adapter_pickers import adapter_choices
 from ui.widgets.deep_links import ADDRESS, MAX_LINK, address_if_at, asked_for, not_here, view_link
 from ui.widgets.errors import explained, remark
-from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, Handler, Parts, Updates, uncover
+from ui.widgets.events import CHECKED, QUICK_QUEUE, QUIET, Handler, Parts, Updates, uncover
 from ui.widgets.layer_picker import OUTPUT, layer_choices
+from ui.widgets.made_file import made_file
 from ui.widgets.measurement import (
     CURVE,
     HEAT_MAP,
@@ -117,7 +118,7 @@ class AlignmentTab:
         with gr.Accordion(N_("The curve as a table"), open=False):
             self.layers = gr.Dataframe(interactive=False, max_height=520, elem_id="layer-table")
             self.legend = gr.Markdown(elem_id="layer-legend", elem_classes="hint")
-        self.download = gr.DownloadButton(N_("Download every number (JSON)"), visible=False, elem_id="alignment-json")
+        self.download = made_file(N_("Download every number (JSON)"), self._file, [self.shown], "alignment-json")
         context.pairs, context.languages = self.given.text, self.given.languages
         context.draw = Handler(self._run, self._inputs, [*self._drawn_parts, self.stale])
 
@@ -177,7 +178,7 @@ class AlignmentTab:
             given.languages: DEFAULT,
         }
         self.show_me.click(lambda: lesson, None, list(lesson), **QUIET).then(
-            *draw, api_visibility="private", show_progress_on=[self.plot], **MODEL_QUEUE
+            *draw, api_visibility="private", show_progress_on=[self.plot], **QUICK_QUEUE
         )
 
     def wire_views(self) -> None:
@@ -195,16 +196,6 @@ class AlignmentTab:
             if shown is None:
                 return {self.plot: gr.skip()}
             return {self.plot: redrawn(shown, layer, view, lines, words), self.table: pair_table(shown, layer)}
-
-        def file_of(shown: Shown | None, request: gr.Request):
-            if shown is None:
-                return gr.skip()
-            path = self.downloads.fresh(request) / shown.file_name
-            core.reports.json_csv.write_json(core.reports.json_csv.measurements_json(shown.results, shown.notes), path)
-            return gr.DownloadButton(value=str(path), interactive=True)
-
-        # After the curve is on the page: nobody waits for a file that they may not want.
-        shown.change(file_of, shown, self.download, **CHECKED)
 
         def picked(shown: Shown | None, *looked):
             return gr.skip() if shown is None else redrawn(shown, *looked)
@@ -269,12 +260,20 @@ class AlignmentTab:
             self.context.draw.outputs,
             api_visibility="private",
             show_progress_on=[self.plot],
-            **MODEL_QUEUE,
+            **QUICK_QUEUE,
         )
         opening.follow(says_it_loads, [self.reading])
         linked = opening.flag()
         opening.follow(opened, [*self._linked_parts, self.context.tabs, linked])
         self._draws(linked.change)
+
+    def _file(self, shown: Shown | None, request: gr.Request) -> str:
+        """Every number of what is shown, as a file."""
+        if shown is None:
+            raise ValueError(translate("There is nothing here to make files of: draw it first."))
+        path = self.downloads.fresh(request) / shown.file_name
+        core.reports.json_csv.write_json(core.reports.json_csv.measurements_json(shown.results, shown.notes), path)
+        return str(path)
 
     @property
     def _run(self) -> Callable:
@@ -315,13 +314,13 @@ class AlignmentTab:
             self.tokens: core.reports.messages.tokens_sentence(found.results[0][1]),
             self.layers: gr.Dataframe(layers, label=caption),
             self.legend: legend_text(core.reports.tables.LAYER_MEASURES),
-            self.download: gr.DownloadButton(visible=True, interactive=False),
+            self.download: gr.Button(visible=True),
             self.shown: found,
         }
 
     def _draws(self, event: Callable) -> None:
         """After an event: measure and draw, and say so where that was not to be."""
-        running = event(*self.context.draw, api_visibility="private", show_progress_on=[self.plot], **MODEL_QUEUE)
+        running = event(*self.context.draw, api_visibility="private", show_progress_on=[self.plot], **QUICK_QUEUE)
         self._told(running, ADDRESS)
 
     def _draws_again(self, event: Callable) -> None:
@@ -336,7 +335,7 @@ class AlignmentTab:
             self.context.draw.outputs,
             api_visibility="private",
             show_progress_on=[self.plot],
-            **MODEL_QUEUE,
+            **QUICK_QUEUE,
         )
         self._told(running, address_if_at(ID))
 

@@ -19,7 +19,7 @@ from ui.server.token_limits import check_tokens
 from ui.server.visitors import Models, Visitor
 from ui.widgets.deep_links import ADDRESS, MAX_LINK, asked_for, view_link
 from ui.widgets.errors import explained
-from ui.widgets.events import MODEL_QUEUE, QUIET, Handler, Parts, Updates, uncover
+from ui.widgets.events import QUICK_QUEUE, QUIET, Handler, Parts, Updates, uncover
 from ui.widgets.mobile import bring_into_sight
 
 ID, LABEL = "word", N_("Word")
@@ -75,7 +75,7 @@ def build(context: PageContext) -> None:
     context.first = Handler(look_up, asked, shown)
 
     def looks_up(event):
-        running = event(*context.first, api_visibility="private", show_progress_on=[answer], **MODEL_QUEUE)
+        running = event(*context.first, api_visibility="private", show_progress_on=[answer], **QUICK_QUEUE)
         running.success(None, link, None, js=ADDRESS, **QUIET)
         running.failure(
             lambda: {stale: gr.Markdown(translate(STALE), visible=True), answer: gr.Markdown(elem_classes="stale")},

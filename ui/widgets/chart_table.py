@@ -10,6 +10,7 @@ import gradio as gr
 import numpy as np
 
 from tli_core.i18n import N_, translate
+from ui.widgets.errors import NOT_OF_THIS_PAGE
 from ui.widgets.events import CHECKED, QUIET
 
 MAX_ROWS = 1000
@@ -21,7 +22,15 @@ def beside(plot: gr.Plot, elem_id: str) -> None:
     """Lay a closed table out below a chart; it comes with the chart, is filled when opened, and closes on a change."""
     with gr.Accordion(TITLE, open=False, visible=False, elem_id=elem_id) as panel:
         table = gr.Dataframe(interactive=False, show_label=False, max_height=420)
-    panel.expand(lambda shown: points(shown.plot if shown else "{}"), plot, table, **CHECKED)
+
+    def filled(shown: Any):
+        try:
+            return points(shown.plot if shown else "{}")
+        except (ValueError, TypeError, LookupError, AttributeError):
+            # A browser sends the chart back as it was drawn.
+            raise gr.Error(translate(NOT_OF_THIS_PAGE), print_exception=False) from None
+
+    panel.expand(filled, plot, table, **CHECKED)
     plot.change(lambda: gr.Accordion(open=False, visible=True), None, panel, show_progress="hidden", **QUIET)
 
 

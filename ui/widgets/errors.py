@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 
 import gradio as gr
 
-from tli_core.i18n import translate
+from tli_core.i18n import N_, translate
 
 SECONDS = 12
 """How long an error stays: it can be read twice, and does not stand over the next result."""
+
+
+NOT_OF_THIS_PAGE = N_("That was nothing that this page sends: reload it, and try again.")
 
 
 def plain_html(text: str) -> str:

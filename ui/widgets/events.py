@@ -1,4 +1,4 @@
-"""How events are queued: three ways, so that everybody's work at a model takes its turn and nothing else waits."""
+"""How events are queued: so that long work at a model takes its turn, and nothing short waits behind it."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,7 +14,11 @@ Parts = list[Any]
 """Parts of the page: what a handler takes or changes."""
 
 MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
-"""Work at the model: one at a time over the whole page, as the active adapter is state of the one model."""
+"""Long work at the model: one at a time over the whole page, as each would only slow the others down."""
+
+QUICK_QUEUE: dict[str, Any] = {"concurrency_id": "quick", "concurrency_limit": 4}
+"""Work of less than a second at the model: some at a time, as most of it is reading, drawing and sending. The model's
+own lock keeps their forward passes apart."""
 
 QUIET: dict[str, Any] = {"queue": False, "api_visibility": "private"}
 """At once, for what cannot fail: an error outside the queue reaches the visitor as a failed request."""

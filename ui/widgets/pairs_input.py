@@ -188,7 +188,7 @@ def _as_text(rows) -> str:
     cells = [[cell.strip() for cell in row] for row in rows.fillna("").astype(str).itertuples(index=False)]
     whole = [
         WordPair(source, target, topic=topic[0] if topic else "")
-        for source, target, *topic in cells
+        for source, target, *topic in (row for row in cells if len(row) > 1)
         if source and target
     ]
     return format_pairs(whole, ["\t".join(row[:2]) for row in cells if bool(row[0]) != bool(row[1])])

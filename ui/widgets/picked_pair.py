@@ -57,7 +57,7 @@ class PickedPair:
         """
 
         def pick(words: str, event: gr.SelectData):
-            source, target = ((event.row_value or []) + ["", ""])[column : column + 2]
+            source, target = [*(event.row_value or []), *[""] * (column + 2)][column : column + 2]
             now = pair_words(WordPair(str(source), str(target)))
             return "" if words == now else now
 

@@ -1,0 +1,30 @@
+"""A file that is made when its button is pressed, as few who look at a result also want it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gradio as gr
+
+from ui.widgets.errors import explained
+from ui.widgets.events import CHECKED, QUIET, Parts
+
+SAVE = """(file) => {
+  const link = document.createElement("a");
+  link.href = file.url;
+  link.download = file.orig_name;
+  link.click();
+}"""
+
+
+def made_file(label: str, make: Callable, inputs: Parts, elem_id: str) -> gr.Button:
+    """Lay out a button that is out of sight until there is something to make a file of.
+
+    Args:
+        make: gives the file's path from the values of `inputs`.
+    """
+    button = gr.Button(label, visible=False, elem_id=elem_id)
+    file = gr.DownloadButton(visible="hidden", elem_id=f"{elem_id}-file")
+    made = button.click(explained(make), inputs, file, **CHECKED)
+    made.success(None, file, None, js=SAVE, **QUIET)
+    return button
