@@ -28,10 +28,10 @@ import httpx
 import numpy as np
 import psutil
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tli_core.lists.lexicon import shipped
+from tli_core.models.registry import ROOT
 from tli_core.reports.tables import format_table
 
 PAIRS_EACH = 6

@@ -15,7 +15,7 @@ from tli_core.measures.before_after import CONTROL, TRAINED, compare
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.provenance import Provenance
 from tli_core.reports import charts
-from tli_core.reports.chart import MOST_COMPARED, ONE_PAIR, Chart, bar_of, chart_csv, grid
+from tli_core.reports.chart import MOST_COMPARED, ONE_PAIR, Chart, bar_of, best_columns, chart_csv, grid
 from tli_core.reports.charts import (
     DrawnRun,
     change_chart,
@@ -238,7 +238,16 @@ def test_a_caption_says_of_what_and_how_to_read_it(every):
         "The long dashes mark block 2.",
     ):
         assert words in told
-    assert "Error bars: 95 % intervals at that layer." in caption_text(every["small multiples"])
+    told = caption_text(every["small multiples"])
+    assert "The long dashes mark the output. Error bars: 95 % intervals at that layer" in told
+    # What is not drawn is not told of.
+    (found, _) = told.split("cosine of the two words")
+    assert "band" not in found
+
+
+def test_panels_leave_no_place_empty_that_need_not_be(every):
+    panels = every["small multiples"].panels  # two of shares, five of cosines
+    assert best_columns(panels[:6], 3) == 2 and best_columns(panels[:5], 3) == 3 and best_columns(panels, 1) == 1
 
 
 def test_a_model_with_fewer_layers_has_its_output_where_its_line_ends(every):

@@ -226,9 +226,11 @@ def test_what_a_program_sends_is_checked_before_it_is_used(served):
         ("seed", float("nan"), "seed must be a whole number"),
         ("layer", "²", "layer must be a number or output"),
         ("targets", "q_proj", "targets must be a list"),
+        ("name", 7, "name must be of the kind string"),
     ):
         settings = [value if name == setting else None for name in SETTINGS]
-        given = ["maji, water\nmoto, fire", 7, "lugha-mini", "corrected", *settings, "sw-en"]
+        name = 7 if setting == "name" else "mine"
+        given = ["maji, water\nmoto, fire", name, "lugha-mini", "corrected", *settings, "sw-en"]
         body = json.dumps({"fn_index": number, "session_hash": "programs", "data": given})
         assert served.client.post("queue/join", content=body, headers={"Content-Type": "application/json"}).is_success
         with served.client.stream("GET", "queue/data?session_hash=programs") as stream:

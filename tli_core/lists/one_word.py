@@ -4,13 +4,16 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from tli_core.i18n import translate
+from tli_core.i18n import N_, translate
 from tli_core.lists.formats.cleaning import cleaned
 from tli_core.lists.formats.rows import single_word
 from tli_core.lists.language_guess import leanings
 from tli_core.lists.language_pair import DEFAULT, language_pair
 from tli_core.lists.lexicon import lexicon, translations
 from tli_core.lists.pairs import WordPair, normalise
+
+MOST_TOGETHER = 4
+"""Words that the lexicon has as one, such as to be able to; more are a sentence."""
 
 MOST_WORDS = 20
 """Lines of single words that are looked up; a longer list is one whose second column is missing."""
@@ -66,6 +69,9 @@ def read_word(word: str, languages: str = DEFAULT, language: str | None = None) 
         name: [form for form in (asked, f"to {asked}") if form in of] for name, of in zip(names, listed, strict=True)
     }
     found = [name for name in names if known[name]]
+    if not found and (len(typed.split()) > MOST_TOGETHER or re.search(r"\w\s*[,;=|\t]\s*\w", typed)):
+        text = N_("{word!r} is more than one word: type one here. Pairs are for Alignment, sentences for Answers.")
+        raise ValueError(translate(text, word=typed[:40]))
     by = SAID if language else KNOWN if len(found) == 1 else IN_BOTH if found else LETTERS
     if language is None and found:
         language = found[0]

@@ -140,7 +140,9 @@ class Chart:
         meant: dict[str, dict[str, None]] = {}
         for line in (line for panel in self.panels for line in panel.lines):
             if line.visible and line.kind not in (FOUND, EACH_PAIR):
-                told = line.label if line.kind is ONE_PAIR else translate(line.kind.told)
+                told = translate(line.kind.told)
+                if line.kind is ONE_PAIR and line.entry is not None:
+                    told = line.label.removesuffix(f", {self.labels[line.entry]}")  # one pair of all that are compared
                 meant.setdefault(line.kind.dash, {})[told] = None
         return {dash: ", ".join(told) for dash, told in meant.items()}
 
@@ -157,6 +159,11 @@ def grid(panels: Sequence[Panel], columns: int) -> list[tuple[int, int]]:
         places.append((row, column))
         column += 1
     return places
+
+
+def best_columns(panels: Sequence[Panel], most: int) -> int:
+    """How many columns give the fewest rows, and of those the fewest empty places."""
+    return min(range(1, most + 1), key=lambda columns: (grid(panels, columns)[-1][0], columns))
 
 
 def bar_of(line: Line, chart: Chart) -> tuple[float, float, float, float] | None:

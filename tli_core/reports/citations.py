@@ -54,14 +54,16 @@ def caption_text(chart: Chart) -> str:
         told.append(translate("Compared: {labels}.", labels=", ".join(chart.labels.values())))
     for measure in dict.fromkeys(panel.measure for panel in chart.panels):
         of = [panel for panel in chart.panels if panel.measure == measure]
-        kinds = dict.fromkeys(line.kind for panel in of for line in panel.lines if line.visible)
-        lines = "; ".join(_told(kind) for kind in kinds)
+        shown = [line for panel in of for line in panel.lines if line.visible]
+        banded = {line.kind for line in shown if line.banded and line.bounds is not None}
+        lines = "; ".join(_told(kind, kind in banded) for kind in dict.fromkeys(line.kind for line in shown))
         told.append(" ".join(filter(None, (f"{measure}:", of[0].about, translate("Lines: {lines}.", lines=lines)))))
-    if any(not line.banded for panel in chart.panels for line in panel.lines):
-        told.append(translate("Error bars: 95 % intervals at that layer."))
     if chart.layer is not None:
         name = chart.axis.names[chart.layer] if chart.axis.names else ""
         told.append(translate("The long dashes mark {layer}.", layer=layer_words(name)))
+    if any(not line.banded for panel in chart.panels for line in panel.lines):
+        text = N_("Error bars: 95 % intervals at that layer, set beside each other to its right.")
+        told.append(translate(text))
     lengths = {len(line.x) for panel in chart.panels for line in panel.lines if line.entry is not None}
     if chart.axis.names and len(lengths) > 1:
         told.append(translate("Models differ in their number of layers: each one's output is where its line ends."))
@@ -73,10 +75,10 @@ def drawn_with() -> str:
     return translate("Drawn with Lugha Lens {version}.", version=own_version())
 
 
-def _told(kind: Kind) -> str:
-    """A kind of line, and what lies in its band."""
+def _told(kind: Kind, banded: bool) -> str:
+    """A kind of line, and what lies in its band where one is drawn."""
     line = f"{translate(DASHES[kind.dash])}, {translate(kind.told)}"
-    return translate("{line} (band: {band})", line=line, band=translate(kind.band)) if kind.band else line
+    return translate("{line} (band: {band})", line=line, band=translate(kind.band)) if banded else line
 
 
 def citations(models: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """Charts and results → Plotly figures. Backgrounds are clear so that light and dark pages both serve."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,18 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from tli_core.i18n import translate
-from tli_core.reports.chart import EACH_PAIR, Axis, Chart, Line, Panel, bar_of, grid, layer_axis, layer_ticks
+from tli_core.reports.chart import (
+    EACH_PAIR,
+    Axis,
+    Chart,
+    Line,
+    Panel,
+    bar_of,
+    best_columns,
+    grid,
+    layer_axis,
+    layer_ticks,
+)
 from tli_core.reports.figure_style import (
     BAND,
     DIVERGING,
@@ -24,6 +36,9 @@ from tli_core.reports.figure_style import (
 )
 from tli_core.reports.pair_charts import HeatMap, Scatter
 
+LONGEST_TICK, LONGEST_NAME = 24, 40
+"""Letters of a pair beside a heat map, and of a line of the legend: a phone has room for as many."""
+
 
 def any_figure(chart: Chart | HeatMap | Scatter) -> go.Figure:
     """A line chart, a heat map or a scatter as Plotly draws it."""
@@ -33,8 +48,9 @@ def any_figure(chart: Chart | HeatMap | Scatter) -> go.Figure:
 
 
 def chart_figure(chart: Chart, columns: int = 1) -> go.Figure:
-    """A line chart as Plotly draws it, its panels in so many columns."""
-    panels, alone, places = chart.panels, len(chart.panels) == 1, grid(chart.panels, columns)
+    """A line chart as Plotly draws it, its panels in at most so many columns."""
+    panels, alone, columns = chart.panels, len(chart.panels) == 1, best_columns(chart.panels, columns)
+    places = grid(panels, columns)
     rows = places[-1][0] + 1
     figure = (
         go.Figure()
@@ -63,7 +79,10 @@ def chart_figure(chart: Chart, columns: int = 1) -> go.Figure:
     if len(chart.labels) > 1:
         _add_legend(figure, chart)
     height = HEIGHT if alone else 80 + PANEL_HEIGHT * rows
-    return styled(figure, height, chart.heading, top=12 if alone else 34)
+    # Of sixty pairs' lines one label would list them all, and cover them.
+    one_by_one = any(line.kind is EACH_PAIR for panel in panels for line in panel.lines)
+    hovermode = "closest" if one_by_one else "x unified"
+    return styled(figure, height, chart.heading, hovermode, top=12 if alone else 34)
 
 
 def _draw_panel(figure: go.Figure, panel: Panel, chart: Chart, place: dict[str, Any], named: set[str]) -> None:
@@ -75,7 +94,7 @@ def _draw_panel(figure: go.Figure, panel: Panel, chart: Chart, place: dict[str, 
         listed = len(chart.labels) == 1 and line.kind is not EACH_PAIR and line.name not in named
         figure.add_scatter(
             **_trace(line, panel.form),
-            name=plain_label(line.name),
+            name="<br>".join(textwrap.wrap(plain_label(line.name), LONGEST_NAME)),
             legendgroup=_group(line, chart),
             showlegend=listed,
             **place,
@@ -112,7 +131,8 @@ def _trace(line: Line, form: str) -> dict[str, Any]:
     if kind.marked:
         trace["marker"] = {"size": 8, "symbol": f"{marker}-open" if kind.dash == "dash" else marker}
     if kind is EACH_PAIR:
-        trace |= {"opacity": 0.45, "hovertemplate": f"{plain_label(line.name)}: {shown[0]}<extra></extra>"}
+        where = translate("layer {layer}: {value}", layer="%{x}", value=shown[0])
+        trace |= {"opacity": 0.45, "hovertemplate": f"{plain_label(line.name)}<br>{where}<extra></extra>"}
     return trace
 
 
@@ -156,7 +176,7 @@ def _add_legend(figure: go.Figure, chart: Chart) -> None:
         )
     for dash, meaning in chart.dashes.items():
         line = {"color": GREY, "width": 2, "dash": dash}
-        name = plain_label(meaning)
+        name = "<br>".join(textwrap.wrap(plain_label(meaning), LONGEST_NAME))
         figure.add_scatter(x=[None], y=[None], mode="lines", name=name, line=line, hoverinfo="skip")
 
 
@@ -207,14 +227,14 @@ def heat_map_figure(chart: HeatMap) -> go.Figure:
             y=list(range(len(names))),
             customdata=np.dstack([chart.cosine, np.broadcast_to(chart.mismatched, apart.shape)]),
             text=[[name] * len(chart.names) for name in names],
-            hovertemplate="%{text}, "
+            hovertemplate="%{text}<br>"
             + translate(
                 "layer {layer}: {value}, wrong pairs {wrong}",
                 layer="%{x}",
                 value="%{customdata[0]:.3f}",
                 wrong="%{customdata[1]:.3f}",
             )
-            + f"<extra>{plain_label(chart.label)}</extra>",
+            + "<extra></extra>",
             colorscale=DIVERGING,
             zmin=-reach,
             zmax=reach,
@@ -234,10 +254,16 @@ def heat_map_figure(chart: HeatMap) -> go.Figure:
     _mark_axis(figure, axis)
     if chart.layer is not None:
         figure.add_vline(x=chart.layer, line={"color": GREY, "width": 1, "dash": "longdash"})
-    if chart.picked is not None and chart.picked < len(names):
-        names[chart.picked] = f"<b>▸ {names[chart.picked]}</b>"
-    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, autorange="reversed")
+    ticks = [_shortened(name) for name in names]
+    if chart.picked is not None and chart.picked < len(ticks):
+        ticks[chart.picked] = f"<b>▸ {ticks[chart.picked]}</b>"
+    figure.update_yaxes(tickvals=list(range(len(ticks))), ticktext=ticks, autorange="reversed")
     return styled(figure, max(HEIGHT, 120 + 18 * len(names)), chart.heading, hovermode="closest")
+
+
+def _shortened(name: str) -> str:
+    """A pair beside a map: of a long one the beginning, as a phone would have no room left for the map."""
+    return name if len(name) <= LONGEST_TICK else f"{name[: LONGEST_TICK - 1]}…"
 
 
 def scatter_figure(chart: Scatter) -> go.Figure:

@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 
 from tli_core.atomic_files import write_bytes, write_text
 from tli_core.i18n import N_, translate
-from tli_core.reports.chart import EACH_PAIR, Chart, Line, Panel, bar_of, chart_csv, grid, layer_ticks
+from tli_core.reports.chart import EACH_PAIR, Chart, Line, Panel, bar_of, best_columns, chart_csv, grid, layer_ticks
 from tli_core.reports.citations import caption_text, citations
 from tli_core.reports.figure_style import BAND, GREY, PALE_BAND, SERIES
 from tli_core.reports.pair_charts import PairChart
@@ -98,7 +98,8 @@ def print_figure(chart: Chart | PairChart, size: str, titled: bool = True) -> Fi
 
 def _lines(chart: Chart, of: Size, titled: bool) -> Figure:
     # In one column of a paper many panels would be longer than its page.
-    columns = min(max(of.columns, 2 if len(chart.panels) > TALLEST else 1), len(chart.panels))
+    most = min(max(of.columns, 2 if len(chart.panels) > TALLEST else 1), len(chart.panels))
+    columns = best_columns(chart.panels, most)
     places = grid(chart.panels, columns)
     rows = places[-1][0] + 1
     shown = _legend(chart, of)
@@ -152,7 +153,9 @@ def _draw(axes: Axes, panel: Panel, chart: Chart, of: Size) -> None:
             if (bar := bar_of(line, chart)) is not None:
                 x, value, low, high = bar
                 reach = [[value - low], [high - value]]
-                look = {"color": SERIES[line.entry or 0][0], "linewidth": 0.8, "capsize": 1.5, "marker": "."}
+                colour, mark = SERIES[line.entry or 0]
+                look = {"color": colour, "linewidth": 0.8, "capsize": 1.5, "marker": MARKS[mark]}
+                look["markersize"] = of.text / 2.4
                 axes.errorbar([x], [value], reach, **look)
     axes.set_title(panel.title, fontsize=of.text)
     axes.tick_params(labelsize=of.text, width=0.5)

@@ -1,6 +1,7 @@
 """What is said of one word, in sentences and a small table."""
 
 import re
+import unicodedata
 
 from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import language_pair
@@ -70,6 +71,9 @@ def answer_text(answer: WordAnswer, model: str) -> str:
     if read.listed:
         listed = ", ".join(map(plain_text, read.listed))
         lines.append(translate(READ_AS[read.by], word=plain_text(read.word), language=language, listed=listed))
+    elif read.by == LETTERS and not all("LATIN" in unicodedata.name(one, "") for one in read.word if one.isalpha()):
+        text = N_("Neither language is written in these letters; it is read as {language}.")
+        lines.append(translate(text, language=language))
     elif read.by == LETTERS:
         lines.append(translate("It is taken for {language} by its letters, which is a guess.", language=language))
     if answer.written is not None:

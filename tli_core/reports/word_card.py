@@ -49,7 +49,10 @@ def word_card(answer: WordAnswer, model: str) -> bytes:
     axes.set_xlim(min(0, min(near.cosine for near in nearest), answer.nearby.wrong), 1)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    told = translate("cosine; dotted: wrong words on average. ✓ right, ≈ looks alike")
+    if answer.read.listed:
+        told = translate("cosine; dotted: wrong words on average. ✓ right, ≈ looks alike")
+    else:
+        told = translate("cosine; dotted: all words on average. ≈ looks alike")
     axes.set_xlabel(told, fontsize=13)
     figure.text(0.05, 0.06, f"Lugha Lens · {model}", fontsize=13, **{**plain, "va": "bottom"})
     file = io.BytesIO()

@@ -100,8 +100,9 @@ class Setting:
             below = self.below is None or value < self.below
             # Written so that NaN fails.
             if not (value >= self.least and below and (self.most is None or value <= self.most)):
+                shown = f"{value}"[:40]
                 raise ValueError(translate("{setting} must be {bounds}, got {value}.", setting=translate(self.label),
-                                     bounds=self.bounds, value=value))  # fmt: skip
+                                     bounds=self.bounds, value=shown))  # fmt: skip
 
     @property
     def bounds(self) -> str:

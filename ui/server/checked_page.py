@@ -5,7 +5,8 @@ A browser sends what its reader typed and chose. A program can send anything, an
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from typing import Any, cast
 
 import gradio as gr
 from gradio.block_function import BlockFunction
@@ -17,15 +18,15 @@ from ui.widgets.errors import NOT_OF_THIS_PAGE, plain_html
 
 TOO_SMALL = N_("{label}: {value} is less than {least}, the least that is possible here.")
 TOO_LARGE = N_("{label}: {value} is more than {most}, the most that is possible here.")
-NOT_SUCH_ARGUMENT = N_("The {place} argument must be of the kind {kind}: see the page's description of its API.")
+NOT_SUCH_ARGUMENT = N_("{name} must be of the kind {kind}: see the page's description of its API.")
 MOST_CHARACTERS = 60
 """Of a number that is refused, as a sentence repeats it."""
 
 LARGEST = 2.0**53
 """Whole numbers above it are not exact in a browser."""
 
-ARGUMENTS: dict[str, Any] = {"string": str, "boolean": bool, "integer": int, "number": int | float, "array": list}
-"""Kinds of an endpoint's arguments, as Gradio describes them."""
+ARGUMENTS: dict[str, Any] = {"string": str, "boolean": bool, "integer": int}
+"""Kinds of an endpoint's arguments, as Gradio describes them; of others, which are settings, their `Setting` judges."""
 
 EMPTY: tuple[tuple[Any, Any], ...] = (
     (gr.CheckboxGroup, []),
@@ -33,6 +34,9 @@ EMPTY: tuple[tuple[Any, Any], ...] = (
     (gr.Checkbox, False),
 )
 """What parts hold in which nothing is written or chosen, as a browser sends null for them."""
+
+
+CALL = inspect.signature(gr.Blocks.call_function)
 
 
 class CheckedPage(gr.Blocks):
@@ -47,8 +51,12 @@ class CheckedPage(gr.Blocks):
             gr.Error: a value is none that its part can have.
         """
         uploads = {part for part, event in block_fn.targets if event == "upload"}
-        for part, value in zip(block_fn.inputs, inputs, strict=False):
-            _check(part, value)
+        names = list(inspect.signature(block_fn.fn).parameters) if block_fn.fn else []
+        for number, (part, value) in enumerate(zip(block_fn.inputs, inputs, strict=False)):
+            if isinstance(part, Api):
+                _check_argument(names[number], part, value)
+            else:
+                _check(cast(Component, part), value)
             if value is None and part._id in uploads:
                 raise _refusal(NOT_OF_THIS_PAGE)
         try:
@@ -56,30 +64,26 @@ class CheckedPage(gr.Blocks):
         except (gr.Error, ValueError, TypeError, LookupError, AttributeError) as error:
             # A file that is not there, a choice that is not offered, too few values: all of it is the sender's.
             raise _refusal(NOT_OF_THIS_PAGE) from error
-        return [_filled(part, value) for part, value in zip(block_fn.inputs, values, strict=True)]
+        return [_filled(cast(Component, part), value) for part, value in zip(block_fn.inputs, values, strict=True)]
 
-    async def call_function(
-        self, block_fn: BlockFunction | int, processed_input: list[Any], iterator: Any = None, requests: Any = None,
-        event_id: str | None = None, event_data: gr.EventData | None = None, *rest: Any,
-    ) -> dict[str, Any]:  # fmt: skip
+    async def call_function(self, block_fn: BlockFunction | int, *args: Any, **settings: Any) -> dict[str, Any]:
         """What a handler returns.
 
         Raises:
             gr.Error: it asks what was clicked, and is told nothing that can be clicked.
         """
         function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
-        if function.collects_event_data and not _is_selection(event_data):
+        given = CALL.bind(self, block_fn, *args, **settings).arguments
+        if function.collects_event_data and not _is_selection(given.get("event_data")):
             raise _refusal(NOT_OF_THIS_PAGE)
-        return await super().call_function(block_fn, processed_input, iterator, requests, event_id, event_data, *rest)
+        return await super().call_function(block_fn, *args, **settings)
 
 
 def _check(part: Component, value: Any) -> None:
     """Refuse a value of another kind than the part's, a number out of its bounds, or one that is none."""
-    if isinstance(part, Api):
-        _check_argument(part, value)
-    elif value is None or part.stateful:
+    if value is None or part.stateful:
         return
-    elif isinstance(part, gr.Number | gr.Slider):
+    if isinstance(part, gr.Number | gr.Slider):
         _check_number(part, value)
     elif isinstance(part, gr.Checkbox):
         _check_kind(value, bool)
@@ -112,22 +116,19 @@ def _is_sound(value: Any) -> bool:
     return not isinstance(value, int | float) or -LARGEST <= value <= LARGEST
 
 
-def _check_argument(part: Api, value: Any) -> None:
+def _check_argument(name: str, part: Api, value: Any) -> None:
     """Refuse what a program sends for an endpoint's argument where it is of another kind."""
     told = str(part._api_info["type"])
     truth = isinstance(value, bool) and told != "boolean"
-    fits = isinstance(value, ARGUMENTS[told]) and not truth
-    fits = fits and all(map(_is_sound, value if told == "array" else [value]))
-    # None stands for a setting that is left as the preset has it.
-    if not fits and (value is not None or told != "number"):
-        raise _refusal(NOT_SUCH_ARGUMENT, place=part.label, kind=told)
+    if told in ARGUMENTS and (truth or not isinstance(value, ARGUMENTS[told]) or not _is_sound(value)):
+        raise _refusal(NOT_SUCH_ARGUMENT, name=name, kind=told)
 
 
 def _check_number(part: gr.Number | gr.Slider, value: Any) -> None:
     if isinstance(value, bool):
         raise _refusal(NOT_OF_THIS_PAGE)
     _check_kind(value, int | float)
-    label, said = translate(part.label or ""), f"{value}"[:MOST_CHARACTERS]
+    label, said = translate(str(part.label)), f"{value}"[:MOST_CHARACTERS]
     if part.minimum is not None and value < part.minimum:
         raise _refusal(TOO_SMALL, label=label, value=said, least=part.minimum)
     if part.maximum is not None and value > part.maximum:

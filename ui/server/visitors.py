@@ -6,7 +6,8 @@ import gc
 import re
 import shutil
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
@@ -182,7 +183,8 @@ class Visitor:
     """One browser session. Only what is in here, or shipped, can be chosen: nobody reaches another's fine-tune.
 
     token is what this browser keeps to find its fine-tunes again, linked are ids of runs opened by their link; trained
-    are the adapters of both by name, and imported are those from elsewhere. run_names are those of all its runs.
+    are the adapters of both by name, and imported are those from elsewhere. run_names are those of all its runs. asks
+    counts what was asked of each part of the page that answers several at a time.
     """
 
     token: str = ""
@@ -190,6 +192,13 @@ class Visitor:
     trained: dict[str, OwnAdapter] = field(default_factory=dict)
     imported: dict[str, OwnAdapter] = field(default_factory=dict)
     run_names: set[str] = field(default_factory=set)
+    asks: Counter[str] = field(default_factory=Counter)
+
+    def asking(self, part: str) -> Callable[[], bool]:
+        """Count one more ask of a part of the page; what is returned tells whether it is still the last one."""
+        self.asks[part] += 1
+        number = self.asks[part]
+        return lambda: number == self.asks[part]
 
     @property
     def own(self) -> dict[str, OwnAdapter]:

@@ -17,7 +17,7 @@ from ui.server.session_files import SessionFiles
 from ui.server.visitors import BASE, Visitor
 from ui.widgets import figure_files, pairs_input
 from ui.widgets.adapter_pickers import adapter_choices
-from ui.widgets.deep_links import ADDRESS, MAX_LINK, address_if_at, asked_for, not_here, view_link
+from ui.widgets.deep_links import ADDRESS, MAX_LINK, address_if_seen, asked_for, not_here, view_link
 from ui.widgets.errors import explained, remark
 from ui.widgets.events import CHECKED, QUICK_QUEUE, QUIET, Handler, Parts, Updates, uncover
 from ui.widgets.layer_picker import OUTPUT, layer_choices
@@ -34,7 +34,7 @@ from ui.widgets.measurement import (
     reading_of,
     redrawn,
 )
-from ui.widgets.mobile import bring_into_sight
+from ui.widgets.mobile import bring_into_sight, scroll_to
 from ui.widgets.pairs_input import CONTROL_EXAMPLE
 
 ID, LABEL = "alignment", N_("Alignment")
@@ -125,7 +125,7 @@ class AlignmentTab:
     @property
     def _inputs(self) -> Parts:
         view = [*self._lens, self.layer, self.view, self.lines, self.context.picked.words]
-        return [self.given.text, self.context.model, self.adapter, *view, self.context.visitor]
+        return [self.given.text, self.context.model, self.adapter, *view, self.given.example, self.context.visitor]
 
     @property
     def _lens(self) -> Parts:
@@ -142,6 +142,7 @@ class AlignmentTab:
             self.layers,
             self.legend,
             self.download,
+            self.link,
             self.shown,
         ]
 
@@ -171,6 +172,7 @@ class AlignmentTab:
             **QUIET,
         )
         self._draws(asked_for_more.then)
+        asked_for_more.then(None, None, None, js=scroll_to("reading"), **QUIET)
         lesson = {
             given.text: pairs_input.example_text(CONTROL_EXAMPLE),
             self.readout: "all",
@@ -209,7 +211,7 @@ class AlignmentTab:
         self.context.picked.from_plot(self.plot)
         moved = self.layer.input(at_layer, looked, [self.plot, self.table], **CHECKED)
         linking = moved.success(_linked_view, self._linked_parts, self.link, **QUIET)
-        linking.success(None, self.link, None, js=address_if_at(ID), **QUIET)
+        linking.success(None, self.link, None, js=address_if_seen("measure"), **QUIET)
 
     def wire_opening(self) -> None:
         """The view that a page's address asks for."""
@@ -291,13 +293,20 @@ class AlignmentTab:
             view: str,
             lines: bool,
             words: str,
+            example: str | None,
             visitor: Visitor,
             request: gr.Request,
             progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
         ):
-            lens = Lens(languages, readout, vectors)
+            is_last, lens = visitor.asking(ID), Lens(languages, readout, vectors)
             found = measured(self.context.models, visitor, text, model, adapter, lens, progress)
-            return {**self._drawn(found, layer, view, lines, words), self.stale: gr.Markdown(visible=False)}
+            if not is_last():
+                return {self.shown: gr.skip()}  # others were asked for meanwhile, and may be drawn already
+            return {
+                **self._drawn(found, layer, view, lines, words),
+                self.link: _linked_view(text, model, adapter, languages, readout, vectors, layer, example),
+                self.stale: gr.Markdown(visible=False),
+            }
 
         return run
 
@@ -337,7 +346,7 @@ class AlignmentTab:
             show_progress_on=[self.plot],
             **QUICK_QUEUE,
         )
-        self._told(running, address_if_at(ID))
+        self._told(running, address_if_seen("measure"))
 
     def _told(self, running: Dependency, address: str) -> None:
         """After drawing: the link to the view, or that nothing was drawn.
@@ -356,8 +365,7 @@ class AlignmentTab:
                 self.plot: gr.Plot(elem_classes="stale"),
             }
 
-        linking = running.success(_linked_view, self._linked_parts, self.link, **QUIET)
-        linking.success(None, self.link, None, js=address, **QUIET)
+        running.success(None, self.link, None, js=address, **QUIET)
         running.failure(refused, self.shown, [self.stale, self.reading, self.plot], **QUIET)
         uncover(running, self.plot)
 

@@ -129,6 +129,8 @@ class CompareTab:
             interactive=False,
             visible=False,
             wrap=True,
+            # What a row is of stays in sight when the table is scrolled.
+            pinned_columns=1,
             elem_id="leaderboard",
         )
         self.reading = gr.Markdown(elem_id="comparison-reading")

@@ -45,7 +45,7 @@ AGAIN = N_("Press **Draw the space** again: the picture is of the earlier choice
 START = language_pair().page.picture
 
 
-LASSO = N_("Draw around points with the mouse, and their words are listed here.")
+LASSO = N_("Draw around points with the mouse or a finger, and their words are listed here.")
 LISTED = """
   const words = new Set((event?.points || []).map((point) => point.text).filter(Boolean));
   document.getElementById("space-chosen").textContent = [...words].join(", ").replaceAll("&lt;", "<");

@@ -18,7 +18,6 @@ from ui.server.session_files import SessionFiles
 from ui.server.token_limits import check_tokens
 from ui.server.visitors import Models, Visitor
 from ui.widgets.deep_links import ADDRESS, MAX_LINK, asked_for, view_link
-from ui.widgets.errors import explained
 from ui.widgets.events import QUICK_QUEUE, QUIET, Handler, Parts, Updates, uncover
 from ui.widgets.mobile import bring_into_sight
 
@@ -28,7 +27,7 @@ WIDGETS = Path(__file__).parents[1] / "widgets"
 BY_ITSELF = N_("found by itself")
 LOADING = N_("The model is loading … its answer will be here in a moment.")
 KEPT = N_("*Kept from an earlier measurement of this model, which is loading now: its own answer comes in a moment.*")
-STALE = N_("This word was **not** looked up; what stands below it is from before.")
+BROKEN = N_("This word was **not** looked up, as something went wrong here: try again.")
 
 
 def build(context: PageContext) -> None:
@@ -37,12 +36,11 @@ def build(context: PageContext) -> None:
     word = gr.Textbox(
         START,
         label=N_("Type a Swahili or English word"),
-        max_length=core.lists.formats.MAX_WORD_LENGTH,
         submit_btn=True,
         elem_id="word",
     )
     begun = gr.Radio([], label=N_("Words of the lexicon that begin so"), visible=False, elem_id="word-begun")
-    stale = gr.Markdown(visible=False, elem_id="word-stale", elem_classes="warning")
+    refused = gr.Markdown(visible=False, elem_id="word-refused", elem_classes="warning")
     # In the page itself, as the server answers little while it loads PyTorch.
     of_mini = context.models.names[0] == "lugha-mini"
     answer = gr.Markdown(kept_answer(ENGLISH) if of_mini else "", elem_id="word-answer")
@@ -54,46 +52,62 @@ def build(context: PageContext) -> None:
     pairs = gr.State("")
     context.deeper = deeper, pairs
 
-    @explained
-    def look_up(word: str, language: str, model: str, visitor: Visitor):
-        read = read_word(word, language=None if language == BY_ITSELF else language)
-        found = answered(context.models, model, read)
+    def nothing(why: str) -> Updates:
+        """No answer, and beside the box the reason: what is below would be taken for that of the word in it."""
         return {
-            answer: gr.Markdown(core.reports.word_answer.answer_text(found, model), elem_classes=[]),
+            refused: gr.Markdown(why, visible=True),
+            **dict.fromkeys((answer, link, pairs), ""),
+            deeper: gr.Button(visible=False),
+            begun: gr.Radio(visible=False),
+            **card.none(),
+        }
+
+    # Another word was asked for meanwhile, and may be answered already.
+    later = {answer: gr.skip()}
+
+    def look_up(word: str, language: str, model: str, visitor: Visitor):
+        is_last = visitor.asking(ID)
+        try:
+            read = read_word(word, language=None if language == BY_ITSELF else language)
+            found = answered(context.models, model, read)
+        except ValueError as error:
+            return nothing(core.reports.messages.plain_text(str(error))) if is_last() else later
+        if not is_last():
+            return later
+        return {
+            answer: core.reports.word_answer.answer_text(found, model),
             link: view_link(ID, word=word, language=language, model=model),
             pairs: _pairs_of(read),
             deeper: gr.Button(visible=bool(read.listed)),
-            stale: gr.Markdown(visible=False),
+            refused: gr.Markdown(visible=False),
             begun: gr.Radio(visible=False),
             **card.of(found, model),
         }
 
     asked, shown = (
         [word, language, context.model, context.visitor],
-        [answer, link, pairs, deeper, stale, begun, *card.outputs],
+        [answer, link, pairs, deeper, refused, begun, *card.outputs],
     )
     context.first = Handler(look_up, asked, shown)
 
     def looks_up(event):
         running = event(*context.first, api_visibility="private", show_progress_on=[answer], **QUICK_QUEUE)
         running.success(None, link, None, js=ADDRESS, **QUIET)
-        running.failure(
-            lambda: {stale: gr.Markdown(translate(STALE), visible=True), answer: gr.Markdown(elem_classes="stale")},
-            None,
-            [stale, answer],
-            **QUIET,
-        )
+        running.failure(lambda: nothing(translate(BROKEN)), None, shown, **QUIET)
         uncover(running, answer)
 
-    def completions(typed: str):
-        words = [found for found in beginning_with(typed) if found != typed]
-        return gr.Radio(choices=words, value=None, visible=bool(words))
+    def typed(letters: str):
+        """What the lexicon has that begins so; of another word the language is found anew."""
+        words = [found for found in beginning_with(letters) if found != letters]
+        return gr.Radio(choices=words, value=None, visible=bool(words)), BY_ITSELF
 
-    word.input(completions, word, begun, trigger_mode="always_last", **QUIET)
+    word.input(typed, word, [begun, language], trigger_mode="always_last", show_progress="hidden", **QUIET)
+    # In the browser, as a server that loads a model answers late: the answer before is not this word's.
+    word.submit(None, None, answer, js="() => '…'", **QUIET)
     looks_up(word.submit)
     looks_up(language.input)
     looks_up(begun.input(lambda chosen: chosen, begun, word, **QUIET).then)
-    bring_into_sight([word.submit, begun.input], "word-answer")
+    bring_into_sight([word.submit, begun.input], "word")
 
     def says_it_loads(visitor: Visitor, base: str, request: gr.Request):
         models, asked = context.models, request.query_params.get("tab")
@@ -155,6 +169,10 @@ class CardPanel:
     def outputs(self) -> Parts:
         """What `of` updates."""
         return [self._panel, self._looked]
+
+    def none(self) -> Updates:
+        """The panel out of sight, where there is no answer."""
+        return {self._panel: gr.Accordion(open=False, visible=False), self._looked: None}
 
     def of(self, answer: core.measures.word_answer.WordAnswer, model: str) -> Updates:
         """The panel closed, for another answer."""

@@ -14,8 +14,9 @@ MAX_LINK = 1800
 # Puts a link's query into the address; what the browser knows of a view is its link.
 ADDRESS = """(link) => {
   const query = (link || "").match(/[(]([?][^)]*)[)]/);
-  const language = new URLSearchParams(window.location.search).get("lang");
-  if (query) window.history.replaceState(null, "", query[1] + (language ? "&lang=" + language : ""));
+  const now = new URLSearchParams(window.location.search);
+  const kept = ["lang", "__theme"].filter((of) => now.has(of)).map((of) => "&" + of + "=" + now.get(of)).join("");
+  if (query) window.history.replaceState(null, "", query[1] + kept);
 }"""
 
 
@@ -28,10 +29,9 @@ RUN_ADDRESS = f"""(link) => {{
 }}"""
 
 
-def address_if_at(tab: str) -> str:
-    """JavaScript that puts a link's query into the address where that is of the same tab, or of none."""
-    here = "new URLSearchParams(window.location.search).get('tab')"
-    return f"(link) => {{ if (['{tab}', null].includes({here})) ({ADDRESS})(link); }}"
+def address_if_seen(elem_id: str) -> str:
+    """JavaScript that puts a link's query into the address where a part of the same tab is in sight."""
+    return f"(link) => {{ if (document.getElementById('{elem_id}')?.offsetParent) ({ADDRESS})(link); }}"
 
 
 def view_link(tab: str, **state: str | int) -> str:

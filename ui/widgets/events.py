@@ -16,7 +16,7 @@ Parts = list[Any]
 MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 """Long work at the model: one at a time over the whole page, as each would only slow the others down."""
 
-QUICK_QUEUE: dict[str, Any] = {"concurrency_id": "quick", "concurrency_limit": 4}
+QUICK_QUEUE: dict[str, Any] = {"concurrency_id": "quick", "concurrency_limit": 2}
 """Work of less than a second at the model: some at a time, as most of it is reading, drawing and sending. The model's
 own lock keeps their forward passes apart."""
 

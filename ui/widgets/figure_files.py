@@ -12,11 +12,16 @@ import tli_core as core
 from tli_core.i18n import N_, translate
 from ui.server.session_files import SessionFiles
 from ui.widgets.errors import explained
-from ui.widgets.events import CHECKED, QUIET, Parts
+from ui.widgets.events import QUIET, Parts
+from ui.widgets.made_file import made_file
 
 TITLE = N_("This figure for a paper or a slide")
 SIZES = ((N_("one column of a paper"), "column"), (N_("the width of a page"), "page"), (N_("a slide"), "slide"))
 """Of `print_figure.SIZES`, written out as a page opens before Matplotlib is imported."""
+
+
+# As its caption is of what was drawn before. In the browser: it needs nothing of the server.
+CLOSED = "() => ({__type__: 'update', open: false, visible: true})"
 
 
 def below(
@@ -25,7 +30,7 @@ def below(
     name: str,
     elem_id: str,
 ) -> None:
-    """Lay a closed panel out below a chart, which makes the files when it is opened, and closes when the chart changes.
+    """Lay a closed panel out below a chart, which closes when the chart changes.
 
     Args:
         chart_of: gives the chart from the values of `inputs`, or None where there is none.
@@ -40,41 +45,35 @@ def below(
             label=N_("Caption"), lines=3, interactive=False, buttons=["copy"], elem_id=f"{elem_id}-caption"
         )
         cite = gr.Code(label="BibTeX", language=None, interactive=False, lines=6, max_lines=12)
-        file = gr.DownloadButton(
+
+        def make(size: str, titled: bool, request: gr.Request, *values):
+            folder = downloads.fresh(request)
+            core.reports.print_figure.write_figure(drawn(*values), folder / name, name, size, titled=titled)
+            return shutil.make_archive(str(Path(folder) / name), "zip", folder, name)
+
+        made_file(
             N_("Download it (PDF, SVG, PNG, its points, caption and citations; zip)"),
-            # Until the files are made.
-            interactive=False,
-            elem_id=f"{elem_id}-download",
+            make,
+            [size, titled, *inputs],
+            f"{elem_id}-download",
+            visible=True,
         )
 
-    @explained
-    def make(size: str, titled: bool, request: gr.Request, *values):
-        chart = chart_of(*values)
-        if chart is None:
+    def drawn(*values) -> core.reports.chart.Chart | core.reports.pair_charts.PairChart:
+        if (chart := chart_of(*values)) is None:
             raise ValueError(translate("There is nothing here to make files of: draw it first."))
-        folder = downloads.fresh(request)
-        core.reports.print_figure.write_figure(chart, folder / name, name, size, titled=titled)
-        return {
-            caption: core.reports.print_figure.figure_caption(chart).strip(),
-            cite: core.reports.citations.citations(chart.models),
-            file: gr.DownloadButton(
-                interactive=True, value=shutil.make_archive(str(Path(folder) / name), "zip", folder, name)
-            ),
-        }
+        return chart
 
-    for event in (panel.expand, size.input, titled.input):
-        event(make, [size, titled, *inputs], [caption, cite, file], concurrency_limit=None, api_visibility="private")
+    @explained
+    def tell(*values):
+        chart = drawn(*values)
+        return core.reports.print_figure.figure_caption(chart).strip(), core.reports.citations.citations(chart.models)
+
+    panel.expand(tell, inputs, [caption, cite], concurrency_limit=None, api_visibility="private")
     # Not by the plot's own event, which comes when it is drawn at last: by then the panel may have been opened.
     shown, *choices = inputs
-    shown.change(lambda drawn: _waiting(visible=drawn is not None), shown, [panel, file], **CHECKED)
+    shown.change(None, None, panel, js=CLOSED, **QUIET)
     for choice in choices:
         # What no visitor writes into, as the picked pair's words, is changed by handlers.
         chosen = choice.change if isinstance(choice, gr.Textbox) else choice.input
-        chosen(_waiting, None, [panel, file], show_progress="hidden", **QUIET)
-    for choice in (size, titled):
-        choice.input(lambda: gr.DownloadButton(interactive=False), None, file, show_progress="hidden", **QUIET)
-
-
-def _waiting(visible: bool = True) -> tuple[gr.Accordion, gr.DownloadButton]:
-    """The panel closed, and nothing in it that could be downloaded."""
-    return gr.Accordion(open=False, visible=visible), gr.DownloadButton(interactive=False)
+        chosen(None, None, panel, js=CLOSED, **QUIET)

@@ -17,14 +17,19 @@ SAVE = """(file) => {
 }"""
 
 
-def made_file(label: str, make: Callable, inputs: Parts, elem_id: str) -> gr.Button:
-    """Lay out a button that is out of sight until there is something to make a file of.
+def made_file(label: str, make: Callable, inputs: Parts, elem_id: str, visible: bool = False) -> gr.Button:
+    """Lay out a button that makes a file of what is chosen at that moment, and saves it.
 
     Args:
         make: gives the file's path from the values of `inputs`.
+        visible: whether there is something to make a file of from the start.
     """
-    button = gr.Button(label, visible=False, elem_id=elem_id)
+    button = gr.Button(label, visible=visible, elem_id=elem_id)
     file = gr.DownloadButton(visible="hidden", elem_id=f"{elem_id}-file")
-    made = button.click(explained(make), inputs, file, **CHECKED)
+    # It takes seconds, in which a second press would make it again.
+    made = button.click(lambda: gr.Button(interactive=False), None, button, **QUIET).then(
+        explained(make), inputs, file, **CHECKED
+    )
     made.success(None, file, None, js=SAVE, **QUIET)
+    made.then(lambda: gr.Button(interactive=True), None, button, **QUIET)
     return button

@@ -14,6 +14,18 @@ SIDE_BY_SIDE = 700
 FIT = "() => setTimeout(() => window.dispatchEvent(new Event('resize')), 60)"
 
 
+# Once what the answer changes above it is laid out, and in a tab that was just opened once that is there.
+SCROLL = """() => {
+  if (innerWidth >= NARROW) return;
+  const scroll = (left) => {
+    const place = document.getElementById("PLACE");
+    if (place?.offsetParent) place.scrollIntoView({behavior: "smooth"});
+    else if (left) setTimeout(() => scroll(left - 1), 150);
+  };
+  setTimeout(() => scroll(20), 150);
+}"""
+
+
 def on_phone(request: gr.Request) -> bool:
     """Whether a visitor's browser is a phone's, by the word that all of those have in their name."""
     return "Mobi" in request.headers.get("user-agent", "")
@@ -26,10 +38,7 @@ def bring_into_sight(triggers: Sequence[Any], elem_id: str) -> None:
 
 def scroll_to(elem_id: str) -> str:
     """JavaScript that scrolls to a part of the page, on a narrow screen."""
-    place = f"document.getElementById('{elem_id}')"
-    # Once what the answer changes above it is laid out.
-    scroll = f"setTimeout(() => {place}?.scrollIntoView({{behavior: 'smooth'}}), 150)"
-    return f"() => {{ if (innerWidth < {SIDE_BY_SIDE}) {scroll} }}"
+    return SCROLL.replace("NARROW", str(SIDE_BY_SIDE)).replace("PLACE", elem_id)
 
 
 def fit_charts(tabs: gr.Tabs) -> None:
