@@ -120,6 +120,8 @@ def _check_argument(name: str, part: Api, value: Any) -> None:
     """Refuse what a program sends for an endpoint's argument where it is of another kind."""
     told = str(part._api_info["type"])
     truth = isinstance(value, bool) and told != "boolean"
+    if value is None and part.value is not None:
+        return
     if told in ARGUMENTS and (truth or not isinstance(value, ARGUMENTS[told]) or not _is_sound(value)):
         raise _refusal(NOT_SUCH_ARGUMENT, name=name, kind=told)
 
@@ -136,9 +138,11 @@ def _check_number(part: gr.Number | gr.Slider, value: Any) -> None:
 
 
 def _filled(part: Component, value: Any) -> Any:
-    """The value, or what an empty part holds."""
+    """The value, or what an empty part holds, or an argument that is left out."""
     if value is not None or (isinstance(part, gr.Dropdown) and part.multiselect):
         return value
+    if isinstance(part, Api):
+        return part.value
     return next((empty for kind, empty in EMPTY if isinstance(part, kind)), None)
 
 

@@ -60,9 +60,13 @@ class Job:
 
     @property
     def resumable(self) -> bool:
-        """Whether it ended before its last step, or before its adapter was saved, and left a state to go on from."""
+        """Whether it can go on: from its state where it ended before its last step or before its adapter was saved.
+
+        One that was broken off before it had a state begins anew.
+        """
         unfinished = not self.adapter or not self.steps or self.steps[-1].step < self.steps[-1].steps
-        return self.state in (STOPPED, FAILED, BROKEN_OFF) and unfinished and (self.folder / STATE).exists()
+        left = self.state == BROKEN_OFF or (self.folder / STATE).exists()
+        return self.state in (STOPPED, FAILED, BROKEN_OFF) and unfinished and left
 
     def end(self, state: str, message: str = "") -> None:
         """Set the final state; the record is written to disk first, so that any reader of the new state finds it."""
@@ -108,6 +112,9 @@ class Job:
             )
             for side in ("pairs", "control")
         }
+        adapter = _adapter_of(folder, known["adapter"])
+        # A server that ended while it renamed a run has renamed its adapter before the record.
+        request["name"] = adapter.name if adapter else request["name"]
         at_work = known["state"] in (WAITING, RUNNING)
         state_file = folder / STATE
         return cls(
@@ -119,8 +126,16 @@ class Job:
             BROKEN_OFF if at_work else known["state"],
             "" if at_work else known["message"],
             history_of(state_file),
-            folder / known["adapter"] if known["adapter"] else None,
+            adapter,
         )
+
+
+def _adapter_of(folder: Path, recorded: str | None) -> Path | None:
+    """The folder of a job's adapter; where it has another name than the record says, the only one that lies there."""
+    if recorded is None or (folder / recorded).is_dir():
+        return folder / recorded if recorded else None
+    beside = [path for path in (folder / recorded).parent.glob("[!.]*") if path.is_dir()]
+    return beside[0] if len(beside) == 1 else None
 
 
 def history_of(state: Path) -> tuple[core.training.history.TrainingStep, ...]:

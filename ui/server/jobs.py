@@ -53,6 +53,7 @@ class Jobs:
         # Gradio gives out files of the temporary folder and of the one it was started in, and runs may be elsewhere.
         self._downloads = tempfile.TemporaryDirectory(prefix="lugha-runs-")
         self._jobs: dict[str, Job] = {}
+        self._unreadable: set[str] = set()
         self._lock = threading.Lock()
         self._line: SimpleQueue[Job] = SimpleQueue()
         self._worker: threading.Thread | None = None
@@ -131,7 +132,9 @@ class Jobs:
                 try:
                     self._jobs[job_id] = Job.read(self._folder / job_id)
                 except (OSError, ValueError, KeyError, TypeError) as error:
-                    _LOG.warning("The run in %s cannot be read: %s", self._folder / job_id, error)
+                    if job_id not in self._unreadable:  # said once, not at every listing
+                        _LOG.warning("The run in %s cannot be read: %s", self._folder / job_id, error)
+                    self._unreadable.add(job_id)
             return self._jobs.get(job_id)
 
     def of(self, owner: str) -> list[Job]:
