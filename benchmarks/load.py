@@ -176,11 +176,12 @@ async def visitor(number: int, address: str, options: argparse.Namespace, kind: 
                 if values is not None and not all(pair.source in said for pair in pairs):
                     tally.foreign += 1
             elif kind == "answer":
-                browser.type("prompts", f"{chance.choice(own).source} kwa Kiingereza ni")
-                await visit(tally, "write answers", browser.click("answer"))
+                pair = chance.choice(own)
+                browser.type("compare-pairs", f"{pair.source}, {pair.target}")
+                await visit(tally, "write answers", browser.click("compare"))
             else:
-                browser.type("run-name", f"run-{number}-{int(asked)}")
-                await visit(tally, "fine-tune", browser.click("train"))
+                browser.type("adapter-name", f"run-{number}-{int(asked)}")
+                await visit(tally, "fine-tune", browser.click("start"))
             await asyncio.sleep(max(0.0, asked + options.every * (0.75 + chance.random() / 2) - time.perf_counter()))
 
 
@@ -212,13 +213,16 @@ async def watch_memory(process: psutil.Process, seen: list[tuple[float, float]])
         await asyncio.sleep(1)
 
 
-async def alone(address: str, options: argparse.Namespace) -> float:
+async def alone(address: str, options: argparse.Namespace, asks: int = 12) -> float:
     """The median seconds of one visitor who has the server to themselves."""
     tally = Tally()
-    own = argparse.Namespace(**{**vars(options), "every": 0.4, "visitors": 7})
+    own = argparse.Namespace(**{**vars(options), "every": 0.4})
+    visiting = asyncio.create_task(visitor(0, address, own, "measure", tally, float("inf")))
     # The first asks wait for PyTorch and the model.
-    await visitor(0, address, own, "measure", tally, time.perf_counter() + 25)
-    return float(np.median(tally.seconds["measure pairs"][-10:]))
+    while len(tally.seconds["measure pairs"]) < asks and not visiting.done():
+        await asyncio.sleep(0.1)
+    visiting.cancel()
+    return float(np.median(tally.seconds["measure pairs"][asks // 2 :]))
 
 
 async def crowd(address: str, options: argparse.Namespace, process: psutil.Process) -> tuple[Tally, list, float]:
@@ -234,6 +238,20 @@ async def crowd(address: str, options: argparse.Namespace, process: psutil.Proce
     return tally, memory, busy
 
 
+def measured(options: argparse.Namespace) -> tuple[float, Tally, list[tuple[float, float]], float, int]:
+    """One visitor alone, then the crowd: seconds, what it saw, megabytes, cores, and tracebacks in the server's log."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        server, address = started(log, Path(folder) / "runs")
+        try:
+            lone = asyncio.run(alone(address, options))
+            tally, memory, busy = asyncio.run(crowd(address, options, psutil.Process(server.pid)))
+        finally:
+            server.terminate()
+            server.wait(30)
+        return lone, tally, memory, busy, log.read_text().count("Traceback")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--visitors", type=int, default=40, help="who measure pairs of their own")
@@ -242,17 +260,7 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=0, help="visitors who have the model write")
     parser.add_argument("--training", type=int, default=0, help="visitors who fine-tune")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        server, address = started(log, Path(folder) / "runs")
-        try:
-            process = psutil.Process(server.pid)
-            lone = asyncio.run(alone(address, options))
-            tally, memory, busy = asyncio.run(crowd(address, options, process))
-        finally:
-            server.terminate()
-            server.wait(30)
-        tracebacks = log.read_text().count("Traceback")
+    lone, tally, memory, busy, tracebacks = measured(options)
     minute = [mb for at, mb in memory if at > memory[0][0] + 60] or [memory[-1][1]]
     rows = [["asked for", "answered", "p50", "p95", "refused", "failed"]]
     for what in sorted({*tally.seconds, *tally.refused, *tally.failed}):

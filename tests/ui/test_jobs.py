@@ -4,9 +4,11 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import gradio as gr
 import pytest
+import torch
 
 from tli_core.models.loaded_model import load_model
 from tli_core.models.placement import Placement
@@ -194,6 +196,18 @@ def test_what_fails_says_why_and_the_line_goes_on(models, run_request, tmp_path)
     good = jobs.submit(run_request)
     assert wait(bad).state == FAILED and "Layer 9 is beyond this model" in bad.message and not bad.resumable
     assert wait(good).state == DONE
+
+
+@pytest.mark.parametrize("full", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), MemoryError()])
+def test_of_memory_that_is_full_a_run_says_what_to_do_and_the_line_goes_on(
+    full, models, run_request, tmp_path, monkeypatch
+):
+    jobs = Jobs(models, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("tli_core.training.optimizer_step.Steps.take", Mock(side_effect=full))
+        job = wait(jobs.submit(run_request))
+    assert job.state == FAILED and job.message.startswith("The memory of this machine is full: take fewer pairs")
+    assert wait(jobs.submit(run_request)).state == DONE
 
 
 def test_a_full_line_refuses_and_names_and_files_go_as_asked(models, run_request, tmp_path):

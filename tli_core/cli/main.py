@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tli_core.cli import bases, calibrate, evaluate, figure, generate, lint, measure, show, train
 from tli_core.cli.common import Parser, print_progress
+from tli_core.out_of_memory import memory_sentence
 
 COMMANDS = {
     "bases": (bases, "the bases that are known beforehand, and what to know of each"),
@@ -33,7 +34,10 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m tli_c
     module, _ = COMMANDS[asked.command]
     try:
         module.run(asked)
-    except (ValueError, OSError) as error:
-        print_progress(f"{program} {asked.command}: {error}")
+    except (ValueError, OSError, MemoryError, RuntimeError) as error:
+        told = str(error) if isinstance(error, ValueError | OSError) else memory_sentence(error)
+        if told is None:
+            raise
+        print_progress(f"{program} {asked.command}: {told}")
         return 2
     return 0

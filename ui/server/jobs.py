@@ -16,6 +16,7 @@ from queue import SimpleQueue
 
 import tli_core as core
 from tli_core.i18n import N_, translate
+from tli_core.out_of_memory import memory_sentence
 from ui.server.cancel import StopFlag
 from ui.server.gpu import detached
 from ui.server.hosting import OWN_MACHINE, Hosting
@@ -311,9 +312,11 @@ class Jobs:
         except OSError as error:
             _LOG.error("The run %s could not be kept: %s", job.id, error)
             job.end(end or FAILED, DISK_ERROR)
-        except Exception:  # an error in this job must not stop the queue
-            _LOG.exception("The run %s has failed", job.id)
-            job.end(end or FAILED, OUR_ERROR)
+        except Exception as error:  # an error in this job must not stop the queue
+            told = memory_sentence(error)
+            if told is None:
+                _LOG.exception("The run %s has failed", job.id)
+            job.end(end or FAILED, told or OUR_ERROR)
 
     def _clear_old(self) -> None:
         """Where runs are kept for some hours only, remove those that have had them."""

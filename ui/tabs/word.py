@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import gradio as gr
@@ -198,6 +199,12 @@ def answered(models: Models, model: str, read: ReadWord) -> core.measures.word_a
     """What a base makes of a word."""
     loaded = models.get(model)
     check_tokens(loaded, (core.lists.pairs.WordPair(read.word, read.word),))
+    return _kept(loaded, read)
+
+
+@lru_cache(maxsize=500)
+def _kept(loaded: core.models.loaded_model.LoadedModel, read: ReadWord) -> core.measures.word_answer.WordAnswer:
+    """Each word's answer once for all visitors: most ask what the page opens with, and what it suggests."""
     return core.measures.word_answer.answer_word(loaded, read)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import gradio as gr
 
 from tli_core.i18n import N_, translate
+from tli_core.out_of_memory import memory_sentence
 
 SECONDS = 12
 """How long an error stays: it can be read twice, and does not stand over the next result."""
@@ -36,7 +37,8 @@ def remark_first(sentences: Sequence[str]) -> None:
 def explained(function: Callable) -> Callable:
     """The same event handler, with a ValueError's sentence shown to the visitor as it stands.
 
-    Only ValueError carries text meant for people; anything else is a defect, and Gradio hides its text.
+    Only ValueError carries text meant for people, and of memory that is full there is a sentence; anything else is a
+    defect, and Gradio hides its text.
     """
     if inspect.isgeneratorfunction(function):
 
@@ -44,7 +46,7 @@ def explained(function: Callable) -> Callable:
         def generator(*args, **kwargs):
             try:
                 yield from function(*args, **kwargs)
-            except ValueError as error:
+            except (ValueError, MemoryError, RuntimeError) as error:
                 raise _message(error) from error
 
         return generator
@@ -53,11 +55,12 @@ def explained(function: Callable) -> Callable:
     def plain(*args, **kwargs):
         try:
             return function(*args, **kwargs)
-        except ValueError as error:
+        except (ValueError, MemoryError, RuntimeError) as error:
             raise _message(error) from error
 
     return plain
 
 
-def _message(error: ValueError) -> gr.Error:
-    return gr.Error(plain_html(str(error)), print_exception=False, duration=SECONDS)
+def _message(error: Exception) -> Exception:
+    told = str(error) if isinstance(error, ValueError) else memory_sentence(error)
+    return gr.Error(plain_html(told), print_exception=False, duration=SECONDS) if told is not None else error

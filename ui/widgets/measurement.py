@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import gradio as gr
@@ -16,6 +17,7 @@ from tli_core.lists.formats import PairList, parse_pairs
 from tli_core.lists.lexicon import lexicon
 from tli_core.lists.lint import likely_typos, read_by_byte
 from tli_core.lists.one_word import completed, translations_of, words_alone
+from tli_core.lists.pairs import WordPair
 from tli_core.notices import Notice
 from tli_core.reports.notices import worded
 from ui.server.gpu import on_gpu
@@ -86,15 +88,27 @@ def measured(
     for name, used in [(model, None)] if key is None else [(model, None), (adapter, key)]:
 
         def tell(done: int, blocks: int, name: str = name) -> None:
-            if progress and len(read) > SOON:
+            if progress:
                 said = translate("Block {done} of {blocks}, {name}", done=done, blocks=blocks, name=name)
                 progress(done / blocks, desc=said)
 
-        results.append((name, core.measures.alignment.measure(loaded, read.pairs, used, lens, progress=tell)))
+        if len(read) > SOON:
+            found = core.measures.alignment.measure(loaded, read.pairs, used, lens, progress=tell)
+        else:
+            found = _kept(loaded, read.pairs, used, lens)
+        results.append((name, found))
     pieces = {word: core.encoding.tokens.subwords(loaded.tokenizer, word) for pair in read for word in pair[:2]}
     by_byte = read_by_byte(pieces, pieces.__getitem__)
     notes = (*read.warnings, *likely_typos(read.pairs, lens.languages), *([by_byte] if by_byte else []))
     return Shown(tuple(results), notes, pieces)
+
+
+@lru_cache(maxsize=32)
+def _kept(
+    loaded: core.models.loaded_model.LoadedModel, pairs: tuple[WordPair, ...], key: str | None, lens: Lens
+) -> core.measures.result.LayerAlignment:
+    """A short list's measurement once for all visitors, as most look at the examples; no two adapters have one key."""
+    return core.measures.alignment.measure(loaded, pairs, key, lens)
 
 
 def _read(text: str, loaded: core.models.loaded_model.LoadedModel, key: str | None, lens: Lens) -> PairList:
