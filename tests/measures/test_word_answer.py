@@ -37,7 +37,7 @@ def test_the_answer_that_is_shown_while_the_model_loads_is_the_models_own(mini, 
         assert answer_text(answer_word(mini, read_word(START)), "lugha-mini") + "\n" == first_answer(language)
 
 
-@pytest.mark.parametrize("word", ["maji", "$x_{1}$ <b>&amp;", "neno " * 10])
+@pytest.mark.parametrize("word", ["maji", "$x_{1}$ <b>&amp;", "neno" * 10])
 def test_a_card_has_the_size_of_a_link_picture_whatever_the_word_is(mini, word):
     answer = answer_word(mini, read_word(word, language="Swahili"))
     card = word_card(answer, "lugha-mini")

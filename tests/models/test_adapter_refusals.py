@@ -1,11 +1,15 @@
 """What an adapter may not be or do: each kind is refused with its field or tensor named, and changes nothing."""
 
 import copy
+import os
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from tests.conftest import character_tokenizer
 from tests.models.conftest import (
@@ -23,6 +27,7 @@ from tests.models.conftest import (
     seen,
     weights_of,
 )
+from tli_core.models.adapter_config import _is_name, _names
 from tli_core.models.loaded_model import LoadedModel
 
 
@@ -248,3 +253,40 @@ def test_what_is_done_to_embeddings_twice_or_in_silence_is_refused(kind, config,
     with pytest.raises(ValueError, match=named):
         loaded.add_adapter(tmp_path / "mine")
     check_the_base_is_untouched(loaded, before, weights, another)
+
+
+@given(st.text("ab._^", min_size=1, max_size=6), st.text("ab._", min_size=1, max_size=8))
+def test_a_key_of_a_pattern_means_the_modules_that_peft_finds_by_it(key, module):
+    assume(_is_name(key))
+    assert _names(key, module) == (re.match(rf"(.*\.)?({key})$", module) is not None)
+
+
+def test_thousands_of_keys_that_name_nothing_cost_nothing(server, mine):
+    many = {f"block.of.nothing.{number}": 4 for number in range(10_000)}
+    change(mine, {"rank_pattern": many, "alpha_pattern": many}, lambda state: state)
+    server.loaded.drop(server.loaded.add_adapter(mine).key)
+    server.check_nothing_was_left()
+
+
+@pytest.mark.parametrize("name", ["tli.json", "adapter_config.json", "adapter_model.safetensors"])
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a folder"])
+def test_what_is_no_file_is_never_opened(name, kind, server, mine):
+    (mine / name).unlink(missing_ok=True)
+    if kind == "a pipe":
+        os.mkfifo(mine / name)
+    elif kind == "a device":
+        (mine / name).symlink_to("/dev/zero")
+    else:
+        (mine / name).mkdir()
+    if name == "tli.json":  # it only tells how an adapter was made
+        server.loaded.drop(server.loaded.add_adapter(mine).key)
+    else:
+        with pytest.raises(ValueError, match=f"has no {name}"):
+            server.loaded.add_adapter(mine)
+    server.check_nothing_was_left()
+
+
+def test_a_path_of_any_length_is_refused_in_a_sentence(server):
+    with pytest.raises(ValueError, match="point to a folder that PEFT saved") as refusal:
+        server.loaded.add_adapter("/" + "p" * 5000)
+    assert len(str(refusal.value)) < 300

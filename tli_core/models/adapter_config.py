@@ -5,6 +5,7 @@ Strings in it are compared with names, never used as patterns, and numbers are b
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -132,8 +133,12 @@ def _is_name(key: str) -> bool:
 
 def _names(key: str, module: str) -> bool:
     """Whether a key of rank_pattern or alpha_pattern means a module, as PEFT reads it: a dot stands for any letter."""
-    # Of `_is_name` alone, so with nothing in it that repeats.
-    return re.match(rf"(.*\.)?({key})$", module) is not None
+    # Letter by letter: thousands of keys would each be compiled anew for every module.
+    whole, key = key.startswith("^"), key.removeprefix("^")
+    start = len(module) - len(key)
+    if start < 0 or (start and (whole or module[start - 1] != ".")):
+        return False
+    return all(one in (".", other) for one, other in zip(key, module[start:], strict=True))
 
 
 def read_adapter_config(path: Path) -> AdapterConfig:
@@ -156,10 +161,23 @@ def read_adapter_config(path: Path) -> AdapterConfig:
     return _Fields(path.name, given).config()
 
 
+LONGEST_PATH = 100
+"""Letters of a path in a message."""
+
+
+def is_readable(file: Path) -> bool:
+    """Whether this is a file that can be read to its end: no pipe, no device, and nothing that is kept from us."""
+    try:
+        return file.is_file() and os.access(file, os.R_OK)
+    except OSError:
+        return False
+
+
 def _config_object(path: Path) -> dict[str, Any]:
     file = path / CONFIG
-    if not file.is_file():
-        raise ValueError(translate("{path} has no adapter_config.json: point to a folder that PEFT saved.", path=path))
+    if not is_readable(file):
+        shown = f"{path}"[-LONGEST_PATH:]
+        raise ValueError(translate("{path} has no adapter_config.json: point to a folder that PEFT saved.", path=shown))
     found = read_json_object(file, MAX_CONFIG_BYTES)
     if found is None:
         text = N_("{name}/adapter_config.json is no JSON object, or is cut short: save the adapter again.")
@@ -173,6 +191,8 @@ def read_json_object(file: Path, most: int) -> dict[str, Any] | None:
     def refuse(constant: str) -> None:
         raise ValueError(constant)  # NaN and Infinity are no JSON
 
+    if not is_readable(file):
+        return None
     try:
         if file.stat().st_size > most:
             return None

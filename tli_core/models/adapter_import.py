@@ -21,7 +21,14 @@ from transformers import PreTrainedModel
 from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import CODES
 from tli_core.models import architecture
-from tli_core.models.adapter_config import AdapterConfig, BaseLayout, block_of, read_adapter_config, read_json_object
+from tli_core.models.adapter_config import (
+    AdapterConfig,
+    BaseLayout,
+    block_of,
+    is_readable,
+    read_adapter_config,
+    read_json_object,
+)
 from tli_core.models.adapter_sources import RECORD, WANTED, WEIGHTS, file_sha256
 from tli_core.models.adapter_tensors import NamedTensor, TensorPlan, tensor_names
 
@@ -104,7 +111,7 @@ def read_adapter(path: Path, base: str, layout: BaseLayout, own: Mapping[str, An
     """
     config = read_adapter_config(path)
     file = path / WEIGHTS
-    if not file.is_file():
+    if not is_readable(file):
         raise ValueError(
             translate("{name} has no adapter_model.safetensors: save it again as safetensors.", name=path.name)
         )

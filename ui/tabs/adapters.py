@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -304,14 +305,20 @@ def _copied(hosting: Hosting, path: str, into: Path) -> Path:
     """A folder of this machine, copied, where the machine is the visitor's own."""
     if not hosting.folders:
         raise ValueError("Folders of this machine cannot be read here: upload a zip file.")
-    source = Path(path).expanduser()
-    if not (source / core.models.adapter_sources.CONFIG).is_file():
-        raise ValueError(f"{source} has no {core.models.adapter_sources.CONFIG}: point to a folder that PEFT saved.")
+    is_readable, longest = core.models.adapter_config.is_readable, core.models.adapter_config.LONGEST_PATH
+    source = Path(os.path.expanduser(path))
+    if not is_readable(source / core.models.adapter_sources.CONFIG):
+        text = N_("{path} has no adapter_config.json: point to a folder that PEFT saved.")
+        raise ValueError(translate(text, path=f"{source}"[-longest:]))
     target = into / core.models.adapter_sources.folder_name(source.name)
     target.mkdir()
-    for name in core.models.adapter_sources.WANTED:
-        if (source / name).is_file():
+    for name in filter(lambda name: is_readable(source / name), core.models.adapter_sources.WANTED):
+        try:
             shutil.copyfile(source / name, target / name)
+        except OSError as error:
+            text = N_("{name} cannot be copied from {path} ({error}): see that it can be read.")
+            reason = error.strerror or type(error).__name__
+            raise ValueError(translate(text, name=name, path=f"{source}"[-longest:], error=reason)) from error
     return target
 
 
