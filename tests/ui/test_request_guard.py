@@ -28,6 +28,7 @@ from ui.server.storage_quota import StorageQuota
 from ui.server.token_limits import MAX_TOKENS
 from ui.server.visitors import BASE, Models, Visitor
 from ui.tabs.adapters import AdapterImport
+from ui.widgets.errors import LONGEST, explained
 
 MINI = "mini-corrected"
 PATHS = ("../../victim", "/tmp/victim", "..", "a/b", "a\\b", "A", "", "x" * 41, "ä", "a\n", ["a"], 3, {"a": 1})
@@ -215,6 +216,17 @@ def test_one_address_does_not_fill_the_line(served):
     called = served.client.post("call/evaluate", json={"data": [MINI, "", "lugha-mini", "output", ""]})
     assert called.status_code == 503
     assert do(served, "opens", event(served, "arrive"), ["", None, "lugha-mini"])["success"]
+
+
+def test_a_name_without_end_leaves_room_for_what_to_do():
+    @explained
+    def refuse():
+        raise ValueError(f"{'n' * 500} has no weights: save it again.")
+
+    with pytest.raises(gr.Error) as refusal:
+        refuse()
+    told = str(refusal.value.message)
+    assert len(told) <= LONGEST and told.endswith("has no weights: save it again.")
 
 
 def test_what_a_program_sends_is_checked_before_it_is_used(served):

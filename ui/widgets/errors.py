@@ -10,6 +10,9 @@ import gradio as gr
 from tli_core.i18n import N_, translate
 from tli_core.out_of_memory import memory_sentence
 
+LONGEST = 300
+"""Characters of a message; a longer one repeats a name that somebody has made so long."""
+
 SECONDS = 12
 """How long an error stays: it can be read twice, and does not stand over the next result."""
 
@@ -63,4 +66,8 @@ def explained(function: Callable) -> Callable:
 
 def _message(error: Exception) -> Exception:
     told = str(error) if isinstance(error, ValueError) else memory_sentence(error)
-    return gr.Error(plain_html(told), print_exception=False, duration=SECONDS) if told is not None else error
+    if told is None:
+        return error
+    if len(told) > LONGEST:  # what is wrong stands at its beginning, what to do at its end
+        told = f"{told[: LONGEST // 2]} … {told[3 - LONGEST // 2 :]}"
+    return gr.Error(plain_html(told), print_exception=False, duration=SECONDS)
