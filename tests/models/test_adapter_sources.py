@@ -64,7 +64,7 @@ def test_what_is_no_adapter_is_refused(files, message, tmp_path):
 
 def test_a_file_that_is_no_zip_is_refused(tmp_path):
     (tmp_path / "bad.zip").write_bytes(b"PK no")
-    with pytest.raises(ValueError, match=r"bad\.zip cannot be opened as a zip file"):
+    with pytest.raises(ValueError, match=r"bad\.zip cannot be opened as a zip file|packed in an unusual way"):
         unpack_adapter(tmp_path / "bad.zip", tmp_path)
 
 
@@ -76,7 +76,7 @@ def test_a_damaged_zip_is_one_sentence(method, tmp_path):
     damaged = bytearray((tmp_path / "bad.zip").read_bytes())
     damaged[60:4000] = os.urandom(3940)
     (tmp_path / "bad.zip").write_bytes(damaged)
-    with pytest.raises(ValueError, match=r"bad\.zip cannot be opened as a zip file"):
+    with pytest.raises(ValueError, match=r"bad\.zip cannot be opened as a zip file|packed in an unusual way"):
         unpack_adapter(tmp_path / "bad.zip", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["bad.zip"]
 
@@ -250,3 +250,27 @@ def test_strangers_fetch_as_nobody(tmp_path, monkeypatch):
 def test_the_folders_name_is_made_of_what_it_was_called():
     names = [adapter_sources.folder_name(name) for name in ("my adapter!", "..", "ü", "a" * 99)]
     assert names == ["my-adapter-", "adapter", "adapter", "a" * 64]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_method_that_unpacks_a_whole_block_at_once_is_refused_unread(method, tmp_path):
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", method) as file:
+        file.writestr("mine/adapter_config.json", "{}")
+        file.writestr("mine/adapter_model.safetensors", b"\0" * 1_000_000)
+    with pytest.raises(ValueError, match="packed in an unusual way: zip the folder again"):
+        unpack_adapter(bomb, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["bomb.zip"]
+
+
+def test_an_encrypted_adapter_is_told_what_to_do(tmp_path):
+    locked = tmp_path / "locked.zip"
+    with zipfile.ZipFile(locked, "w") as file:
+        file.writestr("mine/adapter_config.json", "{}")
+        file.writestr("mine/adapter_model.safetensors", b"\0")
+    # The flag of the first name in the list at the end.
+    content = bytearray(locked.read_bytes())
+    content[content.index(b"PK\1\2") + 8] |= 1
+    locked.write_bytes(content)
+    with pytest.raises(ValueError, match="without a password"):
+        unpack_adapter(locked, tmp_path)

@@ -14,12 +14,11 @@ from typing import Any
 
 from tli_core.i18n import N_, translate
 from tli_core.models.architecture import BLOCK_NUMBER
+from tli_core.models.registry import MAX_CONFIG_BYTES
 
 CONFIG = "adapter_config.json"
 ALL_LINEAR = ("all-linear",)
 """What target_modules holds where it means every matrix but the head."""
-
-MAX_CONFIG_BYTES = 1_000_000
 
 _MOST_RANK = 4096
 _MOST_ALPHA = 1_000_000

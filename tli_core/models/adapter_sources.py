@@ -12,10 +12,10 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from tli_core.i18n import N_, translate
-from tli_core.models.adapter_config import CONFIG, MAX_CONFIG_BYTES, read_json_object
+from tli_core.models.adapter_config import CONFIG, read_json_object
 from tli_core.models.hub import hub_answers, hub_refusal
 from tli_core.models.hub_address import HubAddress, hub_address
-from tli_core.models.registry import is_same_base, named_base, source_of
+from tli_core.models.registry import MAX_CONFIG_BYTES, is_same_base, named_base, source_of
 
 WEIGHTS, RECORD = "adapter_model.safetensors", "tli.json"
 WANTED = {CONFIG: MAX_CONFIG_BYTES, RECORD: 8_000_000, WEIGHTS: 256_000_000}
@@ -26,6 +26,10 @@ MOST_SHRUNK = 20
 
 MOST_LISTED = 2_000_000
 """Bytes of a zip file's list of files: tens of thousands of names, where an adapter has a dozen."""
+
+
+ENCRYPTED = 1
+"""Of a zip member's flags."""
 
 
 def unpack_adapter(archive: Path, into: Path) -> Path:
@@ -49,13 +53,14 @@ def unpack_adapter(archive: Path, into: Path) -> Path:
             raise
         reason = (str(error) if isinstance(error, zipfile.BadZipFile) else "") or type(error).__name__
         text = N_("{name} cannot be opened as a zip file: {error}")
-        raise ValueError(translate(text, name=archive.name, error=reason[:120])) from error
+        raise ValueError(translate(text, name=archive.name[:60], error=reason[:120])) from error
 
 
 def _check_list(archive: Path) -> None:
     """Refuse a zip file with a long list of files; Python reads all of it at once."""
     with archive.open("rb") as file:
-        file.seek(max(0, archive.stat().st_size - 65_557))
+        # The longest comment, the record before it, and before that the place of a longer record.
+        file.seek(max(0, archive.stat().st_size - (65_536 + 22 + 20)))
         end = file.read()
     # Where Python looks: at the very end, else for the last signature before a comment.
     at_end = end[-22:-18] == b"PK\5\6" and end[-2:] == b"\0\0"
@@ -103,6 +108,12 @@ def _name_in(file: zipfile.ZipFile, stem: str) -> str:
 
 def _unpack(file: zipfile.ZipFile, target: Path, most_in_all: int) -> None:
     names, left_in_all = _members(file), most_in_all
+    for name in WANTED.keys() & names.keys():
+        member = file.getinfo(names[name])
+        if member.flag_bits & ENCRYPTED or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # Others are unpacked a whole block at once, however large that becomes.
+            text = N_("{name} is encrypted or packed in an unusual way: zip the folder again, without a password.")
+            raise ValueError(translate(text, name=name))
     for name, most in WANTED.items():
         if name not in names:
             continue

@@ -33,6 +33,15 @@ class NamedTensor(StoredTensor):
     raw: str
 
 
+MOST_SHOWN = 100
+"""Letters of a name or a shape in a message."""
+
+
+def shown(given: object) -> str:
+    """A name or a shape from a stranger's file as a message repeats it: on one line, and not for ever."""
+    return ascii(given)[:MOST_SHOWN].strip("'")
+
+
 def tensor_names(file: Path, adapter: str) -> dict[str, NamedTensor]:
     """The tensors of a file by their names in a model, without PEFT's prefix and the adapter's name.
 
@@ -46,7 +55,7 @@ def tensor_names(file: Path, adapter: str) -> dict[str, NamedTensor]:
         name = re.sub(r"token_adapter\.trainable_tokens_delta$", "trainable_tokens_delta", name)
         if name in found:
             text = N_("{name} holds {tensor} twice, under two names: save the adapter again.")
-            raise ValueError(translate(text, name=adapter, tensor=name[:120]))
+            raise ValueError(translate(text, name=adapter, tensor=shown(name)))
         found[name] = NamedTensor(stored.shape, stored.dtype, raw)
     return found
 
@@ -114,7 +123,7 @@ class TensorPlan:
                 name=self.adapter,
                 base=self.base,
                 n=count,
-                tensor=tensor[:160],
+                tensor=shown(tensor),
             )
         )
 
@@ -132,7 +141,7 @@ class TensorPlan:
             if part in wanted:
                 self._refuse_fit(1, f"{module}.{part}")
             text = N_("{name} holds {tensor}, which its adapter_config.json does not declare: save the adapter again.")
-            raise ValueError(translate(text, name=self.adapter, tensor=f"{module}.{part}"[:160]))
+            raise ValueError(translate(text, name=self.adapter, tensor=shown(f"{module}.{part}")))
         shape_a = self.names[f"{module}.{a}"].shape
         rank = shape_a[0] if len(shape_a) == 2 else 0
         declared = self.config.rank(module)
@@ -171,21 +180,21 @@ class TensorPlan:
             text = N_(
                 "{name}: {tensor} is stored as {dtype}, not as a float: save the adapter again in bf16 or float32."
             )
-            raise ValueError(translate(text, name=self.adapter, tensor=stored.raw[:160], dtype=stored.dtype[:20]))
+            raise ValueError(translate(text, name=self.adapter, tensor=shown(stored.raw), dtype=stored.dtype[:20]))
         if 0 in stored.shape:
             text = N_(
                 "{name}: {tensor} is empty. DeepSpeed ZeRO-3 or FSDP saved it without gathering its parts: gather them "
                 "and save it again."
             )
-            raise ValueError(translate(text, name=self.adapter, tensor=stored.raw[:160]))
+            raise ValueError(translate(text, name=self.adapter, tensor=shown(stored.raw)))
         if stored.shape != wanted:
             text = N_("{name}: {tensor} has shape {shape}, but {base} needs {wanted}: choose the base it was made for.")
             raise ValueError(
                 translate(
                     text,
                     name=self.adapter,
-                    tensor=stored.raw[:160],
-                    shape=stored.shape,
+                    tensor=shown(stored.raw),
+                    shape=shown(stored.shape),
                     base=self.base,
                     wanted=wanted,
                 )
@@ -236,7 +245,7 @@ class TensorPlan:
                     "{name} holds {tensor}, which is no tensor of its LoRA: an adapter may not rewrite its base. Save "
                     "the adapter alone, with save_pretrained."
                 )
-                raise ValueError(translate(text, name=self.adapter, tensor=stored.raw[:160]))
+                raise ValueError(translate(text, name=self.adapter, tensor=shown(stored.raw)))
         for module in sorted(saved - {*replaced}):
             text = N_(
                 "{name}: modules_to_save names {module}, but its weight is not in the file: save the adapter again."
@@ -312,7 +321,7 @@ class TensorPlan:
                     translate(
                         text,
                         name=self.adapter,
-                        tensor=self.names[name].raw[:160],
+                        tensor=shown(self.names[name].raw),
                         rows=shape[0],
                         base=self.base,
                         tokens=wanted[0],
@@ -325,7 +334,7 @@ class TensorPlan:
         layout, tokens = self.layout, self.config.tokens_of(module, self.layout)
         if module not in (layout.input_embedding, layout.head) or not tokens:
             text = N_("{name} holds {tensor}, which its adapter_config.json does not declare: save the adapter again.")
-            raise ValueError(translate(text, name=self.adapter, tensor=name[:160]))
+            raise ValueError(translate(text, name=self.adapter, tensor=shown(name)))
         self._check_shape(name, (len(tokens), layout.embedding[layout.input_embedding][1]))
 
     def _check_all_rows(self, rows: Mapping[str, str]) -> None:

@@ -40,6 +40,9 @@ ADAPTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_NAME = 500
 """Letters in the name of a base, as a config has it."""
 
+MAX_CONFIG_BYTES = 1_000_000
+"""Of an adapter's config; PEFT's has a few thousand."""
+
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 """Where something may be put on the Hub; `hub_address` reads where it may be fetched from."""
 SMALL_MODEL_PARAMETERS = 500_000_000
@@ -123,7 +126,10 @@ def _pass_over(adapter: Path) -> None:
 def named_base(folder: Path) -> str | None:
     """The base that an adapter's config names; None where it names none, or cannot be read."""
     try:
-        named = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8")).get("base_model_name_or_path")
+        config = folder / "adapter_config.json"
+        if not config.is_file() or config.stat().st_size > MAX_CONFIG_BYTES:
+            return None
+        named = json.loads(config.read_text(encoding="utf-8")).get("base_model_name_or_path")
         str(named).encode("utf-8")  # half of a surrogate pair is no text
     except (OSError, ValueError, AttributeError, RecursionError):
         return None
