@@ -211,7 +211,7 @@ def test_one_address_does_not_fill_the_line(served):
     body = {"fn_index": number, "data": [MINI, "", "lugha-mini", "output", ""]}
     answers = [served.client.post("queue/join", json=body | {"session_hash": f"filler{i}"}) for i in range(12)]
     refused = [answer for answer in answers if answer.status_code == 503]
-    assert len(answers) - len(refused) <= WAITING_EACH + 2 and refused
+    assert len(answers) - len(refused) <= WAITING_EACH["model"] + 2 and refused
     assert "still wait for the model" in refused[0].json()["detail"]
     called = served.client.post("call/evaluate", json={"data": [MINI, "", "lugha-mini", "output", ""]})
     assert called.status_code == 503

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from tli_core.i18n import N_, translate
 from ui.server.hosting import Hosting
 from ui.server.sender import sender_of
-from ui.widgets.events import MODEL_QUEUE
+from ui.widgets.events import MODEL_QUEUE, QUICK_QUEUE
 
 SESSION = re.compile(r"[a-z0-9-]{1,40}")
 """A browser's session is letters and digits, that of Gradio's own client for programs a UUID; never part of a path."""
@@ -28,8 +28,8 @@ MAX_BODY = 16_000_000
 MAX_BODY_HOSTED = 2_000_000
 """The same where strangers share the page, and with it the time that reading takes; their lists are shorter, too."""
 
-WAITING_EACH = 3
-"""How much of one address's work may wait for the model at a time."""
+WAITING_EACH = {MODEL_QUEUE["concurrency_id"]: 3, QUICK_QUEUE["concurrency_id"]: 20}
+"""How much of one address's work may wait in each line for the model at a time; a class may share an address."""
 
 TOO_MUCH_WAITING = N_("Your last requests still wait for the model: let them end first, so that others get their turn.")
 _HOUR = 3600.0
@@ -140,20 +140,21 @@ class RequestGuard:
 
     def _check_line(self, request: Request, given: dict) -> None:
         """Refuse an address that has too much waiting for the model already."""
-        if not self._hosted or not self._is_work_at_the_model(request.url.path, given.get("fn_index")):
+        name = self._line_of(request.url.path, given.get("fn_index"))
+        if not self._hosted or name is None or name not in WAITING_EACH:
             return
-        line = self._demo._queue.event_queue_per_concurrency_id.get(MODEL_QUEUE["concurrency_id"])
-        sender = sender_of(request)
-        if sum(sender_of(event.request) == sender for event in (line.queue if line else ())) >= WAITING_EACH:
+        line, sender = self._demo._queue.event_queue_per_concurrency_id.get(name), sender_of(request)
+        if sum(sender_of(event.request) == sender for event in (line.queue if line else ())) >= WAITING_EACH[name]:
             raise _Refused(503, json.dumps({"detail": translate(TOO_MUCH_WAITING), "queue_full": True}))
 
-    def _is_work_at_the_model(self, path: str, number: object) -> bool:
+    def _line_of(self, path: str, number: object) -> str | None:
+        """The line in which a request waits; None where it waits in none."""
         if path.endswith("/queue/join"):
             function = self._demo.fns.get(number) if isinstance(number, int) else None
         else:
             name = path.rpartition("/call/")[2]
             function = next((f for f in self._demo.fns.values() if "/call/" in path and f.api_name == name), None)
-        return function is not None and function.concurrency_id == MODEL_QUEUE["concurrency_id"]
+        return function.concurrency_id if function is not None else None
 
 
 class _Refused(Exception):
