@@ -8,9 +8,11 @@ import asyncio
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -163,6 +165,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     return SimpleNamespace(blocks=blocks, handlers=handlers, session=SessionState(blocks))
 
 
+def run(asked: Coroutine) -> Any:
+    """What comes of it, in a thread of its own: browser tests leave their event loop running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, asked).result()
+
+
 def usual(part: Component) -> object:
     """What a browser sends for a part that nobody has touched."""
     value = part.value if not callable(part.value) else None
@@ -185,7 +193,7 @@ def test_any_value_reaches_a_handler_in_its_kind_or_is_refused(page, data):
     function = data.draw(st.sampled_from(page.handlers))
     sent = drawn(data, function)
     try:
-        values = asyncio.run(page.blocks.preprocess_data(function, sent, page.session))
+        values = run(page.blocks.preprocess_data(function, sent, page.session))
     except gr.Error as error:
         assert not error.print_exception and is_a_sentence(str(error.message))
     else:
@@ -217,7 +225,7 @@ def test_any_request_is_answered_or_refused(page, data):
         event_data=click, event_id="one",
     )  # fmt: skip
     try:
-        answer = asyncio.run(asyncio.wait_for(asked, 60))
+        answer = run(asyncio.wait_for(asked, 60))
     except gr.Error as error:
         assert not error.print_exception and is_a_sentence(str(error.message))
     else:

@@ -26,8 +26,9 @@ from tli_core.reports.charts import (
     training_chart,
 )
 from tli_core.reports.citations import caption_text, citations
-from tli_core.reports.figure_style import SERIES, pair_words
+from tli_core.reports.figure_style import SERIES
 from tli_core.reports.figures import chart_figure, heat_map_figure
+from tli_core.reports.labels import pair_words
 from tli_core.reports.pair_charts import heat_map
 from tli_core.reports.print_figure import FORMATS, SIZES, print_figure, write_figure
 from tli_core.training.history import HeldOutCheck, TrainingStep

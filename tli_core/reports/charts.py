@@ -29,7 +29,7 @@ from tli_core.reports.chart import (
     Panel,
     layer_axis,
 )
-from tli_core.reports.figure_style import number_of
+from tli_core.reports.labels import number_of
 from tli_core.reports.tables import caption, how_read
 from tli_core.training.history import TrainingStep
 

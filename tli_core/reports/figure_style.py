@@ -1,11 +1,10 @@
 """What all figures share: colours, margins, and how a label is written."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
-from tli_core.lists.pairs import WordPair
+from tli_core.reports.labels import plain_label
 
 # Told apart by every kind of colour vision, and three times as light or dark as light and dark pages; lines also differ
 # in dash and marker.
@@ -24,21 +23,6 @@ SERIES = (
 HEIGHT, PANEL_HEIGHT = 460, 250
 BAND, PALE_BAND = 0.28, 0.10
 """How opaque bands are: intervals, and the wide ones of wrong pairs."""
-
-
-def pair_words(pair: WordPair) -> str:
-    """A pair as a label."""
-    return plain_label(f"{pair.source} – {pair.target}")
-
-
-def number_of(pairs: Sequence[WordPair], words: str) -> int | None:
-    """The number of a picked pair in a list, by its words as a label; None where it is not in it."""
-    return next((i for i, pair in enumerate(pairs) if words and pair_words(pair) == words), None)
-
-
-def plain_label(text: str) -> str:
-    """`<` opens a tag in Plotly's own small markup; a word must stay a word."""
-    return text.replace("<", "&lt;")
 
 
 def ring(*words: str) -> dict[str, Any]:

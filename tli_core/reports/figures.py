@@ -21,19 +21,8 @@ from tli_core.reports.chart import (
     layer_axis,
     layer_ticks,
 )
-from tli_core.reports.figure_style import (
-    BAND,
-    DIVERGING,
-    GREY,
-    HEIGHT,
-    PALE_BAND,
-    PANEL_HEIGHT,
-    SERIES,
-    pair_words,
-    plain_label,
-    ring,
-    styled,
-)
+from tli_core.reports.figure_style import BAND, DIVERGING, GREY, HEIGHT, PALE_BAND, PANEL_HEIGHT, SERIES, ring, styled
+from tli_core.reports.labels import pair_words, plain_label
 from tli_core.reports.pair_charts import HeatMap, Scatter
 
 LONGEST_TICK, LONGEST_NAME = 24, 40

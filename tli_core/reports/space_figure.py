@@ -8,7 +8,8 @@ from plotly.subplots import make_subplots
 
 from tli_core.i18n import translate
 from tli_core.measures.projection import Projection
-from tli_core.reports.figure_style import GREY, HEIGHT, SERIES, pair_words, plain_label, ring, styled
+from tli_core.reports.figure_style import GREY, HEIGHT, SERIES, ring, styled
+from tli_core.reports.labels import pair_words, plain_label
 from tli_core.reports.pair_charts import BY_LANGUAGE, Space
 
 MARKERS = ("circle", "diamond")

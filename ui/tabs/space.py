@@ -236,7 +236,7 @@ def _chart(space: Projected | None, coloured: str, named: bool, words: str):
     """What was projected as a chart, a picked pair marked."""
     if space is None:
         return None
-    picked = core.reports.figure_style.number_of(space.projection.pairs, words)
+    picked = core.reports.labels.number_of(space.projection.pairs, words)
     return core.reports.pair_charts.Space(space.labels, space.projection, coloured, named, picked)
 
 

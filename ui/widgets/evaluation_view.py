@@ -102,7 +102,7 @@ def chart_of(
     Args:
         words: the pair that is picked.
     """
-    charts, number_of, (trained, control) = core.reports.charts, core.reports.figure_style.number_of, report.evaluations
+    charts, number_of, (trained, control) = core.reports.charts, core.reports.labels.number_of, report.evaluations
     labels = translate("base"), str(report.provenance.adapter)
     poolings = [
         (core.reports.tables.how_read(control.before.provenance), control.before),

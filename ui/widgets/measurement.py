@@ -176,7 +176,7 @@ def chart_of(
         return None
     label, last = shown.results[-1]
     if view == HEAT_MAP:
-        picked = core.reports.figure_style.number_of(last.pairs, words)
+        picked = core.reports.labels.number_of(last.pairs, words)
         return core.reports.pair_charts.heat_map(label, last, _marked(layer), picked)
     return core.reports.charts.curve_chart(shown.results, lines, words, _marked(layer))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import gradio as gr
 
 from tli_core.lists.pairs import WordPair
-from tli_core.reports.figure_style import pair_words
+from tli_core.reports.labels import pair_words
 from ui.widgets.events import QUIET, Parts
 from ui.widgets.plot_events import on_plot_event
 
