@@ -31,6 +31,7 @@ from tli_core.models.adapter_config import (
 )
 from tli_core.models.adapter_sources import RECORD, WANTED, WEIGHTS, file_sha256
 from tli_core.models.adapter_tensors import NamedTensor, TensorPlan, tensor_names
+from tli_core.models.registry import MAX_NAME
 
 
 @dataclass(frozen=True)
@@ -203,16 +204,12 @@ def read_record(path: Path) -> dict[str, Any]:
     return found if found is not None and _is_record(found) else {}
 
 
-LONGEST_NAME = 200
-"""Letters of a base's name in a record: a longer one names no folder and nothing on the Hub."""
-
-
 def _is_record(record: Mapping[str, Any]) -> bool:
     """Whether a record has what the card and the report say of it, each of its kind."""
     base, config = record.get("base"), record.get("config")
     if not isinstance(base, dict) or not isinstance(config, dict) or not isinstance(base.get("model"), str):
         return False
-    if not CODES.fullmatch(str(base.get("languages"))) or len(base["model"]) > LONGEST_NAME:
+    if not CODES.fullmatch(str(base.get("languages"))) or len(base["model"]) > MAX_NAME:
         return False
     chosen = record.get("step_chosen_on", [])
     if type(record.get("kept_step", 0)) is not int or not isinstance(chosen, list):

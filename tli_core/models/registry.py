@@ -165,7 +165,7 @@ def source_of(name: str) -> str:
     source = KNOWN_MODELS.get(name, name)
     if Path(source).is_relative_to(MODELS):
         return f"models/{Path(source).relative_to(MODELS).as_posix()}"
-    return hub_address(source).repo if not Path(source).exists() and is_hub_address(source) else source
+    return hub_address(source).repo if not os.path.exists(source) and is_hub_address(source) else source
 
 
 def check_adapter_name(name: str) -> str:
