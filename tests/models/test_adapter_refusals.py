@@ -55,6 +55,10 @@ def first_is(value: float) -> Callable[[State], State]:
     return state
 
 
+def times(factor: float) -> Callable[[State], State]:
+    return lambda given: {name: tensor * factor for name, tensor in given.items()}
+
+
 def nested(depth: int) -> Any:
     found: Any = []
     for _ in range(depth):
@@ -200,10 +204,23 @@ REFUSED: tuple[tuple[str, dict[str, Any], Callable[[State], State], str], ...] =
     ("FP8", {}, cast(torch.float8_e4m3fn), "is stored as F8_E4M3"),
     ("not a number", {}, first_is(float("nan")), "not finite"),
     ("infinity", {}, first_is(float("inf")), "not finite"),
+    ("numbers no vector's norm can hold", {}, first_is(1e30), "above 1e15, too large"),
+    ("products that no number holds", {}, times(1e14), "overflow at .*though its own are finite"),
     ("a bias that is not declared", {}, with_tensor(f"{Q}.lora_B.bias", 16), "does not declare"),
     ("the same tensor twice", {}, with_tensor(f"{Q}.lora_A.default.weight", 4, 16), "twice, under two names"),
     ("a cut vocabulary", {"modules_to_save": ["embed_tokens"]}, with_tensor(f"{EMBEDDINGS}.weight", 9, 16), "was cut"),
 )
+
+
+@pytest.mark.parametrize("size", [1e15, 1e38])
+def test_a_head_too_large_for_any_logit_is_refused(size, another, tmp_path):
+    loaded = LoadedModel(llama(False), character_tokenizer(), "tiny", None)
+    before, weights = seen(loaded, None), weights_of(loaded)
+    save(Kind("", {"modules_to_save": ["lm_head"]}), tmp_path / "mine")
+    change(tmp_path / "mine", {}, lambda s: {n: t * size if "lm_head" in n else t for n, t in s.items()})
+    with pytest.raises(ValueError, match=r"too large|overflow at the logits"):
+        loaded.add_adapter(tmp_path / "mine")
+    check_the_base_is_untouched(loaded, before, weights, another)
 
 
 def test_enough_kinds_are_tried():

@@ -33,6 +33,9 @@ from tli_core.models.adapter_sources import RECORD, WANTED, WEIGHTS, file_sha256
 from tli_core.models.adapter_tensors import NamedTensor, TensorPlan, tensor_names
 from tli_core.models.registry import MAX_NAME
 
+LARGEST = 1e15
+"""No weight, hidden state or logit may be larger: its square, added up over a vector, must stay within float32."""
+
 
 @dataclass(frozen=True)
 class ImportedAdapter:
@@ -179,10 +182,14 @@ def _finite_tensors(file: Path, adapter: str, wanted: Iterable[str]) -> dict[str
             for raw in dict.fromkeys(wanted):
                 found[raw] = opened.get_tensor(raw)
                 # In the precision that it is used in: 1e300 is infinity there.
-                if not torch.isfinite(found[raw].float()).all():
+                values = found[raw].float()
+                if not torch.isfinite(values).all():
                     text = N_(
                         "{name}: {tensor} holds numbers that are not finite (NaN or infinity): its training failed."
                     )
+                    raise ValueError(translate(text, name=adapter, tensor=raw[:160]))
+                if values.numel() and values.abs().max() > LARGEST:
+                    text = N_("{name}: {tensor} holds numbers above 1e15, too large to compute with.")
                     raise ValueError(translate(text, name=adapter, tensor=raw[:160]))
     except (SafetensorError, OSError) as error:
         text = N_("{name} is no safetensors file, or is damaged: delete it and fetch it again.")

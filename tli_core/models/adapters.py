@@ -1,6 +1,7 @@
 """Adapters in memory beside one base: attached, filled, switched on, removed; the base is never changed."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tli_core.i18n import translate
-from tli_core.models.adapter_import import ImportedAdapter, base_modules
-from tli_core.models.placement import computes_on
+from tli_core.models import architecture
+from tli_core.models.adapter_import import LARGEST, ImportedAdapter, base_modules
+from tli_core.models.layers import layer_words
+from tli_core.models.placement import computes_on, input_device
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,10 @@ class AdapterSlots:
         """Remove an adapter from the model; unknown keys are ignored."""
         self._replaced.pop(key, None)
         if key in self.keys:
-            self._model.delete_adapter(key)
+            with warnings.catch_warnings():
+                # PEFT tells which one is active afterwards; `switch_on` alone decides that here.
+                warnings.filterwarnings("ignore", message="Adapter .* was active which is now deleted")
+                self._model.delete_adapter(key)
             self._find_lora_layers()
 
     def _find_lora_layers(self) -> None:
@@ -154,6 +160,33 @@ def _parameter(layer: Any, key: str, part: str) -> Tensor:
         return layer.lora_magnitude_vector[key].weight
     holder, leaf = part.split(".")
     return getattr(getattr(layer, holder)[key], leaf)
+
+
+_PROBED = 16
+"""Tokens whose states an adapter must keep finite, spread over the vocabulary."""
+
+
+@torch.inference_mode()
+def overflow(model: PreTrainedModel, names: Sequence[str]) -> str | None:
+    """Where a few tokens' states leave what float32 can square and add up, in words; None where they never do.
+
+    Args:
+        model: with the adapter on.
+        names: the model's layers.
+    """
+    ids = torch.linspace(0, model.config.vocab_size - 1, _PROBED, device=input_device(model)).long()[None]  # (1, t)
+    states = architecture.decoder(model)(ids, output_hidden_states=True, use_cache=False).hidden_states
+    for name, hidden in zip(names, states, strict=True):
+        if not _is_small(hidden):
+            return layer_words(name)
+    if architecture.has_head(model) and not _is_small(architecture.logits(model, states[-1])):
+        return translate("the logits")
+    return None
+
+
+def _is_small(values: Tensor) -> bool:
+    """Whether all are numbers of at most LARGEST."""
+    return bool((values.abs() <= LARGEST).all())  # False for NaN
 
 
 _SAMPLED = 1024

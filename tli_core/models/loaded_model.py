@@ -16,7 +16,7 @@ from tli_core.i18n import N_, translate
 from tli_core.models import architecture
 from tli_core.models.adapter_config import BaseLayout
 from tli_core.models.adapter_import import base_modules, layout_of, read_adapter
-from tli_core.models.adapters import Adapter, AdapterSlots
+from tli_core.models.adapters import Adapter, AdapterSlots, overflow
 from tli_core.models.checkpoint import open_checkpoint, read_config
 from tli_core.models.kernels.arithmetic import choose_kernels
 from tli_core.models.layers import layer_names
@@ -162,6 +162,7 @@ class LoadedModel:
             try:
                 self._attach(key, found.config)
                 self._slots.fill(key, found)
+                self._check_states(key, path.name)
             except BaseException:
                 self.drop(key)
                 raise
@@ -171,6 +172,19 @@ class LoadedModel:
                 key, name or path.name, found.sha256, *found.blocks(), found.record, self._slots.bytes_of(key)
             )
             return self.adapters[key]
+
+    def _check_states(self, key: str, name: str) -> None:
+        """Refuse an adapter whose numbers are finite and whose products are not."""
+        if is_offloaded(self._model):  # a pass would fetch every block; what is measured says so itself
+            return
+        with self.using(key) as model:
+            place = overflow(model, self.layer_names)
+        if place:
+            text = N_(
+                "{name} makes numbers overflow at {place}, though its own are finite: "
+                "its training failed, or its scale (lora_alpha) is wrong."
+            )
+            raise ValueError(translate(text, name=name, place=place))
 
     def new_adapter(self, config: LoraConfig) -> str:
         """Attach a fresh, trainable adapter and return its key; `drop` it when it has been saved."""
