@@ -158,12 +158,16 @@ def matched_partners(candidates: Candidates, pieces: tuple[int, ...], pool_piece
     topics, other_topics = (np.array([normalise(pair.topic) for pair in of]) for of in (pairs, columns))
     of_topic = wrong & (topics[:, None] == other_topics) & (topics != "")[:, None]  # (n, m)
     rows, columns_of_topic = np.nonzero(of_topic)
-    return MatchedPartners(_first(-likeness, wrong, count), _first(apart, wrong, count), (rows, columns_of_topic))
+    # Of partners that match equally well the first by the alphabet, so that the order of a list changes no figure.
+    by_name = np.array(sorted(range(len(columns)), key=lambda column: (columns[column].target, columns[column].source)))
+    alike, as_long = (_first(order, wrong, count, by_name) for order in (-likeness, apart))
+    return MatchedPartners(alike, as_long, (rows, columns_of_topic))
 
 
-def _first(order: np.ndarray, wrong: np.ndarray, count: int) -> np.ndarray:
-    """The wrong columns that come first in each row of (n, m): (n, count)."""
-    return np.argsort(np.where(wrong, order, np.inf), axis=1, kind="stable")[:, :count]
+def _first(order: np.ndarray, wrong: np.ndarray, count: int, by_name: np.ndarray) -> np.ndarray:
+    """The wrong columns that come first in each row of (n, m), equals in the order of by_name (m,): (n, count)."""
+    kept = np.where(wrong, order, np.inf)[:, by_name]
+    return by_name[np.argsort(kept, axis=1, kind="stable")[:, :count]]
 
 
 def _as_listed_in(pool: Sequence[WordPair], pairs: Sequence[WordPair], pool_targets: Sequence[str]) -> np.ndarray:
