@@ -13,6 +13,7 @@ from ui.page_context import PageContext, new_visitor
 from ui.server import api
 from ui.server.hosting import COPY_NOTE, Hosting
 from ui.server.jobs import Jobs
+from ui.server.private_login import Login
 from ui.server.request_guard import RequestGuard
 from ui.server.visitors import Models
 from ui.tabs import adapters, alignment, answers, calibration, compare, evaluate, fine_tune, space, word, word_lists
@@ -101,11 +102,18 @@ def theme() -> themes.Base:
     )
 
 
-def launch(demo: language.Page, port: int | None = None, quiet: bool = False, mcp: bool = False) -> str:
+def launch(
+    demo: language.Page,
+    port: int | None = None,
+    quiet: bool = False,
+    mcp: bool = False,
+    login: Login | None = None,
+) -> str:
     """Serve the page on this machine, from a thread of its own, and return its address.
 
     Args:
         mcp: offer the endpoints as tools to MCP clients, too.
+        login: who may open it; everybody by default.
     """
     _, address, _ = demo.launch(
         server_port=port,
@@ -119,6 +127,7 @@ def launch(demo: language.Page, port: int | None = None, quiet: bool = False, mc
         ssr_mode=False,
         max_file_size=MAX_UPLOAD,
         mcp_server=mcp,
+        auth=login,  # pyright: ignore[reportArgumentType]  # Gradio awaits it, and does not say so
         app_kwargs={"middleware": [Middleware(RequestGuard, demo, demo.hosting), Middleware(language.ReaderLanguage)]},
     )
     return address

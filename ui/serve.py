@@ -13,6 +13,7 @@ from ui.page import build, launch
 from ui.server.gpu import ZERO_GPU
 from ui.server.hosting import hosting
 from ui.server.jobs import Jobs
+from ui.server.private_login import private_login
 from ui.server.visitors import Models
 
 OFFERED = ("lugha-mini", "lugha-llama")
@@ -72,11 +73,15 @@ def _from_variable(name: str, value: str) -> object:
 def main(given: Sequence[str] | None = None) -> int:
     """Build the page and serve it until it is ended."""
     arguments = settings(given)
+    try:
+        login = private_login()
+    except ValueError as error:
+        parser().error(str(error))
     models = Models(tuple(arguments.model))
     if ZERO_GPU:
         models.load_for_zero_gpu()
     demo = build(models, Jobs(models, arguments.runs, hosting(arguments.hosted)))
-    launch(demo, arguments.port, mcp=arguments.mcp)
+    launch(demo, arguments.port, mcp=arguments.mcp, login=login)
     # PyTorch and the first model are loaded once the page can be opened, so that nobody waits for a blank one.
     models.warm()
     demo.block_thread()

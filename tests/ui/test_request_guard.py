@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,6 +23,7 @@ from tli_core.training.config import SETTINGS
 from ui import language
 from ui.server.hosting import OWN_MACHINE, hosting
 from ui.server.jobs import Jobs
+from ui.server.private_login import private_login
 from ui.server.request_guard import MAX_BODY_HOSTED, WAITING_EACH
 from ui.server.sender import sender_of, session_of
 from ui.server.storage_quota import StorageQuota
@@ -152,6 +154,58 @@ def test_uploads_have_an_end():
     finally:
         client.close()
         demo.close()
+
+
+def test_a_page_with_a_login_opens_to_nobody_else(monkeypatch, capsys):
+    monkeypatch.setenv("LUGHA_LOGIN", "lab:kiswahili-2026")
+    monkeypatch.setattr("ui.server.private_login.SECONDS_A_WRONG_TRY", 0.3)
+    with language.Page(hosting(hosted=True), analytics_enabled=False) as demo:
+        gr.Textbox("mambo-ya-ndani").submit(lambda: "mambo-ya-ndani", None, gr.Textbox(), api_name="inside")
+    address = ui.page.launch(demo, free_port(), quiet=True, login=private_login())
+    try:
+        with httpx.Client(base_url=address, timeout=30) as client:
+
+            def closed() -> bool:
+                answers = [client.get(path).status_code for path in ("config", "gradio_api/info")]
+                asked = client.post("gradio_api/run/inside", json={"data": []})
+                return all(code == 401 for code in (*answers, asked.status_code)) and "mambo-ya-ndani" not in asked.text
+
+            assert closed() and "mambo-ya-ndani" not in client.get("").text
+            began = time.monotonic()
+            for name, password in (("lab", ""), ("", "kiswahili-2026"), ("lab", "x" * 10_000), ("lab\ud800", "é")):
+                form = {"username": name.encode("utf-8", "replace"), "password": password}
+                assert client.post("login", data=form).status_code in (400, 422)
+            assert time.monotonic() - began > 0.3 and closed()
+            assert client.post("login", data={"username": "lab", "password": "kiswahili-2026"}).status_code == 200
+            assert client.get("config").status_code == 200
+        assert "kiswahili-2026" not in "".join(capsys.readouterr())
+    finally:
+        demo.close()
+
+
+@pytest.mark.parametrize("given", ["lab", ":kiswahili-2026", "lab:short"])
+def test_a_login_that_is_none_keeps_the_page_from_starting(given, monkeypatch, capsys):
+    monkeypatch.setenv("LUGHA_LOGIN", given)
+    with pytest.raises(SystemExit):
+        ui.serve.main(["--model", "lugha-mini"])
+    told = capsys.readouterr().err
+    assert "LUGHA_LOGIN must be name:password" in told and given not in told
+
+
+def slowly(client: httpx.Client, where: str, kind: str) -> str:
+    """What a server answers to a request whose body begins and never ends, until it closes the connection."""
+    head = f"POST /gradio_api/{where} HTTP/1.1\r\nHost: here\r\nContent-Type: {kind}\r\nContent-Length: 999\r\n\r\n"
+    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=20) as raw:
+        raw.sendall(head.encode() + b"--b")
+        return raw.recv(1000).decode(errors="replace")
+
+
+def test_a_body_that_never_ends_holds_no_connection(served, monkeypatch):
+    monkeypatch.setattr("ui.server.request_guard.BODY_SECONDS", 0.3)
+    monkeypatch.setattr("ui.server.request_guard.UPLOAD_SECONDS", 0.3)
+    assert slowly(served.client, "queue/join", "application/json").startswith("HTTP/1.1 408")
+    # A connection that is closed without a word, or Gradio's own word for an upload that was broken off.
+    assert not slowly(served.client, "upload", "multipart/form-data; boundary=b").startswith("HTTP/1.1 200")
 
 
 def test_a_sender_is_the_address_that_the_spaces_proxies_saw(monkeypatch):

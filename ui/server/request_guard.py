@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -20,13 +21,19 @@ from ui.widgets.events import MODEL_QUEUE, QUICK_QUEUE
 SESSION = re.compile(r"[a-z0-9-]{1,40}")
 """A browser's session is letters and digits, that of Gradio's own client for programs a UUID; never part of a path."""
 
-UPLOAD = "/gradio_api/upload"
+UPLOAD, LOGIN = "/gradio_api/upload", "/login"
 
 MAX_BODY = 16_000_000
 """Bytes of a request that is no upload: room for the longest list of pairs, several times over."""
 
 MAX_BODY_HOSTED = 2_000_000
 """The same where strangers share the page, and with it the time that reading takes; their lists are shorter, too."""
+
+BODY_SECONDS = 30.0
+"""For a request that is no upload: a megabyte in a second or two, on the slowest connection that shows the page."""
+
+UPLOAD_SECONDS = 1800.0
+"""For an upload: the largest adapter at 36 kB a second. A byte now and then holds no connection for good."""
 
 WAITING_EACH = {MODEL_QUEUE["concurrency_id"]: 3, QUICK_QUEUE["concurrency_id"]: 20}
 """How much of one address's work may wait in each line for the model at a time; a class may share an address."""
@@ -76,7 +83,7 @@ class RequestGuard:
             for session in _sessions_in_address(request):
                 _check_session(session)
             if request.method == "POST":
-                upload = scope["path"].removeprefix(scope.get("root_path", "")) == UPLOAD
+                upload = _path(request) == UPLOAD
                 receive = self._counted(request) if upload else await self._checked_body(request)
         except _Refused as refused:
             await PlainTextResponse(refused.reason, refused.status)(scope, receive, send)
@@ -88,14 +95,17 @@ class RequestGuard:
         if self._most_uploaded is None:
             return request.receive
         sender = sender_of(request)
-        left = self._most_uploaded - self._uploads.taken(sender)
+        left, end = self._most_uploaded - self._uploads.taken(sender), time.monotonic() + UPLOAD_SECONDS
         declared = request.headers.get("content-length", "")
         if left <= 0 or (declared.isdecimal() and int(declared) > left):
             raise _Refused(429, "Too much was uploaded from here in the last hour: try again later.")
 
         async def receive():
             nonlocal left
-            message = await request.receive()
+            try:
+                message = await asyncio.wait_for(request.receive(), end - time.monotonic())
+            except asyncio.TimeoutError:
+                return {"type": "http.disconnect"}
             size = len(message.get("body", b""))
             if size:
                 self._uploads.add(sender, size)
@@ -107,19 +117,16 @@ class RequestGuard:
 
     async def _checked_body(self, request: Request):
         """Read and check the whole body; returns a `receive` that replays it."""
-        parts, size, most = [], 0, MAX_BODY_HOSTED if self._hosted else MAX_BODY
-        async for part in request.stream():
-            size += len(part)
-            if size > most:
-                raise _Refused(413, f"The request has more than {most // 1_000_000} MB.")
-            parts.append(part)
-        body = b"".join(parts)
+        try:
+            body = await asyncio.wait_for(self._body(request), BODY_SECONDS)
+        except asyncio.TimeoutError:
+            raise _Refused(408, f"The request took more than {BODY_SECONDS:.0f} seconds to arrive.") from None
         # Only JSON is accepted: a form body could carry a session id that is not checked here.
         kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-        if body and kind != "application/json":
-            raise _Refused(415, "The request must be JSON.")
         given = {}
-        if body:
+        if body and _path(request) != LOGIN:  # Gradio's own form, which names no session
+            if kind != "application/json":
+                raise _Refused(415, "The request must be JSON.")
             try:
                 given = json.loads(body)
             except (ValueError, RecursionError):
@@ -137,6 +144,15 @@ class RequestGuard:
             return {"type": "http.request", "body": body, "more_body": False}
 
         return receive
+
+    async def _body(self, request: Request) -> bytes:
+        parts, size, most = [], 0, MAX_BODY_HOSTED if self._hosted else MAX_BODY
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                raise _Refused(413, f"The request has more than {most // 1_000_000} MB.")
+            parts.append(part)
+        return b"".join(parts)
 
     def _check_line(self, request: Request, given: dict) -> None:
         """Refuse an address that has too much waiting for the model already."""
@@ -160,6 +176,10 @@ class RequestGuard:
 class _Refused(Exception):
     def __init__(self, status: int, reason: str):
         self.status, self.reason = status, reason
+
+
+def _path(request: Request) -> str:
+    return request.scope["path"].removeprefix(request.scope.get("root_path", ""))
 
 
 def _sessions_in_address(request: Request) -> Iterator[str]:
