@@ -13,7 +13,7 @@ from ui.page import build, launch
 from ui.server.gpu import ZERO_GPU
 from ui.server.hosting import hosting
 from ui.server.jobs import Jobs
-from ui.server.private_login import private_login
+from ui.server.private_login import VARIABLE, private_login
 from ui.server.visitors import Models
 
 OFFERED = ("lugha-mini", "lugha-llama")
@@ -50,12 +50,15 @@ def settings(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         made.error(f"LUGHA_{error}")
     if "mcp" not in given:
         # There the extra is installed anyway.
-        made.set_defaults(mcp="SPACE_ID" in os.environ and find_spec("mcp") is not None)
+        made.set_defaults(mcp="SPACE_ID" in os.environ and find_spec("mcp") is not None and VARIABLE not in os.environ)
     made.set_defaults(model=None)  # else what is given would be added to what the variable says
     asked = made.parse_args(arguments)
     asked.model = asked.model or (_from_variable("model", given["model"]) if "model" in given else list(OFFERED))
     if asked.mcp and find_spec("mcp") is None:
         made.error("--mcp needs one package more: pip install 'gradio[mcp]'")
+    if asked.mcp and os.environ.get(VARIABLE):
+        # Gradio lists the tools to everybody, and lets nobody use them.
+        made.error(f"--mcp serves nobody where {VARIABLE} closes the page: leave out one of them")
     return asked
 
 

@@ -192,6 +192,16 @@ def test_a_login_that_is_none_keeps_the_page_from_starting(given, monkeypatch, c
     assert "LUGHA_LOGIN must be name:password" in told and given not in told
 
 
+def test_a_page_with_a_login_serves_no_assistants(monkeypatch, capsys):
+    monkeypatch.setenv("LUGHA_LOGIN", "lab:kiswahili-2026")
+    monkeypatch.setattr("ui.serve.find_spec", lambda name: True)
+    with pytest.raises(SystemExit):
+        ui.serve.settings(["--mcp"])
+    assert "leave out one of them" in capsys.readouterr().err
+    monkeypatch.setenv("SPACE_ID", "someone/lens")
+    assert not ui.serve.settings([]).mcp
+
+
 def slowly(client: httpx.Client, where: str, kind: str) -> str:
     """What a server answers to a request whose body begins and never ends, until it closes the connection."""
     head = f"POST /gradio_api/{where} HTTP/1.1\r\nHost: here\r\nContent-Type: {kind}\r\nContent-Length: 999\r\n\r\n"
