@@ -35,8 +35,9 @@ def test_every_truth_of_150_pairs_gets_its_name(name):
 
 
 @pytest.mark.parametrize("name", planted.INTERVALS)
-def test_intervals_hold_what_they_should_however_pairs_depend_on_each_other(name):
-    covered = truths.coverage(name, 60, draws=400)
+@pytest.mark.parametrize(("n", "draws"), [(20, 1000), (60, 400)])
+def test_intervals_hold_what_they_should_however_pairs_depend_on_each_other(name, n, draws):
+    covered = truths.coverage(name, n, draws)
     assert all(0.925 <= share <= 0.985 or np.isnan(share) for share in covered.values()), covered
 
 

@@ -41,7 +41,9 @@ def mean_interval(values: np.ndarray, groups: np.ndarray, fewest: int = FEWEST) 
 def share_interval(hits: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """The 95 % interval of means of values from 0 to 1, such as hits, over pairs in groups: (layers, n) -> (layers, 2).
 
-    Wilson's, for as many pairs as would scatter like these if they were independent.
+    Wilson's, for as many pairs as would scatter like these if they were independent (the effective sample size of Korn
+    & Graubard 1998; Dean & Pagano 2015 try it with Wilson's interval). Where nothing scatters, nobody can tell how much
+    alike the pairs of a group are, and they are taken to share half of their variance.
 
     Args:
         groups: as in `mean_interval`.
@@ -51,10 +53,15 @@ def share_interval(hits: np.ndarray, groups: np.ndarray) -> np.ndarray:
         return np.full((len(hits), 2), np.nan)
     share = hits.mean(axis=1)
     spread = share * (1 - share)
-    # Where all or none are hits, nothing scatters: then groups count.
     # The scatter of all such values is what is seen of it about the mean, and the mean's own.
-    n = np.divide(spread + error**2, error**2, out=np.full(len(hits), worth), where=error > 0)
-    z2 = stats.t.ppf(0.975, freedom) ** 2
+    every = len(groups)
+    unknown = np.full(len(hits), 1 / (0.5 / every + 0.5 / worth))
+    n = np.divide(spread + error**2, error**2, out=unknown, where=error > 0)
+    quantile = stats.t.ppf(0.975, freedom)
+    if np.isin(hits, (0, 1)).all():
+        # How much hits and misses scatter is known from their share: only what groups add to it is estimated.
+        quantile = quantile * stats.norm.ppf(0.975) / stats.t.ppf(0.975, every - 1)
+    z2 = quantile**2
     centre, half = (share + z2 / (2 * n)) / (1 + z2 / n), np.sqrt(z2 * (spread / n + z2 / (4 * n**2))) / (1 + z2 / n)
     return np.stack([centre - half, centre + half], axis=1)
 
