@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tli_core.cli import bases, calibrate, evaluate, figure, generate, lint, measure, show, train
+from tli_core.cli import bases, calibrate, evaluate, figure, generate, lint, measure, reproduce, show, train
 from tli_core.cli.common import Parser, print_progress
 from tli_core.out_of_memory import memory_sentence
 
@@ -15,6 +15,7 @@ COMMANDS = {
     "calibrate": (calibrate, "which readouts find what a model surely knows, and nothing of what it cannot"),
     "train": (train, "fine-tune an adapter on pairs"),
     "evaluate": (evaluate, "base against adapter on trained and control pairs"),
+    "reproduce": (reproduce, "arXiv 2506.15415, each step beside its control, and a report"),
     "generate": (generate, "what the model writes after a prompt"),
 }
 

@@ -16,6 +16,7 @@ from tli_core.cli.common import (
     print_progress,
     print_result,
     read_list,
+    save_once,
 )
 from tli_core.encoding.lens import Lens
 from tli_core.lists.formats import PairList
@@ -152,10 +153,7 @@ def _train_one(
     if harm := core.reports.training_messages.harm_sentence(trained.record):
         print_progress(f"Warning: {harm}")
     trained.record.update(sources)
-    target = (
-        core.reports.model_card.save_adapter(trained, folder, name) if core.distributed.is_main() else folder / name
-    )
-    core.distributed.wait()
+    target = save_once(trained, folder, name)
     adapter = loaded.add_adapter(target).key
     print_progress("Measuring base and adapter on both lists …")
     evaluations = core.measures.before_after.evaluate_lists(

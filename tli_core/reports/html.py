@@ -49,9 +49,6 @@ def write_report(report: EvaluationReport, folder: Path, record: Mapping[str, An
 
 def report_html(report: EvaluationReport) -> str:
     """The page as one text: scripts inside, no request to anywhere, the same bytes for the same report."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
     control = report.evaluations[-1]
     drawn = (
         (
@@ -96,25 +93,36 @@ def report_html(report: EvaluationReport) -> str:
             report.with_bos.provenance,
         ),
     ]
-    return environment.get_template(TEMPLATE).render(
-        report=report,
-        sentences=[
-            *(change_sentence(item) for item in report.evaluations),
-            *filter(None, [context_sentence(report), linear_sentence(report)]),
-        ],
-        table=report_rows(report),
-        legend=legend(COMPARED_MEASURES),
-        figures=[
-            (title, note, _div(figure, f"figure-{i}"), provenance_line(provenance))
-            for i, (title, note, figure, provenance) in enumerate(figures)
-        ],
-        movers=[(item.name, mover_rows(report, item)) for item in report.evaluations],
-        outputs=output_rows(*report.outputs) if report.outputs else None,
-        written=written_sentence(report),
-        prompts=prompts_sentence(report.outputs[0].languages) if report.outputs else "",
-        by_knowledge=knowledge_sentence(report),
-        provenance=provenance_line(report.provenance),
-        plotly=get_plotlyjs(),
+    return (
+        templates()
+        .get_template(TEMPLATE)
+        .render(
+            report=report,
+            sentences=[
+                *(change_sentence(item) for item in report.evaluations),
+                *filter(None, [context_sentence(report), linear_sentence(report)]),
+            ],
+            table=report_rows(report),
+            legend=legend(COMPARED_MEASURES),
+            figures=[
+                (title, note, figure_div(figure, f"figure-{i}"), provenance_line(provenance))
+                for i, (title, note, figure, provenance) in enumerate(figures)
+            ],
+            movers=[(item.name, mover_rows(report, item)) for item in report.evaluations],
+            outputs=output_rows(*report.outputs) if report.outputs else None,
+            written=written_sentence(report),
+            prompts=prompts_sentence(report.outputs[0].languages) if report.outputs else "",
+            by_knowledge=knowledge_sentence(report),
+            provenance=provenance_line(report.provenance),
+            plotly=get_plotlyjs(),
+        )
+    )
+
+
+def templates() -> Environment:
+    """The templates of pages to keep; what is put into them is text, whatever it holds."""
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
 
 
@@ -130,5 +138,6 @@ def provenance_line(provenance: Provenance) -> str:
     )
 
 
-def _div(figure: go.Figure, name: str) -> str:
+def figure_div(figure: go.Figure, name: str) -> str:
+    """A figure as part of such a page, which has Plotly's script already."""
     return figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config={"displaylogo": False})

@@ -126,7 +126,7 @@ def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
     add("difference", [f"{t.difference:+.4f}" for t in tests])
     add(N_("  95 % interval"), [_interval(*t.difference_ci95) for t in tests])
     add("percent", [f"{t.percent:+.1f} %" for t in tests])
-    add(N_("paired t"), [f"{t.t:.2f}, p {_p_value(t.p_t)}" for t in tests])
+    add(N_("paired t"), [f"{t.t:.2f}, p {p_value(t.p_t)}" for t in tests])
     add(N_("permutation p"), [f"{t.p_permutation:.2g}" for t in tests])
     add("Cohen's d_z", [f"{t.d_z:.2f}" for t in tests])
     answers = [(way, language.name) for way, language in evaluations[0].before.languages.answers.items()]
@@ -141,8 +141,8 @@ def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
     for way, to in answers:
         moved = [item.change.ranks[way] for item in evaluations]
         row(N_("  change of MRR → {language}, 95 %"), to, [_interval(*r.mrr_ci95) for r in moved])
-        row(N_("  sign-flip p, MRR → {language}"), to, [_p_value(r.p) for r in moved])
-        row(N_("  the same beyond spelling"), to, [_p_value(r.p_beyond_spelling) for r in moved])
+        row(N_("  sign-flip p, MRR → {language}"), to, [p_value(r.p) for r in moved])
+        row(N_("  the same beyond spelling"), to, [p_value(r.p_beyond_spelling) for r in moved])
         row(N_("  change of P@1 → {language}, 95 %"), to, [_interval(*r.p_at_1_ci95) for r in moved])
     add(N_("look alike"), [f"{item.before.look_alike.sum()} / {item.test.n}" for item in evaluations])
     alone = [i.before.spelling_alone for i in evaluations]
@@ -281,6 +281,6 @@ def _interval(low: float, high: float) -> str:
     return translate("{low:+.4f} to {high:+.4f}", low=low, high=high)
 
 
-def _p_value(p: float) -> str:
+def p_value(p: float) -> str:
     """A p value; one too small for a double is given as its bound."""
     return "< 1e-300" if p < 1e-300 else f"{p:.2g}"

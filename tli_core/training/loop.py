@@ -69,6 +69,22 @@ def blocks_read(config: TrainingConfig, blocks: int, whole: bool = True) -> int:
     return config.layer
 
 
+def layer_to_train(loaded: LoadedModel, config: TrainingConfig) -> int:
+    """The layer that a run's loss reads, by its number.
+
+    Raises:
+        ValueError: the model has no such layer, or not all blocks before it are kept in memory.
+    """
+    layer = blocks_read(config, loaded.blocks, loaded.whole)
+    if layer > loaded.resident_blocks:
+        text = N_(
+            "The loss at layer {layer} reads {layer} blocks, but only the first {kept} are kept in memory: choose "
+            "a lower layer, or load the model in fewer bits."
+        )
+        raise ValueError(translate(text, layer=layer, kept=loaded.resident_blocks))
+    return layer
+
+
 def lora_config(config: TrainingConfig, layer: int) -> LoraConfig:
     """LoRA on the blocks before a layer: the only ones that a loss there can reach."""
     return LoraConfig(
@@ -122,13 +138,7 @@ def train_adapter(
         ValueError: too few pairs, too many steps, a layer that the model does not have, a state of another run, too
             few pairs for early stopping, or a loss that is NaN.
     """
-    layer = blocks_read(config, loaded.blocks, loaded.whole)
-    if layer > loaded.resident_blocks:
-        text = N_(
-            "The loss at layer {layer} reads {layer} blocks, but only the first {kept} are kept in memory: choose "
-            "a lower layer, or load the model in fewer bits."
-        )
-        raise ValueError(translate(text, layer=layer, kept=loaded.resident_blocks))
+    layer = layer_to_train(loaded, config)
     pairs, choosing = parted(pairs, config, languages)
     own_texts = write_texts(loaded, pairs, config.seed) if config.keep or config.in_text else None
     data = TrainingPairs.of(loaded, pairs, config, own_texts)

@@ -1,0 +1,81 @@
+"""A reproduction → a folder to keep: a self-contained HTML page, and JSON of every number."""
+
+from pathlib import Path
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from tli_core.i18n import ENGLISH, in_language
+from tli_core.reports.charts import curve_chart
+from tli_core.reports.figures import chart_figure
+from tli_core.reports.html import figure_div, provenance_line, templates
+from tli_core.reports.json_csv import write_json
+from tli_core.reports.pair_charts import Space
+from tli_core.reports.reproduction import (
+    NOT_THE_SAME,
+    pilot_rows,
+    reproduction_json,
+    result_tables,
+    sentences,
+    space_sentences,
+)
+from tli_core.reports.space_figure import space_figure
+from tli_core.studies import published
+from tli_core.studies.reproduction import AT_LAYER, AT_OUTPUT, CORRECTED, PUBLISHED, Reproduction
+
+
+def write_reproduction(found: Reproduction, folder: Path) -> Path:
+    """Write report.html and reproduction.json into a folder, and return the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(reproduction_json(found), folder / "reproduction.json")
+    page = folder / "report.html"
+    page.write_text(reproduction_html(found), encoding="utf-8")
+    return page
+
+
+@in_language(ENGLISH)
+def reproduction_html(found: Reproduction) -> str:
+    """The page as one text: scripts inside, no request to anywhere."""
+    provenance = found.pilot.words.provenance
+    return templates().get_template("reproduction.html.j2").render(
+        paper=published.PAPER,
+        source=published.SOURCE,
+        provenance=provenance,
+        sentences=sentences(found),
+        pilot=pilot_rows(found),
+        results=result_tables(found),
+        figures=[
+            (title, note, figure_div(figure, f"figure-{i}")) for i, (title, note, figure) in enumerate(_figures(found))
+        ],
+        probes=list(found.probes.items()),
+        not_the_same=NOT_THE_SAME,
+        line=provenance_line(provenance),
+        plotly=get_plotlyjs(),
+    )  # fmt: skip
+
+
+def _figures(found: Reproduction) -> list[tuple[str, str, go.Figure]]:
+    """Title, note and figure, in the order of the paper: the pilot, before and after, the pictures."""
+    of = {run.name: run.evaluations for run in found.runs}
+    shown = [
+        (
+            "The pilot's curve, with BOS and without",
+            "With BOS averaged in, wrong pairs score as right ones do. That is BOS, not translation.",
+            chart_figure(curve_chart([("with BOS", found.pilot.with_bos), ("words only", found.pilot.words)])),
+        )
+    ]
+    for place, names in ((AT_LAYER, (PUBLISHED, f"{PUBLISHED}-shuffled")), (AT_OUTPUT, (PUBLISHED, CORRECTED))):
+        base = of[PUBLISHED][place][1].before
+        layer = of[PUBLISHED][place][1].layer
+        after = [(name, of[name][place][1].after) for name in names]
+        shown.append(
+            (
+                f"Before and after on the control list: base, {' and '.join(names)}",
+                "Solid: right pairs with a 95 % interval. Dotted: wrong pairs, nine in ten inside the pale band.",
+                chart_figure(curve_chart([("base", base), *after], layer=layer)),
+            )
+        )
+    for (labels, projection), told in zip(found.spaces.values(), space_sentences(found), strict=True):
+        title = f"The control list in one plane (t-SNE) at {projection.layer_name}: {', '.join(labels)}"
+        shown.append((title, told, space_figure(Space(labels, projection))))
+    return shown

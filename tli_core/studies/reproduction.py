@@ -1,0 +1,175 @@
+"""arXiv 2506.15415 from its pilot to its probes, each step beside its control and the corrected way."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tli_core.encoding.lens import Lens
+from tli_core.lists.language_pair import DEFAULT
+from tli_core.lists.lexicon import shipped
+from tli_core.lists.pairs import WordPair
+from tli_core.measures.alignment import measure
+from tli_core.measures.before_after import Evaluation, compare_lists
+from tli_core.measures.pilot import Pilot, run_pilot
+from tli_core.measures.projection import Projection, project
+from tli_core.measures.result import LayerAlignment
+from tli_core.measures.translation import ProbeAnswer, probe
+from tli_core.models.loaded_model import LoadedModel
+from tli_core.studies import published
+from tli_core.training.config import TrainingConfig
+from tli_core.training.history import TrainingStep
+from tli_core.training.loop import TrainedAdapter, layer_to_train, train_adapter
+from tli_core.training.presets import PRESETS
+
+PUBLISHED, CORRECTED = "published", "corrected"
+
+AT_LAYER, AT_OUTPUT = "layer", "output"
+READOUTS = {AT_LAYER: "words", AT_OUTPUT: "spaced"}
+"""How words are read at the layer that the published loss reads (as published, without BOS), and at the output."""
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """One fine-tune of the study: its tli.json, and both lists before and after it.
+
+    evaluations are of the trained and the control list, AT_LAYER and AT_OUTPUT.
+    """
+
+    name: str
+    record: Mapping[str, Any]
+    evaluations: Mapping[str, tuple[Evaluation, Evaluation]]
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """Everything that the study found, in the order of the paper.
+
+    spaces are t-SNE pictures of the control list, AT_LAYER and AT_OUTPUT, with the names of the models in them. probes
+    are by the name of a run, and empty where the model has no head. same_lists: whether both lists are the published.
+    """
+
+    pilot: Pilot
+    runs: tuple[StudyRun, ...]
+    spaces: Mapping[str, tuple[tuple[str, ...], Projection]]
+    probes: Mapping[str, tuple[ProbeAnswer, ...]]
+    same_lists: bool
+
+    @property
+    def same_model(self) -> bool:
+        """Whether the model is the published one."""
+        return self.pilot.words.provenance.model == published.MODEL
+
+
+def planned_runs(layer: int, seed: int) -> dict[str, TrainingConfig]:
+    """The fine-tunes of the study by their names: the published and the corrected way, each with its control."""
+    ways = {PUBLISHED: replace(PRESETS[PUBLISHED], layer=layer), CORRECTED: PRESETS[CORRECTED]}
+    return {
+        f"{name}{'-shuffled' if shuffled else ''}": replace(config, seed=seed, shuffled=shuffled)
+        for name, config in ways.items()
+        for shuffled in (False, True)
+    }
+
+
+def shipped_lists(languages: str = DEFAULT) -> tuple[tuple[WordPair, ...], tuple[WordPair, ...]]:
+    """As many shipped pairs as the published lists have, drawn from all that ship; all of them where there are fewer.
+
+    Raises:
+        ValueError: fewer than three pairs of a list ship.
+    """
+    drawn = random.Random(0)
+    found = []
+    for split, size in (("train", published.TRAINED.pairs), ("control", published.CONTROL.pairs)):
+        pairs = shipped(split, languages)
+        if len(pairs) < 3:
+            raise ValueError(f"Too few pairs of {languages} ship: give --pairs and --control.")
+        found.append(tuple(drawn.sample(pairs, min(size, len(pairs)))))
+    return found[0], found[1]
+
+
+def reproduce(
+    loaded: LoadedModel,
+    trained: Sequence[WordPair],
+    control: Sequence[WordPair],
+    save: Callable[[TrainedAdapter, str], Path],
+    seed: int = 0,
+    languages: str = DEFAULT,
+    same_lists: bool = False,
+    progress: Callable[[str], None] = lambda doing: None,
+) -> Reproduction:
+    """Run the study. The model is left as it was.
+
+    Args:
+        save: writes an adapter of a name and returns its folder.
+        progress: called with a short description of what is being done.
+
+    Raises:
+        ValueError: fewer than three pairs in a list, or a model of which too few blocks are in memory to train on.
+    """
+    if min(len(trained), len(control)) < 3:
+        raise ValueError("Both lists need at least three pairs: add some.")
+    for config in planned_runs(1, seed).values():
+        layer_to_train(loaded, config)  # what cannot be trained is said before anything is done
+    pilot = run_pilot(loaded, trained, None, seed, lambda doing: progress(f"Pilot: {doing}"), languages)
+    lists = (trained, control)
+    lenses = {place: Lens(languages, readout) for place, readout in READOUTS.items()}
+    layers = {AT_LAYER: pilot.layer, AT_OUTPUT: loaded.last_layer}
+
+    def measured(key: str | None) -> dict[str, tuple[LayerAlignment, LayerAlignment]]:
+        first, second = ([measure(loaded, of, key, lens, seed) for lens in lenses.values()] for of in lists)
+        return dict(zip(lenses, zip(first, second, strict=True), strict=True))
+
+    progress("Measuring the base")
+    before = measured(None)
+    runs, keys = [], {}
+    try:
+        for name, config in planned_runs(pilot.layer, seed).items():
+            adapter = _trained(
+                loaded, trained, config, languages, lambda doing, name=name: progress(f"{name}: {doing}")
+            )
+            keys[name] = loaded.add_adapter(save(adapter, name)).key
+            progress(f"{name}: measuring")
+            after = measured(keys[name])
+            evaluations = {
+                place: compare_lists(
+                    before[place][0], after[place][0], before[place][1], after[place][1], layers[place], seed
+                )
+                for place in lenses
+            }
+            runs.append(StudyRun(name, adapter.record, evaluations))
+        progress("Pictures")
+        shown = {AT_LAYER: (PUBLISHED, f"{PUBLISHED}-shuffled"), AT_OUTPUT: (PUBLISHED, CORRECTED)}
+        spaces = {
+            place: (
+                ("base", *names),
+                project(loaded, control, [None, *(keys[name] for name in names)], layers[place], "t-SNE", lens, seed),
+            )
+            for (place, names), lens in zip(shown.items(), lenses.values(), strict=True)
+        }
+        probes: dict[str, tuple[ProbeAnswer, ...]] = {}
+        for name in (PUBLISHED, CORRECTED) if loaded.can_generate else ():
+            progress(f"{name}: probes")
+            probes[name] = probe(loaded, control, keys[name], languages)
+    finally:
+        for key in keys.values():
+            loaded.drop(key)
+    return Reproduction(pilot, tuple(runs), spaces, probes, same_lists)
+
+
+def _trained(
+    loaded: LoadedModel,
+    pairs: Sequence[WordPair],
+    config: TrainingConfig,
+    languages: str,
+    progress: Callable[[str], None],
+) -> TrainedAdapter:
+    """The adapter of one run; every tenth part of it is told."""
+    told = -1
+    for item in train_adapter(loaded, pairs, config, languages=languages):
+        if isinstance(item, TrainedAdapter):
+            return item
+        if isinstance(item, TrainingStep) and 10 * item.step // item.steps > told:
+            told = 10 * item.step // item.steps
+            progress(f"step {item.step} of {item.steps}")
+    raise AssertionError("a run ends with its adapter")
