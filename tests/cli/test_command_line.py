@@ -129,6 +129,24 @@ def test_several_seeds_are_trained_and_their_spread_is_reported(tiny_folder, lis
     assert "over 3 seeds" in printed and "gap, change" in printed and printed.count("verdicts: ") == 1
 
 
+def test_each_seed_is_trained_with_its_shuffled_control(tiny_folder, lists, tmp_path, capsys):
+    adapters = tmp_path / "adapters"
+    asked = ["train", "--model", str(tiny_folder), "--pairs", str(lists[0]), "--control", str(lists[1])]
+    asked += ["--epochs", "1", "--with-control", "--name", "mine", "--adapters", str(adapters)]
+    assert main([*asked, "--shuffled"]) == 2 and "leave one of them out" in capsys.readouterr().err
+    assert main([*asked, "--seeds", "2"]) == 0
+    printed = capsys.readouterr().out
+    names = ["mine-seed0", "mine-seed0-shuffled", "mine-seed1", "mine-seed1-shuffled"]
+    assert sorted(path.name for path in adapters.iterdir()) == names
+    configs = [json.loads((adapters / name / "tli.json").read_text())["config"] for name in names]
+    trained = [(config["seed"], config["shuffled"]) for config in configs]
+    assert trained == [(0, False), (0, True), (1, False), (1, True)]
+    told = printed[printed.index("The control list, over 2 seeds:") :]
+    assert told.index("under the shuffled translations, over 2 seeds") < told.index("no evidence of learning")
+    assert told.count("verdicts: ") == 2
+    assert main([*asked, "--seeds", "2"]) == 2 and "already there" in capsys.readouterr().err
+
+
 def test_evaluate_writes_a_report_and_picks_a_layer(tiny_folder, lists, tmp_path, capsys):
     train, control = map(str, lists)
     asked = ["--model", str(tiny_folder)]

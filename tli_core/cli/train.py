@@ -1,6 +1,7 @@
 """Fine-tune an adapter on pairs."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,15 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         _add_setting(command, setting)
     command.add_argument("--seeds", type=int, default=1, metavar="N", help="train from N seeds and report the spread")
     command.add_argument(
+        "--with-control", action="store_true", help="also train each run's control: the same on shuffled translations"
+    )
+    command.add_argument(
         "--pilot", action="store_true", help="pick the layer as published: highest cosine, BOS and all"
     )
     command.add_argument("--dry-run", action="store_true", help="only try a few batches: first loss, time and memory")
-    command.add_argument("--name", help="the adapter's name; with several seeds, -seed0 and so on is added")
+    command.add_argument(
+        "--name", help="the adapter's name; -seed0 and so on is added for several seeds, -shuffled for a control"
+    )
     command.add_argument("--adapters", type=Path, help="the folder to put it in; adapters/ by default")
 
 
@@ -73,7 +79,10 @@ def run(arguments: argparse.Namespace) -> None:
     config = training_config(arguments)
     seeds = range(config.seed, config.seed + arguments.seeds)
     names = [name if arguments.seeds == 1 else f"{name}-seed{seed}" for seed in seeds]
-    for wanted in [] if arguments.dry_run else names:
+    if arguments.with_control and config.shuffled:
+        raise ValueError("--with-control and --shuffled: the run would be its own control, so leave one of them out.")
+    shuffled_names = [f"{name}-shuffled" for name in names] if arguments.with_control else []
+    for wanted in [] if arguments.dry_run else names + shuffled_names:
         if (folder / check_adapter_name(wanted)).exists():
             raise ValueError(f"{folder / wanted} is already there: choose another --name, or remove it first.")
     pairs, control = (
@@ -99,15 +108,29 @@ def run(arguments: argparse.Namespace) -> None:
         "pairs_from": arguments.pairs.name if arguments.pairs else "the shipped training list",
         "control_from": arguments.control.name if arguments.control else "the shipped control list",
     }
-    runs = [
-        _train_one(loaded, pairs, control, replace(config, seed=seed), folder, name, sources, arguments.languages)
-        for seed, name in zip(seeds, names, strict=True)
-    ]
-    if len(runs) > 1:
-        print_result(f"The control list over {len(runs)} seeds:")
-        spread = core.training.seeds.spread([control_run for _, control_run in runs])
-        print_result(core.reports.tables.format_table(core.reports.tables.spread_rows(spread)))
-        print_result(f"verdicts: {', '.join(control_run.change.verdict for _, control_run in runs)}")
+
+    def train_all(config, names: Sequence[str]):
+        return [
+            _train_one(loaded, pairs, control, replace(config, seed=seed), folder, name, sources, arguments.languages)
+            for seed, name in zip(seeds, names, strict=True)
+        ]
+
+    runs = train_all(config, names)
+    shuffled = train_all(replace(config, shuffled=True), shuffled_names) if shuffled_names else []
+    if len(runs) > 1 or shuffled:
+        _print_spread("", runs)
+    if shuffled:
+        _print_spread(" under the shuffled translations", shuffled)
+        print_result("Whatever rose under shuffled translations, too, is no evidence of learning.")
+
+
+def _print_spread(which: str, runs) -> None:
+    """The control list's evaluations over all seeds, and the verdict on each."""
+    seeds = f"{len(runs)} seeds" if len(runs) > 1 else "one seed"
+    print_result(f"The control list{which}, over {seeds}:")
+    spread = core.training.seeds.spread([control_run for _, control_run in runs])
+    print_result(core.reports.tables.format_table(core.reports.tables.spread_rows(spread)))
+    print_result(f"verdicts: {', '.join(control_run.change.verdict for _, control_run in runs)}")
 
 
 def training_config(arguments: argparse.Namespace):
