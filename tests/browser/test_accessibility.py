@@ -3,10 +3,14 @@
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.browsing import THEMES, check_barriers, choose, free_port, keep_picture, open_tab, watched, write
 from tests.hub import serve
@@ -125,32 +129,62 @@ def test_the_page_speaks_swahili_to_a_swahili_browser_and_on_request(browser: Br
     assert not problems, problems
 
 
+PLANTED = "hf_planted_0123456789abcdef"
+"""The login that the process below has; it must be in nothing that it says, sends or keeps."""
+
+
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for something to be true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it has not come about"
+        time.sleep(0.1)
+
+
+def body_of(response: Response) -> str:
+    """What was answered, where it has an end and the browser has it still; the page shows what streams bring."""
+    if "event-stream" not in response.headers.get("content-type", ""):
+        with suppress(PlaywrightError):
+            return response.text()
+    return ""
+
+
 def test_without_a_network_but_a_hub_on_this_machine_its_model_says_what_it_takes_and_the_bundled_one_works(
     browser: Browser, tmp_path: Path
 ):
-    """The process may reach nothing but this machine, nobody tells it so, and it must not even try."""
+    """The process may reach nothing but this machine, nobody tells it so, and it must not even try.
+
+    It has a login of whoever runs it, which the Hub sees and nobody else.
+    """
     shard = "model-00001-of-00003.safetensors"
     with serve(write_checkpoint(tmp_path / "remote"), "owner/large") as served:
         port = free_port()
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "GRADIO_"))}
         environment |= {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
+        environment |= {"HF_TOKEN": PLANTED}
         outside = tmp_path / "outside"
         outside.touch()
         command = [sys.executable, "-m", "tests.offline_app", str(outside), "--port", str(port),
                    "--runs", str(tmp_path), "--model", "owner/large", "--model", "lugha-mini"]  # fmt: skip
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+        log = tmp_path / "log"
+        with log.open("w") as said:
+            server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=said, stderr=subprocess.STDOUT)
         try:
-            assert "Running on" in server.stdout.readline()
+            until(lambda: "Running on" in log.read_text())
+            answered: list[Response] = []
+            shown: list[str] = []
             context = browser.new_context(viewport={"width": 1440, "height": 1000})
             page = context.new_page()
             page.set_default_timeout(30_000)
             problems = watched(page, f"http://127.0.0.1:{port}")
+            page.on("response", lambda response: answered.append(response))
             served.refusal = (404, "RepoNotFound")
             page.goto(f"http://127.0.0.1:{port}")
             expect(page.locator("#load-about")).to_contain_text(
                 "owner/large cannot be loaded now. There is no owner/large"
             )
             expect(page.locator("#load")).to_be_hidden()
+            shown.append(page.content())
             served.refusal = None
             page.click("#load-again")
             expect(page.locator("#load-about")).to_contain_text("owner/large is not loaded")
@@ -160,6 +194,7 @@ def test_without_a_network_but_a_hub_on_this_machine_its_model_says_what_it_take
             page.click("#measure")
             expect(page.get_by_text("owner/large is not loaded yet: press Load")).to_be_visible()
             assert not served.gets[shard]
+            shown.append(page.content())
             keep_picture(page, "load-panel")
             page.click("#load")
             expect(page.locator("#load-about")).to_contain_text("owner/large is loaded", timeout=60_000)
@@ -171,7 +206,14 @@ def test_without_a_network_but_a_hub_on_this_machine_its_model_says_what_it_take
             choose(page, "#model", "lugha-mini")
             expect(page.locator("#load-panel")).to_be_hidden()
             expect(page.locator("#reading")).to_contain_text("lugha-mini", timeout=60_000)
+            shown += [page.content(), *map(body_of, answered)]
             context.close()
+            kept = (path for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_size < 1_000_000)
+            assert f"Bearer {PLANTED}" in served.tokens, "the login was not used, so nothing could have told it"
+            assert sum(map(bool, shown)) > 20
+            for secret in (PLANTED, environment["HF_HOME"]):
+                assert not [text for text in shown if secret in text]
+            assert not [str(path) for path in kept if PLANTED.encode() in path.read_bytes()]
             assert not problems and not outside.read_text(), (problems, outside.read_text())
         finally:
             server.terminate()
