@@ -1,7 +1,6 @@
 """arXiv 2506.15415 in one command: pilot, fine-tune, tables, pictures and probes, each beside its control."""
 
 import argparse
-import shlex
 import time
 from pathlib import Path
 
@@ -47,8 +46,17 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError(f"{arguments.report} is already there: give the report a folder of its own.")
     if (arguments.pairs is None) != (arguments.control is None):
         raise ValueError("Give both --pairs and --control, or neither: a list that ships may hold words of yours.")
+    if arguments.load == "first-blocks":
+        raise ValueError("The study reads every layer: leave --load first-blocks out.")
     trained, control = _lists(arguments)
-    same_lists = all(published.is_published(path) for path in (arguments.pairs, arguments.control))
+    core.studies.reproduction.check_lists(trained, control)
+    same_lists = arguments.columns is None and all(
+        published.is_published(path, name)
+        for path, name in (
+            (arguments.pairs, published.TRAINED_LIST),
+            (arguments.control, published.CONTROL_LIST),
+        )
+    )
     if leak := leak_notice(trained, control, arguments.languages):
         print_progress(f"Warning: {worded(leak)}")
     if arguments.dry_run and not is_small(arguments.model):
@@ -57,6 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
         if chosen.weights.download > chosen.weights.cached:
             print_result("The time is known once the model is here: call this again then.")
             return
+    if arguments.report:
+        _make(arguments.report)
     loaded, _ = load(arguments)
     if arguments.dry_run:
         _tell_time(loaded, trained, arguments)
@@ -66,11 +76,16 @@ def run(arguments: argparse.Namespace) -> None:
     def measuring(doing: str) -> None:
         print_progress(f"{time.monotonic() - began:5.0f} s  {doing} …")
 
+    def keep(so_far: "core.studies.reproduction.Reproduction") -> None:
+        if core.distributed.is_main():
+            core.reports.reproduction_page.write_numbers(so_far, arguments.report)
+
     found = core.studies.reproduction.reproduce(
         loaded,
         trained,
         control,
         lambda adapter, name: save_once(adapter, arguments.report / "adapters", name),
+        keep,
         arguments.seed,
         arguments.languages,
         same_lists,
@@ -84,7 +99,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(format_table(told.pilot_rows(found)))
     for title, rows in told.result_tables(found):
         print(f"\n{title}\n{format_table(rows)}")
-    print("", *told.sentences(found), sep="\n")
+    print("", *told.sentences(found), *(f"Note: {note}" for note in told.warning_sentences(found)), sep="\n")
     print(f"Report: {page} ({core.reports.tables.duration(time.monotonic() - began)})")
 
 
@@ -103,17 +118,26 @@ def _lists(arguments: argparse.Namespace):
     )
 
 
+def _make(folder: Path) -> None:
+    """The folder of the report, made before anything that takes long."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"The report's folder {folder} cannot be made: {error.strerror}.") from error
+
+
 def _tell_time(loaded, pairs, arguments: argparse.Namespace) -> None:
     """The steps, time and memory of every fine-tune, from a few batches each."""
-    rows = [("fine-tune", "steps", "time", "memory beside the weights")]
+    pilot = core.measures.pilot.run_pilot(loaded, pairs, None, arguments.seed, languages=arguments.languages)
+    rows = [("fine-tune", "loss at", "steps", "time", "memory beside the weights")]
     total = 0.0
-    for name, config in core.studies.reproduction.planned_runs(published.PILOT_LAYER, arguments.seed).items():
+    for name, config in core.studies.reproduction.planned_runs(pilot.layer, arguments.seed).items():
         tried = core.training.dry_run.dry_run(loaded, pairs, config, arguments.languages)
         total += tried.seconds
         duration, size = core.reports.tables.duration(tried.seconds), tried.training_bytes / 1e6
-        rows.append((name, f"{tried.steps}", duration, f"{size:,.0f} MB"))
+        rows.append((name, f"{config.layer}", f"{tried.steps}", duration, f"{size:,.0f} MB"))
     print_result(core.reports.tables.format_table(rows))
     print_result(
-        f"Training takes {core.reports.tables.duration(total)}; measuring comes on top. Go on with: "
-        f"python -m tli_core reproduce --model {shlex.quote(arguments.model)} --report DIR"
+        f"The pilot picks layer {pilot.layer}. Training takes {core.reports.tables.duration(total)}, measuring "
+        "comes on top. To go on, give --report DIR in place of --dry-run."
     )

@@ -8,9 +8,11 @@ from dataclasses import asdict
 from typing import Any
 
 from tli_core.i18n import ENGLISH, in_language
+from tli_core.measures.before_after import Evaluation
 from tli_core.models.layers import layer_words
 from tli_core.reports.json_csv import SCHEMA, alignment_json, evaluation_summary
 from tli_core.reports.messages import change_sentence, projection_sentence
+from tli_core.reports.notices import worded
 from tli_core.reports.tables import how_read, p_value
 from tli_core.reports.training_messages import pilot_sentence
 from tli_core.studies import published
@@ -20,29 +22,33 @@ from tli_core.studies.reproduction import AT_LAYER, AT_OUTPUT, CORRECTED, PUBLIS
 LISTS = ((0, "Table 1, trained list", published.TRAINED), (1, "Table 2, control list", published.CONTROL))
 """Of each list its number in an evaluation, its name here, and what was published."""
 
-NOT_THE_SAME = (
+OTHER_WAYS = (
     "LoRA sits on the blocks that the loss can reach and not on all of them: the others get no gradient, so the "
     "adapter is the same.",
     "The pilot reads all words of a layer in one pass, with wrong pairs and without BOS beside it. It also has the "
     "output, which was not measured.",
-    "Cosines after a fine-tune are read without BOS, as published, while its loss reads them with BOS.",
-    "The base is not in 4 bits (NF4) unless it was loaded so.",
+    "The published loss reads words with BOS, but its tables read them without: so do tables 1 and 2 at the layer of "
+    "the loss. At the output, which was not measured, words are read after a space.",
+    "The published base was in 4 bits (NF4); this one is as it was loaded.",
 )
-"""Where this study goes another way than the published one, or where that one goes another way than it says."""
+"""Where this study does not do what was published."""
 
 
 def pilot_rows(found: Reproduction) -> list[tuple[str, ...]]:
     """The pilot at every layer: published, here, and what it leaves out; a heading row first."""
     bos, words = found.pilot.with_bos, found.pilot.words
-    rows = [
+    read = how_read(words.provenance)
+    languages = [language.name for language in words.languages.answers.values()]
+    rows: list[tuple[str, ...]] = [
         (
-            "layer", "published", "right pairs, with BOS", "wrong pairs, with BOS", "BOS's share",
-            "right pairs, without BOS", "wrong pairs, without BOS", "P@1 without BOS", "differs by",
+            "layer", published.PAPER, "right pairs, with BOS", "wrong pairs, with BOS", "BOS's share",
+            f"right pairs, {read}", f"wrong pairs, {read}", *(f"P@1 → {language}, {read}" for language in languages),
+            *(["differs by"] if found.same_model else []),
         )
     ]  # fmt: skip
-    p_at_1 = words.retrieval["to_target"].p_at_1
     for layer, name in enumerate(bos.names):
         known = published.PILOT[layer] if name != "output" and layer < len(published.PILOT) else None
+        differs = "–" if known is None else f"{bos.matched[layer] - known:+.5f}"
         rows.append(
             (
                 f"{name} (picked)" if layer == found.pilot.layer else name,
@@ -52,8 +58,8 @@ def pilot_rows(found: Reproduction) -> list[tuple[str, ...]]:
                 f"{100 * bos.prefix_share[layer]:.1f} %",
                 f"{words.matched[layer]:.4f}",
                 f"{words.mismatched[layer]:.4f}",
-                f"{p_at_1[layer]:.3f}",
-                "–" if known is None else f"{bos.matched[layer] - known:+.5f}",
+                *(f"{way.p_at_1[layer]:.3f}" for way in words.retrieval.values()),
+                *([differs] if found.same_model else []),
             )
         )
     return rows
@@ -66,9 +72,9 @@ def result_tables(found: Reproduction) -> list[tuple[str, list[tuple[str, ...]]]
         for place in (AT_LAYER, AT_OUTPUT):
             item = found.runs[0].evaluations[place][number]
             read = f"{layer_words(item.before.names[item.layer])}, {how_read(item.before.provenance)}"
-            as_published = ", as published" if place == AT_LAYER else ""
             rows = _result_rows(found, number, place, known if place == AT_LAYER else None)
-            tables.append((f"{title}, {item.test.n} pairs: {read}{as_published}", rows))
+            chance = f"P@1 by chance {item.before.chance:.3f}"
+            tables.append((f"{title}, {item.test.n} pairs: {read}; {chance}", rows))
     return tables
 
 
@@ -77,30 +83,34 @@ def _result_rows(found: Reproduction, number: int, place: str, known: PublishedR
     rows: list[tuple[str, ...]] = [
         (
             "fine-tune", "right pairs", "wrong pairs", *(f"P@1 → {language}" for language in languages), "verdict",
-            "right pairs' change", "paired t", "differs from the published by",
+            "right pairs' change", "paired t", *(["differs by"] if found.same_model else []),
         )
     ]  # fmt: skip
     if known is not None:
-        nothing = "not measured"
-        rows.append(
-            (
-                f"{published.PAPER}, {known.pairs} pairs", f"{known.before:.4f} → {known.after:.4f}", nothing,
-                *(nothing for _ in languages), nothing, f"{known.percent:+.1f} %", f"p < {known.p:.2e}", "",
-            )
-        )  # fmt: skip
+        name = f"{published.PAPER}, layer {published.PILOT_LAYER}, {known.pairs} pairs"
+        matched, nothing = f"{known.before:.4f} → {known.after:.4f}", ["not measured"] * (len(languages) + 2)
+        of_test = (f"{known.percent:+.1f} %", f"p < {known.p:.2e}")
+        rows.append((name, matched, *nothing, *of_test, *([""] if found.same_model else [])))
     for run in found.runs:
-        rows.append(_result_row(run, number, place, known if run.name == PUBLISHED else None))
+        row = _result_row(run.name, run.evaluations[place][number])
+        if found.same_model:
+            row += (_differs(run.evaluations[place][number], known) if run.name == PUBLISHED else "",)
+        rows.append(row)
     return rows
 
 
-def _result_row(run: StudyRun, number: int, place: str, known: PublishedResult | None) -> tuple[str, ...]:
-    item = run.evaluations[place][number]
-    test, layer, differs = item.test, item.layer, ""
-    if known is not None:
-        differs = f"{test.before - known.before:+.4f} → {test.after - known.after:+.4f}, "
-        differs += f"{test.percent - known.percent:+.1f} points"
+def _differs(item: Evaluation, known: PublishedResult | None) -> str:
+    if known is None:
+        return ""
+    test = item.test
+    before, after = test.before - known.before, test.after - known.after
+    return f"{before:+.4f} → {after:+.4f}, {test.percent - known.percent:+.1f} points"
+
+
+def _result_row(name: str, item: Evaluation) -> tuple[str, ...]:
+    test, layer = item.test, item.layer
     return (
-        run.name,
+        name,
         f"{test.before:.4f} → {test.after:.4f}",
         f"{item.before.mismatched[layer]:.4f} → {item.after.mismatched[layer]:.4f}",
         *(
@@ -110,13 +120,12 @@ def _result_row(run: StudyRun, number: int, place: str, known: PublishedResult |
         item.change.verdict,
         f"{test.percent:+.1f} %",
         f"p {p_value(test.p_t)}",
-        differs,
     )
 
 
 @in_language(ENGLISH)
 def sentences(found: Reproduction) -> list[str]:
-    """What the study says, the most important first."""
+    """What the study says of the control list, the most important first; of the runs that there are so far."""
     by_name = {run.name: run for run in found.runs}
     told = [comparable_sentence(found), pilot_sentence(found.pilot)]
     for name, place in (
@@ -126,23 +135,33 @@ def sentences(found: Reproduction) -> list[str]:
         (CORRECTED, AT_OUTPUT),
         (f"{CORRECTED}-shuffled", AT_OUTPUT),
     ):
-        told.append(f"{name}: {change_sentence(by_name[name].evaluations[place][1])}")
+        if name in by_name:
+            told.append(f"{name}: {change_sentence(by_name[name].evaluations[place][1])}")
     return told
+
+
+@in_language(ENGLISH)
+def warning_sentences(found: Reproduction) -> list[str]:
+    """What is wrong with the lists or the model, in words."""
+    return list(dict.fromkeys(map(worded, found.warnings)))
 
 
 def comparable_sentence(found: Reproduction) -> str:
     """Whether figures can be held against the published ones."""
-    model = found.pilot.words.provenance.model
+    provenance = found.pilot.words.provenance
     other = []
     if not found.same_model:
-        other.append(f"the model is {model}, not {published.MODEL}")
+        other.append(f"the model is {provenance.model} and not {published.MODEL}")
     if not found.same_lists:
         other.append("the word lists are not the published ones")
-    if not other:
-        return f"Model and word lists are those of {published.PAPER}: figures can be held against each other."
+    if other:
+        return (
+            f"Do not compare these figures with those of {published.PAPER}: {', and '.join(other)}. What does compare "
+            "is what each way of measuring shows, and what its control does."
+        )
     return (
-        f"Figures cannot be held against those of {published.PAPER}, as {' and '.join(other)}; what differs may be "
-        "that alone. What can be compared is what each way of measuring shows, and what its control does."
+        f"Model and word lists are those of {published.PAPER}, so figures compare. Its weights were in 4 bits and are "
+        f"in {provenance.dtype} here, and it set no seed: small differences mean nothing."
     )
 
 
@@ -182,7 +201,16 @@ def reproduction_json(found: Reproduction) -> dict[str, Any]:
             ]
             for name, answers in found.probes.items()
         },
+        "spaces": {
+            place: {
+                "layer": projection.layer_name,
+                "partners_nearest": dict(zip(labels, projection.partners_nearest.tolist(), strict=True)),
+                "sentence": told,
+            }
+            for (place, (labels, projection)), told in zip(found.spaces.items(), space_sentences(found), strict=True)
+        },
         "sentences": sentences(found),
+        "warnings": warning_sentences(found),
         "provenance": found.pilot.words.provenance.as_dict(),
     }  # fmt: skip
 

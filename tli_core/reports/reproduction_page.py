@@ -12,22 +12,27 @@ from tli_core.reports.html import figure_div, provenance_line, templates
 from tli_core.reports.json_csv import write_json
 from tli_core.reports.pair_charts import Space
 from tli_core.reports.reproduction import (
-    NOT_THE_SAME,
+    OTHER_WAYS,
     pilot_rows,
     reproduction_json,
     result_tables,
     sentences,
     space_sentences,
+    warning_sentences,
 )
 from tli_core.reports.space_figure import space_figure
 from tli_core.studies import published
 from tli_core.studies.reproduction import AT_LAYER, AT_OUTPUT, CORRECTED, PUBLISHED, Reproduction
 
 
+def write_numbers(found: Reproduction, folder: Path) -> None:
+    """Write reproduction.json into a folder, in place of one that is there."""
+    write_json(reproduction_json(found), folder / "reproduction.json")
+
+
 def write_reproduction(found: Reproduction, folder: Path) -> Path:
     """Write report.html and reproduction.json into a folder, and return the page."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(reproduction_json(found), folder / "reproduction.json")
+    write_numbers(found, folder)
     page = folder / "report.html"
     page.write_text(reproduction_html(found), encoding="utf-8")
     return page
@@ -48,8 +53,12 @@ def reproduction_html(found: Reproduction) -> str:
             (title, note, figure_div(figure, f"figure-{i}")) for i, (title, note, figure) in enumerate(_figures(found))
         ],
         probes=list(found.probes.items()),
-        not_the_same=NOT_THE_SAME,
-        line=provenance_line(provenance),
+        other_ways=OTHER_WAYS,
+        warnings=warning_sentences(found),
+        lines=[
+            provenance_line(result.provenance)
+            for result in (found.pilot.words, *(run.evaluations[AT_OUTPUT][1].after for run in found.runs))
+        ],
         plotly=get_plotlyjs(),
     )  # fmt: skip
 
@@ -60,7 +69,7 @@ def _figures(found: Reproduction) -> list[tuple[str, str, go.Figure]]:
     shown = [
         (
             "The pilot's curve, with BOS and without",
-            "With BOS averaged in, wrong pairs score as right ones do. That is BOS, not translation.",
+            "Where wrong pairs score as right ones do, the score is of BOS and not of translation.",
             chart_figure(curve_chart([("with BOS", found.pilot.with_bos), ("words only", found.pilot.words)])),
         )
     ]

@@ -6,25 +6,32 @@ from typing import Any
 from tli_core.i18n import translate
 from tli_core.measures.pilot import Pilot
 from tli_core.models.layers import layer_words
+from tli_core.reports.messages import SATURATED
 from tli_core.training.dry_run import DryRun
 
 
 def pilot_sentence(pilot: Pilot) -> str:
     """What the published pilot picks, and what it does not show."""
     at, bos, words = pilot.layer, pilot.with_bos, pilot.words
-    return translate(
-        "The pilot picks layer {layer}: with BOS averaged in, right pairs score {matched:.4f} there. Wrong pairs score "
-        "{mismatched:.4f}, and BOS carries {share:.0f} % of every vector, so the figure says nothing about "
-        "translation. With words only it is {matched_words:.3f} for right and {mismatched_words:.3f} for wrong pairs; "
-        "the two stand farthest apart at {best}.",
+    picked = translate(
+        "The pilot picks layer {layer}: with BOS averaged in, right pairs score {matched:.4f} there, wrong pairs "
+        "{mismatched:.4f}, and BOS carries {share:.0f} % of every vector.",
         layer=at,
         matched=bos.matched[at],
         mismatched=bos.mismatched[at],
         share=100 * bos.prefix_share[at],
-        matched_words=words.matched[at],
-        mismatched_words=words.mismatched[at],
+    )
+    meant = translate("So the figure says nothing about translation.") if bos.mismatched[at] > SATURATED else ""
+    put = bos.provenance.prefix_token if bos.provenance.prefix_added else None
+    added = translate("The tokenizer begins no text with BOS; {token} was put in its place.", token=put) if put else ""
+    plain = translate(
+        "With words only it is {matched:.3f} for right and {mismatched:.3f} for wrong pairs; the two stand farthest "
+        "apart at {best}.",
+        matched=words.matched[at],
+        mismatched=words.mismatched[at],
         best=layer_words(words.names[pilot.best_gap]),
     )
+    return " ".join(filter(None, (picked, meant, added, plain)))
 
 
 STALLED = 0.01

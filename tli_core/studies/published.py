@@ -42,6 +42,6 @@ TRAINED = PublishedResult(623, 0.3211, 0.4113, 28.08, 1.33e-240)
 CONTROL = PublishedResult(63, 0.3143, 0.4033, 28.32, 7.17e-27)
 
 
-def is_published(path: Path | None) -> bool:
-    """Whether a file is one of the two published lists, byte for byte."""
-    return path is not None and hashlib.sha256(path.read_bytes()).hexdigest() in SHA256.values()
+def is_published(path: Path | None, name: str) -> bool:
+    """Whether a file is the published list of that name, byte for byte."""
+    return path is not None and hashlib.sha256(path.read_bytes()).hexdigest() == SHA256[name]

@@ -17,13 +17,20 @@ from tli_core.measures.projection import Projection, project
 from tli_core.measures.result import LayerAlignment
 from tli_core.measures.translation import ProbeAnswer, probe
 from tli_core.models.loaded_model import LoadedModel
+from tli_core.models.registry import source_of
+from tli_core.notices import Notice, notice
 from tli_core.studies import published
+from tli_core.training.batches import shuffled_translations
 from tli_core.training.config import TrainingConfig
 from tli_core.training.history import TrainingStep
 from tli_core.training.loop import TrainedAdapter, layer_to_train, train_adapter
 from tli_core.training.presets import PRESETS
 
-PUBLISHED, CORRECTED = "published", "corrected"
+PUBLISHED, CORRECTED = "as-published", "corrected"
+"""The runs that are no control, by the names of their adapters."""
+
+FEWEST = 3
+"""Fewer points make no picture."""
 
 AT_LAYER, AT_OUTPUT = "layer", "output"
 READOUTS = {AT_LAYER: "words", AT_OUTPUT: "spaced"}
@@ -48,6 +55,7 @@ class Reproduction:
 
     spaces are t-SNE pictures of the control list, AT_LAYER and AT_OUTPUT, with the names of the models in them. probes
     are by the name of a run, and empty where the model has no head. same_lists: whether both lists are the published.
+    Until the study ends there are fewer runs, and neither spaces nor probes.
     """
 
     pilot: Pilot
@@ -59,12 +67,29 @@ class Reproduction:
     @property
     def same_model(self) -> bool:
         """Whether the model is the published one."""
-        return self.pilot.words.provenance.model == published.MODEL
+        return source_of(self.pilot.words.provenance.model) == source_of(published.MODEL)
+
+    @property
+    def warnings(self) -> tuple[Notice, ...]:
+        """What is wrong with the model or the lists, each said once: of the pilot, then with the model and list."""
+        of_lists = [
+            notice("of_list", list=", ".join(filter(None, (model, item.name))), notice=warning)
+            for run in self.runs
+            for items in run.evaluations.values()
+            for item in items
+            for model, warnings in (
+                ("", item.warnings),
+                ("base", item.before.warnings),
+                (run.name, item.after.warnings),
+            )
+            for warning in warnings
+        ]
+        return tuple(dict.fromkeys((*self.pilot.with_bos.warnings, *self.pilot.words.warnings, *of_lists)))
 
 
 def planned_runs(layer: int, seed: int) -> dict[str, TrainingConfig]:
     """The fine-tunes of the study by their names: the published and the corrected way, each with its control."""
-    ways = {PUBLISHED: replace(PRESETS[PUBLISHED], layer=layer), CORRECTED: PRESETS[CORRECTED]}
+    ways = {PUBLISHED: replace(PRESETS["published"], layer=layer), CORRECTED: PRESETS["corrected"]}
     return {
         f"{name}{'-shuffled' if shuffled else ''}": replace(config, seed=seed, shuffled=shuffled)
         for name, config in ways.items()
@@ -88,11 +113,24 @@ def shipped_lists(languages: str = DEFAULT) -> tuple[tuple[WordPair, ...], tuple
     return found[0], found[1]
 
 
+def check_lists(trained: Sequence[WordPair], control: Sequence[WordPair]) -> None:
+    """Refuse lists that the study cannot be done with.
+
+    Raises:
+        ValueError: fewer than FEWEST different pairs in one, or translations that cannot be shuffled.
+    """
+    for name, pairs in (("pairs to train on", trained), ("control pairs", control)):
+        if (n := len(set(pairs))) < FEWEST:
+            raise ValueError(f"There are {n} different {name}: give {FEWEST} or more.")
+    shuffled_translations(trained, 0)
+
+
 def reproduce(
     loaded: LoadedModel,
     trained: Sequence[WordPair],
     control: Sequence[WordPair],
     save: Callable[[TrainedAdapter, str], Path],
+    keep: Callable[[Reproduction], None] = lambda so_far: None,
     seed: int = 0,
     languages: str = DEFAULT,
     same_lists: bool = False,
@@ -102,15 +140,20 @@ def reproduce(
 
     Args:
         save: writes an adapter of a name and returns its folder.
+        keep: given the study so far after every fine-tune, as it takes long.
         progress: called with a short description of what is being done.
 
     Raises:
-        ValueError: fewer than three pairs in a list, or a model of which too few blocks are in memory to train on.
+        ValueError: fewer than FEWEST pairs in a list, translations that cannot be shuffled, or a model that is not
+            whole, or of which too few blocks are in memory to train on.
     """
-    if min(len(trained), len(control)) < 3:
-        raise ValueError("Both lists need at least three pairs: add some.")
+    # What cannot be done is said before anything is.
+    check_lists(trained, control)
+    if not loaded.whole:
+        text = "The study reads every layer, but only the first {n} blocks are loaded: it takes the whole model."
+        raise ValueError(text.format(n=loaded.blocks))
     for config in planned_runs(1, seed).values():
-        layer_to_train(loaded, config)  # what cannot be trained is said before anything is done
+        layer_to_train(loaded, config)
     pilot = run_pilot(loaded, trained, None, seed, lambda doing: progress(f"Pilot: {doing}"), languages)
     lists = (trained, control)
     lenses = {place: Lens(languages, readout) for place, readout in READOUTS.items()}
@@ -138,6 +181,7 @@ def reproduce(
                 for place in lenses
             }
             runs.append(StudyRun(name, adapter.record, evaluations))
+            keep(Reproduction(pilot, tuple(runs), {}, {}, same_lists))
         progress("Pictures")
         shown = {AT_LAYER: (PUBLISHED, f"{PUBLISHED}-shuffled"), AT_OUTPUT: (PUBLISHED, CORRECTED)}
         spaces = {
@@ -164,12 +208,12 @@ def _trained(
     languages: str,
     progress: Callable[[str], None],
 ) -> TrainedAdapter:
-    """The adapter of one run; every tenth part of it is told."""
+    """The adapter of one run; every quarter of it is told."""
     told = -1
     for item in train_adapter(loaded, pairs, config, languages=languages):
         if isinstance(item, TrainedAdapter):
             return item
-        if isinstance(item, TrainingStep) and 10 * item.step // item.steps > told:
-            told = 10 * item.step // item.steps
+        if isinstance(item, TrainingStep) and 4 * item.step // item.steps > told:
+            told = 4 * item.step // item.steps
             progress(f"step {item.step} of {item.steps}")
     raise AssertionError("a run ends with its adapter")
