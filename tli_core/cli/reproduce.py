@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     def keep(so_far: "core.studies.reproduction.Reproduction") -> None:
         if core.distributed.is_main():
-            core.reports.reproduction_page.write_numbers(so_far, arguments.report)
+            core.reports.reproduction.write_numbers(so_far, arguments.report)
 
     found = core.studies.reproduction.reproduce(
         loaded,

@@ -5,12 +5,13 @@ All of it is English, as a report is kept for others to read.
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from tli_core.i18n import ENGLISH, in_language
 from tli_core.measures.before_after import Evaluation
 from tli_core.models.layers import layer_words
-from tli_core.reports.json_csv import SCHEMA, alignment_json, evaluation_summary
+from tli_core.reports.json_csv import SCHEMA, alignment_json, evaluation_summary, write_json
 from tli_core.reports.messages import change_sentence, projection_sentence
 from tli_core.reports.notices import worded
 from tli_core.reports.tables import how_read, p_value
@@ -213,6 +214,11 @@ def reproduction_json(found: Reproduction) -> dict[str, Any]:
         "warnings": warning_sentences(found),
         "provenance": found.pilot.words.provenance.as_dict(),
     }  # fmt: skip
+
+
+def write_numbers(found: Reproduction, folder: Path) -> None:
+    """Write reproduction.json into a folder, in place of one that is there."""
+    write_json(reproduction_json(found), folder / "reproduction.json")
 
 
 def _run_json(run: StudyRun) -> dict[str, Any]:

@@ -9,25 +9,19 @@ from tli_core.i18n import ENGLISH, in_language
 from tli_core.reports.charts import curve_chart
 from tli_core.reports.figures import chart_figure
 from tli_core.reports.html import figure_div, provenance_line, templates
-from tli_core.reports.json_csv import write_json
 from tli_core.reports.pair_charts import Space
 from tli_core.reports.reproduction import (
     OTHER_WAYS,
     pilot_rows,
-    reproduction_json,
     result_tables,
     sentences,
     space_sentences,
     warning_sentences,
+    write_numbers,
 )
 from tli_core.reports.space_figure import space_figure
 from tli_core.studies import published
 from tli_core.studies.reproduction import AT_LAYER, AT_OUTPUT, CORRECTED, PUBLISHED, Reproduction
-
-
-def write_numbers(found: Reproduction, folder: Path) -> None:
-    """Write reproduction.json into a folder, in place of one that is there."""
-    write_json(reproduction_json(found), folder / "reproduction.json")
 
 
 def write_reproduction(found: Reproduction, folder: Path) -> Path:
