@@ -273,7 +273,7 @@ class FineTuneTab:
                 return
         if run is None or run.first.deleted:
             # Here, or by somebody who has its link.
-            yield {self.home: gr.Column(visible=True), **page.closed()}
+            yield {self.home: gr.Column(visible=True), **page.closed(), **self.paper.again(protocol)}
             return
         # Measured again where an earlier server had done it, so not on the thread that serves everybody.
         drawn = await asyncio.to_thread(page.ended, run)

@@ -23,6 +23,10 @@ ABOUT = N_(
     "together there, a table compares cosines. Choose the preset *published* to follow it. Only the fine-tune is "
     "needed; the pilot, a dry run (first loss, time and memory) and the control tell what its result is worth."
 )
+COMMAND = N_(
+    "All of it at once, with the corrected way beside it and a report to keep: "
+    "`python -m tli_core reproduce --report DIR`."
+)
 
 
 class PaperPanel:
@@ -36,6 +40,7 @@ class PaperPanel:
         self.protocol = gr.State(None)
         with gr.Accordion(N_("Reproduce the paper, step by step"), open=False, elem_id="paper"):
             gr.Markdown(ABOUT, elem_classes="hint")
+            gr.Markdown(COMMAND, elem_classes="hint")
             with gr.Row():
                 self.pilot = gr.Button(N_("1 · Pilot"), min_width=120, elem_id="pilot")
                 self.rehearse = gr.Button(N_("2 · Dry run"), min_width=120, elem_id="dry-run")
@@ -102,6 +107,10 @@ class PaperPanel:
     def outputs(self) -> Parts:
         """What `done` updates."""
         return [self.steps, self.protocol]
+
+    def again(self, known: core.reports.protocol.Protocol | None) -> Updates:
+        """The steps once more: what is sent to a form while the page of a run hides it may be lost on its way."""
+        return {self.steps: _steps_text(known)} if known else {}
 
     def done(self, run: Run, known: core.reports.protocol.Protocol | None) -> Updates:
         """The steps with what a measured run and its control gave.
