@@ -82,6 +82,7 @@ def test_a_run_that_is_killed_anywhere_is_finished_or_goes_on(models, run_reques
             jobs._worker.join(0.01)
             while jobs._worker.is_alive() and job.active:
                 jobs._worker.join(0.01)
+        job.release()  # as a process does that ends
         killed = asked[0] > number
         after = Jobs(models, finished)
         known = {one.request.name: one for one in after.of("owner")}

@@ -284,6 +284,7 @@ def test_a_server_that_ends_before_it_saves_goes_on_from_the_last_step(models, r
         jobs = Jobs(models, tmp_path / "killed")
         job = jobs.submit(run_request, "owner")
         wait(job, lambda job: not jobs._worker.is_alive())
+    job.release()  # as a process does that ends
     again = Jobs(models, tmp_path / "killed")
     (found,) = again.of("owner")
     assert found.state == BROKEN_OFF and found.resumable and not found.adapter

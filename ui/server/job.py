@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 import tli_core as core
-from tli_core.i18n import N_
+from tli_core.i18n import N_, translate
 from tli_core.lists.pairs import WordPair
 from tli_core.training.config import TrainingConfig
 from ui.server.cancel import StopFlag
@@ -24,15 +28,20 @@ WAITING, RUNNING, DONE, STOPPED, FAILED, BROKEN_OFF = (
     N_("failed"),
     N_("broken off"),
 )
-RECORD = "job.json"
-"""The file of a job in its folder."""
+RECORD, LOCK = "job.json", "lock"
+"""Files of a job in its folder: what is known of it, and what the process that is at work with it holds locked."""
+ELSEWHERE = N_("It is at work in another copy of this page.")
 
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass
 class Job:
-    """A fine-tune that was asked for: waiting, running, or ended with an adapter, a reason, or both."""
+    """A fine-tune that was asked for: waiting, running, or ended with an adapter, a reason, or both.
+
+    Several processes may share a folder of jobs: one that changes a job holds its lock meanwhile. written is when the
+    record was, as this process last knew it.
+    """
 
     id: str
     owner: str
@@ -46,7 +55,61 @@ class Job:
     sender: str = field(default="", repr=False)
     finished: Finished | None = field(default=None, repr=False)
     deleted: bool = False
+    written: float = 0
     context: Context = field(default_factory=detached, repr=False)
+
+    def __post_init__(self) -> None:
+        # Taken by the thread of a request, and given back by the one that runs jobs. Where a process ends, so does it.
+        self._lock = FileLock(self.folder / LOCK, thread_local=False)
+
+    def claim(self) -> None:
+        """Hold the job for this process, until `release`.
+
+        Raises:
+            ValueError: another process is at work with it.
+            OSError: its folder cannot be written to.
+        """
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            text = N_("{name} is at work in another copy of this page: try again when it has ended.")
+            raise ValueError(translate(text, name=self.request.name)) from None
+
+    def release(self) -> None:
+        """Let other processes have it."""
+        self._lock.release(force=True)
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Hold the job for a change, as it is now on the disk; one that this process is at work with is held already.
+
+        Raises:
+            ValueError, OSError: as `claim`, or it is gone.
+        """
+        if self._lock.is_locked:
+            yield
+            return
+        self.claim()
+        try:
+            self.refresh()
+            yield
+        finally:
+            self.release()
+
+    def refresh(self) -> None:
+        """Know what another process has done with it since; of one that this process is at work with that is nothing.
+
+        Raises:
+            OSError, ValueError, KeyError, TypeError: it is gone, or damaged.
+        """
+        if self.active:
+            return
+        # One that ends without a word leaves the record as it was.
+        if (self.folder / RECORD).stat().st_mtime == self.written and self.message != ELSEWHERE:
+            return
+        now = Job.read(self.folder)
+        self.request, self.state, self.message, self.steps = now.request, now.state, now.message, now.steps
+        self.adapter, self.finished, self.written = now.adapter, None, now.written
 
     @property
     def active(self) -> bool:
@@ -77,6 +140,7 @@ class Job:
             # A full or read-only disk must not stop the queue of waiting jobs.
             _LOG.error("The end of the run %s could not be recorded: %s", self.id, error)
         self.state = state
+        self.release()
 
     def write(self, state: str | None = None) -> None:
         """Keep what a new server needs to know of it.
@@ -95,14 +159,16 @@ class Job:
             "message": self.message,
         }
         core.reports.json_csv.write_json({**known, "adapter": adapter}, self.folder / RECORD)
+        self.written = (self.folder / RECORD).stat().st_mtime
 
     @classmethod
     def read(cls, folder: Path) -> Job:
-        """A job of an earlier server; one that was at work then has been broken off.
+        """A job of an earlier server, or of another copy; one that nobody is at work with any more was broken off.
 
         Raises:
             OSError, ValueError, KeyError, TypeError: the folder holds none, or a damaged one.
         """
+        written = (folder / RECORD).stat().st_mtime
         known = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         request = known["request"]
         config = TrainingConfig.from_record(request["config"])
@@ -124,10 +190,22 @@ class Job:
             folder,
             float(known["created"]),
             BROKEN_OFF if at_work else known["state"],
-            "" if at_work else known["message"],
+            (ELSEWHERE if _is_locked(folder) else "") if at_work else known["message"],
             history_of(state_file),
             adapter,
+            written=written,
         )
+
+
+def _is_locked(folder: Path) -> bool:
+    """Whether a process is at work with the job of a folder."""
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a folder that nobody can write to
+        return False
 
 
 def _adapter_of(folder: Path, recorded: str | None) -> Path | None:

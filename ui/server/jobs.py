@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -136,7 +137,16 @@ class Jobs:
                     if job_id not in self._unreadable:  # said once, not at every listing
                         _LOG.warning("The run in %s cannot be read: %s", self._folder / job_id, error)
                     self._unreadable.add(job_id)
-            return self._jobs.get(job_id)
+            job = self._jobs.get(job_id)
+            if job and not job.active:
+                try:
+                    job.refresh()
+                except FileNotFoundError:  # another copy of this page has removed it
+                    del self._jobs[job_id]
+                    return None
+                except (OSError, ValueError, KeyError, TypeError) as error:
+                    _LOG.warning("The run in %s cannot be read again: %s", job.folder, error)
+            return job
 
     def of(self, owner: str) -> list[Job]:
         """An owner's jobs, the oldest first."""
@@ -188,8 +198,15 @@ class Jobs:
             sender: the address that asks for it, as in `submit`.
 
         Raises:
-            ValueError: there is nothing to go on from, its time is used up, or too many are at work or waiting.
+            ValueError: there is nothing to go on from, its time is used up, too many are at work or waiting, or another
+                copy of this page is at work with it.
         """
+        with job.claimed():
+            self._check_resumable(job, sender)
+        job.sender = sender
+        self._put_in_line(job)
+
+    def _check_resumable(self, job: Job, sender: str) -> None:
         if not job.resumable:
             text = N_("{name} has nothing to go on from: it is {state}.")
             raise ValueError(translate(text, name=job.request.name, state=translate(job.state)))
@@ -197,26 +214,33 @@ class Jobs:
             text = N_("This run has had its {minutes} minutes: a copy of this page of your own has no such limit.")
             raise ValueError(translate(text, minutes=self.hosting.train_seconds // 60))
         self._check_turn(job.owner, sender)
-        job.sender = sender
-        self._put_in_line(job)
 
     def rename(self, job: Job, name: str) -> None:
         """Give a run that has ended and its adapter another name.
 
         Raises:
-            ValueError: it is at work.
+            ValueError: it is at work, here or in another copy of this page.
         """
         if job.active:
             raise ValueError(translate("{name} is still at work: rename it when it has ended.", name=job.request.name))
-        job.request = replace(job.request, name=name)
-        if job.adapter:
-            job.adapter = job.adapter.rename(job.adapter.with_name(name))
-            job.finished = None
-        job.write()
+        with job.claimed():
+            job.request = replace(job.request, name=name)
+            if job.adapter:
+                job.adapter = job.adapter.rename(job.adapter.with_name(name))
+                job.finished = None
+            job.write()
 
     def delete(self, job: Job) -> None:
-        """Stop a job and remove every file of it."""
+        """Stop a job and remove every file of it.
+
+        Raises:
+            ValueError: another copy of this page is at work with it.
+        """
         self.stop(job)
+        with job.claimed():
+            self._remove(job)
+
+    def _remove(self, job: Job) -> None:
         job.deleted = True
         (job.folder / RECORD).unlink(missing_ok=True)
         shutil.rmtree(self.downloads(job), ignore_errors=True)
@@ -262,9 +286,14 @@ class Jobs:
         job.state, job.message, job.context = WAITING, "", detached()
         try:
             job.folder.mkdir(parents=True, exist_ok=True)
+            job.claim()
             StopFlag(job.folder / STOP).clear()
             job.write()
+        except ValueError:
+            job.state, job.message = before
+            raise
         except OSError as error:
+            job.release()
             job.state, job.message = before
             text = N_("This server cannot keep a run on its disk ({error}), so none was started.")
             raise ValueError(translate(text, error=error.strerror or error)) from error
@@ -282,6 +311,7 @@ class Jobs:
             except Exception:  # an error in one run must not stop the queue
                 _LOG.exception("The run %s could not be ended", job.id)
                 job.message, job.state = OUR_ERROR, FAILED
+                job.release()
             if job.deleted:
                 shutil.rmtree(job.folder, ignore_errors=True)
 
@@ -326,4 +356,5 @@ class Jobs:
         for folder in self._folder.glob("*"):
             job = self.find(folder.name)
             if job and not job.active and job.created < oldest:
-                self.delete(job)
+                with suppress(ValueError, OSError):  # another copy is at work with it, or has removed it
+                    self.delete(job)
