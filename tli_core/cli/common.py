@@ -107,15 +107,20 @@ def seed_argument(text: str) -> int:
     return int(text)
 
 
+def is_first() -> bool:
+    """Whether this is the main process, as its launcher says, before processes have joined, too."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 def print_progress(message: str) -> None:
     """Print a message to stderr, from the main process only."""
-    if int(os.environ.get("RANK", "0")) == 0:
+    if is_first():
         print(message, file=sys.stderr, flush=True)
 
 
 def print_result(text: str) -> None:
     """Print to stdout, from the main process only."""
-    if int(os.environ.get("RANK", "0")) == 0:
+    if is_first():
         print(text)
 
 

@@ -10,6 +10,7 @@ from tli_core.cli.common import (
     add_model,
     add_reading,
     import_choices,
+    is_first,
     load,
     print_progress,
     print_result,
@@ -42,7 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Do the study, print its tables and write its report; or only tell what it would take."""
     if not arguments.dry_run and arguments.report is None:
         raise ValueError("--report is missing: in which new folder shall the report and the adapters be?")
-    if arguments.report and arguments.report.exists():
+    # Of several processes the first makes the folder, so the others may find it there.
+    if arguments.report and arguments.report.exists() and is_first():
         raise ValueError(f"{arguments.report} is already there: give the report a folder of its own.")
     if (arguments.pairs is None) != (arguments.control is None):
         raise ValueError("Give both --pairs and --control, or neither: a list that ships may hold words of yours.")
@@ -65,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
         if chosen.weights.download > chosen.weights.cached:
             print_result("The time is known once the model is here: call this again then.")
             return
-    if arguments.report:
+    if arguments.report and is_first():
         _make(arguments.report)
     loaded, _ = load(arguments)
     if arguments.dry_run:
