@@ -179,6 +179,7 @@ def test_the_command_tells_what_it_takes_and_what_is_missing(tiny_folder, pairs,
     assert "folder /proc/mine cannot be made" in capsys.readouterr().err
     assert main(["reproduce", *given, "--report", str(tmp_path / "new"), "--load", "first-blocks"]) == 2
     assert "reads every layer" in capsys.readouterr().err
+    (tmp_path / "new").mkdir()  # as a model leaves it that cannot be loaded
     assert main(["reproduce", *given]) == 2 and "--report is missing" in capsys.readouterr().err
     assert main(["reproduce", *given[:4], "--report", str(tmp_path / "new")]) == 2
     assert "both --pairs and --control" in capsys.readouterr().err

@@ -43,8 +43,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Do the study, print its tables and write its report; or only tell what it would take."""
     if not arguments.dry_run and arguments.report is None:
         raise ValueError("--report is missing: in which new folder shall the report and the adapters be?")
-    # Of several processes the first makes the folder, so the others may find it there.
-    if arguments.report and arguments.report.exists() and is_first():
+    # Of several processes the first makes the folder, so the others may find it there; an empty one is left by a model
+    # that could not be loaded.
+    if arguments.report and is_first() and _holds_something(arguments.report):
         raise ValueError(f"{arguments.report} is already there: give the report a folder of its own.")
     if (arguments.pairs is None) != (arguments.control is None):
         raise ValueError("Give both --pairs and --control, or neither: a list that ships may hold words of yours.")
@@ -118,6 +119,11 @@ def _lists(arguments: argparse.Namespace):
         read_list(path, split, arguments.languages, import_choices(arguments)).pairs
         for path, split in ((arguments.pairs, "train"), (arguments.control, "control"))
     )
+
+
+def _holds_something(path: Path) -> bool:
+    """Whether a report there would lie among other things, or over them."""
+    return any(path.iterdir()) if path.is_dir() else path.exists()
 
 
 def _make(folder: Path) -> None:

@@ -101,13 +101,13 @@ def shipped_lists(languages: str = DEFAULT) -> tuple[tuple[WordPair, ...], tuple
     """As many shipped pairs as the published lists have, drawn from all that ship; all of them where there are fewer.
 
     Raises:
-        ValueError: fewer than three pairs of a list ship.
+        ValueError: fewer than FEWEST pairs of a list ship.
     """
     drawn = random.Random(0)
     found = []
     for split, size in (("train", published.TRAINED.pairs), ("control", published.CONTROL.pairs)):
         pairs = shipped(split, languages)
-        if len(pairs) < 3:
+        if len(pairs) < FEWEST:
             raise ValueError(f"Too few pairs of {languages} ship: give --pairs and --control.")
         found.append(tuple(drawn.sample(pairs, min(size, len(pairs)))))
     return found[0], found[1]
