@@ -11,6 +11,7 @@ the standardised statistics, Westfall & Young 1993): whichever layer is looked a
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -39,8 +40,9 @@ class Shuffles:
     """The permutations of each test for one list.
 
     tested (m,) are the indices of the pairs that are tested, one a group. Of each control, places
-    (1 + PERMUTATIONS, k) are the list's k pairs that count, and then each permutation of them: where in a table (m, m)
-    of the tested source and target words, row after row, each pair stands.
+    (k, 1 + PERMUTATIONS) say where in a table (m, m) of the tested source and target words, row after row, each of the
+    list's k pairs that count stands, and where it stands in each permutation. So one row of places reads one row of
+    the table.
     """
 
     tested: np.ndarray
@@ -49,7 +51,7 @@ class Shuffles:
     @cached_property
     def movable(self) -> dict[str, int]:
         """How many pairs of each control have another to change places with."""
-        return {name: int((places[1:] != places[0]).any(axis=0).sum()) for name, places in self.places.items()}
+        return {name: int((places[:, 1:] != places[:, :1]).any(axis=1).sum()) for name, places in self.places.items()}
 
 
 def word_groups(source_index: np.ndarray, target_index: np.ndarray) -> np.ndarray:
@@ -107,12 +109,17 @@ def shuffles(
         TOPIC: (plain, topic),
         TOGETHER: (plain, together),
     }
-    places = {}
-    for name, (counted, stratum) in strata.items():
+
+    def places_of(name: str) -> np.ndarray:
+        counted, stratum = strata[name]
         # Each test draws anew from the seed, so that tests of the same pairs agree.
         moved = counted[_within(stratum, np.random.default_rng(seed))]
-        places[name] = np.concatenate([counted[None], moved]) + counted * len(tested)
-    return Shuffles(tested, places)
+        rows = np.concatenate([counted[None], moved]) + counted * len(tested)  # (1 + P, k)
+        return np.ascontiguousarray(rows.T)
+
+    # Sorting leaves Python's lock, so controls go side by side.
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        return Shuffles(tested, dict(zip(strata, threads.map(places_of, strata), strict=True)))
 
 
 def _within(strata: np.ndarray, drawn: np.random.Generator) -> np.ndarray:
@@ -146,7 +153,7 @@ def statistics(found: Sequence[np.ndarray], draws: Shuffles) -> np.ndarray:
         places = draws.places[name]
         if not places.size:
             continue
-        summed = both.ravel().take(places).sum(axis=1, dtype=np.complex128)  # (1 + P,)
+        summed = both.ravel().take(places).sum(axis=0, dtype=np.complex128)  # (1 + P,)
         sums = np.stack([summed.real, summed.imag], axis=1)  # (1 + P, 2)
         spread = sums[1:].std(axis=0)
         values[c] = np.where(spread > 1e-9, (sums - sums[1:].mean(axis=0)) / np.maximum(spread, 1e-9), 0)
