@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tli_core.cli import bases, calibrate, evaluate, figure, generate, lint, measure, reproduce, show, train
+from tli_core.cli import bases, calibrate, evaluate, figure, generate, lint, measure, reproduce, show, sweep, train
 from tli_core.cli.common import Parser, print_progress
 from tli_core.out_of_memory import memory_sentence
 
@@ -16,6 +16,7 @@ COMMANDS = {
     "train": (train, "fine-tune an adapter on pairs"),
     "evaluate": (evaluate, "base against adapter on trained and control pairs"),
     "reproduce": (reproduce, "arXiv 2506.15415, each step beside its control, and a report"),
+    "sweep": (sweep, "where training helps: a map of settings, with seeds and shuffled runs"),
     "generate": (generate, "what the model writes after a prompt"),
 }
 

@@ -37,7 +37,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--control", type=Path, help="held-out pairs; without it, the shipped control list")
     command.add_argument("--preset", default="corrected", help="corrected, published, or a YAML file of settings")
     for setting in SETTINGS.values():
-        _add_setting(command, setting)
+        add_setting(command, setting)
     command.add_argument("--seeds", type=int, default=1, metavar="N", help="train from N seeds and report the spread")
     command.add_argument(
         "--with-control", action="store_true", help="also train each run's control: the same on shuffled translations"
@@ -52,7 +52,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--adapters", type=Path, help="the folder to put it in; adapters/ by default")
 
 
-def _add_setting(command: argparse.ArgumentParser, setting: Setting) -> None:
+def add_setting(command: argparse._ActionsContainer, setting: Setting) -> None:
     """A setting's flag; its value stays None where it is not given, and the preset's holds."""
     kinds = {"whole": int, "real": float, "layer": layer_argument}
     settings: dict[str, Any] = {"help": (setting.help or setting.label).replace("%", "%%"), "default": None}

@@ -172,6 +172,18 @@ def _said(
     # Ties rank last, so that vectors that are all alike "rank" worse than noise: what is no better than chance is not
     # found better, and what was no better than chance is not found worse.
     was, now = (result.p_values[ALL][layer] <= LEVEL for result in (before, after))  # (2,) each
+    return ranks_verdict(ranks, was, now, matched, mismatched)
+
+
+def ranks_verdict(
+    ranks: Mapping[str, RankChange], was: np.ndarray, now: np.ndarray, matched: float, mismatched: float
+) -> str:
+    """The verdict of `change` on how ranks moved, where there are numbers and pairs enough.
+
+    Args:
+        was, now: (2,), in which direction right words are found above chance, before and after.
+        matched, mismatched: how far the cosines of right and wrong pairs moved.
+    """
     moved = list(ranks.values())
     better = [r.p <= LEVEL and r.mrr >= LEAST_CHANGE and bool(found) for r, found in zip(moved, now, strict=True)]
     worse = [r.p <= LEVEL and r.mrr <= -LEAST_CHANGE and bool(found) for r, found in zip(moved, was, strict=True)]

@@ -43,7 +43,7 @@ def alignment_json(result: LayerAlignment) -> dict[str, Any]:
                 "target": pair.target,
                 "topic": pair.topic,
                 "look_alike": bool(alike),
-                "cosine": _plain(cosines),
+                "cosine": as_json(cosines),
             }
             for pair, alike, cosines in zip(result.pairs, result.look_alike, result.cosine, strict=True)
         ],
@@ -82,12 +82,12 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
                 "layers": {
                     "before": [_layer_json(item.before, layer) for layer in range(len(item.before.names))],
                     "after": [_layer_json(item.after, layer) for layer in range(len(item.after.names))],
-                    "difference": {key: _plain(value) for key, value in asdict(item.differences).items()},
+                    "difference": {key: as_json(value) for key, value in asdict(item.differences).items()},
                 },
                 "pairs": [_pair_json(item, i, report.subwords) for i in range(len(item.before.pairs))],
                 "wrong_percentiles": {
-                    "before": _plain(item.before.wrong_quantiles[item.layer]),
-                    "after": _plain(item.after.wrong_quantiles[item.layer]),
+                    "before": as_json(item.before.wrong_quantiles[item.layer]),
+                    "after": as_json(item.after.wrong_quantiles[item.layer]),
                 },
                 "provenance": {
                     "before": item.before.provenance.as_dict(),
@@ -100,18 +100,18 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
             "layer": report.linear.layer,
             "fitted_on": report.linear.fitted_on,
             "shrinkage": report.linear.shrinkage,
-            "p_at_1": {way: _plain(found.p_at_1[0]) for way, found in report.linear.retrieval.items()},
-            "mrr": {way: _plain(found.mrr[0]) for way, found in report.linear.retrieval.items()},
+            "p_at_1": {way: as_json(found.p_at_1[0]) for way, found in report.linear.retrieval.items()},
+            "mrr": {way: as_json(found.mrr[0]) for way, found in report.linear.retrieval.items()},
             "sentence": linear_sentence(report),
         },
         "in_context": evaluation_summary(report.in_context) if report.in_context else None,
-        "by_knowledge": [_plain(asdict(part)) for part in report.by_knowledge],
+        "by_knowledge": [as_json(asdict(part)) for part in report.by_knowledge],
         "outputs": None if report.outputs is None else dict(
             zip(("before", "after"), map(_output_json, report.outputs), strict=True)
         ),
         "written": None if report.written is None else {
             "verdict": report.written.verdict,
-            **_plain(asdict(report.written)),
+            **as_json(asdict(report.written)),
             "sentence": written_sentence(report),
         },
         "probes": [
@@ -135,8 +135,8 @@ def evaluation_summary(item: Evaluation) -> dict[str, Any]:
         "list": item.name,
         "n_pairs": len(item.before.pairs),
         "wrong_pairs_from": item.before.wrong_from,
-        "test": {key: _plain(value) for key, value in asdict(item.test).items()},
-        "change": {key: _plain(value) for key, value in asdict(item.change).items()},
+        "test": {key: as_json(value) for key, value in asdict(item.test).items()},
+        "change": {key: as_json(value) for key, value in asdict(item.change).items()},
         "verdict": item.change.verdict,
         "sentence": change_sentence(item),
         "before": _layer_json(item.before, item.layer),
@@ -155,8 +155,8 @@ def _pair_json(item: Evaluation, i: int, subwords: Mapping[str, tuple[str, ...]]
         "look_alike": bool(item.before.look_alike[i]),
         "source_subwords": list(subwords.get(pair.source, ())),
         "target_subwords": list(subwords.get(pair.target, ())),
-        "cosine": {"before": _plain(item.before.cosine[i]), "after": _plain(item.after.cosine[i])},
-        "wrong_cosine": {"before": _plain(item.before.wrong_cosine[i]), "after": _plain(item.after.wrong_cosine[i])},
+        "cosine": {"before": as_json(item.before.cosine[i]), "after": as_json(item.after.cosine[i])},
+        "wrong_cosine": {"before": as_json(item.before.wrong_cosine[i]), "after": as_json(item.after.wrong_cosine[i])},
     }
 
 
@@ -168,16 +168,16 @@ def _output_json(check: OutputCheck) -> dict[str, Any]:
             way: {
                 "p_at_1": ranking.p_at_1,
                 "mrr": ranking.mrr,
-                "log_probability": _plain(ranking.log_probability),
-                "rank": _plain(ranking.rank),
+                "log_probability": as_json(ranking.log_probability),
+                "rank": as_json(ranking.rank),
                 "candidates": ranking.candidates,
                 "chance": ranking.chance,
             }
             for way, ranking in check.ranking.items()
         },
         "perplexity": {
-            "source": _plain(check.health.source),
-            "target": _plain(check.health.target),
+            "source": as_json(check.health.source),
+            "target": as_json(check.health.target),
             "uniform": check.health.uniform,
         },
     }
@@ -211,10 +211,10 @@ def pairs_csv(report: EvaluationReport, path: Path) -> None:
             for side, word in (("source", pair.source), ("target", pair.target)):
                 row[f"{side}_subwords"] = "·".join(report.subwords.get(word, ()))
             for when, result in (("before", item.before), ("after", item.after)):
-                row[f"cosine_{when}"] = _plain(result.cosine[i, item.layer])
-                row[f"wrong_cosine_{when}"] = _plain(result.wrong_cosine[i, item.layer])
+                row[f"cosine_{when}"] = as_json(result.cosine[i, item.layer])
+                row[f"wrong_cosine_{when}"] = as_json(result.wrong_cosine[i, item.layer])
                 for way in DIRECTIONS:
-                    row[f"rank_{way}_{when}"] = _plain(result.retrieval[way].rank[item.layer, i])
+                    row[f"rank_{way}_{when}"] = as_json(result.retrieval[way].rank[item.layer, i])
             rows.append(row)
     _write_csv(rows, path)
 
@@ -262,12 +262,12 @@ def _layer_json(result: LayerAlignment, layer: int) -> dict[str, Any]:
 def _pool(result: LayerAlignment) -> dict[str, Any]:
     """Among how many a word is looked for, and the P@1 that guessing, and spelling alone, would earn."""
     alone = dict(zip(DIRECTIONS, result.spelling_alone, strict=True))
-    return {"size": result.pool_size, "chance": _plain(result.chance), "spelling_alone": _plain(alone)}
+    return {"size": result.pool_size, "chance": as_json(result.chance), "spelling_alone": as_json(alone)}
 
 
 def _by_way(values: Mapping[str | None, Any]) -> Any:
     """A measure's values by direction, or its only one."""
-    return _plain(values.get(None, values))
+    return as_json(values.get(None, values))
 
 
 @in_language(ENGLISH)
@@ -276,12 +276,12 @@ def _in_english(notices: Sequence[str | Notice]) -> list[str]:
     return [worded(notice) for notice in notices]
 
 
-def _plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """The value as JSON has it: Python numbers, lists for arrays, None for what is not a number."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: as_json(item) for key, item in value.items()}
     if isinstance(value, (np.ndarray, list, tuple)):
-        return [_plain(item) for item in value]
+        return [as_json(item) for item in value]
     if isinstance(value, (float, np.floating)):
         return float(value) if math.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value

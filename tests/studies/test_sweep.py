@@ -1,0 +1,236 @@
+"""Where training helps: what is run, what is kept and gone on with, and what is said of it."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import character_tokenizer, tiny_llama
+from tli_core.cli.main import main
+from tli_core.lists.pairs import WordPair
+from tli_core.measures.alignment import measure
+from tli_core.measures.verdicts import LEAST_CHANGE
+from tli_core.models.loaded_model import LoadedModel
+from tli_core.reports.model_card import save_adapter
+from tli_core.reports.sweep_map import cell_rows, mean_change, sentences, short_rows, write_numbers
+from tli_core.reports.sweep_page import map_figure, sweep_html
+from tli_core.studies.sweep import check_sweep, sweep
+from tli_core.studies.sweep_cells import AS_SHUFFLED, Sweep, is_futile, read_sweep
+from tli_core.studies.sweep_runs import Outcome, Plan, SweepFolder
+from tli_core.training.loop import train_adapter
+from tli_core.training.presets import PRESETS
+
+QUICK = replace(PRESETS["corrected"], epochs=1, batch_size=8, rank=2, alpha=4)
+PLAN = Plan(tuple(replace(QUICK, layer=layer) for layer in (1, "output")), seeds=2)
+N = 60
+
+
+@pytest.fixture(scope="module")
+def tiny() -> LoadedModel:
+    return LoadedModel(tiny_llama(), character_tokenizer(), "tiny", None)
+
+
+@pytest.fixture(scope="module")
+def control() -> list[WordPair]:
+    return [WordPair(f"neno{i}", f"{chr(97 + i % 26)}{chr(97 + i // 26)}x") for i in range(N)]
+
+
+@pytest.fixture(scope="module")
+def found(tiny, pairs, control, tmp_path_factory) -> tuple[Sweep, SweepFolder, list[str]]:
+    """A sweep of a tiny random model, its folder, and the names of the runs that it did."""
+    folder, told = SweepFolder(tmp_path_factory.mktemp("sweep")), []
+    made = sweep(tiny, PLAN, pairs[:20], control, folder, save_adapter, progress=lambda *of: told.append(of[2].name))
+    return made, folder, told
+
+
+def planted(base, moved: float, share: float = 1.0, found: bool = True, seed: int = 0, **changes) -> Outcome:
+    """An outcome in which a share of the words rank higher by `moved`, in both directions."""
+    drawn = np.random.default_rng(seed)
+    up = np.where(drawn.random((2, N)) < share, moved, 0) + drawn.normal(0, 0.01, (2, N))
+    given = {"matched": 0.1, "mismatched": 0.0, "verdict": "improved", **changes}
+    return Outcome(up, up > 0.5, np.full(2, found), **given)
+
+
+def read_of(base, folder: SweepFolder, outcomes: list[tuple[Outcome, Outcome]]) -> Sweep:
+    """The sweep of one seed whose cells have these outcomes, with right and with shuffled translations."""
+    layers = [*range(1, len(outcomes)), "output"]
+    plan = Plan(tuple(replace(QUICK, layer=layer) for layer in layers), seeds=1)
+    (folder.path / "runs").mkdir(parents=True)
+    for cell, both in enumerate(outcomes):
+        for run, outcome in zip(plan.runs_of(cell, 0), both, strict=True):
+            folder.keep(run, outcome)
+    return read_sweep(base, plan, folder)
+
+
+@pytest.fixture(scope="module")
+def base(tiny, control):
+    return measure(tiny, control)
+
+
+def test_first_seeds_come_first_and_each_has_its_shuffled_run(found):
+    made, folder, told = found
+    assert told[:4] == ["000-seed0", "000-seed0-shuffled", "001-seed0", "001-seed0-shuffled"]
+    for cell, of in enumerate(made.cells):
+        first = folder.outcome(PLAN.runs_of(cell, 0)[0])
+        assert of.ended_early == is_futile(first, made.base.clusters) == (f"{cell:03}-seed1" not in told)
+        assert of.seeds == (1 if of.ended_early else 2)
+
+
+def test_the_model_is_left_as_it_was_and_no_adapter_stays(found, tiny):
+    _, folder, _ = found
+    assert not tiny.adapters
+    kept = {path.name for path in folder.path.rglob("*") if path.is_file() and not path.name.endswith(".lock")}
+    assert all(re.fullmatch(r"sweep\.json|\d{3}-seed\d+(-shuffled)?\.json", name) for name in kept)
+
+
+def test_what_is_done_is_not_done_again(found, tiny, pairs, control):
+    made, folder, _ = found
+    again: list[str] = []
+    once_more = sweep(
+        tiny, PLAN, pairs[:20], control, folder, save_adapter, progress=lambda *of: again.append(of[2].name)
+    )
+    assert not again and [cell.ranks for cell in once_more.cells] == [cell.ranks for cell in made.cells]
+    lost = PLAN.runs_of(1, 0)[1]
+    (folder.path / "runs" / f"{lost.name}.json").unlink()
+    sweep(tiny, PLAN, pairs[:20], control, folder, save_adapter, progress=lambda *of: again.append(of[2].name))
+    assert again == [lost.name]
+
+
+def test_a_run_that_another_process_has_begun_is_left_to_it(tmp_path, tiny):
+    folder, run = SweepFolder(tmp_path), PLAN.runs_of(0, 0)[0]
+    (tmp_path / "runs").mkdir()
+    code = (
+        "import sys, pathlib\nfrom tli_core.studies.sweep_runs import Plan, SweepFolder\n"
+        "from tli_core.training.presets import PRESETS\n"
+        "run, _ = Plan((PRESETS['corrected'],), 1).runs_of(0, 0)\n"
+        "with SweepFolder(pathlib.Path(sys.argv[1])).claimed(run) as mine:\n"
+        "    print(mine, flush=True)\n    sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", code, tmp_path]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], **pipes) as other:
+        assert other.stdout and other.stdout.readline() == "True\n"
+        with folder.claimed(run) as mine:
+            assert not mine
+        with folder.claimed(PLAN.runs_of(0, 0)[1]) as mine:
+            assert mine
+        other.kill()
+    with folder.claimed(run) as mine:
+        assert mine
+
+
+def test_a_folder_never_mixes_two_sweeps(found, tiny, pairs, control):
+    _, folder, _ = found
+    for plan, trained in ((Plan(PLAN.cells, 3), pairs[:20]), (PLAN, pairs[:19])):
+        with pytest.raises(ValueError, match="holds a sweep of another model"):
+            sweep(tiny, plan, trained, control, folder, save_adapter)
+
+
+def test_an_outcome_that_cannot_be_read_is_named(tmp_path):
+    folder = SweepFolder(tmp_path)
+    (tmp_path / "runs").mkdir()
+    for text in ("{", "[]", "{}", '{"moved": [], "hit": [], "found": [], "other": 1}'):
+        (tmp_path / "runs" / "000-seed0.json").write_text(text)
+        with pytest.raises(ValueError, match=r"000-seed0\.json cannot be read .* remove it"):
+            folder.outcome(PLAN.runs_of(0, 0)[0])
+
+
+@pytest.mark.parametrize(
+    ("plan", "trained", "kept", "said"),
+    [
+        (Plan((replace(QUICK, layer=9),), 1), 20, N, "Layer 9 is beyond"),
+        (Plan((QUICK, QUICK), 1), 20, N, "twice"),
+        (PLAN, 20, 5, "5 different control pairs"),
+        (PLAN, 1, N, "Shuffling needs"),
+    ],
+)
+def test_what_cannot_be_swept_is_refused_before_anything_is_trained(tiny, pairs, control, plan, trained, kept, said):
+    with pytest.raises(ValueError, match=said):
+        check_sweep(tiny, plan, pairs[:trained], control[:kept])
+
+
+def test_a_run_that_goes_astray_is_told_and_stops_no_other(tiny, pairs, control, tmp_path, monkeypatch):
+    def astray(loaded, pairs, config, **others):
+        if config.layer == 1:
+            raise ValueError("The loss is no number at step 3.")
+        yield from train_adapter(loaded, pairs, config, **others)
+
+    monkeypatch.setattr("tli_core.studies.sweep.train_adapter", astray)
+    made = sweep(tiny, Plan(PLAN.cells, 1), pairs[:20], control, SweepFolder(tmp_path), save_adapter)
+    lost, well = made.cells
+    assert (lost.verdict, lost.seeds, lost.failed) == ("no numbers", 0, ("The loss is no number at step 3.",))
+    assert (well.seeds, well.failed) == (1, ())
+    assert "layer 1: a run failed. The loss is no number at step 3." in sentences(made)
+    assert "no numbers" in sweep_html(made)
+
+
+def test_what_rises_as_much_under_shuffled_translations_is_no_improvement(base, tmp_path):
+    up, level = planted(base, 0.3, 0.5), planted(base, 0.0, seed=1)
+    made = read_of(base, SweepFolder(tmp_path), [(up, level), (up, planted(base, 0.3, 0.5)), (level, level)])
+    assert [cell.verdict for cell in made.cells] == ["improved", AS_SHUFFLED, "no clear change"]
+
+
+def noise(seed: int) -> list[tuple[Outcome, Outcome]]:
+    """Eight cells whose words, and whose shuffled runs' words, move at random."""
+    drawn = np.random.default_rng(seed)
+    hit, found = np.zeros((2, N), bool), np.ones(2, bool)
+    return [tuple(Outcome(drawn.normal(0, 0.15, (2, N)), hit, found, 0.1, 0.1, "") for _ in "ab") for _ in range(8)]
+
+
+def test_of_whole_maps_of_noise_few_call_anything_improved(base, tmp_path):
+    maps = [read_of(base, SweepFolder(tmp_path / f"{draw}"), noise(draw)) for draw in range(100)]
+    called = sum(any(cell.verdict != "no clear change" for cell in made.cells) for made in maps)
+    assert called <= 8  # 2.5 at most are to be expected; 9 come once in a thousand times
+
+
+def test_the_best_of_noise_is_worth_nothing_on_pairs_that_did_not_pick_it(base, tmp_path):
+    maps = [read_of(base, SweepFolder(tmp_path / f"{draw}"), noise(draw)) for draw in range(40)]
+    read = np.array([made.picked.moved for made in maps])
+    largest = [max(mean_change(cell) for cell in made.cells) for made in maps]
+    assert abs(read.mean()) < 3 * read.std() / np.sqrt(len(read)) and np.mean(largest) > 0.01
+
+
+def test_a_cell_is_ended_early_only_where_no_direction_may_still_gain(base):
+    groups = np.arange(N)
+    assert is_futile(planted(base, 0.0), groups)
+    assert not is_futile(planted(base, 2 * LEAST_CHANGE), groups)
+    one_way = planted(base, 0.0)
+    one_way.moved[1] += 0.1
+    assert not is_futile(one_way, groups)
+    assert not is_futile(replace(planted(base, 0.0), failed="astray"), groups)
+
+
+def test_every_cell_has_its_row_its_mark_and_its_numbers(found, tmp_path):
+    made, _, _ = found
+    rows = cell_rows(made)
+    assert len(rows) == 1 + len(made.cells) == len(short_rows(made)) and len({len(row) for row in rows}) == 1
+    assert [row[0] for row in rows] == ["layer", "1", "output"]
+    (drawn,) = map_figure(made).to_dict()["data"]
+    assert list(drawn["x"]) == ["1", "output"] and np.isfinite(drawn["z"]).all()
+    write_numbers(made, tmp_path)
+    kept = json.loads((tmp_path / "map.json").read_text(encoding="utf-8"))
+    assert [cell["verdict"] for cell in kept["cells"]] == [cell.verdict for cell in made.cells]
+    assert kept["sentences"] == sentences(made)
+    html = sweep_html(made)
+    assert all(sentence.split(":")[0] in html for sentence in sentences(made)[:2])
+
+
+def test_the_command_makes_a_map_and_goes_on_with_it(tmp_path, capsys):
+    asked = [
+        "sweep", "--model", "lugha-mini", "--layer", "1", "--loss", "triplet", "contrastive", "--rank", "2",
+        "--seeds", "1", "--epochs", "1", "--report", str(tmp_path),
+    ]  # fmt: skip
+    for _ in range(2):
+        assert main(asked) == 0
+    told = capsys.readouterr()
+    assert told.err.count("ended; ") == 4  # two runs, each with its shuffled one, once
+    assert "triplet" in told.out and "contrastive" in told.out and "Map: " in told.out
+    plan = json.loads((tmp_path / "sweep.json").read_text(encoding="utf-8"))
+    assert [(cell["margin"], cell["temperature"]) for cell in plan["cells"]] == [(0.4, 1.0), (0.0, 0.05)]
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").count("<h2>") == 2
+    assert main([*asked, "--epochs", "2"]) == 2 and "holds a sweep of another" in capsys.readouterr().err

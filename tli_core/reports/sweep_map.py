@@ -1,0 +1,160 @@
+"""A sweep → its map: sentences, a table of every cell, and JSON.
+
+All of it is English, as a report is kept for others to read.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tli_core.i18n import ENGLISH, in_language
+from tli_core.measures.result import DIRECTIONS
+from tli_core.measures.verdicts import LEAST_CHANGE, LEVEL
+from tli_core.reports.json_csv import SCHEMA, as_json, write_json
+from tli_core.reports.notices import worded
+from tli_core.reports.tables import how_read
+from tli_core.studies.sweep_cells import Cell, Sweep
+from tli_core.studies.sweep_runs import AXES, Plan
+from tli_core.training.config import TrainingConfig
+
+HOW_TO_READ = (
+    "MRR is the change of the mean reciprocal rank of held-out words at the output, the mean over seeds, with a 95 % "
+    "interval over pairs; P@1 the change of the share of words that find their translation first. p is corrected for "
+    "all settings and both directions. “Beyond spelling” leaves out pairs that look alike; “over shuffled” is how much "
+    "further words moved than in the same runs on shuffled translations. “No more than shuffled” is the verdict where "
+    "that is not shown."
+)
+
+
+def settings_text(plan: Plan, config: TrainingConfig) -> str:
+    """The settings in which a cell differs from others: layer 4, contrastive."""
+    return ", ".join(setting_text(name, getattr(config, name)) for name in plan.axes) or "the only settings"
+
+
+def setting_text(name: str, value: Any) -> str:
+    """One setting in words, short."""
+    if name == "targets":
+        return "LoRA on " + "+".join(value)
+    return f"{name} {value}" if name in ("layer", "rank") else str(value)
+
+
+@in_language(ENGLISH)
+def sentences(found: Sweep) -> list[str]:
+    """What the sweep says, the answer first."""
+    base, cells = found.base, found.cells
+    verdicts = [cell.verdict for cell in cells]
+    counted = ", ".join(f"{verdicts.count(word)} {word}" for word in dict.fromkeys(sorted(verdicts)))
+    better = [cell for cell in cells if cell.verdict.startswith("improved")]
+    said = []
+    if better:
+        where = "; ".join(settings_text(found.plan, cell.config) for cell in better)
+        said.append(
+            f"At the output, on held-out words, training helps in {len(better)} of {len(cells)} settings: {where}."
+        )
+    else:
+        said.append(f"At the output, on held-out words, training helps in none of {len(cells)} settings.")
+    said.append(
+        f"Verdicts: {counted}. They stand on sign-flip tests of reciprocal ranks at the {LEVEL:g} level, corrected for "
+        f"all settings and both directions; a change below {LEAST_CHANGE:g} counts as none."
+    )
+    said.append(_picked_sentence(found))
+    early = [cell for cell in cells if cell.ended_early]
+    if early:
+        said.append(
+            f"{len(early)} settings were ended after fewer seeds, as the 95 % interval of the first left no room for a "
+            f"gain of {LEAST_CHANGE:g} in either direction."
+        )
+    risen = [cell for cell in cells if cell.matched > 0 and cell.shuffled_matched > 0]
+    said.append(
+        f"The cosine of right pairs rose in {sum(cell.matched > 0 for cell in cells)} settings; in {len(risen)} of "
+        "them it rose in the shuffled runs, too, where it is no evidence of learning."
+    )
+    for cell in cells:
+        said += [f"{settings_text(found.plan, cell.config)}: a run failed. {why}" for why in cell.failed]
+    said.append(
+        f"Read: {how_read(base.provenance)}, {len(base.pairs)} held-out pairs; P@1 under the base "
+        + ", ".join(
+            f"{found.base.retrieval[way].p_at_1[-1]:.3f} → {language.name}"
+            for way, language in base.languages.answers.items()
+        )
+        + f", by chance {base.chance:.3f}."
+    )
+    return said + [f"Note: {worded(warning)}" for warning in base.warnings]
+
+
+def _picked_sentence(found: Sweep) -> str:
+    picked, (low, high) = found.picked, found.picked.ci95
+    names = dict.fromkeys(settings_text(found.plan, found.cells[cell].config) for cell in picked.cells)
+    largest = max(mean_change(cell) for cell in found.cells)
+    return (
+        f"Best, picked on one half of the pairs and read on the other, both ways round: {' and '.join(names)}, "
+        f"{picked.moved:+.3f} of mean reciprocal rank (95 % interval {low:+.3f} to {high:+.3f}). The largest figure of "
+        f"the map, {largest:+.3f}, was picked on the pairs that it is read on and is too high."
+    )
+
+
+def mean_change(cell: Cell) -> float:
+    """How far the mean reciprocal rank moved, the mean of both directions."""
+    return sum(of.mrr for of in cell.ranks.values()) / len(cell.ranks)
+
+
+def cell_rows(found: Sweep) -> list[tuple[str, ...]]:
+    """Every cell with every figure, a heading row first."""
+    names = [language.name for language in found.base.languages.answers.values()]
+    figures = ("MRR", "p", "P@1", "beyond spelling", "over shuffled")
+    heads = (f"{what} → {name}" for name in names for what in figures)
+    cosines = ("right pairs", "wrong pairs", "right pairs, shuffled", "wrong pairs, shuffled")
+    rows = [(*_axes(found.plan), "seeds", "verdict", *heads, *cosines)]
+    for cell in found.cells:
+        seeds = f"{cell.seeds}{', ended early' if cell.ended_early else ''}"
+        shown = [figure for way in DIRECTIONS for figure in _figures(cell, way)]
+        moved = (cell.matched, cell.mismatched, cell.shuffled_matched, cell.shuffled_mismatched)
+        rows.append((*_settings(found.plan, cell), seeds, cell.verdict, *shown, *(f"{value:+.3f}" for value in moved)))
+    return rows
+
+
+def short_rows(found: Sweep) -> list[tuple[str, ...]]:
+    """Every cell as a terminal has room for: its seeds, its verdict and how far ranks moved; a heading row first."""
+    names = [language.name for language in found.base.languages.answers.values()]
+    rows = [(*_axes(found.plan), "seeds", *(f"MRR → {name}" for name in names), "verdict")]
+    for cell in found.cells:
+        moved = (f"{cell.ranks[way].mrr:+.3f}" for way in DIRECTIONS)
+        rows.append((*_settings(found.plan, cell), f"{cell.seeds}", *moved, cell.verdict))
+    return rows
+
+
+def _figures(cell: Cell, way: str) -> tuple[str, ...]:
+    of, (over, p_over) = cell.ranks[way], cell.over_shuffled[way]
+    return (
+        f"{of.mrr:+.3f} ({of.mrr_ci95[0]:+.3f} to {of.mrr_ci95[1]:+.3f})",
+        f"{of.p:.4f}",
+        f"{of.p_at_1:+.3f}",
+        f"{of.mrr_beyond_spelling:+.3f} (p {of.p_beyond_spelling:.4f})",
+        f"{over:+.3f} (p {p_over:.4f})",
+    )
+
+
+def _axes(plan: Plan) -> tuple[str, ...]:
+    return plan.axes or ("settings",)
+
+
+def _settings(plan: Plan, cell: Cell) -> tuple[str, ...]:
+    return tuple(_value(getattr(cell.config, name)) for name in plan.axes) or ("the only ones",)
+
+
+def _value(value: Any) -> str:
+    return "+".join(value) if isinstance(value, tuple) else str(value)
+
+
+@in_language(ENGLISH)
+def write_numbers(found: Sweep, folder: Path) -> None:
+    """Write map.json: every number and sentence of the map."""
+    record = {
+        "schema": SCHEMA,
+        "sentences": sentences(found),
+        "base": asdict(found.base.provenance),
+        "axes": {name: sorted({_value(getattr(cell, name)) for cell in found.plan.cells}) for name in AXES},
+        "cells": [as_json(asdict(cell)) for cell in found.cells],
+        "picked": as_json(asdict(found.picked)),
+    }
+    write_json(record, folder / "map.json")

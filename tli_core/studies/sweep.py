@@ -1,0 +1,157 @@
+"""Where does training help? Many settings, each from several seeds beside its shuffled runs, read at the output.
+
+Held-out pairs decide, by the change of their reciprocal ranks at the model's output, whatever layer the loss reads.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from tli_core.encoding.lens import Lens
+from tli_core.lists.language_pair import DEFAULT
+from tli_core.lists.pairs import WordPair, pair_digest
+from tli_core.measures.alignment import measure
+from tli_core.measures.rank_tests import ALL
+from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, LayerAlignment
+from tli_core.measures.verdicts import LEVEL, change, reciprocal_ranks_of
+from tli_core.models.loaded_model import LoadedModel
+from tli_core.studies.sweep_cells import Sweep, is_futile, read_sweep
+from tli_core.studies.sweep_runs import Outcome, Plan, PlannedRun, SweepFolder
+from tli_core.training.batches import shuffled_translations
+from tli_core.training.config import TrainingConfig
+from tli_core.training.loop import TrainedAdapter, layer_to_train, train_adapter
+
+LOOK_AGAIN = 0.5
+"""Seconds until a process that has nothing left to begin looks whether the others' runs have ended."""
+
+
+def check_sweep(loaded: LoadedModel, plan: Plan, trained: Sequence[WordPair], control: Sequence[WordPair]) -> None:
+    """Refuse what cannot be swept, before anything is trained.
+
+    Raises:
+        ValueError: a model that is not whole, a layer that it does not have, settings that are there twice, fewer than
+            FEW_PAIRS held-out pairs, or translations that cannot be shuffled.
+    """
+    if not loaded.whole:
+        raise ValueError(f"A sweep reads the output, but only {loaded.blocks} blocks are loaded: load the whole model.")
+    if (n := len(set(control))) < FEW_PAIRS:
+        raise ValueError(f"There are {n} different control pairs: a sweep needs {FEW_PAIRS} or more.")
+    if len(set(plan.cells)) < len(plan.cells):
+        raise ValueError("Some settings are there twice: name each layer, loss, readout, rank and place once.")
+    shuffled_translations(trained, 0)
+    for config in plan.cells:
+        layer_to_train(loaded, config)
+
+
+def sweep(
+    loaded: LoadedModel,
+    plan: Plan,
+    trained: Sequence[WordPair],
+    control: Sequence[WordPair],
+    folder: SweepFolder,
+    save: Callable[[TrainedAdapter, Path, str], Path],
+    languages: str = DEFAULT,
+    progress: Callable[[int, int, PlannedRun], None] = lambda ended, planned, run: None,
+) -> Sweep:
+    """Do the runs that nobody has done, and read the whole sweep. The model is left as it was.
+
+    First seeds come first. Other processes with the same plan may fill the folder at the same time.
+
+    Args:
+        save: writes an adapter into a folder under a name and returns where; it is gone once it is measured.
+        progress: called before each run with how many have ended or need not be done, and how many are planned.
+
+    Raises:
+        ValueError: see `check_sweep`; or the folder holds another sweep.
+    """
+    check_sweep(loaded, plan, trained, control)
+    lens = Lens(languages)
+    base = measure(loaded, control, None, lens)
+    folder.begin(_identity(base, plan, trained, control))
+    groups = base.clusters
+    layer = len(base.names) - 1
+    waiting = [
+        (cell, number, run) for number in range(plan.seeds) for cell in range(len(plan.cells))
+        for run in plan.runs_of(cell, number)
+    ]  # fmt: skip
+    planned, ended = len(waiting), 0
+    while waiting:
+        left = []
+        for cell, number, run in waiting:
+            first = folder.outcome(plan.runs_of(cell, 0)[0]) if number else None
+            if folder.outcome(run) or (first and is_futile(first, groups)):
+                ended += 1
+                continue
+            if number and first is None:
+                left.append((cell, number, run))
+                continue
+            with folder.claimed(run) as mine:
+                if not mine:
+                    left.append((cell, number, run))
+                    continue
+                if folder.outcome(run) is None:
+                    progress(ended, planned, run)
+                    folder.keep(run, _outcome(loaded, run.config, trained, base, layer, save, lens))
+                ended += 1
+        if len(left) == len(waiting):
+            time.sleep(LOOK_AGAIN)
+        waiting = left
+    return read_sweep(base, plan, folder)
+
+
+def _outcome(
+    loaded: LoadedModel,
+    config: TrainingConfig,
+    trained: Sequence[WordPair],
+    base: LayerAlignment,
+    layer: int,
+    save: Callable[[TrainedAdapter, Path, str], Path],
+    lens: Lens,
+) -> Outcome:
+    """Train one run and measure the held-out pairs under it; a run that goes astray is an outcome, too."""
+    try:
+        *_, adapter = train_adapter(loaded, trained, config, languages=lens.languages)
+        assert isinstance(adapter, TrainedAdapter), "a run ends with its adapter"
+        with TemporaryDirectory() as folder:
+            key = loaded.add_adapter(save(adapter, Path(folder), "swept")).key
+    except ValueError as error:
+        return _failed(base, str(error))
+    try:
+        after = measure(loaded, base.pairs, key, lens)
+    finally:
+        loaded.drop(key)
+    compared = change(base, after, layer)
+    if not np.isfinite((compared.matched, compared.mismatched)).all():
+        return _failed(base, "Its vectors at the output are not finite.")
+    ranks = [[reciprocal_ranks_of(result, way)[layer] for result in (base, after)] for way in DIRECTIONS]
+    return Outcome(
+        np.stack([after_ranks - before_ranks for before_ranks, after_ranks in ranks]),
+        np.stack([after.retrieval[way].hit[layer] for way in DIRECTIONS]),
+        after.p_values[ALL][layer] <= LEVEL,
+        compared.matched,
+        compared.mismatched,
+        compared.verdict,
+    )  # fmt: skip
+
+
+def _failed(base: LayerAlignment, why: str) -> Outcome:
+    nothing = np.zeros((2, len(base.pairs)))
+    return Outcome(nothing, nothing > 0, np.zeros(2, bool), 0.0, 0.0, "no numbers", why)
+
+
+def _identity(
+    base: LayerAlignment, plan: Plan, trained: Sequence[WordPair], control: Sequence[WordPair]
+) -> dict[str, Any]:
+    """What makes a sweep this one, so that no folder mixes two."""
+    return {
+        "of": {**asdict(base.provenance), "n": len(base.pairs)},
+        "trained": [pair_digest(pair) for pair in trained],
+        "control": [pair_digest(pair) for pair in control],
+        "cells": [asdict(config) for config in plan.cells],
+        "seeds": plan.seeds,
+    }
