@@ -1,6 +1,7 @@
 """Before and after: the layer that is picked, what is warned about, and which pairs moved."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tli_core.measures.alignment import measure
 from tli_core.measures.before_after import compare, compare_lists, evaluate, evaluate_lists, movers, pick_layer
 from tli_core.measures.result import DIRECTIONS
 from tli_core.measures.significance import holm
+from tli_core.measures.verdicts import RankChange
 from tli_core.models.layers import PICK
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.reports.messages import CHANGES, change_sentence, overlay_sentence
@@ -127,3 +129,11 @@ def test_pairs_that_chose_the_step_are_not_believed_by_themselves(tiny, pairs, t
     assert "the record does not tell which" in said(tiny.add_adapter(folder).key, pairs)[0]
     *_, unpicked = train_adapter(tiny, pairs[:16], configured("published", epochs=1), pairs[16:])
     assert said(tiny.add_adapter(save_adapter(unpicked, tmp_path, "other")).key, pairs[16:]) == []
+
+
+def test_a_gain_that_is_unsure_without_look_alikes_is_told_as_that(tiny, pairs):
+    item = compare("x", measure(tiny, pairs), measure(tiny, pairs), "output")
+    for p_beyond, told in ((0.03, True), (0.01, False)):
+        ranks = RankChange(0.05, (0.02, 0.08), 0.02, 0.05, (0.02, 0.08), 0.06, p_beyond)
+        said = change_sentence(replace(item, change=replace(item.change, ranks=dict.fromkeys(DIRECTIONS, ranks))))
+        assert ("Without the pairs that look alike it is not sure: p 0.03." in said) == told

@@ -7,8 +7,9 @@ from tli_core.lists.lexicon import shipped
 from tli_core.lists.look_alike import look_alikes, similarity
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
+from tli_core.measures.result import DIRECTIONS
 from tli_core.measures.spelling import spelling_alone
-from tli_core.measures.verdicts import verdict
+from tli_core.measures.verdicts import RankChange, ranks_verdict, verdict
 from tli_core.models.loaded_model import load_model
 from tli_core.models.placement import Placement
 
@@ -55,3 +56,10 @@ def test_what_spelling_alone_would_earn_is_not_called_aligned(mini):
     lures = tuple(map(WordPair, LURES[::2], LURES[1::2]))
     lured = measure(mini, lures)
     assert {verdict(lured, layer) for layer in range(len(lured.names))} <= {"spelling", "not discriminative"}
+
+
+@pytest.mark.parametrize(("gained_beyond", "said"), [(0.01, "spelling"), (0.06, "no clear change")])
+def test_a_gain_is_of_spelling_only_where_other_pairs_gained_less(gained_beyond, said):
+    ranks = RankChange(0.05, (0.02, 0.08), 0.02, 0.05, (0.02, 0.08), gained_beyond, 0.03)
+    sure = np.ones(2, dtype=bool)
+    assert ranks_verdict(dict.fromkeys(DIRECTIONS, ranks), sure, sure, 0.1, 0.1) == said

@@ -131,6 +131,13 @@ def test_a_folder_never_mixes_two_sweeps(found, tiny, pairs, control):
             sweep(tiny, plan, trained, control, folder, save_adapter)
 
 
+def test_held_out_words_that_are_trained_on_are_told(tiny, control, tmp_path):
+    plan = Plan((replace(QUICK, layer=1),), 1)
+    made = sweep(tiny, plan, control[:20], control, SweepFolder(tmp_path), save_adapter)
+    assert [warning.code for warning in made.warnings if warning.code == "leak"] == ["leak"]
+    assert any(said.startswith("Note: ") and "20" in said for said in sentences(made))
+
+
 def test_an_outcome_that_cannot_be_read_is_named(tmp_path):
     folder = SweepFolder(tmp_path)
     (tmp_path / "runs").mkdir()
@@ -210,8 +217,8 @@ def test_every_cell_has_its_row_its_mark_and_its_numbers(found, tmp_path):
     rows = cell_rows(made)
     assert len(rows) == 1 + len(made.cells) == len(short_rows(made)) and len({len(row) for row in rows}) == 1
     assert [row[0] for row in rows] == ["layer", "1", "output"]
-    (drawn,) = map_figure(made).to_dict()["data"]
-    assert list(drawn["x"]) == ["1", "output"] and np.isfinite(drawn["z"]).all()
+    (drawn,) = map_figure(made).data
+    assert list(drawn["x"]) == ["1", "output"] and np.isfinite(np.array(drawn["z"])).all()
     write_numbers(made, tmp_path)
     kept = json.loads((tmp_path / "map.json").read_text(encoding="utf-8"))
     assert [cell["verdict"] for cell in kept["cells"]] == [cell.verdict for cell in made.cells]
@@ -233,4 +240,5 @@ def test_the_command_makes_a_map_and_goes_on_with_it(tmp_path, capsys):
     plan = json.loads((tmp_path / "sweep.json").read_text(encoding="utf-8"))
     assert [(cell["margin"], cell["temperature"]) for cell in plan["cells"]] == [(0.4, 1.0), (0.0, 0.05)]
     assert (tmp_path / "report.html").read_text(encoding="utf-8").count("<h2>") == 2
+    assert main([*asked[:-1], "/proc/mine"]) == 2 and "/proc/mine cannot be made" in capsys.readouterr().err
     assert main([*asked, "--epochs", "2"]) == 2 and "holds a sweep of another" in capsys.readouterr().err

@@ -82,9 +82,11 @@ def run(arguments: argparse.Namespace) -> None:
     folder = core.studies.sweep_runs.SweepFolder(arguments.report)
     save = core.reports.model_card.save_adapter
     found = core.studies.sweep.sweep(loaded, plan, trained, control, folder, save, arguments.languages, told)
-    page = core.reports.sweep_page.write_sweep(found, arguments.report)
+    # What has taken long is on the disk before anything is drawn.
+    core.reports.sweep_map.write_numbers(found, arguments.report)
     print_result(core.reports.tables.format_table(core.reports.sweep_map.short_rows(found)))
     print_result("\n".join(("", *core.reports.sweep_map.sentences(found))))
+    page = core.reports.sweep_page.write_sweep(found, arguments.report)
     print_result(f"Map: {page} ({core.reports.tables.duration(time.monotonic() - began)})")
 
 

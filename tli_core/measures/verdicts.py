@@ -119,9 +119,10 @@ def change(
     reciprocal rank moved by LEAST_CHANGE, and right words are found above chance after, or before, by `rank_tests`.
 
     `improved`: both directions are better. `improved one way`: one is, and the other not worse. `spelling`: better,
-    but not so the pairs that do not look alike. `worse`: one direction is worse and none better; `collapsed`: so, while
-    cosines of right and wrong pairs rose. `mixed`: one is better and one worse. `no clear change`: none of these; the
-    cosines may have moved all the same. `too few pairs`: so few that no change at all could be told from chance.
+    but the pairs that do not look alike gained less, and not surely. `worse`: one direction is worse and none better;
+    `collapsed`: so, while cosines of right and wrong pairs rose. `mixed`: one is better and one worse. `no clear
+    change`: none of these; the cosines may have moved all the same. `too few pairs`: so few that no change at all could
+    be told from chance.
 
     Args:
         picked: whether the layer was picked on these pairs.
@@ -195,7 +196,8 @@ def ranks_verdict(
         return N_("no clear change")
     beyond = [r.p_beyond_spelling <= LEVEL and r.mrr_beyond_spelling >= LEAST_CHANGE for r in ranks.values()]
     if not any(up and also for up, also in zip(better, beyond, strict=True)):
-        return N_("spelling")
+        less = [r.mrr_beyond_spelling < r.mrr for up, r in zip(better, moved, strict=True) if up]
+        return N_("spelling") if any(less) else N_("no clear change")
     return N_("improved") if all(better) else N_("improved one way")
 
 

@@ -211,6 +211,10 @@ def change_sentence(evaluation: Evaluation) -> str:
     still = all(abs(ranks.mrr) < LEAST_CHANGE for ranks in moved.ranks.values())
     if moved.verdict == "no clear change" and abs(moved.matched) >= GEOMETRY and still:
         told.append(translate("Cosines moved, ranks did not: that is geometry, not translation."))
+    unsure = [of for of in moved.ranks.values() if of.p <= LEVEL < of.p_beyond_spelling and of.mrr >= LEAST_CHANGE]
+    if moved.verdict == "no clear change" and unsure:
+        p = min(of.p_beyond_spelling for of in unsure)
+        told.append(translate("Without the pairs that look alike it is not sure: p {p:.2g}.", p=p))
     if moved.verdict in ("no clear change", "too few pairs") and moved.needed > len(evaluation.before.pairs):
         told.append(
             translate("A change of 0.02 would take about {n:,.0f} pairs like these to be seen.", n=moved.needed)

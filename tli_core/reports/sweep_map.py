@@ -13,9 +13,9 @@ from tli_core.measures.verdicts import LEAST_CHANGE, LEVEL
 from tli_core.reports.json_csv import SCHEMA, as_json, write_json
 from tli_core.reports.notices import worded
 from tli_core.reports.tables import how_read
-from tli_core.studies.sweep_cells import Cell, Sweep
+from tli_core.studies.sweep_cells import IMPROVED, Cell, Sweep
 from tli_core.studies.sweep_runs import AXES, Plan
-from tli_core.training.config import TrainingConfig
+from tli_core.training.config import OUTPUT, TrainingConfig
 
 HOW_TO_READ = (
     "MRR is the change of the mean reciprocal rank of held-out words at the output, the mean over seeds, with a 95 % "
@@ -35,7 +35,7 @@ def setting_text(name: str, value: Any) -> str:
     """One setting in words, short."""
     if name == "targets":
         return "LoRA on " + "+".join(value)
-    return f"{name} {value}" if name in ("layer", "rank") else str(value)
+    return str(value) if name in ("loss", "readout") or value == OUTPUT else f"{name} {value}"
 
 
 @in_language(ENGLISH)
@@ -44,15 +44,17 @@ def sentences(found: Sweep) -> list[str]:
     base, cells = found.base, found.cells
     verdicts = [cell.verdict for cell in cells]
     counted = ", ".join(f"{verdicts.count(word)} {word}" for word in dict.fromkeys(sorted(verdicts)))
-    better = [cell for cell in cells if cell.verdict.startswith("improved")]
-    said = []
-    if better:
-        where = "; ".join(settings_text(found.plan, cell.config) for cell in better)
-        said.append(
-            f"At the output, on held-out words, training helps in {len(better)} of {len(cells)} settings: {where}."
-        )
-    else:
-        said.append(f"At the output, on held-out words, training helps in none of {len(cells)} settings.")
+    where = {
+        verdict: "; ".join(settings_text(found.plan, cell.config) for cell in cells if cell.verdict == verdict)
+        for verdict in IMPROVED
+    }
+    both, one_way = (verdicts.count(verdict) for verdict in IMPROVED)
+    helps = [
+        f"in both directions in {both} of {len(cells)} settings ({where['improved']})" if both else "",
+        f"in one direction in {one_way} of {len(cells)} ({where['improved one way']})" if one_way else "",
+    ]
+    told = " and ".join(filter(None, helps)) or f"in none of {len(cells)} settings"
+    said = [f"At the output, on held-out words, training helps {told}."]
     said.append(
         f"Verdicts: {counted}. They stand on sign-flip tests of reciprocal ranks at the {LEVEL:g} level, corrected for "
         f"all settings and both directions; a change below {LEAST_CHANGE:g} counts as none."
@@ -79,7 +81,7 @@ def sentences(found: Sweep) -> list[str]:
         )
         + f", by chance {base.chance:.3f}."
     )
-    return said + [f"Note: {worded(warning)}" for warning in base.warnings]
+    return said + [f"Note: {worded(warning)}" for warning in found.warnings]
 
 
 def _picked_sentence(found: Sweep) -> str:
@@ -89,7 +91,7 @@ def _picked_sentence(found: Sweep) -> str:
     return (
         f"Best, picked on one half of the pairs and read on the other, both ways round: {' and '.join(names)}, "
         f"{picked.moved:+.3f} of mean reciprocal rank (95 % interval {low:+.3f} to {high:+.3f}). The largest figure of "
-        f"the map, {largest:+.3f}, was picked on the pairs that it is read on and is too high."
+        f"the map, {largest:+.3f}, is read on the pairs that picked it, which makes such figures too high."
     )
 
 

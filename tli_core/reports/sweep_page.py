@@ -1,4 +1,4 @@
-"""A sweep → a folder to keep: a self-contained HTML page with its map, and JSON of every number."""
+"""A sweep → a self-contained HTML page with its map."""
 
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from tli_core.reports.sweep_map import (
     sentences,
     setting_text,
     settings_text,
-    write_numbers,
 )
 from tli_core.studies.sweep_cells import AS_SHUFFLED, Sweep
 
@@ -35,8 +34,7 @@ MARKS = {
 
 
 def write_sweep(found: Sweep, folder: Path) -> Path:
-    """Write report.html and map.json into a folder, and return the page."""
-    write_numbers(found, folder)
+    """Write report.html into a folder, and return it."""
     page = folder / "report.html"
     page.write_text(sweep_html(found), encoding="utf-8")
     return page

@@ -14,6 +14,7 @@ import numpy as np
 
 from tli_core.encoding.lens import Lens
 from tli_core.lists.language_pair import DEFAULT
+from tli_core.lists.leaks import leak_notice
 from tli_core.lists.pairs import WordPair, pair_digest
 from tli_core.measures.alignment import measure
 from tli_core.measures.rank_tests import ALL
@@ -101,7 +102,8 @@ def sweep(
         if len(left) == len(waiting):
             time.sleep(LOOK_AGAIN)
         waiting = left
-    return read_sweep(base, plan, folder)
+    leak = leak_notice(trained, base.pairs, languages)
+    return read_sweep(base, plan, folder, (leak,) if leak else ())
 
 
 def _outcome(

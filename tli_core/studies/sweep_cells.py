@@ -14,6 +14,7 @@ from tli_core.measures.rank_tests import ALL
 from tli_core.measures.result import DIRECTIONS, LayerAlignment
 from tli_core.measures.significance import FEWEST_RANKS, flipped_p_values, highest, mean_interval
 from tli_core.measures.verdicts import LEAST_CHANGE, LEVEL, RankChange, ranks_verdict
+from tli_core.notices import Notice
 from tli_core.studies.sweep_runs import Outcome, Plan, SweepFolder
 from tli_core.training.config import TrainingConfig
 
@@ -61,12 +62,16 @@ class Picked:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A whole sweep: the held-out pairs under the base, every choice of settings, and what picking is worth."""
+    """A whole sweep: the held-out pairs under the base, every choice of settings, and what picking is worth.
+
+    warnings say what is wrong with the lists or the model.
+    """
 
     base: LayerAlignment
     plan: Plan
     cells: tuple[Cell, ...]
     picked: Picked
+    warnings: tuple[Notice, ...] = ()
 
 
 def is_futile(first: Outcome, groups: np.ndarray) -> bool:
@@ -76,7 +81,7 @@ def is_futile(first: Outcome, groups: np.ndarray) -> bool:
     return bool((mean_interval(first.moved, groups, FEWEST_RANKS)[:, 1] < LEAST_CHANGE).all())
 
 
-def read_sweep(base: LayerAlignment, plan: Plan, folder: SweepFolder) -> Sweep:
+def read_sweep(base: LayerAlignment, plan: Plan, folder: SweepFolder, warnings: tuple[Notice, ...] = ()) -> Sweep:
     """Every cell's verdict, from the outcomes in a folder, all tests corrected for all cells."""
     read = [_CellOutcomes(plan, cell, folder) for cell in range(len(plan.cells))]
     n = len(base.pairs)
@@ -101,7 +106,7 @@ def read_sweep(base: LayerAlignment, plan: Plan, folder: SweepFolder) -> Sweep:
         }  # fmt: skip
         beyond = {way: (float(over[number, i].mean()), float(p_over[number, i])) for i, way in enumerate(DIRECTIONS)}
         cells.append(of.cell(ranks, beyond, was))
-    return Sweep(base, plan, tuple(cells), _picked(moved.mean(axis=1), groups))
+    return Sweep(base, plan, tuple(cells), _picked(moved.mean(axis=1), groups), (*warnings, *base.warnings))
 
 
 class _CellOutcomes:

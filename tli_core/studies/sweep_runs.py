@@ -85,9 +85,12 @@ class SweepFolder:
         """Say what the sweep is, or that it is the one that the folder holds.
 
         Raises:
-            ValueError: the folder holds another sweep.
+            ValueError: the folder holds another sweep, or cannot be made.
         """
-        (self.path / OUTCOMES).mkdir(parents=True, exist_ok=True)
+        try:
+            (self.path / OUTCOMES).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"The sweep's folder {self.path} cannot be made: {error.strerror}.") from error
         text = json.dumps(plan, ensure_ascii=False, indent=1) + "\n"
         with FileLock(self.path / f".{PLAN}.lock"):
             file = self.path / PLAN
