@@ -14,13 +14,22 @@ from tests.conftest import character_tokenizer, tiny_llama
 from tli_core.cli.main import main
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
-from tli_core.measures.verdicts import LEAST_CHANGE
+from tli_core.measures.result import DIRECTIONS
+from tli_core.measures.verdicts import LEAST_CHANGE, RankChange
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.reports.model_card import save_adapter
 from tli_core.reports.sweep_map import cell_rows, mean_change, sentences, short_rows, write_numbers
 from tli_core.reports.sweep_page import map_figure, sweep_html
 from tli_core.studies.sweep import check_sweep, sweep
-from tli_core.studies.sweep_cells import AS_SHUFFLED, Sweep, is_futile, read_sweep
+from tli_core.studies.sweep_cells import (
+    AS_SHUFFLED,
+    RUNS_FAILED,
+    OverShuffled,
+    Sweep,
+    beside_shuffled,
+    is_futile,
+    read_sweep,
+)
 from tli_core.studies.sweep_runs import Outcome, Plan, SweepFolder
 from tli_core.training.loop import train_adapter
 from tli_core.training.presets import PRESETS
@@ -76,7 +85,7 @@ def test_first_seeds_come_first_and_each_has_its_shuffled_run(found):
     made, folder, told = found
     assert told[:4] == ["000-seed0", "000-seed0-shuffled", "001-seed0", "001-seed0-shuffled"]
     for cell, of in enumerate(made.cells):
-        first = folder.outcome(PLAN.runs_of(cell, 0)[0])
+        first = folder.outcome(PLAN.runs_of(cell, 0)[0], N)
         assert of.ended_early == is_futile(first, made.base.clusters) == (f"{cell:03}-seed1" not in told)
         assert of.seeds == (1 if of.ended_early else 2)
 
@@ -138,13 +147,35 @@ def test_held_out_words_that_are_trained_on_are_told(tiny, control, tmp_path):
     assert any(said.startswith("Note: ") and "20" in said for said in sentences(made))
 
 
-def test_an_outcome_that_cannot_be_read_is_named(tmp_path):
-    folder = SweepFolder(tmp_path)
+def test_an_outcome_that_cannot_be_read_is_named(base, tmp_path):
+    folder, run = SweepFolder(tmp_path), PLAN.runs_of(0, 0)[0]
     (tmp_path / "runs").mkdir()
-    for text in ("{", "[]", "{}", '{"moved": [], "hit": [], "found": [], "other": 1}'):
-        (tmp_path / "runs" / "000-seed0.json").write_text(text)
+    file = tmp_path / "runs" / "000-seed0.json"
+    folder.keep(run, planted(base, 0.1))
+    assert folder.outcome(run, N) is not None
+    well = json.loads(file.read_text())
+    changes = (
+        {"moved": [0.1] * N}, {"moved": [[float("nan")] * N] * 2}, {"hit": [[True], [True]]}, {"found": [True]},
+        {"matched": "x"}, {"mismatched": None}, {"failed": ["a"]}, {"verdict": 1}, {"other": 1}, {"config": {}},
+        {"config": {**well["config"], "shuffled": True}},
+    )  # fmt: skip
+    for text in ("", "{", "[]", "{}", "null", *(json.dumps({**well, **change}) for change in changes)):
+        file.write_text(text)
         with pytest.raises(ValueError, match=r"000-seed0\.json cannot be read .* remove it"):
-            folder.outcome(PLAN.runs_of(0, 0)[0])
+            folder.outcome(run, N)
+
+
+def test_a_folder_that_holds_anything_else_is_left_alone(tmp_path):
+    (tmp_path / "report.html").write_text("mine")
+    with pytest.raises(ValueError, match="holds something else"):
+        SweepFolder(tmp_path).begin({})
+    assert (tmp_path / "report.html").read_text() == "mine" and not (tmp_path / "runs").exists()
+
+
+def test_pairs_that_are_one_group_are_no_sample(tiny, pairs, tmp_path):
+    hub = [WordPair("neno", f"{chr(97 + i)}x") for i in range(25)]
+    with pytest.raises(ValueError, match="fall into 1 groups"):
+        sweep(tiny, PLAN, pairs[:20], hub, SweepFolder(tmp_path / "x"), save_adapter)
 
 
 @pytest.mark.parametrize(
@@ -170,16 +201,49 @@ def test_a_run_that_goes_astray_is_told_and_stops_no_other(tiny, pairs, control,
     monkeypatch.setattr("tli_core.studies.sweep.train_adapter", astray)
     made = sweep(tiny, Plan(PLAN.cells, 1), pairs[:20], control, SweepFolder(tmp_path), save_adapter)
     lost, well = made.cells
-    assert (lost.verdict, lost.seeds, lost.failed) == ("no numbers", 0, ("The loss is no number at step 3.",))
+    assert (lost.verdict, lost.seeds, lost.failed) == (RUNS_FAILED, 0, ("The loss is no number at step 3.",))
     assert (well.seeds, well.failed) == (1, ())
     assert "layer 1: a run failed. The loss is no number at step 3." in sentences(made)
-    assert "no numbers" in sweep_html(made)
+    assert RUNS_FAILED in sweep_html(made) and made.picked is None
 
 
 def test_what_rises_as_much_under_shuffled_translations_is_no_improvement(base, tmp_path):
-    up, level = planted(base, 0.3, 0.5), planted(base, 0.0, seed=1)
-    made = read_of(base, SweepFolder(tmp_path), [(up, level), (up, planted(base, 0.3, 0.5)), (level, level)])
-    assert [cell.verdict for cell in made.cells] == ["improved", AS_SHUFFLED, "no clear change"]
+    up, level, down = planted(base, 0.3, 0.5), planted(base, 0.0, seed=1), planted(base, -0.3, 0.5, seed=2)
+    shuffled = (level, up, down, level)
+    made = read_of(base, SweepFolder(tmp_path), list(zip((up, up, up, level), shuffled, strict=True)))
+    assert [cell.verdict for cell in made.cells] == ["improved", AS_SHUFFLED, "improved", "no clear change"]
+    further = [cell.over_shuffled["to_target"] for cell in made.cells]
+    assert further[1].further == 0 and further[1].p == 1
+    # That shuffled runs did harm adds nothing to what the runs themselves gained.
+    assert further[2].shuffled < -0.1 and further[2].further == pytest.approx(made.cells[2].ranks["to_target"].mrr)
+
+
+def test_a_direction_counts_only_if_it_passes_every_test_itself():
+    sure, unsure = (
+        RankChange(0.1, (0, 0), 0.001, 0, (0, 0), 0.1, 0.001),
+        RankChange(0.1, (0, 0), 0.001, 0, (0, 0), 0, 0.9),
+    )
+    further, alike = OverShuffled(0.0, 0.1, 0.001), OverShuffled(0.1, 0.0, 1.0)
+    both, one = np.array([True, True]), np.array([True, False])
+
+    def said(first, second, beside_first, beside_second, found=both):
+        first_way, second_way = DIRECTIONS
+        ranks, over = {first_way: first, second_way: second}, {first_way: beside_first, second_way: beside_second}
+        return beside_shuffled("improved", ranks, over, found)
+
+    assert said(sure, sure, further, further) == "improved"
+    assert said(sure, sure, further, alike) == "improved one way"
+    assert said(sure, sure, alike, alike) == AS_SHUFFLED
+    assert said(sure, unsure, alike, further) == "no clear change"  # the one beyond spelling is not beyond shuffled
+    assert said(sure, sure, alike, further, found=one) == AS_SHUFFLED  # the one beyond shuffled finds nothing
+
+
+def test_a_cell_of_which_a_run_failed_is_neither_improved_nor_picked(base, tmp_path):
+    up, level, failed = planted(base, 0.3), planted(base, 0.0), replace(planted(base, 0.9), failed="astray")
+    made = read_of(base, SweepFolder(tmp_path), [(failed, level), (up, level), (level, level), (up, failed)])
+    assert [cell.verdict for cell in made.cells] == [RUNS_FAILED, "improved", "no clear change", RUNS_FAILED]
+    assert made.picked and made.picked.cells == (1, 1) and made.picked.moved == pytest.approx(0.3, abs=0.02)
+    assert any("Either half of the pairs picks it" in said for said in sentences(made))
 
 
 def noise(seed: int) -> list[tuple[Outcome, Outcome]]:
@@ -241,4 +305,13 @@ def test_the_command_makes_a_map_and_goes_on_with_it(tmp_path, capsys):
     assert [(cell["margin"], cell["temperature"]) for cell in plan["cells"]] == [(0.4, 1.0), (0.0, 0.05)]
     assert (tmp_path / "report.html").read_text(encoding="utf-8").count("<h2>") == 2
     assert main([*asked[:-1], "/proc/mine"]) == 2 and "/proc/mine cannot be made" in capsys.readouterr().err
+    for wrong, said in (
+        (["--margin", "0.1", "--loss", "contrastive"], "--margin is of the triplet loss"),
+        (["--targets", "q_proj+q_proj"], "twice"),
+        (["--targets", "q_proj+v_proj", "v_proj+q_proj"], "twice"),
+        (["--rank", "0"], "LoRA rank must be"),
+        (["--layer", "foo"], "layer must be"),
+        (["--seeds", "0"], "--seeds must be"),
+    ):
+        assert main([*asked, *wrong]) == 2 and said in capsys.readouterr().err
     assert main([*asked, "--epochs", "2"]) == 2 and "holds a sweep of another" in capsys.readouterr().err

@@ -62,6 +62,10 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--seeds must be 1 to 100, got {arguments.seeds}.")
     if arguments.load == "first-blocks":
         raise ValueError("A sweep reads the output: leave --load first-blocks out.")
+    for name, loss in (("margin", "triplet"), ("temperature", "contrastive")):
+        if getattr(arguments, name) is not None and loss not in arguments.loss:
+            raise ValueError(f"--{name} is of the {loss} loss, which is not asked for: leave it out.")
+    _cells(arguments, 2)  # what a setting may not be is said before the model is loaded
     trained, control = (
         read_list(path, split, arguments.languages, import_choices(arguments)).pairs
         for path, split in ((arguments.pairs, "train"), (arguments.control, "control"))
@@ -98,6 +102,9 @@ def _cells(arguments: argparse.Namespace, blocks: int):
     """
     given = argparse.Namespace(**{**vars(arguments), **dict.fromkeys((*core.studies.sweep_runs.AXES, "shuffled"))})
     base = training_config(given)
+    for targets in arguments.targets or ():
+        if len(set(targets.split("+"))) < len(targets.split("+")):
+            raise ValueError(f"--targets {targets}: a matrix is there twice.")
     layers = [*range(1, blocks), OUTPUT] if ALL in arguments.layer else arguments.layer
     cells = []
     for loss, readout, rank, targets, layer in itertools.product(
@@ -115,7 +122,7 @@ def _cells(arguments: argparse.Namespace, blocks: int):
                 loss=loss,
                 readout=readout,
                 rank=rank,
-                targets=tuple(targets.split("+")),
+                targets=tuple(sorted(targets.split("+"))),
                 margin=own.margin if arguments.margin is None else base.margin,
                 temperature=own.temperature if arguments.temperature is None else base.temperature,
             )

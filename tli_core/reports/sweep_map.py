@@ -13,16 +13,16 @@ from tli_core.measures.verdicts import LEAST_CHANGE, LEVEL
 from tli_core.reports.json_csv import SCHEMA, as_json, write_json
 from tli_core.reports.notices import worded
 from tli_core.reports.tables import how_read
-from tli_core.studies.sweep_cells import IMPROVED, Cell, Sweep
+from tli_core.studies.sweep_cells import IMPROVED, Cell, Picked, Sweep
 from tli_core.studies.sweep_runs import AXES, Plan
 from tli_core.training.config import OUTPUT, TrainingConfig
 
 HOW_TO_READ = (
     "MRR is the change of the mean reciprocal rank of held-out words at the output, the mean over seeds, with a 95 % "
     "interval over pairs; P@1 the change of the share of words that find their translation first. p is corrected for "
-    "all settings and both directions. “Beyond spelling” leaves out pairs that look alike; “over shuffled” is how much "
-    "further words moved than in the same runs on shuffled translations. “No more than shuffled” is the verdict where "
-    "that is not shown."
+    "all settings and both directions. “Beyond spelling” leaves out pairs that look alike; “shuffled” is what the same "
+    "runs on shuffled translations did, and “further” how much more the runs themselves gained: than those, or, where "
+    "those did harm, than the base. “No more than shuffled” is the verdict where that is not shown."
 )
 
 
@@ -59,17 +59,19 @@ def sentences(found: Sweep) -> list[str]:
         f"Verdicts: {counted}. They stand on sign-flip tests of reciprocal ranks at the {LEVEL:g} level, corrected for "
         f"all settings and both directions; a change below {LEAST_CHANGE:g} counts as none."
     )
-    said.append(_picked_sentence(found))
-    early = [cell for cell in cells if cell.ended_early]
+    if found.picked:
+        said.append(_picked_sentence(found, found.picked))
+    early = sum(cell.ended_early for cell in cells)
     if early:
         said.append(
-            f"{len(early)} settings were ended after fewer seeds, as the 95 % interval of the first left no room for a "
-            f"gain of {LEAST_CHANGE:g} in either direction."
+            f"Settings that were ended after their first seed, whose 95 % interval over words held no gain of "
+            f"{LEAST_CHANGE:g} in either direction: {early}. Another seed might have done better."
         )
-    risen = [cell for cell in cells if cell.matched > 0 and cell.shuffled_matched > 0]
+    risen = [cell for cell in cells if cell.matched > 0]
+    alike = sum(cell.shuffled_matched > 0 for cell in risen)
     said.append(
-        f"The cosine of right pairs rose in {sum(cell.matched > 0 for cell in cells)} settings; in {len(risen)} of "
-        "them it rose in the shuffled runs, too, where it is no evidence of learning."
+        f"Cosines describe, and no test stands behind them: of right pairs they rose in {len(risen)} of {len(cells)} "
+        f"settings, and in {alike} of these in the shuffled runs, too, where that is no evidence of learning."
     )
     for cell in cells:
         said += [f"{settings_text(found.plan, cell.config)}: a run failed. {why}" for why in cell.failed]
@@ -84,14 +86,17 @@ def sentences(found: Sweep) -> list[str]:
     return said + [f"Note: {worded(warning)}" for warning in found.warnings]
 
 
-def _picked_sentence(found: Sweep) -> str:
-    picked, (low, high) = found.picked, found.picked.ci95
-    names = dict.fromkeys(settings_text(found.plan, found.cells[cell].config) for cell in picked.cells)
-    largest = max(mean_change(cell) for cell in found.cells)
+def _picked_sentence(found: Sweep, picked: Picked) -> str:
+    low, high = picked.ci95
+    names = [settings_text(found.plan, found.cells[cell].config) for cell in picked.cells]
+    gained = f"{picked.moved:+.3f} of mean reciprocal rank (95 % interval {low:+.3f} to {high:+.3f})"
+    if names[0] == names[1]:
+        return f"Best: {names[0]}, {gained}. Either half of the pairs picks it, and is read on the other."
+    largest = max(mean_change(cell) for cell in found.cells if not cell.failed)
     return (
         f"Best, picked on one half of the pairs and read on the other, both ways round: {' and '.join(names)}, "
-        f"{picked.moved:+.3f} of mean reciprocal rank (95 % interval {low:+.3f} to {high:+.3f}). The largest figure of "
-        f"the map, {largest:+.3f}, is read on the pairs that picked it, which makes such figures too high."
+        f"{gained}. The largest figure of the map, {largest:+.3f}, is read on the pairs that picked it, too, and so is "
+        "too high as a rule."
     )
 
 
@@ -103,7 +108,7 @@ def mean_change(cell: Cell) -> float:
 def cell_rows(found: Sweep) -> list[tuple[str, ...]]:
     """Every cell with every figure, a heading row first."""
     names = [language.name for language in found.base.languages.answers.values()]
-    figures = ("MRR", "p", "P@1", "beyond spelling", "over shuffled")
+    figures = ("MRR", "p", "P@1", "beyond spelling", "shuffled", "further")
     heads = (f"{what} → {name}" for name in names for what in figures)
     cosines = ("right pairs", "wrong pairs", "right pairs, shuffled", "wrong pairs, shuffled")
     rows = [(*_axes(found.plan), "seeds", "verdict", *heads, *cosines)]
@@ -126,13 +131,14 @@ def short_rows(found: Sweep) -> list[tuple[str, ...]]:
 
 
 def _figures(cell: Cell, way: str) -> tuple[str, ...]:
-    of, (over, p_over) = cell.ranks[way], cell.over_shuffled[way]
+    of, over = cell.ranks[way], cell.over_shuffled[way]
     return (
         f"{of.mrr:+.3f} ({of.mrr_ci95[0]:+.3f} to {of.mrr_ci95[1]:+.3f})",
         f"{of.p:.4f}",
         f"{of.p_at_1:+.3f}",
         f"{of.mrr_beyond_spelling:+.3f} (p {of.p_beyond_spelling:.4f})",
-        f"{over:+.3f} (p {p_over:.4f})",
+        f"{over.shuffled:+.3f}",
+        f"{over.further:+.3f} (p {over.p:.4f})",
     )
 
 
@@ -157,6 +163,6 @@ def write_numbers(found: Sweep, folder: Path) -> None:
         "base": asdict(found.base.provenance),
         "axes": {name: sorted({_value(getattr(cell, name)) for cell in found.plan.cells}) for name in AXES},
         "cells": [as_json(asdict(cell)) for cell in found.cells],
-        "picked": as_json(asdict(found.picked)),
+        "picked": as_json(asdict(found.picked)) if found.picked else None,
     }
     write_json(record, folder / "map.json")

@@ -17,7 +17,7 @@ from tli_core.reports.sweep_map import (
     setting_text,
     settings_text,
 )
-from tli_core.studies.sweep_cells import AS_SHUFFLED, Sweep
+from tli_core.studies.sweep_cells import AS_SHUFFLED, RUNS_FAILED, Sweep
 
 MARKS = {
     "improved": "▲",
@@ -28,7 +28,7 @@ MARKS = {
     "no clear change": "·",
     "worse": "▼",
     "collapsed": "▼",
-    "no numbers": "×",
+    RUNS_FAILED: "×",
 }
 """What stands in a cell of the map for its verdict."""
 

@@ -19,6 +19,7 @@ from tli_core.lists.pairs import WordPair, pair_digest
 from tli_core.measures.alignment import measure
 from tli_core.measures.rank_tests import ALL
 from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, LayerAlignment
+from tli_core.measures.significance import FEWEST_RANKS
 from tli_core.measures.verdicts import LEVEL, change, reciprocal_ranks_of
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.studies.sweep_cells import Sweep, is_futile, read_sweep
@@ -32,7 +33,7 @@ LOOK_AGAIN = 0.5
 
 
 def check_sweep(loaded: LoadedModel, plan: Plan, trained: Sequence[WordPair], control: Sequence[WordPair]) -> None:
-    """Refuse what cannot be swept, before anything is trained.
+    """Refuse what cannot be swept, before anything is measured or trained.
 
     Raises:
         ValueError: a model that is not whole, a layer that it does not have, settings that are there twice, fewer than
@@ -68,13 +69,19 @@ def sweep(
         progress: called before each run with how many have ended or need not be done, and how many are planned.
 
     Raises:
-        ValueError: see `check_sweep`; or the folder holds another sweep.
+        ValueError: see `check_sweep`; fewer than FEWEST_RANKS groups of held-out pairs; or the folder holds something
+            else.
     """
     check_sweep(loaded, plan, trained, control)
     lens = Lens(languages)
     base = measure(loaded, control, None, lens)
+    groups, n = base.clusters, len(base.pairs)
+    if (independent := len(np.unique(groups))) < FEWEST_RANKS:
+        raise ValueError(
+            f"The control pairs fall into {independent} groups that share words or a topic: a sweep needs "
+            f"{FEWEST_RANKS} or more, as one group says no more than one pair."
+        )
     folder.begin(_identity(base, plan, trained, control))
-    groups = base.clusters
     layer = len(base.names) - 1
     waiting = [
         (cell, number, run) for number in range(plan.seeds) for cell in range(len(plan.cells))
@@ -84,8 +91,8 @@ def sweep(
     while waiting:
         left = []
         for cell, number, run in waiting:
-            first = folder.outcome(plan.runs_of(cell, 0)[0]) if number else None
-            if folder.outcome(run) or (first and is_futile(first, groups)):
+            first = folder.outcome(plan.runs_of(cell, 0)[0], n) if number else None
+            if folder.outcome(run, n) or (first and is_futile(first, groups)):
                 ended += 1
                 continue
             if number and first is None:
@@ -95,7 +102,7 @@ def sweep(
                 if not mine:
                     left.append((cell, number, run))
                     continue
-                if folder.outcome(run) is None:
+                if folder.outcome(run, n) is None:
                     progress(ended, planned, run)
                     folder.keep(run, _outcome(loaded, run.config, trained, base, layer, save, lens))
                 ended += 1

@@ -85,33 +85,40 @@ class SweepFolder:
         """Say what the sweep is, or that it is the one that the folder holds.
 
         Raises:
-            ValueError: the folder holds another sweep, or cannot be made.
+            ValueError: the folder holds another sweep, or anything else, or cannot be made.
         """
         try:
-            (self.path / OUTCOMES).mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(f"The sweep's folder {self.path} cannot be made: {error.strerror}.") from error
         text = json.dumps(plan, ensure_ascii=False, indent=1) + "\n"
         with FileLock(self.path / f".{PLAN}.lock"):
             file = self.path / PLAN
             if not file.exists():
+                if any(not path.name.startswith(".") for path in self.path.iterdir()):
+                    raise ValueError(f"{self.path} holds something else: give the sweep a folder of its own.")
                 write_text(file, text)
-            elif file.read_text(encoding="utf-8") != text:
+                (self.path / OUTCOMES).mkdir(exist_ok=True)
+            elif file.read_bytes() != text.encode():
                 raise ValueError(
                     f"{self.path} holds a sweep of another model, other lists or other settings, or by other versions: "
                     "give this one a folder of its own."
                 )
 
-    def outcome(self, run: PlannedRun) -> Outcome | None:
-        """What was read of a run; None where it has not ended.
+    def outcome(self, run: PlannedRun, n: int) -> Outcome | None:
+        """What was read of a run on n held-out pairs; None where it has not ended.
 
         Raises:
             ValueError: its file holds something else.
         """
         try:
             record = json.loads(self._file(run).read_text(encoding="utf-8"))
+            if record.pop("config") != json.loads(json.dumps(asdict(run.config))):
+                raise ValueError("it is of other settings")
             arrays = {name: np.array(record.pop(name), dtype=kind) for name, kind in KINDS.items()}
-            return Outcome(**arrays, **record)
+            outcome = Outcome(**arrays, **record)
+            _check(outcome, n)
+            return outcome
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -120,10 +127,10 @@ class SweepFolder:
 
     def keep(self, run: PlannedRun, outcome: Outcome) -> None:
         """Write a run's outcome, whole or not at all."""
-        record = {
+        read = {
             name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in asdict(outcome).items()
         }
-        write_text(self._file(run), json.dumps(record) + "\n")
+        write_text(self._file(run), json.dumps({"config": asdict(run.config), **read}) + "\n")
 
     @contextmanager
     def claimed(self, run: PlannedRun) -> Iterator[bool]:
@@ -141,3 +148,20 @@ class SweepFolder:
 
     def _file(self, run: PlannedRun) -> Path:
         return self.path / OUTCOMES / f"{run.name}.json"
+
+
+def _check(outcome: Outcome, n: int) -> None:
+    """Refuse an outcome that no run on n pairs writes.
+
+    Raises:
+        ValueError: it has another shape, or holds what is no number.
+    """
+    shapes = {"moved": (2, n), "hit": (2, n), "found": (2,)}
+    for name, shape in shapes.items():
+        if getattr(outcome, name).shape != shape:
+            raise ValueError(f"{name} is not of shape {shape}")
+    numbers = outcome.matched, outcome.mismatched
+    if not all(isinstance(value, float) for value in numbers) or not np.isfinite([*outcome.moved.flat, *numbers]).all():
+        raise ValueError("a number is missing")
+    if not all(isinstance(text, str) for text in (outcome.verdict, outcome.failed)):
+        raise ValueError("a word is missing")
