@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from tli_core.distributed import gather_tensor, own_part, processes
 from tli_core.encoding.lens import Lens
 from tli_core.encoding.pooled_states import PooledStates, layer_states, states_by_pooling
 from tli_core.encoding.pooling import EncodedWord
-from tli_core.encoding.readouts import ALONE, DEFAULT_READOUT, Readout, readout, texts_of
+from tli_core.encoding.readouts import DEFAULT_READOUT, Readout, readout, texts_of
 from tli_core.encoding.tokens import encode, encode_in
 from tli_core.lists.language_pair import DEFAULT, Language, LanguagePair, language_pair
 from tli_core.lists.lexicon import shipped
@@ -119,8 +118,7 @@ def embed_by_readout(
             made = states_by_pooling(model, encoded, [one.pooling for one in of], progress=report_progress)
             for one in of:
                 pooled[one.key].append(made[one.pooling])
-    alone_encoded = (*_encoded_alone(loaded.tokenizer, source), *_encoded_alone(loaded.tokenizer, target))
-    pieces = np.array([len(word.ids) - sum(word.special) for word in alone_encoded])
+    pieces = np.array([len(word.ids) - sum(word.special) for word in encode(loaded.tokenizer, source + target)])
     found = {}
     for key, texts in pooled.items():
         states, shares = _mean([text.vectors for text in texts]), _mean([text.prefix_share for text in texts])
@@ -159,18 +157,11 @@ def _encoded(
     loaded: LoadedModel, source: Sequence[str], target: Sequence[str], of: Readout, languages: LanguagePair
 ) -> list[list[EncodedWord]]:
     """Source words, then target words, in each text of a readout's kind."""
-    if of.text == ALONE:
-        return [[*_encoded_alone(loaded.tokenizer, tuple(source)), *_encoded_alone(loaded.tokenizer, tuple(target))]]
     texts = zip(texts_of(of, languages.source, languages), texts_of(of, languages.target, languages), strict=True)
     return [
         encode_in(loaded.tokenizer, source, of, of_source) + encode_in(loaded.tokenizer, target, of, of_target)
         for of_source, of_target in texts
     ]
-
-
-@lru_cache(maxsize=4)  # of a list and its reference pool, which base and adapter read alike
-def _encoded_alone(tokenizer: PreTrainedTokenizerBase, words: tuple[str, ...]) -> tuple[EncodedWord, ...]:
-    return tuple(encode(tokenizer, words)) if words else ()
 
 
 def _mean(parts: Sequence[Tensor]) -> Tensor:
