@@ -42,9 +42,10 @@ from tli_core.models.registry import KNOWN_MODELS
 from tli_core.reports.tables import format_table
 from tli_core.training.batches import batches
 from tli_core.training.config import TrainingConfig
-from tli_core.training.loop import TrainedAdapter, train_adapter
+from tli_core.training.loop import train_adapter
 from tli_core.training.losses import triplet_loss
 from tli_core.training.presets import PRESETS
+from tli_core.training.run import TrainedAdapter
 
 PAIRS = 623
 PUBLISHED = PRESETS["published"]

@@ -32,8 +32,9 @@ from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement
 from tli_core.reports.model_card import save_adapter
 from tli_core.reports.tables import format_table
-from tli_core.training.loop import TrainedAdapter, train_adapter
+from tli_core.training.loop import train_adapter
 from tli_core.training.presets import PRESETS
+from tli_core.training.run import TrainedAdapter
 
 PAIRS = 229
 """Pairs trained on, in every language, so that languages can be compared: as many as the French list has."""

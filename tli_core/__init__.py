@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from tli_core.reports.model_card import save_adapter
     from tli_core.reports.notices import worded
     from tli_core.training.config import TrainingConfig
-    from tli_core.training.loop import TrainedAdapter, train_adapter
+    from tli_core.training.loop import train_adapter
     from tli_core.training.presets import PRESETS, configured
+    from tli_core.training.run import TrainedAdapter
 
 __all__ = [
     "MEASURES",

@@ -18,8 +18,9 @@ from tli_core.reports.messages import best_layer, change_sentence, curve_sentenc
 from tli_core.reports.model_card import save_adapter
 from tli_core.reports.notices import worded
 from tli_core.reports.tables import alignment_rows, alignment_table, evaluation_table
-from tli_core.training.loop import TrainedAdapter, train_adapter
+from tli_core.training.loop import train_adapter
 from tli_core.training.presets import configured
+from tli_core.training.run import TrainedAdapter
 
 QUICK = configured("corrected", layer=2, batch_size=10, epochs=3, learning_rate=5e-3)
 

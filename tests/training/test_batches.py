@@ -48,4 +48,4 @@ def test_what_is_right_for_a_word_is_marked_in_its_row(tiny):
     pairs = [WordPair("nyumba", "house"), WordPair("jua", "sun"), WordPair("nyumba", "home"), WordPair("jua", "know")]
     ready = TrainingPairs.of(tiny, pairs, PRESETS["published"]).ready([(1, range(4))], CPU)
     ((_, batch),) = ready
-    assert batch.same.int().tolist() == [[1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1]]
+    assert batch.same[0].int().tolist() == [[1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1]]

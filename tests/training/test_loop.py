@@ -13,9 +13,10 @@ from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import shuffled_translations
 from tli_core.training.config import total_steps
 from tli_core.training.history import TrainingStep
-from tli_core.training.loop import TrainedAdapter, run_bytes, train_adapter
+from tli_core.training.loop import train_adapter
 from tli_core.training.losses import contrastive_loss, triplet_loss
 from tli_core.training.presets import PRESETS, configured
+from tli_core.training.run import TrainedAdapter, run_bytes
 
 QUICK = configured("corrected", layer=2, batch_size=10, epochs=4, learning_rate=5e-3, dropout=0.0)
 
@@ -199,7 +200,7 @@ def test_a_run_stops_at_its_first_loss_that_is_no_number(tiny, pairs):
     config = configured("corrected", layer=2, batch_size=10, epochs=50, learning_rate=0.99, temperature=0.001)
     base = LoraConfig(r=4, target_modules=["q_proj"])
     with pytest.raises(ValueError, match="The loss is no number at step 1:"), pytest.MonkeyPatch.context() as patch:
-        lost = torch.tensor(float("nan"))
+        lost = torch.tensor([float("nan")])
         patch.setattr("tli_core.training.optimizer_step.Steps._step", lambda self, batch: lost)
         list(train_adapter(tiny, pairs[:20], config))
     assert tiny.new_adapter(base)  # and leaves nothing behind it

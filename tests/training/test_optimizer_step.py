@@ -10,9 +10,10 @@ from tests.models.families import tiny
 from tli_core.models.architecture import FAMILIES
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import TrainingPairs
-from tli_core.training.loop import lora_config, train_adapter
-from tli_core.training.optimizer_step import Steps, learning_rates
+from tli_core.training.loop import train_adapter
+from tli_core.training.optimizer_step import RunWeights, Steps, learning_rates
 from tli_core.training.presets import PRESETS
+from tli_core.training.run import lora_config
 
 
 def test_the_rate_warms_up_and_falls_towards_zero():
@@ -75,6 +76,7 @@ def test_dropout_is_drawn_anew_in_every_replay(pairs):
         for name, parameter in model.named_parameters():
             if f".{key}." in name:
                 torch.nn.init.normal_(parameter)
-    steps = Steps(loaded, key, config, 2, 8)
-    losses = [steps.take(batch).wait() for _ in range(8)]
+    weights = RunWeights(loaded, key, config, 8, None)
+    steps = Steps(loaded, config, 2, [weights])
+    losses = [steps.take(batch)[0].wait() for _ in range(8)]
     assert len({round(loss, 5) for loss in losses}) == 8  # coarser than what eight such steps change

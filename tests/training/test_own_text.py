@@ -14,9 +14,10 @@ from tli_core.training.batches import TrainingPairs, batches, behind
 from tli_core.training.dry_run import dry_run
 from tli_core.training.early_stopping import MOST_SURPRISE, best_step, checks_since_best
 from tli_core.training.history import HeldOutCheck, TrainingStep
-from tli_core.training.loop import lora_config, train_adapter
+from tli_core.training.loop import train_adapter
 from tli_core.training.own_text import CONTEXT_TOKENS, HELD_BACK, NEW_TOKENS, TEXTS, KeptTexts, text_loss, write_texts
 from tli_core.training.presets import PRESETS
+from tli_core.training.run import lora_config
 
 GENTLE = replace(PRESETS["gentle"], batch_size=10, epochs=6, dropout=0.0, rank=4, learning_rate=2e-2, warmup_steps=2)
 

@@ -11,9 +11,10 @@ from tli_core.lists.pairs import WordPair, pair_digest
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.early_stopping import best_step, parted
 from tli_core.training.history import HeldOutCheck, TrainingStep
-from tli_core.training.loop import TrainedAdapter, train_adapter
+from tli_core.training.loop import train_adapter
 from tli_core.training.presets import configured
 from tli_core.training.resume import RunState
+from tli_core.training.run import TrainedAdapter
 
 RUN = configured("corrected", layer=2, batch_size=10, epochs=4, learning_rate=5e-3, dropout=0.1)
 

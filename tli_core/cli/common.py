@@ -227,7 +227,7 @@ def load_with(arguments: argparse.Namespace, adapters: Sequence[str], blocks: in
     return loaded, keys
 
 
-def save_once(trained: "core.training.loop.TrainedAdapter", folder: Path, name: str) -> Path:
+def save_once(trained: "core.training.run.TrainedAdapter", folder: Path, name: str) -> Path:
     """Write an adapter from the main process, wait for it in the others, and return its folder."""
     if core.distributed.is_main():
         core.reports.model_card.save_adapter(trained, folder, name)

@@ -160,9 +160,9 @@ def _train_one(
 ):
     """Train, save and evaluate one adapter: the evaluations of the trained and the control list."""
 
-    trained: core.training.loop.TrainedAdapter | None = None
+    trained: core.training.run.TrainedAdapter | None = None
     for item in core.training.loop.train_adapter(loaded, pairs.pairs, config, control.pairs, languages=languages):
-        if isinstance(item, core.training.loop.TrainedAdapter):
+        if isinstance(item, core.training.run.TrainedAdapter):
             trained = item
         elif item.check:
             loss = "   –   " if item.loss is None else f"{item.loss:7.4f}"

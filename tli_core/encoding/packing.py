@@ -135,6 +135,29 @@ def pack_batches(
     return _packs(words, weights, sizes, shared, _one_by_one(own, sizes, shared, capacity), round_to)
 
 
+def side_by_side(packs: Sequence[Pack]) -> Pack:
+    """Several packs as one, all padded to the size of the largest, the words of one after those of the other.
+
+    A pack's words are where they were in its own rows, so pack i has rows i · r to (i + 1) · r of the whole.
+    """
+    if len(packs) == 1:
+        return packs[0]
+    r, t = (max(pack.ids.shape[axis] for pack in packs) for axis in (0, 1))
+    k = max(pack.weights.shape[1] for pack in packs)
+    whole = len(packs) * r
+    ids, positions = torch.zeros(2, whole, t, dtype=torch.long)
+    mask = torch.eye(t, dtype=torch.bool).repeat(whole, 1, 1)  # padding is seen by itself alone
+    weights, prefix_weights = torch.zeros(2, whole, k, t)
+    slots = []
+    for i, pack in enumerate(packs):
+        own_rows, own_k, own_t = pack.weights.shape
+        rows = slice(i * r, i * r + own_rows)
+        ids[rows, :own_t], positions[rows, :own_t], mask[rows, :own_t, :own_t] = pack.ids, pack.positions, pack.mask
+        weights[rows, :own_k, :own_t], prefix_weights[rows, :own_k, :own_t] = pack.weights, pack.prefix_weights
+        slots.append((i * r + pack.slots // own_k) * k + pack.slots % own_k)
+    return Pack(ids, positions, mask, weights, prefix_weights, torch.cat(slots))
+
+
 def _measure(words: Sequence[EncodedWord], row_tokens: int) -> tuple[int, np.ndarray, int]:
     """How many tokens all words begin with alike, how many each has beside, (n,), and how many a row has."""
     shared = _shared_prefix(words)

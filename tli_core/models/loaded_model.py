@@ -3,7 +3,7 @@
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from tli_core.models.adapter_import import base_modules, layout_of, read_adapter
 from tli_core.models.adapters import Adapter, AdapterSlots, overflow
 from tli_core.models.checkpoint import open_checkpoint, read_config
 from tli_core.models.kernels.arithmetic import choose_kernels
+from tli_core.models.kernels.side_by_side import Lane
 from tli_core.models.layers import layer_names
 from tli_core.models.model_files import Progress
 from tli_core.models.placement import Placement, input_device, is_dispatched, is_offloaded
@@ -119,20 +120,42 @@ class LoadedModel:
             RuntimeError: attaching an adapter has changed the base, which must be loaded again; or it is used inside
                 itself.
         """
-        with self._lock:
-            if self._changed:
-                raise RuntimeError(translate("An adapter has changed {name} in memory: load it again.", name=self.name))
-            self._check_idle()
+        with self._in_turn():
             if adapter is not None and adapter not in self._slots.keys:
                 raise KeyError(translate("No adapter {adapter!r} is in memory: add it first.", adapter=adapter))
             own = []
-            self._in_use = True
             try:
                 if adapter is not None:
                     own = self._slots.switch_on(adapter, training)
                 yield self._model
             finally:
                 self._slots.switch_off(own)
+
+    @contextmanager
+    def using_side_by_side(self, lanes: Sequence[Lane]) -> Iterator[PreTrainedModel]:
+        """The model with several adapters of one shape on, each for rows of its own, with dropout; the base afterwards.
+
+        Raises:
+            RuntimeError: as `using`.
+        """
+        with self._in_turn():
+            try:
+                self._slots.switch_on_side_by_side(lanes)
+                yield self._model
+            finally:
+                self._slots.switch_off([])
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Hold the model for one use."""
+        with self._lock:
+            if self._changed:
+                raise RuntimeError(translate("An adapter has changed {name} in memory: load it again.", name=self.name))
+            self._check_idle()
+            self._in_use = True
+            try:
+                yield
+            finally:
                 self._in_use = False
 
     def add_adapter(self, path: str | Path, name: str | None = None) -> Adapter:

@@ -18,7 +18,7 @@ from tli_core.reports.json_csv import write_json
 from tli_core.reports.messages import change_sentence
 from tli_core.reports.notices import worded
 from tli_core.reports.tables import evaluation_table, how_read
-from tli_core.training.loop import TrainedAdapter
+from tli_core.training.run import TrainedAdapter
 
 NOTICE = "NOTICE"
 LLAMA_NOTICE = (

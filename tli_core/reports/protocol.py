@@ -10,7 +10,7 @@ from tli_core.measures.pilot import Pilot
 from tli_core.models.layers import layer_words
 from tli_core.training.config import TrainingConfig
 from tli_core.training.dry_run import DryRun
-from tli_core.training.loop import blocks_read
+from tli_core.training.run import blocks_read
 
 HEAD = ("step", N_("what it gives here"), N_("what it does not show"))
 

@@ -23,8 +23,9 @@ from tli_core.studies import published
 from tli_core.training.batches import shuffled_translations
 from tli_core.training.config import TrainingConfig
 from tli_core.training.history import TrainingStep
-from tli_core.training.loop import TrainedAdapter, layer_to_train, train_adapter
+from tli_core.training.loop import train_adapter
 from tli_core.training.presets import PRESETS
+from tli_core.training.run import TrainedAdapter, layer_to_train
 
 PUBLISHED, CORRECTED = "as-published", "corrected"
 """The runs that are no control, by the names of their adapters."""

@@ -26,7 +26,8 @@ from tli_core.studies.sweep_cells import Sweep, is_futile, read_sweep
 from tli_core.studies.sweep_runs import Outcome, Plan, PlannedRun, SweepFolder
 from tli_core.training.batches import shuffled_translations
 from tli_core.training.config import TrainingConfig
-from tli_core.training.loop import TrainedAdapter, layer_to_train, train_adapter
+from tli_core.training.loop import train_adapter
+from tli_core.training.run import TrainedAdapter, layer_to_train
 
 LOOK_AGAIN = 0.5
 """Seconds until a process that has nothing left to begin looks whether the others' runs have ended."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tli_core.distributed import gather_tensor, own_part
-from tli_core.encoding.packing import MULTIPLE, Pack, copy_to_device, pack_batches
+from tli_core.encoding.packing import MULTIPLE, Pack, copy_to_device, pack_batches, side_by_side
 from tli_core.encoding.pooled_states import pack_states
 from tli_core.encoding.pooling import EncodedWord, all_weights
 from tli_core.encoding.readouts import Readout, readout
@@ -66,37 +66,62 @@ def behind(context: EncodedWord | None, word: EncodedWord) -> EncodedWord:
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch of b pairs on its device.
+    """A batch of b pairs of each of k runs, on its device: k is 1 unless runs are trained side by side.
 
-    pack holds the p Swahili words of this process's part of it and then their p English ones, None where that part is
-    empty; same (b, b) is True where the English of pair j is a right translation of pair i's Swahili, as it is of its
-    own. memory is what all of it lies in on a GPU, as bytes.
+    pack holds the p Swahili words of this process's part of a run's batch and then their p English ones, one run after
+    the other, None where that part is empty; sizes (k,) are the words of each run and shapes (k,) the rows and tokens
+    that they fill. Of each run, same (b, b) is True where the English of pair j is a right translation of pair i's
+    Swahili, as it is of its own. memory is what all of it lies in on a GPU, as bytes.
     """
 
     pack: Pack | None
-    same: Tensor
+    same: tuple[Tensor, ...]
+    sizes: tuple[int, ...]
+    shapes: tuple[tuple[int, int], ...]
     memory: Tensor | None
 
     def tensors(self) -> tuple[Tensor, ...]:
         """Its parts, in order."""
-        return (*(self.pack.tensors() if self.pack else ()), self.same)
+        return (*(self.pack.tensors() if self.pack else ()), *self.same)
 
-    def states(self, model: PreTrainedModel, layer: int) -> tuple[Tensor, Tensor]:
-        """Anchors and positives, (b, d) each, with the gradient of this process's part."""
+    def states(self, model: PreTrainedModel, layer: int) -> list[tuple[Tensor, Tensor]]:
+        """Anchors and positives of each run, (b, d) each, with the gradient of this process's part."""
         if self.pack is None:
             # More processes than pairs: this one has nothing to embed.
             states = torch.zeros(0, model.config.hidden_size, device=input_device(model))
         else:
-            states = pack_states(model, self.pack, layer)  # (2p, d)
-        anchors, positives = states.chunk(2) if len(states) else (states, states)
-        return gather_tensor(anchors, len(self.same)), gather_tensor(positives, len(self.same))
+            states = pack_states(model, self.pack, layer)  # (all words, d)
+        found = []
+        for own, same in zip(states.split(self.sizes), self.same, strict=True):
+            anchors, positives = own.chunk(2) if len(own) else (own, own)
+            found.append((gather_tensor(anchors, len(same)), gather_tensor(positives, len(same))))
+        return found
 
-    def loss(self, anchors: Tensor, positives: Tensor, config: TrainingConfig) -> Tensor:
-        """The loss of the whole batch: (b, d), (b, d) -> ()."""
-        same = self.same.to(anchors.device)
-        if config.loss == "triplet":
-            return triplet_loss(anchors, positives, config.margin, same)
-        return contrastive_loss(anchors, positives, config.temperature, same)
+    def losses(self, states: Sequence[tuple[Tensor, Tensor]], config: TrainingConfig) -> list[Tensor]:
+        """The loss of each run's whole batch, (), from what `states` gives."""
+        found = []
+        for (anchors, positives), same in zip(states, self.same, strict=True):
+            same = same.to(anchors.device)
+            if config.loss == "triplet":
+                found.append(triplet_loss(anchors, positives, config.margin, same))
+            else:
+                found.append(contrastive_loss(anchors, positives, config.temperature, same))
+        return found
+
+
+@dataclass(frozen=True)
+class OneBatch:
+    """A batch of one run on the CPU: the epoch that it is of, and the rest as in `Batch`."""
+
+    epoch: int
+    pack: Pack | None
+    same: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The rows and tokens that its words fill."""
+        rows, tokens = self.pack.ids.shape if self.pack else (0, 0)
+        return rows, tokens
 
 
 @dataclass(frozen=True)
@@ -150,20 +175,26 @@ class TrainingPairs:
         return len(self.pairs)
 
     def ready(self, order: Iterable[tuple[int, Sequence[int]]], device: torch.device) -> Iterator[tuple[int, Batch]]:
-        """The batches of (epoch, indices) in their order and on a device, small ones made ready several at a time.
+        """The batches of (epoch, indices) in their order and on a device, as `ready_together`."""
+        for (epoch,), batch in ready_together([(self, order)], device):
+            yield epoch, batch
+
+    def laid_out(
+        self, order: Iterable[tuple[int, Sequence[int]]], round_to: tuple[int, int]
+    ) -> Iterator[list[OneBatch]]:
+        """The batches of (epoch, indices) in their order on the CPU, small ones several at a time.
 
         Of several processes each gets the tokens of its own part of a batch.
         """
         order = iter(order)
         for first in order:
             several = [first, *islice(order, AHEAD // len(first[1]) - 1 if len(first[1]) < AHEAD else 0)]
-            epochs, indices = zip(*several, strict=True)
-            yield from zip(epochs, self._together(epochs, indices, device), strict=True)
+            yield self._several(several, round_to)
 
-    def _together(self, epochs: Sequence[int], indices: Sequence[Sequence[int]], device: torch.device) -> list[Batch]:
-        parts = [own_part(batch) for batch in indices]
+    def _several(self, order: Sequence[tuple[int, Sequence[int]]], round_to: tuple[int, int]) -> list[OneBatch]:
+        parts = [own_part(batch) for _, batch in order]
         self._encode(chain.from_iterable(parts))
-        contexts = [self._context(epoch, batch) for epoch, batch in zip(epochs, indices, strict=True)]
+        contexts = [self._context(epoch, batch) for epoch, batch in order]
         words = [
             behind(context, self._encoded[i][side])
             for part, context in zip(parts, contexts, strict=True)
@@ -172,15 +203,10 @@ class TrainingPairs:
         ]
         # One pack for a batch: the gradient needs the whole batch at once in any case.
         filled = [2 * len(part) for part in parts if part]
-        round_to = GPU_ROUNDS_TO if device.type == "cuda" else (MULTIPLE, 1)
         packs = iter(pack_batches(words, all_weights(words, self.readout.pooling), filled, round_to) if words else ())
-        groups = [
-            (*(next(packs).tensors() if part else ()), self._same(batch))
-            for part, batch in zip(parts, indices, strict=True)
-        ]
         return [
-            Batch(Pack(*pack) if pack else None, same, memory)
-            for memory, (*pack, same) in copy_to_device(groups, device)
+            OneBatch(epoch, next(packs) if part else None, self._same(batch))
+            for (epoch, batch), part in zip(order, parts, strict=True)
         ]
 
     def _context(self, epoch: int, batch: Sequence[int]) -> EncodedWord | None:
@@ -204,3 +230,38 @@ class TrainingPairs:
             if len(self.listed[i]) > 1:
                 table[row] = [number in self.listed[i] for number in target.tolist()]
         return torch.from_numpy(table)
+
+
+def ready_together(
+    runs: Sequence[tuple[TrainingPairs, Iterable[tuple[int, Sequence[int]]]]], device: torch.device
+) -> Iterator[tuple[tuple[int, ...], Batch]]:
+    """The next batch of every run side by side, on a device, until one of them has no more: its epochs, and the batch.
+
+    Args:
+        runs: each with its batches of (epoch, indices) in their order.
+    """
+    round_to = GPU_ROUNDS_TO if device.type == "cuda" else (MULTIPLE, 1)
+    for several in zip(*(data.laid_out(order, round_to) for data, order in runs), strict=False):
+        together = list(zip(*several, strict=False))  # for each step one batch of every run
+        packs = [_side_by_side(of_runs) for of_runs in together]
+        groups = [
+            (*(pack.tensors() if pack else ()), *(batch.same for batch in of_runs))
+            for pack, of_runs in zip(packs, together, strict=True)
+        ]
+        for of_runs, (memory, tensors) in zip(together, copy_to_device(groups, device), strict=True):
+            parts = len(tensors) - len(runs)
+            yield (
+                tuple(batch.epoch for batch in of_runs),
+                Batch(
+                    Pack(*tensors[:parts]) if parts else None,
+                    tuple(tensors[parts:]),
+                    tuple(len(batch.pack.slots) if batch.pack else 0 for batch in of_runs),
+                    tuple(batch.shape for batch in of_runs),
+                    memory,
+                ),
+            )
+
+
+def _side_by_side(batches: Sequence[OneBatch]) -> Pack | None:
+    packs = [batch.pack for batch in batches if batch.pack]
+    return side_by_side(packs) if packs else None

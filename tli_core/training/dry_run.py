@@ -17,9 +17,9 @@ from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import TrainingPairs, batches
 from tli_core.training.config import TrainingConfig, total_steps
 from tli_core.training.early_stopping import parted
-from tli_core.training.loop import blocks_read, lora_config
 from tli_core.training.losses import hinges
 from tli_core.training.own_text import KeptTexts, write_texts
+from tli_core.training.run import blocks_read, lora_config
 
 SAMPLED_BATCHES = 12
 TIMED_STEPS = 2
@@ -73,9 +73,9 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
             losses, opened, apart = [], [], []
             with torch.inference_mode():
                 for batch in sampled:
-                    anchors, positives = batch.states(model, layer)
-                    losses.append(float(batch.loss(anchors, positives, config)))
-                    same = batch.same.to(anchors.device)
+                    states = batch.states(model, layer)
+                    losses.append(float(batch.losses(states, config)[0]))
+                    (anchors, positives), same = states[0], batch.same[0].to(states[0][0].device)
                     matched = cosine_similarity(anchors, positives, dim=-1)  # (b,)
                     # With margin 2 the hinge is never clipped, so this is the cosine of the hardest negative.
                     hardest = hinges(anchors, positives, 2.0, same) - 2.0 + matched  # (b,)
@@ -89,7 +89,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
             for batch in (sampled * TIMED_STEPS)[:TIMED_STEPS]:
                 began = time.perf_counter()
                 with torch.autograd.graph.saved_tensors_hooks(saved.count, lambda tensor: tensor):
-                    loss = batch.loss(*batch.states(model, layer), config)
+                    (loss,) = batch.losses(batch.states(model, layer), config)
                     if kept is not None:
                         loss = loss + config.keep * kept.distance(model, 0)
                 loss.backward()

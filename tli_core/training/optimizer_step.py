@@ -4,16 +4,18 @@ A step on a batch of words is some two hundred kernels that each run for microse
 costs several times their work. A graph launches all of them at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 
 import torch
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
-from transformers import get_linear_schedule_with_warmup
+from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 
 from tli_core.distributed import sum_gradients
+from tli_core.models.kernels.side_by_side import Lane
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import Batch
 from tli_core.training.config import TrainingConfig
@@ -41,65 +43,62 @@ class PendingLoss:
         return float(self.tensor)
 
 
-class Steps:
-    """The optimiser of a run; `take` updates the LoRA weights once and returns the loss before the update."""
+class RunWeights:
+    """What is a run's own in a pass: its LoRA, its optimiser, its dropout's draws, and how many steps it has taken."""
 
-    def __init__(self, loaded: LoadedModel, key: str, config: TrainingConfig, layer: int, steps: int,
-                 kept: KeptTexts | None = None):  # fmt: skip
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        key: str,
+        config: TrainingConfig,
+        steps: int,
+        generator: torch.Generator | None,
+        kept: KeptTexts | None = None,
+    ):
+        """The part of a run whose LoRA is on the model under a key.
+
+        Args:
+            generator: what dropout draws from; None for PyTorch's own, of a run that no other goes beside.
+        """
+        self.key = key
+        self.generator = generator
+        self.kept = kept
         self.rates = learning_rates(config, steps)
+        self.taken = 0
         self._loaded = loaded
-        self._key = key
         with loaded.using(key) as model:
             named = {name: p for name, p in model.named_parameters() if f".{key}." in name}
-        self._parameters = {name.replace(f".{key}.", "."): parameter for name, parameter in named.items()}
-        self._config = config
-        self._layer = layer
-        self._taken = 0
-        self._kept = kept
-        self._graphs = None
-        parameters = list(self._parameters.values())
-        # How many steps may be launched before the first one's loss is read, so that the GPU never waits for the CPU.
-        self._on_gpu = loaded.device.type == "cuda"
-        self.ahead = 1 if self._on_gpu else 0
-        if self._on_gpu:
+        self.parameters = {name.replace(f".{key}.", "."): parameter for name, parameter in named.items()}
+        parameters = list(self.parameters.values())
+        if loaded.device.type == "cuda":
             # The rate is a number in the GPU's memory, so that a graph finds the present one there.
             self._rate = torch.zeros((), device=loaded.device)
             self._table = torch.tensor(self.rates, device=loaded.device)
-            self._losses = torch.empty(steps, pin_memory=True)
-            self._optimizer = torch.optim.AdamW(
+            self.optimizer = torch.optim.AdamW(
                 parameters, lr=self._rate, weight_decay=config.weight_decay, capturable=True, fused=True
             )
-            # Weights that are fetched, bitsandbytes' outliers and texts that change are what a graph cannot hold.
-            self._graphs = _Graphs(loaded.device) if loaded.plain and kept is None else None
         else:
-            self._optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=config.weight_decay)
+            self.optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=config.weight_decay)
 
-    def take(self, batch: Batch) -> "PendingLoss":
-        """The next step; a GPU is still at work on it when this returns."""
-        number = self._taken
-        self._taken += 1
-        if not self._on_gpu:
-            self._optimizer.param_groups[0]["lr"] = self.rates[number]
-            return PendingLoss(self._step(batch), None)
-        self._rate.copy_(self._table[number])
-        loss = self._graphs.run(self._step, batch) if self._graphs else self._step(batch)
-        # Page-locked and with an event of its own: reading it waits for this step, not for those launched after it.
-        there = self._losses[number].copy_(loss, non_blocking=True)
-        done = torch.cuda.Event()
-        done.record()
-        return PendingLoss(there, done)
+    def advance(self) -> None:
+        """Go to the next step, at its learning rate."""
+        if self._loaded.device.type == "cuda":
+            self._rate.copy_(self._table[self.taken])
+        else:
+            self.optimizer.param_groups[0]["lr"] = self.rates[self.taken]
+        self.taken += 1
 
     def lora(self) -> dict[str, Tensor]:
         """The LoRA weights as PEFT names them, copied to the CPU."""
-        with self._loaded.using(self._key) as model:
-            state = get_peft_model_state_dict(model, adapter_name=self._key)
+        with self._loaded.using(self.key) as model:
+            state = get_peft_model_state_dict(model, adapter_name=self.key)
             return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
 
     def moments(self) -> dict[str, Tensor]:
         """AdamW's moments and step counts as `parameter.moment`, copied to the CPU; nothing before the first step."""
         found = {}
-        for name, parameter in self._parameters.items():
-            for moment, tensor in self._optimizer.state.get(parameter, {}).items():
+        for name, parameter in self.parameters.items():
+            for moment, tensor in self.optimizer.state.get(parameter, {}).items():
                 found[f"{name}.{moment}"] = tensor.detach().cpu().clone()
         return found
 
@@ -111,29 +110,70 @@ class Steps:
         """
         for name, tensor in moments.items():
             parameter, _, moment = name.rpartition(".")
-            if parameter not in self._parameters:
+            if parameter not in self.parameters:
                 raise ValueError(f"The saved state is of another run: it knows a parameter {parameter}.")
-            own = self._parameters[parameter]
+            own = self.parameters[parameter]
             # AdamW changes its moments in place.
             shaped = tensor.view_as(own) if tensor.dim() else tensor
-            self._optimizer.state[own][moment] = shaped.to(own.device, copy=True)
-        with self._loaded.using(self._key) as model:
-            set_peft_model_state_dict(model, lora, adapter_name=self._key)
-        self._taken = max((int(state["step"]) for state in self._optimizer.state.values()), default=0)
+            self.optimizer.state[own][moment] = shaped.to(own.device, copy=True)
+        with self._loaded.using(self.key) as model:
+            set_peft_model_state_dict(model, lora, adapter_name=self.key)
+        self.taken = max((int(state["step"]) for state in self.optimizer.state.values()), default=0)
+
+
+class Steps:
+    """Takes the steps of runs that go side by side, which differ in their seeds and translations alone."""
+
+    def __init__(self, loaded: LoadedModel, config: TrainingConfig, layer: int, runs: Sequence[RunWeights]):
+        self._loaded = loaded
+        self._config = config
+        self._layer = layer
+        self._runs = tuple(runs)
+        # How many steps may be launched before the first one's loss is read, so that the GPU never waits for the CPU.
+        self._on_gpu = loaded.device.type == "cuda"
+        self.ahead = 1 if self._on_gpu else 0
+        # Weights that are fetched, bitsandbytes' outliers and texts that change are what a graph cannot hold.
+        held = self._on_gpu and loaded.plain and all(run.kept is None for run in runs)
+        self._graphs = _Graphs(loaded.device, [run.generator for run in runs if run.generator]) if held else None
+
+    def take(self, batch: Batch) -> list[PendingLoss]:
+        """Update every run's LoRA once, and return each loss before that; a GPU is still at work when this returns."""
+        for run in self._runs:
+            run.advance()
+        if not self._on_gpu:
+            return [PendingLoss(loss, None) for loss in self._step(batch)]
+        losses = self._graphs.run(self._step, batch) if self._graphs else self._step(batch)
+        # Page-locked and with an event of its own: reading it waits for this step, not for those launched after it.
+        there = torch.empty(len(losses), pin_memory=True).copy_(losses, non_blocking=True)
+        done = torch.cuda.Event()
+        done.record()
+        return [PendingLoss(loss, done) for loss in there]
 
     def _step(self, batch: Batch) -> Tensor:
-        with self._loaded.using(self._key, training=True) as model:
-            loss = batch.loss(*batch.states(model, self._layer), self._config)
-            if self._kept is not None:
-                loss = loss + self._config.keep * self._kept.distance(model, self._taken - 1)
-            if loss.requires_grad:
+        """One step of every run: their losses, (runs,)."""
+        with self._training(batch) as model:
+            losses = batch.losses(batch.states(model, self._layer), self._config)
+            first = self._runs[0]
+            if first.kept is not None:
+                losses = [losses[0] + self._config.keep * first.kept.distance(model, first.taken - 1)]
+            together = torch.stack(losses)  # (runs,)
+            if together.requires_grad:
+                # A run's weights have a part in its own loss alone, so the sum's gradient is each one's.
                 # On this thread: cuBLAS keeps 32 MiB for every thread and stream.
                 with torch.autograd.set_multithreading_enabled(False):
-                    loss.backward()
-            sum_gradients(self._parameters.values())
-            self._optimizer.step()
-            self._optimizer.zero_grad(set_to_none=True)
-        return loss.detach()
+                    together.sum().backward()
+            for run in self._runs:
+                sum_gradients(run.parameters.values())
+                run.optimizer.step()
+                run.optimizer.zero_grad(set_to_none=True)
+        return together.detach()
+
+    def _training(self, batch: Batch) -> AbstractContextManager[PreTrainedModel]:
+        first = self._runs[0]
+        if first.generator is None:
+            return self._loaded.using(first.key, training=True)
+        lanes = [Lane(run.key, *shape, run.generator) for run, shape in zip(self._runs, batch.shapes, strict=True)]
+        return self._loaded.using_side_by_side(lanes)
 
 
 @cache
@@ -150,15 +190,16 @@ class _Graphs:
     has the adapter on inside it, whatever is active on the model when it runs.
     """
 
-    def __init__(self, device: torch.device):
+    def __init__(self, device: torch.device, generators: Sequence[torch.Generator]):
         self._stream = _stream(device)
+        self._generators = generators
         self._pool = torch.cuda.graph_pool_handle()
         self._seen: set[tuple] = set()
         self._captured: dict[tuple, tuple[torch.cuda.CUDAGraph, Batch, Tensor]] = {}
 
     def run(self, step: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
-        """Take a step, launched one by one or from a graph; its loss, ()."""
-        shapes = tuple(tensor.shape for tensor in batch.tensors())
+        """Take a step, launched one by one or from a graph; its losses."""
+        shapes = (*(tensor.shape for tensor in batch.tensors()), batch.shapes)
         current = torch.cuda.current_stream(self._stream.device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
@@ -178,6 +219,8 @@ class _Graphs:
 
     def _capture(self, step: Callable[[Batch], Tensor], batch: Batch) -> tuple[torch.cuda.CUDAGraph, Batch, Tensor]:
         graph = torch.cuda.CUDAGraph()
+        for generator in self._generators:
+            graph.register_generator_state(generator)  # draws go on from replay to replay
         # Other threads may use the GPU meanwhile, such as for another visitor's answer.
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
             loss = step(batch)

@@ -84,16 +84,20 @@ def keep_history_only(path: Path) -> None:
     RunState(read_history(path), {}, {}, {}).save(path)
 
 
-def random_states(device: torch.device) -> dict[str, Tensor]:
-    """The random number generators that dropout draws from."""
-    states = {"cpu": torch.get_rng_state()}
+def default_generator(device: torch.device) -> torch.Generator:
+    """The random number generator that PyTorch draws from on a device where none is named."""
     if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)
-    return states
+        return torch.cuda.default_generators[device.index or 0]
+    return torch.default_generator
 
 
-def restore_random(states: Mapping[str, Tensor], device: torch.device) -> None:
-    """Set the generators to where `random_states` found them."""
-    torch.set_rng_state(states["cpu"])
-    if device.type == "cuda" and "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"], device)
+def random_states(generator: torch.Generator) -> dict[str, Tensor]:
+    """Where the generator that dropout draws from is, by the kind of its device."""
+    return {generator.device.type: generator.get_state()}
+
+
+def restore_random(states: Mapping[str, Tensor], generator: torch.Generator) -> None:
+    """Set the generator to where `random_states` found it, if it was on such a device."""
+    kind = generator.device.type
+    if kind in states:
+        generator.set_state(states[kind])

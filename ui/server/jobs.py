@@ -100,7 +100,7 @@ class Jobs:
             text = N_("{n} steps are more than {most}, the most here: use fewer epochs or larger batches.")
             raise ValueError(translate(text, n=steps, most=limits.train_steps))
         if limits.run_bytes is not None:
-            size = core.training.loop.run_bytes(self._models.get(request.model), request.config)
+            size = core.training.run.run_bytes(self._models.get(request.model), request.config)
             if size > limits.run_bytes:
                 text = N_(
                     "The run would take {size} MB, more than {most}, the most here: lower rank or fewer matrices."

@@ -180,7 +180,7 @@ def train(
     resume = core.training.resume.RunState.load(state_file) if state_file.exists() else None
     steps: list[core.training.history.TrainingStep] = list(resume.history) if resume else []
     drawn, deadline = 0.0, time.monotonic() + seconds
-    trained: core.training.loop.TrainedAdapter | None = None
+    trained: core.training.run.TrainedAdapter | None = None
     run = core.training.loop.train_adapter(
         loaded,
         request.pairs,
@@ -193,7 +193,7 @@ def train(
     )
     with closing(run):
         for item in run:
-            if isinstance(item, core.training.loop.TrainedAdapter):
+            if isinstance(item, core.training.run.TrainedAdapter):
                 trained = item
                 break
             steps.append(item)
