@@ -32,22 +32,22 @@ from tli_core.training.loop import train_together
 from tli_core.training.presets import PRESETS
 from tli_core.training.run import RunPlan
 
-WARM = 3
-"""Steps of a pass that are not timed: a GPU's graphs are captured in them."""
+WARM = {"cuda": 60, "cpu": 3}
+"""Steps of a pass that are not timed: by then every shape of batch has its graph on a GPU."""
 
 
 def step_seconds(loaded: LoadedModel, plans: list[RunPlan], steps: int) -> float:
     """Seconds a step of all runs, in whatever passes they go."""
-    seen = 0
+    seen, warm = 0, WARM[loaded.device.type]
     run = train_together(loaded, plans)
     for number, item in run:
         if number or not isinstance(item, TrainingStep):
             continue
         seen += 1
-        if seen == 1 + WARM:
+        if seen == 1 + warm:
             synchronise(loaded.device)
             began = time.perf_counter()
-        if seen == 1 + WARM + steps:
+        if seen == 1 + warm + steps:
             synchronise(loaded.device)
             break
     found = (time.perf_counter() - began) / steps

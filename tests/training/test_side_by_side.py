@@ -12,12 +12,7 @@ from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.history import TrainingStep
 from tli_core.training.loop import passes, train_adapter, train_together
 from tli_core.training.presets import PRESETS, configured
-from tli_core.training.run import RunPlan
-
-DEVICES = [
-    "cpu",
-    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")),
-]
+from tli_core.training.run import RunPlan, TrainedAdapter
 
 
 def fresh(family: str = "llama", device: str = "cpu") -> LoadedModel:
@@ -74,18 +69,28 @@ def test_on_a_gpu_too(pairs, preset):
         assert_alike(items, alone, tolerance=1e-4)  # products of other shapes are other kernels
 
 
-@pytest.mark.parametrize("device", DEVICES)
-def test_dropout_follows_from_a_runs_own_seed(pairs, device):
+def test_dropout_follows_from_a_runs_own_seed(pairs):
     config = replace(PRESETS["published"], batch_size=8, epochs=2, dropout=0.3)
 
     def second(seeds: list[int]) -> dict:
         plans = [RunPlan(pairs, replace(config, seed=seed)) for seed in seeds]
-        return by_run(fresh(device=device), plans)[1][-1].state
+        return by_run(fresh(), plans)[1][-1].state
 
     one, same, other = second([1, 2]), second([5, 2]), second([1, 3])
     for name in one:
         torch.testing.assert_close(one[name], same[name], rtol=1e-4, atol=1e-6)
     assert any(not torch.allclose(one[name], other[name], rtol=1e-2) for name in one)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_dropout_is_drawn_for_each_run_and_the_same_again_for_the_same_runs(pairs):
+    config = replace(PRESETS["published"], batch_size=8, epochs=2, dropout=0.3, learning_rate=1e-3)
+    # One seed, so without dropout both would be one run.
+    plans = [RunPlan(pairs, config), RunPlan(pairs, config)]
+    first, again = by_run(fresh(device="cuda"), plans), by_run(fresh(device="cuda"), plans)
+    one, other = (items[-1].state for items in first)
+    assert any(not torch.allclose(one[name], other[name], rtol=1e-2) for name in one)
+    assert all(torch.equal(one[name], again[0][-1].state[name]) for name in one)
 
 
 def test_one_may_be_stopped_and_go_on_alone_later(pairs):
@@ -106,26 +111,33 @@ def test_one_may_be_stopped_and_go_on_alone_later(pairs):
         assert (resumed.state[name] - weights).norm() / weights.norm() < 1e-6, name
 
 
-def test_runs_at_different_steps_go_on_side_by_side(pairs):
-    """One is resumed at its fifth step beside one that begins; and one that has ended adds nothing but its adapter."""
-    config = replace(PRESETS["published"], batch_size=8, epochs=3, dropout=0.1, learning_rate=1e-3)
-    states: list = []
-    asked = iter([False] * 5 + [True])
-    list(train_adapter(fresh(), pairs, config, stop=lambda: next(asked), keep=states.append))
-    over: list = []
-    *_, last = train_adapter(fresh(), pairs, replace(config, seed=2), keep=over.append)
-    plans = [
-        RunPlan(pairs, config, resume=states[-1]),
-        RunPlan(pairs, replace(config, seed=1)),
-        RunPlan(pairs, replace(config, seed=2), resume=over[-1]),
-    ]
-    resumed, begun, ended = by_run(fresh(), plans)
-    *_, whole = train_adapter(fresh(), pairs, config)
-    for name, weights in whole.state.items():
-        assert (resumed[-1].state[name] - weights).norm() / weights.norm() < 1e-6, name
-    assert_alike(begun, list(train_adapter(fresh(), pairs, plans[1].config)))
-    assert len(ended) == 1
-    assert all(torch.equal(ended[0].state[name], last.state[name]) for name in last.state)
+def test_runs_go_on_side_by_side_from_where_they_were(pairs):
+    config = replace(PRESETS["published"], batch_size=8, epochs=4, dropout=0.1, learning_rate=1e-3)
+    states: list[list] = [[], []]
+
+    def plans(resumed: bool) -> list[RunPlan]:
+        asked = [iter([False] * 6 + [True]) for _ in states]
+        return [
+            RunPlan(
+                pairs,
+                replace(config, seed=seed),
+                stop=(lambda: False) if resumed else lambda seed=seed: next(asked[seed]),
+                keep=states[seed].append,
+                resume=states[seed][-1] if resumed else None,
+            )
+            for seed in range(2)
+        ]
+
+    by_run(fresh(), plans(resumed=False))
+    assert [of[-1].step for of in states] == [6, 6]
+    for seed, items in enumerate(by_run(fresh(), plans(resumed=True))):
+        *_, whole = train_adapter(fresh(), pairs, replace(config, seed=seed))
+        assert [step.step for step in items[:-1]] == list(range(7, 17))
+        for name, weights in whole.state.items():
+            assert (items[-1].state[name] - weights).norm() / weights.norm() < 1e-6, name
+    # Nothing is left to do for one that has ended, but to give its adapter again.
+    ((_, last),) = train_together(fresh(), [RunPlan(pairs, config, resume=states[0][-1])])
+    assert isinstance(last, TrainedAdapter) and last.record["steps"] == 16
 
 
 def test_one_that_goes_astray_leaves_the_others_alone(pairs):
@@ -156,8 +168,9 @@ def test_one_that_goes_astray_leaves_the_others_alone(pairs):
 def test_a_run_that_cannot_begin_leaves_none_on_the_model(pairs):
     loaded = fresh()
     config = replace(PRESETS["published"], batch_size=8)
-    with pytest.raises(ValueError, match="at least two"):
-        next(train_together(loaded, [RunPlan(pairs, config), RunPlan(pairs[:1], config)]))
+    one_word = [pair._replace(target="house") for pair in pairs]  # which nothing can be shuffled with
+    with pytest.raises(ValueError, match="Shuffling needs at least two"):
+        next(train_together(loaded, [RunPlan(one_word, config), RunPlan(one_word, replace(config, shuffled=True))]))
     assert not loaded._slots.keys
 
 
@@ -196,4 +209,5 @@ def test_only_runs_that_differ_in_seed_and_translations_go_side_by_side(pairs):
     assert numbers(*six(config)) == [[0, 1, 2, 3, 4, 5]]
     assert numbers(config, replace(config, layer=1), replace(config, layer=1, seed=3)) == [[0], [1, 2]]
     assert numbers(*(replace(config, keep=1.0, seed=seed) for seed in range(2))) == [[0], [1]]
+    assert passes([RunPlan(pairs, config), RunPlan(pairs[:8], config)]) == [[0], [1]]
     assert numbers(*six(replace(config, batch_size=128))) == [[0, 1], [2, 3], [4, 5]]

@@ -14,8 +14,7 @@ from transformers import PreTrainedModel
 from tli_core.i18n import translate
 from tli_core.models import architecture
 from tli_core.models.adapter_import import LARGEST, ImportedAdapter, base_modules
-from tli_core.models.kernels import side_by_side
-from tli_core.models.kernels.side_by_side import Lane
+from tli_core.models.kernels.side_by_side import Stack
 from tli_core.models.layers import layer_words
 from tli_core.models.placement import computes_on, input_device
 
@@ -79,15 +78,14 @@ class AdapterSlots:
             module.weight = weight
         return own
 
-    def switch_on_side_by_side(self, lanes: Sequence[Lane]) -> None:
-        """Turn several adapters on that replace nothing, each for rows of its own and with dropout."""
-        side_by_side.switch_on(self._lora_layers, lanes)
+    def stack(self, keys: Sequence[str]) -> Stack:
+        """LoRAs of one shape that replace nothing, to be run side by side."""
+        return Stack({name: m for name, m in self._model.named_modules() if m in self._lora_layers}, keys)
 
     def switch_off(self, own: list[tuple[Any, nn.Parameter]]) -> None:
         """Turn every adapter off and give the base its own weights back."""
         for module, weight in own:
             module.weight = weight
-        side_by_side.switch_off(self._lora_layers)
         # Not transformers' `disable_adapters`: it walks every module of the model, which a training step would notice.
         for layer in self._lora_layers:
             layer.enable_adapters(False)

@@ -19,7 +19,7 @@ from tli_core.models.adapter_import import base_modules, layout_of, read_adapter
 from tli_core.models.adapters import Adapter, AdapterSlots, overflow
 from tli_core.models.checkpoint import open_checkpoint, read_config
 from tli_core.models.kernels.arithmetic import choose_kernels
-from tli_core.models.kernels.side_by_side import Lane
+from tli_core.models.kernels.side_by_side import Lane, Stack
 from tli_core.models.layers import layer_names
 from tli_core.models.model_files import Progress
 from tli_core.models.placement import Placement, input_device, is_dispatched, is_offloaded
@@ -131,19 +131,24 @@ class LoadedModel:
             finally:
                 self._slots.switch_off(own)
 
+    def stack(self, adapters: Sequence[str]) -> Stack:
+        """Fresh adapters of one shape, to be trained side by side."""
+        with self._in_turn():
+            return self._slots.stack(adapters)
+
     @contextmanager
-    def using_side_by_side(self, lanes: Sequence[Lane]) -> Iterator[PreTrainedModel]:
-        """The model with several adapters of one shape on, each for rows of its own, with dropout; the base afterwards.
+    def using_side_by_side(self, stack: Stack, lanes: Sequence[Lane]) -> Iterator[PreTrainedModel]:
+        """The model with the adapters of a stack on, each for rows of its own, with dropout; the base afterwards.
 
         Raises:
             RuntimeError: as `using`.
         """
         with self._in_turn():
             try:
-                self._slots.switch_on_side_by_side(lanes)
+                stack.switch_on(lanes)
                 yield self._model
             finally:
-                self._slots.switch_off([])
+                stack.switch_off()
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:

@@ -97,8 +97,8 @@ class Batch:
             found.append((gather_tensor(anchors, len(same)), gather_tensor(positives, len(same))))
         return found
 
-    def losses(self, states: Sequence[tuple[Tensor, Tensor]], config: TrainingConfig) -> list[Tensor]:
-        """The loss of each run's whole batch, (), from what `states` gives."""
+    def losses(self, states: Sequence[tuple[Tensor, Tensor]], config: TrainingConfig) -> Tensor:
+        """The loss of each run's whole batch, (k,), from what `states` gives."""
         found = []
         for (anchors, positives), same in zip(states, self.same, strict=True):
             same = same.to(anchors.device)
@@ -106,7 +106,7 @@ class Batch:
                 found.append(triplet_loss(anchors, positives, config.margin, same))
             else:
                 found.append(contrastive_loss(anchors, positives, config.temperature, same))
-        return found
+        return torch.stack(found)
 
 
 @dataclass(frozen=True)
@@ -250,13 +250,17 @@ def ready_together(
         ]
         for of_runs, (memory, tensors) in zip(together, copy_to_device(groups, device), strict=True):
             parts = len(tensors) - len(runs)
+            shapes = tuple(batch.shape for batch in of_runs)
+            if device.type == "cuda" and parts:
+                # A graph is for one shape, and there are few of the whole pass.
+                shapes = ((len(tensors[0]) // len(runs), tensors[0].shape[1]),) * len(runs)
             yield (
                 tuple(batch.epoch for batch in of_runs),
                 Batch(
                     Pack(*tensors[:parts]) if parts else None,
                     tuple(tensors[parts:]),
                     tuple(len(batch.pack.slots) if batch.pack else 0 for batch in of_runs),
-                    tuple(batch.shape for batch in of_runs),
+                    shapes,
                     memory,
                 ),
             )

@@ -74,7 +74,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
             with torch.inference_mode():
                 for batch in sampled:
                     states = batch.states(model, layer)
-                    losses.append(float(batch.losses(states, config)[0]))
+                    losses.append(float(batch.losses(states, config)))
                     (anchors, positives), same = states[0], batch.same[0].to(states[0][0].device)
                     matched = cosine_similarity(anchors, positives, dim=-1)  # (b,)
                     # With margin 2 the hinge is never clipped, so this is the cosine of the hardest negative.
@@ -89,7 +89,7 @@ def dry_run(loaded: LoadedModel, pairs: Sequence[WordPair], config: TrainingConf
             for batch in (sampled * TIMED_STEPS)[:TIMED_STEPS]:
                 began = time.perf_counter()
                 with torch.autograd.graph.saved_tensors_hooks(saved.count, lambda tensor: tensor):
-                    (loss,) = batch.losses(batch.states(model, layer), config)
+                    loss = batch.losses(batch.states(model, layer), config).sum()
                     if kept is not None:
                         loss = loss + config.keep * kept.distance(model, 0)
                 loss.backward()

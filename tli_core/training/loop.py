@@ -82,18 +82,24 @@ def train_together(
 def passes(plans: Sequence[RunPlan]) -> list[list[int]]:
     """Which runs go side by side, by their numbers: those that differ in seeds and translations alone, few words each.
 
-    A run that keeps the base's own text goes alone, as do the runs that several processes share.
+    They must have come equally far. A run that keeps the base's own text goes alone, as do the runs that several
+    processes share.
     """
     found: list[list[int]] = []
     for number, plan in enumerate(plans):
-        last = plans[found[-1][0]].config if found else None
-        like_last = last is not None and replace(plan.config, seed=last.seed, shuffled=last.shuffled) == last
         words = 2 * plan.config.batch_size * (len(found[-1]) + 1 if found else 1)
-        if like_last and not plan.config.keep and processes() == 1 and words <= WORDS_IN_A_PASS:
+        together = processes() == 1 and not plan.config.keep and words <= WORDS_IN_A_PASS
+        if found and together and _are_alike(plans[found[-1][0]], plan):
             found[-1].append(number)
         else:
             found.append([number])
     return found
+
+
+def _are_alike(one: RunPlan, other: RunPlan) -> bool:
+    steps = [plan.resume.step if plan.resume else 0 for plan in (one, other)]
+    settings = replace(other.config, seed=one.config.seed, shuffled=one.config.shuffled)
+    return settings == one.config and steps[0] == steps[1] and len(one.pairs) == len(other.pairs)
 
 
 def _until_one_ends(

@@ -7,7 +7,7 @@ costs several times their work. A graph launches all of them at once.
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import torch
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
@@ -44,7 +44,7 @@ class PendingLoss:
 
 
 class RunWeights:
-    """What is a run's own in a pass: its LoRA, its optimiser, its dropout's draws, and how many steps it has taken."""
+    """What is a run's own in a pass: its LoRA, its optimiser's moments, its dropout's draws, and its steps so far."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class RunWeights:
         """The part of a run whose LoRA is on the model under a key.
 
         Args:
-            generator: what dropout draws from; None for PyTorch's own, of a run that no other goes beside.
+            generator: what dropout draws from; None for PyTorch's own.
         """
         self.key = key
         self.generator = generator
@@ -69,24 +69,7 @@ class RunWeights:
         with loaded.using(key) as model:
             named = {name: p for name, p in model.named_parameters() if f".{key}." in name}
         self.parameters = {name.replace(f".{key}.", "."): parameter for name, parameter in named.items()}
-        parameters = list(self.parameters.values())
-        if loaded.device.type == "cuda":
-            # The rate is a number in the GPU's memory, so that a graph finds the present one there.
-            self._rate = torch.zeros((), device=loaded.device)
-            self._table = torch.tensor(self.rates, device=loaded.device)
-            self.optimizer = torch.optim.AdamW(
-                parameters, lr=self._rate, weight_decay=config.weight_decay, capturable=True, fused=True
-            )
-        else:
-            self.optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=config.weight_decay)
-
-    def advance(self) -> None:
-        """Go to the next step, at its learning rate."""
-        if self._loaded.device.type == "cuda":
-            self._rate.copy_(self._table[self.taken])
-        else:
-            self.optimizer.param_groups[0]["lr"] = self.rates[self.taken]
-        self.taken += 1
+        self._moments: Callable[[], dict[str, Tensor]] = dict
 
     def lora(self) -> dict[str, Tensor]:
         """The LoRA weights as PEFT names them, copied to the CPU."""
@@ -96,11 +79,11 @@ class RunWeights:
 
     def moments(self) -> dict[str, Tensor]:
         """AdamW's moments and step counts as `parameter.moment`, copied to the CPU; nothing before the first step."""
-        found = {}
-        for name, parameter in self.parameters.items():
-            for moment, tensor in self.optimizer.state.get(parameter, {}).items():
-                found[f"{name}.{moment}"] = tensor.detach().cpu().clone()
-        return found
+        return self._moments()
+
+    def moments_from(self, read: Callable[[], dict[str, Tensor]]) -> None:
+        """Say where the moments are from now on."""
+        self._moments = read
 
     def restore(self, lora: dict[str, Tensor], moments: dict[str, Tensor]) -> None:
         """Go on from weights and moments of the same run.
@@ -108,21 +91,17 @@ class RunWeights:
         Raises:
             ValueError: they are of another.
         """
-        for name, tensor in moments.items():
-            parameter, _, moment = name.rpartition(".")
-            if parameter not in self.parameters:
+        for name in moments:
+            if (parameter := name.rpartition(".")[0]) not in self.parameters:
                 raise ValueError(f"The saved state is of another run: it knows a parameter {parameter}.")
-            own = self.parameters[parameter]
-            # AdamW changes its moments in place.
-            shaped = tensor.view_as(own) if tensor.dim() else tensor
-            self.optimizer.state[own][moment] = shaped.to(own.device, copy=True)
         with self._loaded.using(self.key) as model:
             set_peft_model_state_dict(model, lora, adapter_name=self.key)
-        self.taken = max((int(state["step"]) for state in self.optimizer.state.values()), default=0)
+        self._moments = lambda: moments
+        self.taken = max((int(value) for name, value in moments.items() if name.endswith(".step")), default=0)
 
 
 class Steps:
-    """Takes the steps of runs that go side by side, which differ in their seeds and translations alone."""
+    """Takes the steps of runs that go side by side: equally far, and of different seeds and translations alone."""
 
     def __init__(self, loaded: LoadedModel, config: TrainingConfig, layer: int, runs: Sequence[RunWeights]):
         self._loaded = loaded
@@ -132,16 +111,34 @@ class Steps:
         # How many steps may be launched before the first one's loss is read, so that the GPU never waits for the CPU.
         self._on_gpu = loaded.device.type == "cuda"
         self.ahead = 1 if self._on_gpu else 0
+        # One that draws from PyTorch's own generator alone is what PEFT makes of it.
+        plain = len(runs) == 1 and runs[0].generator is None
+        self._stack = None if plain else loaded.stack([run.key for run in runs])
+        self._parameters = self._stack.parameters if self._stack else runs[0].parameters
+        parameters = list(self._parameters.values())
+        if self._on_gpu:
+            # The rate is a number in the GPU's memory, so that a graph finds the present one there.
+            self._rate = torch.zeros((), device=loaded.device)
+            self._table = torch.tensor(runs[0].rates, device=loaded.device)
+            self._optimizer = torch.optim.AdamW(
+                parameters, lr=self._rate, weight_decay=config.weight_decay, capturable=True, fused=True
+            )
+        else:
+            self._optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=config.weight_decay)
+        self._take_over([run.moments() for run in runs])
         # Weights that are fetched, bitsandbytes' outliers and texts that change are what a graph cannot hold.
-        held = self._on_gpu and loaded.plain and all(run.kept is None for run in runs)
-        self._graphs = _Graphs(loaded.device, [run.generator for run in runs if run.generator]) if held else None
+        held = self._on_gpu and loaded.plain and runs[0].kept is None
+        self._graphs = _Graphs(loaded.device) if held else None
 
     def take(self, batch: Batch) -> list[PendingLoss]:
         """Update every run's LoRA once, and return each loss before that; a GPU is still at work when this returns."""
+        number = self._runs[0].taken
         for run in self._runs:
-            run.advance()
+            run.taken += 1
         if not self._on_gpu:
+            self._optimizer.param_groups[0]["lr"] = self._runs[0].rates[number]
             return [PendingLoss(loss, None) for loss in self._step(batch)]
+        self._rate.copy_(self._table[number])
         losses = self._graphs.run(self._step, batch) if self._graphs else self._step(batch)
         # Page-locked and with an event of its own: reading it waits for this step, not for those launched after it.
         there = torch.empty(len(losses), pin_memory=True).copy_(losses, non_blocking=True)
@@ -149,31 +146,48 @@ class Steps:
         done.record()
         return [PendingLoss(loss, done) for loss in there]
 
+    def _take_over(self, moments: Sequence[dict[str, Tensor]]) -> None:
+        """Go on from the moments that the runs have so far, and keep theirs from now on."""
+        for name in moments[0]:
+            parameter, _, moment = name.rpartition(".")
+            own = self._parameters[parameter]
+            given = [of[name] for of in moments]
+            # AdamW changes its moments in place; steps are counted once for all lanes.
+            value = torch.stack(given).view_as(own) if given[0].dim() else given[0]
+            self._optimizer.state[own][moment] = value.to(own.device, copy=True)
+        for lane, run in enumerate(self._runs):
+            run.moments_from(partial(self._moments, lane))
+
+    def _moments(self, lane: int) -> dict[str, Tensor]:
+        found = {}
+        for name, parameter in self._parameters.items():
+            for moment, tensor in self._optimizer.state.get(parameter, {}).items():
+                own = tensor[lane] if self._stack and tensor.dim() else tensor
+                found[f"{name}.{moment}"] = own.detach().cpu().clone()
+        return found
+
     def _step(self, batch: Batch) -> Tensor:
         """One step of every run: their losses, (runs,)."""
         with self._training(batch) as model:
-            losses = batch.losses(batch.states(model, self._layer), self._config)
+            losses = batch.losses(batch.states(model, self._layer), self._config)  # (runs,)
             first = self._runs[0]
             if first.kept is not None:
-                losses = [losses[0] + self._config.keep * first.kept.distance(model, first.taken - 1)]
-            together = torch.stack(losses)  # (runs,)
-            if together.requires_grad:
+                losses = losses + self._config.keep * first.kept.distance(model, first.taken - 1)
+            if losses.requires_grad:
                 # A run's weights have a part in its own loss alone, so the sum's gradient is each one's.
                 # On this thread: cuBLAS keeps 32 MiB for every thread and stream.
                 with torch.autograd.set_multithreading_enabled(False):
-                    together.sum().backward()
-            for run in self._runs:
-                sum_gradients(run.parameters.values())
-                run.optimizer.step()
-                run.optimizer.zero_grad(set_to_none=True)
-        return together.detach()
+                    losses.sum().backward()
+            sum_gradients(self._parameters.values())
+            self._optimizer.step()
+            self._optimizer.zero_grad(set_to_none=True)
+        return losses.detach()
 
     def _training(self, batch: Batch) -> AbstractContextManager[PreTrainedModel]:
-        first = self._runs[0]
-        if first.generator is None:
-            return self._loaded.using(first.key, training=True)
-        lanes = [Lane(run.key, *shape, run.generator) for run, shape in zip(self._runs, batch.shapes, strict=True)]
-        return self._loaded.using_side_by_side(lanes)
+        if self._stack is None:
+            return self._loaded.using(self._runs[0].key, training=True)
+        lanes = [Lane(*shape, run.generator) for run, shape in zip(self._runs, batch.shapes, strict=True)]
+        return self._loaded.using_side_by_side(self._stack, lanes)
 
 
 @cache
@@ -190,16 +204,15 @@ class _Graphs:
     has the adapter on inside it, whatever is active on the model when it runs.
     """
 
-    def __init__(self, device: torch.device, generators: Sequence[torch.Generator]):
+    def __init__(self, device: torch.device):
         self._stream = _stream(device)
-        self._generators = generators
         self._pool = torch.cuda.graph_pool_handle()
         self._seen: set[tuple] = set()
         self._captured: dict[tuple, tuple[torch.cuda.CUDAGraph, Batch, Tensor]] = {}
 
     def run(self, step: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
         """Take a step, launched one by one or from a graph; its losses."""
-        shapes = (*(tensor.shape for tensor in batch.tensors()), batch.shapes)
+        shapes = tuple(tensor.shape for tensor in batch.tensors())
         current = torch.cuda.current_stream(self._stream.device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
@@ -219,8 +232,6 @@ class _Graphs:
 
     def _capture(self, step: Callable[[Batch], Tensor], batch: Batch) -> tuple[torch.cuda.CUDAGraph, Batch, Tensor]:
         graph = torch.cuda.CUDAGraph()
-        for generator in self._generators:
-            graph.register_generator_state(generator)  # draws go on from replay to replay
         # Other threads may use the GPU meanwhile, such as for another visitor's answer.
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
             loss = step(batch)

@@ -137,7 +137,7 @@ class TrainingRun:
         """Put a run on a model.
 
         Args:
-            alone: whether no other run goes beside it, so that it draws from PyTorch's own generators.
+            alone: whether no other run goes beside it; if one does, dropout draws from a generator of its own on a CPU.
 
         Raises:
             ValueError: see `loop.train_adapter`.
@@ -166,10 +166,10 @@ class TrainingRun:
             self._held_back = own_texts.held_back if own_texts and config.keep else ()
             self._base_loss = _text_loss(loaded, None, self._held_back)
             self._draws = default_generator(loaded.device)
-            if not alone:
-                self._draws = torch.Generator(loaded.device).set_state(self._draws.get_state())
-            own_draws = None if alone else self._draws
-            self.weights = RunWeights(loaded, self._key, config, self.steps, own_draws, kept)
+            own = not alone and loaded.device.type != "cuda"
+            if own:
+                self._draws = torch.Generator().set_state(self._draws.get_state())
+            self.weights = RunWeights(loaded, self._key, config, self.steps, self._draws if own else None, kept)
             self.history: list[TrainingStep] = []
             self._best: dict[str, Tensor] = {}
             if plan.resume:

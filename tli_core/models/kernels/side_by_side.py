@@ -4,58 +4,78 @@ A step on few words waits for the base's weights, not for arithmetic, so the row
 each LoRA computes on its rows is what PEFT computes with it alone: two products, here of all of them at once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
 class Lane:
-    """One adapter's part of a pass: its key, the rows and tokens that its own words fill, and its dropout's draws.
+    """One LoRA's part of a pass: the rows and tokens that its own words fill, and what its dropout draws from.
 
-    The rows of a pass are shared out evenly, so a lane may have padding after its own rows and tokens.
+    The rows of a pass are shared out evenly, so a lane may have padding after its own rows and tokens. Without a
+    generator PyTorch's own draws for all lanes at once, which is one kernel on a GPU.
     """
 
-    key: str
     rows: int
     tokens: int
-    generator: torch.Generator
+    generator: torch.Generator | None
 
 
-def switch_on(layers: Iterable[Any], lanes: Sequence[Lane]) -> None:
-    """Have PEFT's LoRA layers run these adapters side by side, with dropout, until `switch_off`."""
-    for layer in layers:
-        layer.set_adapter([lane.key for lane in lanes])  # and no other is trained
-        if lanes[0].key in layer.lora_A:
-            layer.forward = partial(_forward, layer, lanes)
+class Stack:
+    """The LoRAs of some keys in a model, each matrix of theirs one over the other.
+
+    parameters hold them by PEFT's names without the key: (lanes, rank, in) for lora_A, (lanes, out, rank) for lora_B.
+    PEFT's own parameters become views of these, so whoever reads one of the LoRAs sees what they learn.
+    """
+
+    def __init__(self, layers: Mapping[str, Any], keys: Sequence[str]):
+        """Stack the LoRAs of PEFT's layers, by their names in the model."""
+        self.parameters: dict[str, nn.Parameter] = {}
+        self._layers: list[tuple[Any, nn.Parameter, nn.Parameter, float, float]] = []
+        for name, layer in layers.items():
+            if keys[0] not in layer.lora_A:
+                continue
+            for part in ("lora_A", "lora_B"):
+                own = [getattr(layer, part)[key].weight for key in keys]
+                stacked = nn.Parameter(torch.stack([weight.detach() for weight in own]))
+                for weight, lane in zip(own, stacked.detach(), strict=True):
+                    weight.data = lane
+                self.parameters[f"{name}.{part}.weight"] = stacked
+            down, up = (self.parameters[f"{name}.{part}.weight"] for part in ("lora_A", "lora_B"))
+            dropout = getattr(layer.lora_dropout[keys[0]], "p", 0.0)
+            self._layers.append((layer, down, up, layer.scaling[keys[0]], dropout))
+
+    def switch_on(self, lanes: Sequence[Lane]) -> None:
+        """Have PEFT's layers run these LoRAs side by side, with dropout, until `switch_off`."""
+        for layer, *parts in self._layers:
+            layer.forward = partial(_forward, layer.base_layer, lanes, *parts)
+
+    def switch_off(self) -> None:
+        """Give the layers PEFT's own way back."""
+        for layer, *_ in self._layers:
+            vars(layer).pop("forward", None)
 
 
-def switch_off(layers: Iterable[Any]) -> None:
-    """Give the layers PEFT's own way back."""
-    for layer in layers:
-        vars(layer).pop("forward", None)
-
-
-def _forward(layer: Any, lanes: Sequence[Lane], x: Tensor) -> Tensor:
-    """The base's product and each lane's LoRA on its own rows: (lanes · r, t, d) -> (lanes · r, t, out)."""
-    keys, count = [lane.key for lane in lanes], len(lanes)
-    down = torch.stack([layer.lora_A[key].weight for key in keys])  # (lanes, rank, d)
-    up = torch.stack([layer.lora_B[key].weight for key in keys])  # (lanes, out, rank)
-    dropped = _dropped(x.to(down.dtype), lanes, getattr(layer.lora_dropout[keys[0]], "p", 0.0))
-    change = dropped.reshape(count, -1, x.shape[-1]) @ down.mT @ up.mT  # (lanes, r · t, out)
-    out = layer.base_layer(x)
-    return (out + change.view_as(out) * layer.scaling[keys[0]]).to(out.dtype)
+def _forward(
+    base: nn.Module, lanes: Sequence[Lane], down: Tensor, up: Tensor, scaling: float, dropout: float, x: Tensor
+) -> Tensor:
+    """The base's product and each lane's LoRA on its own rows: (lanes · r, t, in) -> (lanes · r, t, out)."""
+    dropped = _dropped(x.to(down.dtype), lanes, dropout)
+    change = dropped.reshape(len(lanes), -1, x.shape[-1]) @ down.mT @ up.mT  # (lanes, r · t, out)
+    out = base(x)
+    return (out + change.view_as(out) * scaling).to(out.dtype)
 
 
 def _dropped(x: Tensor, lanes: Sequence[Lane], share: float) -> Tensor:
     """Dropout drawn for each lane as it would be for its own rows and tokens alone; padding becomes 0."""
-    if not share:
-        return x
-    kept = torch.zeros_like(x)  # (lanes · r, t, d)
+    if not share or lanes[0].generator is None:
+        return nn.functional.dropout(x, share)
+    kept = torch.zeros_like(x)  # (lanes · r, t, in)
     for part, lane in zip(kept.chunk(len(lanes)), lanes, strict=True):
         own = x.new_empty(lane.rows, lane.tokens, x.shape[-1]).bernoulli_(1 - share, generator=lane.generator)
         part[: lane.rows, : lane.tokens] = own.div_(1 - share)
