@@ -6,7 +6,7 @@ positions restart at every word: the states are unchanged.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, chain, pairwise, takewhile
 
 import numpy as np
@@ -118,44 +118,53 @@ def pack_words(
 
 
 def pack_batches(
+    words: Sequence[EncodedWord], weights: Sequence[np.ndarray], sizes: Sequence[int], round_to: tuple[int, int]
+) -> list[Pack]:
+    """One pack for each batch of so many words, which follow one another, as `pack_side_by_side`."""
+    return [found.pack for found in pack_side_by_side(words, weights, [[size] for size in sizes], round_to)]
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """Batches in one pack, each in rows of its own: batch i of k has rows i · r/k to (i + 1) · r/k of r.
+
+    shapes (k,) are the rows and the tokens of a row that each would fill alone.
+    """
+
+    pack: Pack
+    shapes: tuple[tuple[int, int], ...]
+
+
+def pack_side_by_side(
     words: Sequence[EncodedWord],
     weights: Sequence[np.ndarray],
-    sizes: Sequence[int],
+    sizes: Sequence[Sequence[int]],
     round_to: tuple[int, int],
-) -> list[Pack]:
-    """One pack for each batch of so many words, which follow one another. Several at once take hardly longer than one.
+) -> list[SideBySide]:
+    """Packs of k batches each; words follow one another. Many batches at once take hardly longer than one.
 
     Words share what all of them begin with: to share more would have them share their dropout, too.
 
     Args:
         weights: as in `pack_words`.
+        sizes: for each pack the words of its batches, k of them.
         round_to: rows are padded to a multiple of the first, words in a row to one of the second.
     """
     shared, own, capacity = _measure(words, ROW_TOKENS)
-    return _packs(words, weights, sizes, shared, _one_by_one(own, sizes, shared, capacity), round_to)
-
-
-def side_by_side(packs: Sequence[Pack]) -> Pack:
-    """Several packs as one, all padded to the size of the largest, the words of one after those of the other.
-
-    A pack's words are where they were in its own rows, so pack i has rows i · r to (i + 1) · r of the whole.
-    """
-    if len(packs) == 1:
-        return packs[0]
-    r, t = (max(pack.ids.shape[axis] for pack in packs) for axis in (0, 1))
-    k = max(pack.weights.shape[1] for pack in packs)
-    whole = len(packs) * r
-    ids, positions = torch.zeros(2, whole, t, dtype=torch.long)
-    mask = torch.eye(t, dtype=torch.bool).repeat(whole, 1, 1)  # padding is seen by itself alone
-    weights, prefix_weights = torch.zeros(2, whole, k, t)
-    slots = []
-    for i, pack in enumerate(packs):
-        own_rows, own_k, own_t = pack.weights.shape
-        rows = slice(i * r, i * r + own_rows)
-        ids[rows, :own_t], positions[rows, :own_t], mask[rows, :own_t, :own_t] = pack.ids, pack.positions, pack.mask
-        weights[rows, :own_k, :own_t], prefix_weights[rows, :own_k, :own_t] = pack.weights, pack.prefix_weights
-        slots.append((i * r + pack.slots // own_k) * k + pack.slots % own_k)
-    return Pack(ids, positions, mask, weights, prefix_weights, torch.cat(slots))
+    flat = np.array(sizes).ravel()  # (batches,)
+    layout = _one_by_one(own, flat.tolist(), shared, capacity)
+    starts = np.cumsum([0, *flat[:-1]])  # each batch's first word
+    first = np.minimum.reduceat(layout.row, starts)
+    rows = np.diff([*first, layout.row.max() + 1])
+    most = np.maximum.reduceat(layout.column, (own.cumsum() - own)[starts]) + 1
+    shapes = [(int(r), _rounded(t, round_to[0])) for r, t in zip(rows, most, strict=True)]
+    k = len(sizes[0])
+    r = rows.reshape(-1, k).max(axis=1)  # of each batch in a pack
+    begin = np.repeat(np.cumsum([0, *(k * r[:-1])]), k) + np.tile(np.arange(k), len(sizes)) * np.repeat(r, k)
+    layout = replace(layout, row=layout.row + np.repeat(begin - first, flat))
+    edges = np.cumsum([0, *(k * r)]).tolist()
+    packs = _packs(words, weights, [sum(of) for of in sizes], shared, layout, round_to, edges)
+    return [SideBySide(pack, tuple(shapes[i * k : (i + 1) * k])) for i, pack in enumerate(packs)]
 
 
 def _measure(words: Sequence[EncodedWord], row_tokens: int) -> tuple[int, np.ndarray, int]:
@@ -182,7 +191,9 @@ def _packs(
     shared: int,
     layout: _Layout,
     round_to: tuple[int, int] = (MULTIPLE, 1),
+    edges: Sequence[int] | None = None,
 ) -> list[Pack]:
+    """The packs of a layout; edges are the first row of each, and one more: without them rows follow one another."""
     # All packs are laid out as one with as many rows, which is then cut: NumPy takes as long for one as for many.
     row = layout.row
     slot = _counted(row)
@@ -192,7 +203,7 @@ def _packs(
     first_token = own.cumsum() - own
     within = np.arange(len(word)) - first_token[word]
     starts = np.cumsum([0, *sizes[:-1]])  # each pack's first word
-    first_row = [*np.minimum.reduceat(row, starts).tolist(), int(row.max()) + 1]
+    first_row = edges or [*np.minimum.reduceat(row, starts).tolist(), int(row.max()) + 1]
     ts = [_rounded(most + 1, round_to[0]) for most in np.maximum.reduceat(layout.column, first_token[starts])]
     ks = [_rounded(most + 1, round_to[1]) for most in np.maximum.reduceat(slot, starts)]
     r, t, k = first_row[-1], max(ts), max(ks)

@@ -2,8 +2,8 @@
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import chain, islice
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tli_core.distributed import gather_tensor, own_part
-from tli_core.encoding.packing import MULTIPLE, Pack, copy_to_device, pack_batches, side_by_side
+from tli_core.encoding.packing import MULTIPLE, Pack, copy_to_device, pack_side_by_side
 from tli_core.encoding.pooled_states import pack_states
 from tli_core.encoding.pooling import EncodedWord, all_weights
 from tli_core.encoding.readouts import Readout, readout
@@ -110,21 +110,6 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class OneBatch:
-    """A batch of one run on the CPU: the epoch that it is of, and the rest as in `Batch`."""
-
-    epoch: int
-    pack: Pack | None
-    same: Tensor
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """The rows and tokens that its words fill."""
-        rows, tokens = self.pack.ids.shape if self.pack else (0, 0)
-        return rows, tokens
-
-
-@dataclass(frozen=True)
 class TrainingPairs:
     """Pairs ready to train on, and which English strings are right for each Swahili word.
 
@@ -179,35 +164,10 @@ class TrainingPairs:
         for (epoch,), batch in ready_together([(self, order)], device):
             yield epoch, batch
 
-    def laid_out(
-        self, order: Iterable[tuple[int, Sequence[int]]], round_to: tuple[int, int]
-    ) -> Iterator[list[OneBatch]]:
-        """The batches of (epoch, indices) in their order on the CPU, small ones several at a time.
-
-        Of several processes each gets the tokens of its own part of a batch.
-        """
-        order = iter(order)
-        for first in order:
-            several = [first, *islice(order, AHEAD // len(first[1]) - 1 if len(first[1]) < AHEAD else 0)]
-            yield self._several(several, round_to)
-
-    def _several(self, order: Sequence[tuple[int, Sequence[int]]], round_to: tuple[int, int]) -> list[OneBatch]:
-        parts = [own_part(batch) for _, batch in order]
-        self._encode(chain.from_iterable(parts))
-        contexts = [self._context(epoch, batch) for epoch, batch in order]
-        words = [
-            behind(context, self._encoded[i][side])
-            for part, context in zip(parts, contexts, strict=True)
-            for side in (0, 1)
-            for i in part
-        ]
-        # One pack for a batch: the gradient needs the whole batch at once in any case.
-        filled = [2 * len(part) for part in parts if part]
-        packs = iter(pack_batches(words, all_weights(words, self.readout.pooling), filled, round_to) if words else ())
-        return [
-            OneBatch(epoch, next(packs) if part else None, self._same(batch))
-            for (epoch, batch), part in zip(order, parts, strict=True)
-        ]
+    def words(self, epoch: int, batch: Sequence[int]) -> list[EncodedWord]:
+        """This process's part of a batch: its Swahili words, then their English ones, behind text where it has some."""
+        own, context = own_part(batch), self._context(epoch, batch)
+        return [behind(context, self._encoded[i][side]) for side in (0, 1) for i in own]
 
     def _context(self, epoch: int, batch: Sequence[int]) -> EncodedWord | None:
         """What the words of a batch stand behind; the same whenever the run comes to this batch."""
@@ -216,14 +176,16 @@ class TrainingPairs:
         seed = f"{self.config.seed} {epoch} {batch[0]}"
         return self.own_texts.context(seed) if random.Random(seed).random() < self.config.in_text else None
 
-    def _encode(self, indices: Iterable[int]) -> None:
+    def encode(self, indices: Iterable[int]) -> None:
+        """Tokenise the words of pairs that have not come before."""
         new = [i for i in indices if i not in self._encoded]
         if new:
             words = [self.pairs[i].source for i in new] + [self.pairs[i].target for i in new]
             encoded = encode_in(self.tokenizer, words, self.readout)
             self._encoded.update(zip(new, zip(encoded[: len(new)], encoded[len(new) :], strict=True), strict=True))
 
-    def _same(self, batch: Sequence[int]) -> Tensor:
+    def same(self, batch: Sequence[int]) -> Tensor:
+        """Which English of a batch is right for which Swahili: (b, b)."""
         target = np.array([self.target_id[j] for j in batch])  # (b,)
         table = target[:, None] == target  # (b, b); most words have one right translation, their own
         for row, i in enumerate(batch):
@@ -237,35 +199,54 @@ def ready_together(
 ) -> Iterator[tuple[tuple[int, ...], Batch]]:
     """The next batch of every run side by side, on a device, until one of them has no more: its epochs, and the batch.
 
+    Small batches are made ready several at a time. Of several processes each gets its own part of a batch.
+
     Args:
-        runs: each with its batches of (epoch, indices) in their order.
+        runs: each with its batches of (epoch, indices) in their order; all of one readout.
     """
-    round_to = GPU_ROUNDS_TO if device.type == "cuda" else (MULTIPLE, 1)
-    for several in zip(*(data.laid_out(order, round_to) for data, order in runs), strict=False):
-        together = list(zip(*several, strict=False))  # for each step one batch of every run
-        packs = [_side_by_side(of_runs) for of_runs in together]
-        groups = [
-            (*(pack.tensors() if pack else ()), *(batch.same for batch in of_runs))
-            for pack, of_runs in zip(packs, together, strict=True)
-        ]
-        for of_runs, (memory, tensors) in zip(together, copy_to_device(groups, device), strict=True):
+    lists = [data for data, _ in runs]
+    for several in zip(*(_several(iter(order)) for _, order in runs), strict=False):
+        for data, order in zip(lists, several, strict=True):
+            data.encode(i for _, batch in order for i in own_part(batch))
+        steps = list(zip(*several, strict=False))  # for each step the (epoch, indices) of every run
+        laid_out = _laid_out(lists, steps, device)
+        copied = copy_to_device([batch.tensors() for batch in laid_out], device)
+        for step, batch, (memory, tensors) in zip(steps, laid_out, copied, strict=True):
             parts = len(tensors) - len(runs)
-            shapes = tuple(batch.shape for batch in of_runs)
-            if device.type == "cuda" and parts:
-                # A graph is for one shape, and there are few of the whole pass.
-                shapes = ((len(tensors[0]) // len(runs), tensors[0].shape[1]),) * len(runs)
+            pack = Pack(*tensors[:parts]) if parts else None
             yield (
-                tuple(batch.epoch for batch in of_runs),
-                Batch(
-                    Pack(*tensors[:parts]) if parts else None,
-                    tuple(tensors[parts:]),
-                    tuple(len(batch.pack.slots) if batch.pack else 0 for batch in of_runs),
-                    shapes,
-                    memory,
-                ),
+                tuple(epoch for epoch, _ in step),
+                replace(batch, pack=pack, same=tuple(tensors[parts:]), memory=memory),
             )
 
 
-def _side_by_side(batches: Sequence[OneBatch]) -> Pack | None:
-    packs = [batch.pack for batch in batches if batch.pack]
-    return side_by_side(packs) if packs else None
+def _several(order: Iterator[tuple[int, Sequence[int]]]) -> Iterator[list[tuple[int, Sequence[int]]]]:
+    """The batches of an order, so many at a time that they have AHEAD pairs, or one."""
+    for first in order:
+        yield [first, *islice(order, AHEAD // len(first[1]) - 1 if len(first[1]) < AHEAD else 0)]
+
+
+def _laid_out(
+    lists: Sequence[TrainingPairs], steps: Sequence[Sequence[tuple[int, Sequence[int]]]], device: torch.device
+) -> list[Batch]:
+    """The batches of steps on the CPU."""
+    of_runs = [[data.words(*batch) for data, batch in zip(lists, step, strict=True)] for step in steps]
+    sizes = [[len(words) for words in step] for step in of_runs]
+    # One pack for a step: the gradient needs the whole batch at once in any case.
+    words = [word for step in of_runs for words in step for word in words]
+    weights = all_weights(words, lists[0].readout.pooling) if words else []
+    on_gpu = device.type == "cuda"
+    filled = [of for of in sizes if any(of)]
+    packs = iter(pack_side_by_side(words, weights, filled, GPU_ROUNDS_TO if on_gpu else (MULTIPLE, 1)) if words else ())
+    found = []
+    for step, own_sizes in zip(steps, sizes, strict=True):
+        same = tuple(data.same(batch) for data, (_, batch) in zip(lists, step, strict=True))
+        if not any(own_sizes):
+            found.append(Batch(None, same, tuple(own_sizes), (), None))
+            continue
+        made = next(packs)
+        rows, tokens = made.pack.ids.shape
+        # A graph is for one shape, and there are few of the whole pass.
+        shapes = ((rows // len(lists), tokens),) * len(lists) if on_gpu else made.shapes
+        found.append(Batch(made.pack, same, tuple(own_sizes), shapes, None))
+    return found

@@ -36,8 +36,8 @@ def train_adapter(
     """Fine-tune a LoRA on pairs, step by step; the last item is the trained adapter.
 
     The base is never changed: the adapter is on only inside a step, and is taken off the model when the run ends, is
-    closed, or fails. Other users of the model go on between two steps. A GPU is one step ahead of the last step
-    yielded where the run is stopped, and that step is kept, too.
+    closed, or fails. Other users of the model go on between two steps. A GPU is some steps ahead of the last one
+    yielded where the run is stopped, and those are kept, too.
 
     Args:
         control, stop, keep, resume, languages: as in `RunPlan`.
@@ -110,7 +110,7 @@ def _until_one_ends(
     steps = Steps(loaded, runs[0].plan.config, runs[0].layer, [run.weights for run in runs])
     ended: dict[int, ValueError | None] = {}
 
-    # A GPU is still at the last step while the next batch is made ready.
+    # A GPU is still at the last steps while the next batches are made ready.
     for epochs, batch in ready_together([(run.data, run.order()) for run in runs], loaded.device):
         ended |= {number: None for number, run in at_work.items() if run.plan.stop()}
         if ended:

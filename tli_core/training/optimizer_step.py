@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 from tli_core.distributed import sum_gradients
 from tli_core.models.kernels.side_by_side import Lane
 from tli_core.models.loaded_model import LoadedModel
-from tli_core.training.batches import Batch
+from tli_core.training.batches import AHEAD, Batch
 from tli_core.training.config import TrainingConfig
 from tli_core.training.own_text import KeptTexts
 
@@ -108,9 +108,10 @@ class Steps:
         self._config = config
         self._layer = layer
         self._runs = tuple(runs)
-        # How many steps may be launched before the first one's loss is read, so that the GPU never waits for the CPU.
+        # How many steps may be launched before the first one's loss is read, so that the GPU never waits for the CPU,
+        # not even while it makes as many batches ready.
         self._on_gpu = loaded.device.type == "cuda"
-        self.ahead = 1 if self._on_gpu else 0
+        self.ahead = max(1, AHEAD // config.batch_size) if self._on_gpu else 0
         # One that draws from PyTorch's own generator alone is what PEFT makes of it.
         plain = len(runs) == 1 and runs[0].generator is None
         self._stack = None if plain else loaded.stack([run.key for run in runs])

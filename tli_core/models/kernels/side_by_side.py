@@ -7,10 +7,13 @@ each LoRA computes on its rows is what PEFT computes with it alone: two products
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import gcd
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+_PARTS = 16
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,25 @@ def _forward(
     base: nn.Module, lanes: Sequence[Lane], down: Tensor, up: Tensor, scaling: float, dropout: float, x: Tensor
 ) -> Tensor:
     """The base's product and each lane's LoRA on its own rows: (lanes · r, t, in) -> (lanes · r, t, out)."""
-    dropped = _dropped(x.to(down.dtype), lanes, dropout)
-    change = dropped.reshape(len(lanes), -1, x.shape[-1]) @ down.mT @ up.mT  # (lanes, r · t, out)
+    rows = _dropped(x.to(down.dtype), lanes, dropout).reshape(len(lanes), -1, x.shape[-1])  # (lanes, r · t, in)
     out = base(x)
-    return (out + change.view_as(out) * scaling).to(out.dtype)
+    change = _in_parts(rows, down, up) if x.is_cuda else rows @ down.mT @ up.mT  # (lanes, r · t, out)
+    return (out + change.reshape(out.shape) * scaling).to(out.dtype)
+
+
+def _in_parts(rows: Tensor, down: Tensor, up: Tensor) -> Tensor:
+    """rows · downᵀ · upᵀ with the long sides cut in parts: (lanes, n, in) -> (lanes, n, out).
+
+    A product of few columns and rows, and as many terms as the model is wide, keeps but a corner of a GPU busy; so do
+    the products of the gradients. Parts go side by side.
+    """
+    lanes, n, wide = rows.shape
+    cut, out_cut = gcd(_PARTS, wide), gcd(_PARTS, up.shape[1])
+    cut_rows = rows.view(lanes, n, cut, -1).transpose(1, 2)  # (lanes, cut, n, in / cut)
+    cut_down = down.view(lanes, -1, cut, wide // cut).permute(0, 2, 3, 1)  # (lanes, cut, in / cut, rank)
+    low = (cut_rows @ cut_down).sum(dim=1, keepdim=True)  # (lanes, 1, n, rank)
+    cut_up = up.view(lanes, out_cut, -1, up.shape[-1]).mT  # (lanes, out_cut, rank, out / out_cut)
+    return (low @ cut_up).transpose(1, 2).flatten(2)  # (lanes, n, out)
 
 
 def _dropped(x: Tensor, lanes: Sequence[Lane], share: float) -> Tensor:
