@@ -1,7 +1,6 @@
 """Fine-tune an adapter on pairs."""
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,9 +37,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--preset", default="corrected", help="corrected, published, or a YAML file of settings")
     for setting in SETTINGS.values():
         add_setting(command, setting)
-    command.add_argument("--seeds", type=int, default=1, metavar="N", help="train from N seeds and report the spread")
     command.add_argument(
-        "--with-control", action="store_true", help="also train each run's control: the same on shuffled translations"
+        "--seeds", type=int, default=1, metavar="N", help="train from N seeds, side by side, and report the spread"
+    )
+    command.add_argument(
+        "--with-control",
+        action="store_true",
+        help="also train each run's control beside it: the same on shuffled translations",
     )
     command.add_argument(
         "--pilot", action="store_true", help="pick the layer as published: highest cosine, BOS and all"
@@ -109,14 +112,11 @@ def run(arguments: argparse.Namespace) -> None:
         "control_from": arguments.control.name if arguments.control else "the shipped control list",
     }
 
-    def train_all(config, names: Sequence[str]):
-        return [
-            _train_one(loaded, pairs, control, replace(config, seed=seed), folder, name, sources, arguments.languages)
-            for seed, name in zip(seeds, names, strict=True)
-        ]
-
-    runs = train_all(config, names)
-    shuffled = train_all(replace(config, shuffled=True), shuffled_names) if shuffled_names else []
+    seeded = [replace(config, seed=seed) for seed in seeds]
+    configs = [*seeded, *(replace(of, shuffled=True) for of in seeded if shuffled_names)]
+    evaluated = _train(loaded, pairs, control, dict(zip(names + shuffled_names, configs, strict=True)), folder, sources,
+                       arguments.languages)  # fmt: skip
+    runs, shuffled = evaluated[: len(names)], evaluated[len(names) :]
     if len(runs) > 1 or shuffled:
         _print_spread("", runs)
     if shuffled:
@@ -155,33 +155,78 @@ def _after_pilot(loaded, pairs: PairList, config, languages: str):
     return replace(config, layer=pilot.layer)
 
 
-def _train_one(
-    loaded, pairs: PairList, control: PairList, config, folder: Path, name: str, sources: dict[str, str], languages: str
+def _train(
+    loaded,
+    pairs: PairList,
+    control: PairList,
+    configs: dict[str, "core.training.config.TrainingConfig"],
+    folder: Path,
+    sources: dict[str, str],
+    languages: str,
 ):
-    """Train, save and evaluate one adapter: the evaluations of the trained and the control list."""
-
-    trained: core.training.run.TrainedAdapter | None = None
-    for item in core.training.loop.train_adapter(loaded, pairs.pairs, config, control.pairs, languages=languages):
-        if isinstance(item, core.training.run.TrainedAdapter):
-            trained = item
+    """Train adapters side by side, save and evaluate each: its evaluations of the trained and the control list."""
+    names = list(configs)
+    plans = [core.training.run.RunPlan(pairs.pairs, of, control.pairs, languages=languages) for of in configs.values()]
+    passes = [[names[number] for number in numbers] for numbers in core.training.loop.passes(plans)]
+    if len(passes) < len(names):
+        print_progress(f"Side by side: {'; then '.join(', '.join(together) for together in passes)}.")
+    trained: dict[str, core.training.run.TrainedAdapter] = {}
+    astray: list[str] = []
+    for number, item in core.training.loop.train_together(loaded, plans):
+        if isinstance(item, ValueError):
+            astray.append(f"{names[number]}: {item}" if len(names) > 1 else str(item))
+        elif isinstance(item, core.training.run.TrainedAdapter):
+            trained[names[number]] = item
         elif item.check:
-            loss = "   –   " if item.loss is None else f"{item.loss:7.4f}"
-            text = "" if item.own_text is None else f" | own text: perplexity × {item.own_text:.2f}"
-            print_progress(
-                f"step {item.step}/{item.steps} epoch {item.epoch} loss {loss} | held out: "
-                f"matched {item.check.matched:.3f} mismatched {item.check.mismatched:.3f} P@1 {item.check.p_at_1:.3f}"
-                f"{text}"
-            )
-    assert trained is not None, "a run ends with its adapter"
+            print_progress((f"{names[number]} | " if len(names) > 1 else "") + _checked(item))
+    base = None
+    evaluated = []
+    for name, adapter in trained.items():
+        evaluated.append(_evaluate(loaded, pairs, control, adapter, folder, name, sources, languages, base))
+        base = tuple(item.before for item in evaluated[0])
+    if astray:
+        saved = f" Saved all the same: {', '.join(trained)}." if trained else ""
+        raise ValueError(" ".join(astray) + saved)
+    return evaluated
+
+
+def _checked(step: "core.training.history.TrainingStep") -> str:
+    """A step with its check of the held-out pairs, in a line."""
+    loss = "   –   " if step.loss is None else f"{step.loss:7.4f}"
+    text = "" if step.own_text is None else f" | own text: perplexity × {step.own_text:.2f}"
+    assert step.check is not None
+    return (
+        f"step {step.step}/{step.steps} epoch {step.epoch} loss {loss} | held out: matched {step.check.matched:.3f} "
+        f"mismatched {step.check.mismatched:.3f} P@1 {step.check.p_at_1:.3f}{text}"
+    )
+
+
+def _evaluate(
+    loaded,
+    pairs: PairList,
+    control: PairList,
+    trained: "core.training.run.TrainedAdapter",
+    folder: Path,
+    name: str,
+    sources: dict[str, str],
+    languages: str,
+    base,
+):
+    """Save and evaluate one adapter: the evaluations of the trained and the control list.
+
+    Args:
+        base: both lists under the base, where they have been measured.
+    """
     if harm := core.reports.training_messages.harm_sentence(trained.record):
         print_progress(f"Warning: {harm}")
     trained.record.update(sources)
     target = save_once(trained, folder, name)
     adapter = loaded.add_adapter(target).key
-    print_progress("Measuring base and adapter on both lists …")
+    print_progress(f"Measuring {'adapter' if base else 'base and adapter'} on both lists …")
     evaluations = core.measures.before_after.evaluate_lists(
-        loaded, pairs.pairs, control.pairs, adapter, loaded.last_layer, config.seed, lens=Lens(languages)
-    )
+        loaded, pairs.pairs, control.pairs, adapter, loaded.last_layer,
+        trained.record["config"]["seed"] if base is None else base[0].provenance.seed, lens=Lens(languages), base=base,
+    )  # fmt: skip
     if core.distributed.is_main():
         core.reports.model_card.write_card(target, trained.record, evaluations)
     print_result(core.reports.tables.evaluation_table(evaluations))

@@ -152,12 +152,14 @@ def evaluate_lists(
     seed: int = 0,
     progress: Callable[[str], None] = lambda doing: None,
     lens: Lens = LENS,
+    base: tuple[LayerAlignment, LayerAlignment] | None = None,
 ) -> tuple[Evaluation, Evaluation]:
     """The trained list and the control list, measured under the base and the adapter, compared at one layer.
 
     Args:
         layer: a number, `output`, or PICK.
         progress: called before each step with a short description of what is being measured.
+        base: both lists under the base, where they have been measured before, through this lens.
 
     Raises:
         ValueError: a list of fewer than two pairs, or a layer that the model does not have.
@@ -165,13 +167,15 @@ def evaluate_lists(
     if layer != PICK:
         layer_index(loaded.layer_names, layer)
     results = []
-    for name, pairs in ((TRAINED, trained), (CONTROL, control)):
+    for i, (name, pairs) in enumerate(((TRAINED, trained), (CONTROL, control))):
         if len(pairs) < 2:
             text = N_("The {name} list needs at least two pairs, as they are compared with each other: add some.")
             raise ValueError(translate(text, name=translate(name)))
-        for who, key in (("base", None), ("adapter", adapter)):
-            progress(f"{len(pairs)} {name} pairs, {who}")
-            results.append(measure(loaded, pairs, key, lens, seed))
+        if base is None:
+            progress(f"{len(pairs)} {name} pairs, base")
+        results.append(base[i] if base else measure(loaded, pairs, None, lens, seed))
+        progress(f"{len(pairs)} {name} pairs, adapter")
+        results.append(measure(loaded, pairs, adapter, lens, seed))
     compared = compare_lists(*results, layer=layer, seed=seed)
     first, second = (
         replace(item, warnings=(*_chosen_on(loaded, adapter, item.before.pairs), *item.warnings)) for item in compared
