@@ -31,8 +31,9 @@ from tli_core.studies.sweep_cells import (
     read_sweep,
 )
 from tli_core.studies.sweep_runs import Outcome, Plan, SweepFolder
-from tli_core.training.loop import train_adapter
+from tli_core.training.loop import train_together
 from tli_core.training.presets import PRESETS
+from tli_core.training.run import TrainedAdapter
 
 QUICK = replace(PRESETS["corrected"], epochs=1, batch_size=8, rank=2, alpha=4)
 PLAN = Plan(tuple(replace(QUICK, layer=layer) for layer in (1, "output")), seeds=2)
@@ -193,12 +194,13 @@ def test_what_cannot_be_swept_is_refused_before_anything_is_trained(tiny, pairs,
 
 
 def test_a_run_that_goes_astray_is_told_and_stops_no_other(tiny, pairs, control, tmp_path, monkeypatch):
-    def astray(loaded, pairs, config, **others):
-        if config.layer == 1:
-            raise ValueError("The loss is no number at step 3.")
-        yield from train_adapter(loaded, pairs, config, **others)
+    def astray(loaded, plans):
+        for number, item in train_together(loaded, plans):
+            if plans[number].config.layer == 1 and isinstance(item, TrainedAdapter):
+                item = ValueError("The loss is no number at step 3.")
+            yield number, item
 
-    monkeypatch.setattr("tli_core.studies.sweep.train_adapter", astray)
+    monkeypatch.setattr("tli_core.studies.sweep.train_together", astray)
     made = sweep(tiny, Plan(PLAN.cells, 1), pairs[:20], control, SweepFolder(tmp_path), save_adapter)
     lost, well = made.cells
     assert (lost.verdict, lost.seeds, lost.failed) == (RUNS_FAILED, 0, ("The loss is no number at step 3.",))

@@ -4,7 +4,8 @@ Held-out pairs decide, by the change of their reciprocal ranks at the model's ou
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,9 +26,8 @@ from tli_core.models.loaded_model import LoadedModel
 from tli_core.studies.sweep_cells import Sweep, is_futile, read_sweep
 from tli_core.studies.sweep_runs import Outcome, Plan, PlannedRun, SweepFolder
 from tli_core.training.batches import shuffled_translations
-from tli_core.training.config import TrainingConfig
-from tli_core.training.loop import train_adapter
-from tli_core.training.run import TrainedAdapter, layer_to_train
+from tli_core.training.loop import train_together
+from tli_core.training.run import RunPlan, TrainedAdapter, layer_to_train
 
 LOOK_AGAIN = 0.5
 """Seconds until a process that has nothing left to begin looks whether the others' runs have ended."""
@@ -84,29 +84,29 @@ def sweep(
         )
     folder.begin(_identity(base, plan, trained, control))
     layer = len(base.names) - 1
-    waiting = [
-        (cell, number, run) for number in range(plan.seeds) for cell in range(len(plan.cells))
-        for run in plan.runs_of(cell, number)
-    ]  # fmt: skip
-    planned, ended = len(waiting), 0
+    cells = range(len(plan.cells))
+    first_runs = [plan.runs_of(cell, 0) for cell in cells]
+    later_runs = [[run for number in range(1, plan.seeds) for run in plan.runs_of(cell, number)] for cell in cells]
+    waiting = [(cell, runs) for runs_of in (first_runs, later_runs) for cell, runs in enumerate(runs_of) if runs]
+    planned, ended = sum(len(runs) for _, runs in waiting), 0
     while waiting:
         left = []
-        for cell, number, run in waiting:
-            first = folder.outcome(plan.runs_of(cell, 0)[0], n) if number else None
-            if folder.outcome(run, n) or (first and is_futile(first, groups)):
-                ended += 1
+        for cell, runs in waiting:
+            is_later, first = runs is not first_runs[cell], folder.outcome(first_runs[cell][0], n)
+            if is_later and first is None:
+                left.append((cell, runs))
                 continue
-            if number and first is None:
-                left.append((cell, number, run))
-                continue
-            with folder.claimed(run) as mine:
-                if not mine:
-                    left.append((cell, number, run))
+            if not (is_later and first and is_futile(first, groups)):
+                with ExitStack() as claims:
+                    mine = [run for run in runs if _is_ours(folder, run, n, claims)]
+                    for run in mine:
+                        progress(ended, planned, run)
+                    for run, outcome in _outcomes(loaded, mine, trained, base, layer, save, lens):
+                        folder.keep(run, outcome)
+                if any(folder.outcome(run, n) is None for run in runs):  # another process is at them
+                    left.append((cell, runs))
                     continue
-                if folder.outcome(run, n) is None:
-                    progress(ended, planned, run)
-                    folder.keep(run, _outcome(loaded, run.config, trained, base, layer, save, lens))
-                ended += 1
+            ended += len(runs)
         if len(left) == len(waiting):
             time.sleep(LOOK_AGAIN)
         waiting = left
@@ -114,19 +114,41 @@ def sweep(
     return read_sweep(base, plan, folder, (leak,) if leak else ())
 
 
-def _outcome(
+def _is_ours(folder: SweepFolder, run: PlannedRun, n: int, claims: ExitStack) -> bool:
+    """Whether a run is still to be done, and by this process."""
+    if folder.outcome(run, n) or not claims.enter_context(folder.claimed(run)):
+        return False
+    return folder.outcome(run, n) is None  # another process may have ended it just before
+
+
+def _outcomes(
     loaded: LoadedModel,
-    config: TrainingConfig,
+    runs: Sequence[PlannedRun],
     trained: Sequence[WordPair],
     base: LayerAlignment,
     layer: int,
     save: Callable[[TrainedAdapter, Path, str], Path],
     lens: Lens,
+) -> Iterator[tuple[PlannedRun, Outcome]]:
+    """Train runs side by side and measure the held-out pairs under each; one that goes astray is an outcome, too."""
+    plans = [RunPlan(trained, run.config, languages=lens.languages) for run in runs]
+    for number, item in train_together(loaded, plans):
+        if isinstance(item, ValueError):
+            yield runs[number], _failed(base, str(item))
+        elif isinstance(item, TrainedAdapter):
+            yield runs[number], _outcome(loaded, item, base, layer, save, lens)
+
+
+def _outcome(
+    loaded: LoadedModel,
+    adapter: TrainedAdapter,
+    base: LayerAlignment,
+    layer: int,
+    save: Callable[[TrainedAdapter, Path, str], Path],
+    lens: Lens,
 ) -> Outcome:
-    """Train one run and measure the held-out pairs under it; a run that goes astray is an outcome, too."""
+    """What an adapter does to the held-out pairs; one that no model takes is a failed run."""
     try:
-        *_, adapter = train_adapter(loaded, trained, config, languages=lens.languages)
-        assert isinstance(adapter, TrainedAdapter), "a run ends with its adapter"
         with TemporaryDirectory() as folder:
             key = loaded.add_adapter(save(adapter, Path(folder), "swept")).key
     except ValueError as error:
