@@ -71,9 +71,6 @@ def run_at_work(page: Page) -> None:
 
 
 def run_done(page: Page) -> None:
-    expect(page.locator("#control-run")).to_be_visible(timeout=120_000)
-    page.click("#control-run")
-    expect(page.locator("#control-run")).to_be_hidden()
     expect(page.locator("#train-curve .legendtext")).to_have_count(6, timeout=120_000)
 
 

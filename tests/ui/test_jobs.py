@@ -18,7 +18,7 @@ from ui.server.job import BROKEN_OFF, DONE, FAILED, RECORD, RUNNING, STOPPED, Jo
 from ui.server.jobs import MAX_WAITING, Jobs
 from ui.server.training_run import STATE, RunRequest
 from ui.server.visitors import Models, OwnAdapter, Visitor
-from ui.widgets.run_page import Run, RunPage, run_of
+from ui.widgets.run_page import Run, RunPage, resumable, run_of
 
 CONFIG = configured("corrected", layer=2, batch_size=10, epochs=4, learning_rate=5e-3)
 LONG = replace(CONFIG, epochs=1000)
@@ -91,6 +91,56 @@ def test_a_stopped_job_goes_on_to_the_adapter_of_an_unbroken_one(models, run_req
     assert weights[0].read_bytes() == weights[1].read_bytes()
     with pytest.raises(ValueError, match="mine has nothing to go on from: it is done"):
         jobs.resume(job)
+
+
+def test_a_run_and_its_control_go_side_by_side_and_are_one_turn(models, run_request, tmp_path):
+    jobs = Jobs(models, tmp_path, replace(OWN_MACHINE, at_work=1))
+    first = jobs.submit(replace(run_request, config=LONG), "owner", control="mine-shuffled")
+    (control,) = jobs.controls(first)
+    wait(control, lambda job: len(job.steps) > 2)
+    assert first.state == control.state == RUNNING and control.request.config.shuffled
+    assert jobs.progress(control).startswith("Step ")
+    with pytest.raises(ValueError, match="Your last run is still at work"):
+        jobs.submit(run_request, "owner")
+    waiting = jobs.submit(run_request, "another")
+    assert jobs.progress(waiting) == "Waiting: 1 before it."
+    for job in (waiting, first, control):
+        jobs.stop(job)
+    assert [wait(job).state for job in (first, control)] == [STOPPED, STOPPED]
+    assert run_of(jobs, control.id) == Run(first, control) and resumable(Run(first, control)) == [first, control]
+    assert jobs.result(control).evaluations[0].after.provenance.adapter == "mine-shuffled"
+    taken = [job.steps[-1].step for job in (first, control)]
+    jobs.resume(first, control)
+    wait(control, lambda job: job.steps[-1].step > taken[1])
+    assert first.active
+    for job in (first, control):
+        jobs.stop(job)
+        wait(job)
+    assert [step.step for step in first.steps] == list(range(len(first.steps)))
+
+
+def test_one_of_the_two_may_be_stopped_or_deleted(models, run_request, tmp_path):
+    jobs = Jobs(models, tmp_path)
+    first = jobs.submit(replace(run_request, config=replace(CONFIG, epochs=40)), "owner", control="mine-shuffled")
+    (control,) = jobs.controls(first)
+    wait(first, lambda job: len(job.steps) > 2)
+    jobs.delete(control)
+    assert wait(first).state == DONE and jobs.of("owner") == [first] and jobs.controls(first) == []
+    wait(control, lambda job: not job.folder.exists())
+
+
+def test_what_both_fail_of_is_said_of_both_and_what_cannot_be_shuffled_is_refused(models, run_request, tmp_path):
+    jobs = Jobs(models, tmp_path, replace(OWN_MACHINE, runs=3))
+    first = jobs.submit(replace(run_request, config=replace(CONFIG, layer=9)), "owner", control="mine-shuffled")
+    (control,) = [job for job in jobs.of("owner") if job is not first]
+    assert [wait(job).state for job in (first, control)] == [FAILED, FAILED]
+    assert first.message == control.message and "Layer 9 is beyond this model" in first.message
+    with pytest.raises(ValueError, match="There are 2 runs of at most 3"):
+        jobs.submit(run_request, "owner", control="mine-shuffled-2")
+    one_word = tuple(pair._replace(target="house") for pair in run_request.pairs)
+    with pytest.raises(ValueError, match="Shuffling needs at least two"):
+        jobs.submit(replace(run_request, pairs=one_word), "another", control="mine-shuffled")
+    assert jobs.of("another") == []
 
 
 def test_the_table_of_a_run_and_its_shuffled_control_says_whose_each_column_is(models, run_request, tmp_path):
@@ -344,7 +394,7 @@ def test_strangers_share_by_address_as_well_as_by_browser(models, run_request, t
     wait(stopped)
     running.append(jobs.submit(long, "a fifth browser", "school"))
     with pytest.raises(ValueError, match="3 runs from your network are at work"):
-        jobs.resume(stopped, "school")
+        jobs.resume(stopped, sender="school")
     stopped.steps = (replace(stopped.steps[-1], seconds=limits.train_seconds),)
     with pytest.raises(ValueError, match="This run has had its 60 minutes"):
         jobs.resume(stopped, "elsewhere")

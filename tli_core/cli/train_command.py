@@ -8,13 +8,19 @@ from tli_core.training.presets import changed_settings
 
 
 def train_command(
-    config: TrainingConfig, model: str, name: str, pairs_file: str | None = None, languages: str = DEFAULT
+    config: TrainingConfig,
+    model: str,
+    name: str,
+    pairs_file: str | None = None,
+    languages: str = DEFAULT,
+    with_control: bool = False,
 ) -> str:
     """The command line of a fine-tune, one option a line where there are several.
 
     Args:
         pairs_file: the file that holds the pairs; None for the shipped training list.
         languages: the key of the pair of languages.
+        with_control: whether its shuffled control is trained beside it.
     """
     options = [f"--model {shlex.quote(model)}", f"--preset {config.preset}"]
     if languages != DEFAULT:
@@ -29,4 +35,6 @@ def train_command(
             options.append(f"{option} {' '.join(value)}")
         else:
             options.append(f"{option} {value}")
+    if with_control:
+        options.append("--with-control")
     return " \\\n  ".join(["python -m tli_core train", *options, f"--name {shlex.quote(name)}"])

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,12 +20,26 @@ import tli_core as core
 from tli_core.i18n import N_, translate
 from tli_core.out_of_memory import memory_sentence
 from ui.server.cancel import StopFlag
+from ui.server.fair_share import FairShare, turns
 from ui.server.gpu import detached
 from ui.server.hosting import OWN_MACHINE, Hosting
 from ui.server.job import DONE, FAILED, RECORD, RUNNING, STOPPED, WAITING, Job
 from ui.server.storage_quota import StorageQuota
-from ui.server.training_run import STATE, STOP, Finished, RunRequest, Saved, measured_run, train
+from ui.server.training_run import (
+    STATE,
+    STOP,
+    Astray,
+    Finished,
+    RunRequest,
+    Saved,
+    Work,
+    control_of,
+    measured_run,
+    train,
+)
 from ui.server.visitors import Models, OwnAdapter, Visitor
+
+Steps = tuple[core.training.history.TrainingStep, ...]
 
 MAX_WAITING = 8
 
@@ -47,6 +62,7 @@ class Jobs:
     def __init__(self, models: Models, folder: Path, hosting: Hosting = OWN_MACHINE):
         self.hosting = hosting
         self.storage_quota = StorageQuota(hosting)
+        self._share = FairShare(hosting, models, self.storage_quota)
         self._models = models
         self._folder = folder
         for earlier in folder.glob("*"):
@@ -57,73 +73,42 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._unreadable: set[str] = set()
         self._lock = threading.Lock()
-        self._line: SimpleQueue[Job] = SimpleQueue()
+        self._line: SimpleQueue[tuple[Job, ...]] = SimpleQueue()
         self._worker: threading.Thread | None = None
 
-    def submit(self, request: RunRequest, owner: str = "", sender: str = "") -> Job:
+    def submit(self, request: RunRequest, owner: str = "", sender: str = "", control: str | None = None) -> Job:
         """Take a request; it runs as soon as those before it have ended.
 
         Args:
             owner: who will find it again without its id; empty for nobody.
             sender: the address that it comes from, as `sender_of` names it: a browser without its token has no owner.
+            control: the name of its shuffled control, to be trained side by side with it; None for none.
 
         Raises:
-            ValueError: too many are waiting, or the owner or the sender has too many runs or keeps too much.
+            ValueError: too many are waiting, the owner or the sender has too many runs or keeps too much, or there is
+                nothing to shuffle.
         """
         self._clear_old()
-        self._check_fair(request, owner, sender)
-        job_id = uuid.uuid4().hex
-        job = Job(job_id, owner, request, self._folder / job_id, time.time(), sender=sender)
-        self._put_in_line(job)
-        self.storage_quota.add_folder(job.folder, sender)
+        first_id = uuid.uuid4().hex
+        requests = [request] if control is None else [request, control_of(request, first_id, control)]
+        known = list(self._jobs.values())
+        self._share.check_new(request, len(requests), owner, sender, self.of(owner), known)
+        ids = [first_id, *(uuid.uuid4().hex for _ in requests[1:])]
+        together = tuple(
+            Job(job_id, owner, of, self._folder / job_id, time.time(), sender=sender)
+            for job_id, of in zip(ids, requests, strict=True)
+        )
+        self._put_in_line(together)
+        for job in together:
+            self.storage_quota.add_folder(job.folder, sender)
         with self._lock:
-            self._jobs[job_id] = job
-        return job
-
-    def _check_fair(self, request: RunRequest, owner: str, sender: str) -> None:
-        """Refuse a request beyond what one visitor, or one address, may take."""
-        limits, here = self.hosting, self.of(owner)
-        same_address = [job for job in list(self._jobs.values()) if limits.hosted and job.sender == sender]
-        if len(same_address) >= limits.by_address * limits.runs:
-            text = N_("There are {n} runs from your network already, the most it may keep here: try again tomorrow.")
-            raise ValueError(translate(text, n=len(same_address)))
-        if owner and len(here) >= limits.runs:
-            text = N_("There are {n} runs already, the most one may keep here: delete one under Your runs.")
-            raise ValueError(translate(text, n=limits.runs))
-        self._check_turn(owner, sender)
-        if len(request.pairs) > limits.train_pairs:
-            text = N_("{n} pairs are more than {most}, the most here: use fewer.")
-            raise ValueError(translate(text, n=len(request.pairs), most=limits.train_pairs))
-        training, _ = core.training.early_stopping.parted(request.pairs, request.config, request.languages)
-        steps = core.training.config.total_steps(request.config, len(training))
-        if steps > limits.train_steps:
-            text = N_("{n} steps are more than {most}, the most here: use fewer epochs or larger batches.")
-            raise ValueError(translate(text, n=steps, most=limits.train_steps))
-        if limits.run_bytes is not None:
-            size = core.training.run.run_bytes(self._models.get(request.model), request.config)
-            if size > limits.run_bytes:
-                text = N_(
-                    "The run would take {size} MB, more than {most}, the most here: lower rank or fewer matrices."
-                )
-                raise ValueError(translate(text, size=size // 1_000_000, most=limits.run_bytes // 1_000_000))
-            self.storage_quota.check(sender, size)
+            self._jobs |= {job.id: job for job in together}
+        return together[0]
 
     def _seconds_left(self, job: Job) -> float:
         """How long a run may still take; on a shared page what its earlier parts took counts, too."""
         taken = job.steps[-1].seconds if job.steps and self.hosting.hosted else 0
         return self.hosting.train_seconds - taken
-
-    def _check_turn(self, owner: str, sender: str) -> None:
-        """Refuse a visitor or an address that has too many runs at work."""
-        limits, all_jobs = self.hosting, list(self._jobs.values())
-        from_here = sum(job.active and job.sender == sender for job in all_jobs)
-        if limits.hosted and from_here >= limits.by_address * limits.at_work:
-            text = N_("{n} runs from your network are at work: wait for one to end, so that others get their turn.")
-            raise ValueError(translate(text, n=limits.by_address * limits.at_work))
-        if owner and sum(job.active and job.owner == owner for job in all_jobs) >= limits.at_work:
-            raise ValueError(
-                translate("Your last run is still at work: stop it or wait for it, so that others get their turn.")
-            )
 
     def find(self, job_id: str | None) -> Job | None:
         """The job of this id, also one that an earlier server ran; None where there is none."""
@@ -164,7 +149,8 @@ class Jobs:
         if job.stopping and not job.message:
             return translate("Stopping after this step; what was learned is kept …")
         if job.state == WAITING:
-            ahead = sum(1 for other in list(self._jobs.values()) if other.active and other.created < job.created)
+            others = turns(other for other in list(self._jobs.values()) if other.created < job.created)
+            ahead = sum(1 for other in others if other.id != job.request.of)
             return translate("Waiting: {n} before it.", n=ahead) if ahead else translate("Preparing …")
         if job.message or not job.steps or not job.steps[-1].step:
             return translate(job.message or N_("Preparing …"))
@@ -191,20 +177,23 @@ class Jobs:
         elif job.active:
             StopFlag(job.folder / STOP).set()
 
-    def resume(self, job: Job, sender: str = "") -> None:
-        """Put a job that ended early back in line, to go on from its last checkpoint.
+    def resume(self, *together: Job, sender: str = "") -> None:
+        """Put jobs that ended early back in line, to go on from their last checkpoints side by side.
 
         Args:
+            together: a run, its control, or both.
             sender: the address that asks for it, as in `submit`.
 
         Raises:
             ValueError: there is nothing to go on from, its time is used up, too many are at work or waiting, or another
                 copy of this page is at work with it.
         """
-        with job.claimed():
-            self._check_resumable(job, sender)
-        job.sender = sender
-        self._put_in_line(job)
+        for job in together:
+            with job.claimed():
+                self._check_resumable(job, sender)
+        for job in together:
+            job.sender = sender
+        self._put_in_line(together)
 
     def _check_resumable(self, job: Job, sender: str) -> None:
         if not job.resumable:
@@ -213,7 +202,7 @@ class Jobs:
         if self._seconds_left(job) <= 0:
             text = N_("This run has had its {minutes} minutes: a copy of this page of your own has no such limit.")
             raise ValueError(translate(text, minutes=self.hosting.train_seconds // 60))
-        self._check_turn(job.owner, sender)
+        self._share.check_turn(job.owner, sender, list(self._jobs.values()))
 
     def rename(self, job: Job, name: str) -> None:
         """Give a run that has ended and its adapter another name.
@@ -278,26 +267,30 @@ class Jobs:
         }
         return runs
 
-    def _put_in_line(self, job: Job) -> None:
-        waiting = sum(1 for other in self._jobs.values() if other.state == WAITING and other is not job)
+    def _put_in_line(self, together: Sequence[Job]) -> None:
+        waiting = sum(1 for other in turns(list(self._jobs.values())) if other.state == WAITING)
         if waiting >= MAX_WAITING:
             raise ValueError(translate("{n} fine-tunes are waiting already: try again in a few minutes.", n=waiting))
-        before = job.state, job.message
-        job.state, job.message, job.context = WAITING, "", detached()
+        before = [(job.state, job.message) for job in together]
+        claimed: list[Job] = []
         try:
-            job.folder.mkdir(parents=True, exist_ok=True)
-            job.claim()
-            StopFlag(job.folder / STOP).clear()
-            job.write()
-        except ValueError:
-            job.state, job.message = before
-            raise
-        except OSError as error:
-            job.release()
-            job.state, job.message = before
+            for job in together:
+                job.state, job.message, job.context = WAITING, "", detached()
+                job.folder.mkdir(parents=True, exist_ok=True)
+                job.claim()
+                claimed.append(job)
+                StopFlag(job.folder / STOP).clear()
+                job.write()
+        except (ValueError, OSError) as error:
+            for job, (state, message) in zip(together, before, strict=True):
+                job.state, job.message = state, message
+            for job in claimed:
+                job.release()
+            if isinstance(error, ValueError):
+                raise
             text = N_("This server cannot keep a run on its disk ({error}), so none was started.")
             raise ValueError(translate(text, error=error.strerror or error)) from error
-        self._line.put(job)
+        self._line.put(tuple(together))
         with self._lock:
             if self._worker is None:
                 self._worker = threading.Thread(target=self._work, daemon=True)
@@ -305,48 +298,67 @@ class Jobs:
 
     def _work(self) -> None:
         while True:
-            job = self._line.get()
+            together = self._line.get()
             try:
-                job.context.run(self._run, job)
+                together[0].context.run(self._run, together)
             except Exception:  # an error in one run must not stop the queue
-                _LOG.exception("The run %s could not be ended", job.id)
-                job.message, job.state = OUR_ERROR, FAILED
-                job.release()
-            if job.deleted:
-                shutil.rmtree(job.folder, ignore_errors=True)
+                _LOG.exception("The run %s could not be ended", together[0].id)
+                for job in together:
+                    if job.active:
+                        job.message, job.state = OUR_ERROR, FAILED
+                        job.release()
+            for job in together:
+                if job.deleted:
+                    shutil.rmtree(job.folder, ignore_errors=True)
 
-    def _run(self, job: Job) -> None:
+    def _run(self, together: Sequence[Job]) -> None:
         with self._lock:
-            if job.state != WAITING:  # it has left the line meanwhile
-                return
-            job.state, end = RUNNING, ""
+            jobs = [job for job in together if job.state == WAITING]  # the others have left the line meanwhile
+            for job in jobs:
+                job.state = RUNNING
+        if not jobs:
+            return
+        works = [Work(job.request, job.folder) for job in jobs]
+        ends = [""] * len(jobs)
         try:
-            for item in train(self._models, job.request, job.folder, self._seconds_left(job)):
-                if isinstance(item, Finished):
-                    job.finished = item
-                elif isinstance(item, Saved):
-                    # On record before it is measured: a server that ends meanwhile loses nothing but the measuring.
-                    job.adapter = item.folder
-                    end = STOPPED if item.stopped else DONE
-                    job.write(end)
-                elif isinstance(item, str):
-                    job.message = item
-                else:
-                    job.steps = item
+            seconds = min(map(self._seconds_left, jobs))
+            for number, item in train(self._models, jobs[0].request.model, works, seconds):
+                ends[number] = self._take(jobs[number], item, ends[number])
+            return
+        except ValueError as error:
+            told = str(error)
+        except OSError as error:
+            _LOG.error("The run %s could not be kept: %s", jobs[0].id, error)
+            told = DISK_ERROR
+        except Exception as error:  # an error in this job must not stop the queue
+            told = memory_sentence(error)
+            if told is None:
+                _LOG.exception("The run %s has failed", jobs[0].id)
+                told = OUR_ERROR
+        for job, end in zip(jobs, ends, strict=True):
+            if job.active:
+                job.end(end or FAILED, told)
+
+    def _take(self, job: Job, item: Steps | str | Saved | Finished | Astray, end: str) -> str:
+        """Take what is new of a job; how it will have ended, once that is known."""
+        if isinstance(item, Saved):
+            # On record before it is measured: a server that ends meanwhile loses nothing but the measuring.
+            job.adapter = item.folder
+            end = STOPPED if item.stopped else DONE
+            job.write(end)
+        elif isinstance(item, Finished):
+            job.finished = item
             if end == DONE:
                 # The run is complete, so its state is not needed; the moments alone take three times the adapter.
                 core.training.resume.keep_history_only(job.folder / STATE)
             job.end(end)
-        except ValueError as error:
-            job.end(end or (STOPPED if job.stopping else FAILED), str(error))
-        except OSError as error:
-            _LOG.error("The run %s could not be kept: %s", job.id, error)
-            job.end(end or FAILED, DISK_ERROR)
-        except Exception as error:  # an error in this job must not stop the queue
-            told = memory_sentence(error)
-            if told is None:
-                _LOG.exception("The run %s has failed", job.id)
-            job.end(end or FAILED, told or OUR_ERROR)
+        elif isinstance(item, Astray):
+            job.end(end or (STOPPED if job.stopping else FAILED), item.sentence)
+        elif isinstance(item, str):
+            job.message = item
+        else:
+            job.steps = item
+        return end
 
     def _clear_old(self) -> None:
         """Where runs are kept for some hours only, remove those that have had them."""

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ SECONDS_A_STEP = 0.1
 """On a lent GPU, held-out checks included; asking for too long costs a visitor's quota, too short ends the run."""
 
 STATE, STOP = "state.safetensors", "stop"
+NOTHING_LEARNED = N_("The run was stopped before its first step, so there is nothing to keep.")
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,47 @@ class RunRequest:
     languages: str = DEFAULT
 
 
+def control_of(request: RunRequest, run: str, name: str) -> RunRequest:
+    """The shuffled control of a run: the same on wrong translations.
+
+    Args:
+        run: the run's id.
+
+    Raises:
+        ValueError: its translations cannot be shuffled.
+    """
+    core.training.batches.shuffled_translations(request.pairs, request.config.seed)
+    return replace(request, name=name, config=replace(request.config, shuffled=True), of=run)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run to be done, and the folder that keeps its state: a run that finds one there goes on from it."""
+
+    request: RunRequest
+    folder: Path
+
+    def plan(self, deadline: float) -> core.training.run.RunPlan:
+        """The run as it is trained: until a file named STOP is in its folder, or the deadline, in monotonic seconds."""
+        state, stop, asked = self.folder / STATE, StopFlag(self.folder / STOP), self.request
+        return core.training.run.RunPlan(
+            asked.pairs,
+            asked.config,
+            asked.control,
+            stop=lambda: stop.is_set() or time.monotonic() > deadline,
+            keep=lambda found: found.save(state),
+            resume=core.training.resume.RunState.load(state) if state.exists() else None,
+            languages=asked.languages,
+        )
+
+
+@dataclass(frozen=True)
+class Astray:
+    """A run that has come to nothing, or to nothing more, and why."""
+
+    sentence: str
+
+
 @dataclass(frozen=True)
 class Saved:
     """A run whose adapter is on the disk and not measured yet; stopped: somebody or the clock ended it early."""
@@ -152,68 +194,70 @@ class Finished:
         return translate(" (ended early, step {step} kept)", step=kept) if kept else translate(" (stopped early)")
 
 
-def seconds_to_train(models: Models, request: RunRequest, folder: Path, seconds: float) -> int:
-    """For how long a run asks for a GPU: what its steps may take, with loading and measuring."""
-    training, _ = core.training.early_stopping.parted(request.pairs, request.config, request.languages)
-    steps = core.training.config.total_steps(request.config, len(training))
+def seconds_to_train(models: Models, model: str, works: Sequence[Work], seconds: float) -> int:
+    """For how long runs ask for a GPU: what their steps may take, with loading and measuring."""
+    steps = 0
+    for request in (work.request for work in works):
+        training, _ = core.training.early_stopping.parted(request.pairs, request.config, request.languages)
+        steps += core.training.config.total_steps(request.config, len(training))
     return int(min(seconds, 30 + SECONDS_A_STEP * steps))
 
 
 @on_gpu(seconds_to_train)
 def train(
-    models: Models, request: RunRequest, folder: Path, seconds: float
-) -> Iterator[tuple[core.training.history.TrainingStep, ...] | str | Saved | Finished]:
-    """Train, keep and measure an adapter: the steps so far now and then, what follows them, and the end.
-
-    The run's state is kept in the folder, and a run that finds one there goes on from it. A file named STOP there
-    ends it: it is seen in another process, too.
+    models: Models, model: str, works: Sequence[Work], seconds: float
+) -> Iterator[tuple[int, tuple[core.training.history.TrainingStep, ...] | str | Saved | Finished | Astray]]:
+    """Train runs side by side, and keep and measure their adapters.
 
     Args:
-        seconds: after which the run ends and keeps what it has learned.
+        works: runs of one base. A file named STOP in a run's folder ends it: it is seen in another process, too.
+        seconds: after which the runs end and keep what they have learned.
 
-    Raises:
-        ValueError: the run was stopped before its first step.
+    Returns:
+        the number of a run, and what is new of it: its steps so far now and then, what follows them, and its end.
     """
-    loaded = models.get(request.model)
-    check_tokens(loaded, request.pairs, request.control)
-    state_file, stop = folder / STATE, StopFlag(folder / STOP)
-    resume = core.training.resume.RunState.load(state_file) if state_file.exists() else None
-    steps: list[core.training.history.TrainingStep] = list(resume.history) if resume else []
-    drawn, deadline = 0.0, time.monotonic() + seconds
-    trained: core.training.run.TrainedAdapter | None = None
-    run = core.training.loop.train_adapter(
-        loaded,
-        request.pairs,
-        request.config,
-        request.control,
-        stop=lambda: stop.is_set() or time.monotonic() > deadline,
-        keep=lambda state: state.save(state_file),
-        resume=resume,
-        languages=request.languages,
-    )
-    with closing(run):
-        for item in run:
-            if isinstance(item, core.training.run.TrainedAdapter):
-                trained = item
-                break
-            steps.append(item)
-            if time.monotonic() - drawn > DRAW_SECONDS:
-                drawn = time.monotonic()
-                yield tuple(steps)
-            # Let whoever waits for the model have it between two steps.
-            time.sleep(0.001)
-    yield tuple(steps)
-    assert trained is not None, "a run ends with its adapter"
-    if not trained.record["steps"]:
-        raise ValueError(N_("The run was stopped before its first step, so there is nothing to keep."))
+    loaded, deadline = models.get(model), time.monotonic() + seconds
+    for work in works:
+        check_tokens(loaded, work.request.pairs, work.request.control)
+    plans = [work.plan(deadline) for work in works]
+    steps = [list(plan.resume.history) if plan.resume else [] for plan in plans]
+    drawn = [0.0] * len(works)
+    saved: list[tuple[int, Path, dict[str, Any]]] = []
+    training = core.training.loop.train_together(loaded, plans)
+    with closing(training):
+        for number, item in training:
+            if isinstance(item, ValueError):
+                yield number, Astray(str(item))
+            elif isinstance(item, core.training.run.TrainedAdapter):
+                yield number, tuple(steps[number])
+                if not item.record["steps"]:
+                    yield number, Astray(NOTHING_LEARNED)
+                    continue
+                ended = _save(item, works[number])
+                saved.append((number, ended.folder, item.record))
+                yield number, ended
+            else:
+                steps[number].append(item)
+                if time.monotonic() - drawn[number] > DRAW_SECONDS:
+                    drawn[number] = time.monotonic()
+                    yield number, tuple(steps[number])
+                # Let whoever waits for the model have it between two steps.
+                time.sleep(0.001)
+    for number, _, _ in saved:
+        yield number, N_("Measuring base and adapter at every layer …")
+    for number, folder, record in saved:
+        try:
+            yield number, measured_run(models, works[number].request, folder, record)
+        except ValueError as error:
+            yield number, Astray(str(error))
+
+
+def _save(trained: core.training.run.TrainedAdapter, work: Work) -> Saved:
     # A folder for every end, so that a resumed run's adapter is never taken for the earlier one.
-    ended_at = folder / f"step-{trained.record['steps']}"
+    ended_at, record = work.folder / f"step-{trained.record['steps']}", trained.record
     shutil.rmtree(ended_at, ignore_errors=True)
-    target = core.reports.model_card.save_adapter(trained, ended_at, request.name)
-    record = trained.record
-    yield Saved(target, record["steps"] < record["steps_planned"] and not record.get("kept_step"))
-    yield N_("Measuring base and adapter at every layer …")
-    yield measured_run(models, request, target, trained.record)
+    target = core.reports.model_card.save_adapter(trained, ended_at, work.request.name)
+    return Saved(target, record["steps"] < record["steps_planned"] and not record.get("kept_step"))
 
 
 @on_gpu(60)

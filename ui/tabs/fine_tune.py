@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import gradio as gr
 from gradio.events import Dependency
@@ -13,7 +12,7 @@ from tli_core.i18n import N_, translate
 from ui.page_context import PageContext
 from ui.server.sender import sender_of
 from ui.server.session_files import SessionFiles
-from ui.server.training_run import DRAW_SECONDS, TYPED, RunRequest, held_out
+from ui.server.training_run import DRAW_SECONDS, TYPED, RunRequest, control_of, held_out
 from ui.server.visitors import Visitor
 from ui.widgets import preset_panel
 from ui.widgets.deep_links import RUN_ADDRESS
@@ -105,7 +104,9 @@ class FineTuneTab:
             sender = sender_of(request)
             unseen = held_out(pairs, given.languages)
             asked = RunRequest(name, given.model, config, pairs, unseen, languages=given.languages)
-            return jobs.submit(asked, who.token, sender).id
+            wanted = data[self.form.with_control] and not config.shuffled
+            control = who.free_name(given.model, _control_name(name)) if wanted else None
+            return jobs.submit(asked, who.token, sender, control).id
 
         @explained
         def start_control(request: gr.Request, visitor: Visitor, shown: str | None):
@@ -114,12 +115,9 @@ class FineTuneTab:
                 raise ValueError(translate("There is no run to control yet: fine-tune first."))
             if jobs.controls(first):
                 raise ValueError(translate("{name} has a control already.", name=first.request.name))
-            config = replace(first.request.config, shuffled=True)
             jobs.sync(visitor)
-            wanted = f"{first.request.name[: 64 - len(SHUFFLED_ENDING)]}{SHUFFLED_ENDING}"
-            new_name = visitor.check_new_name(first.request.model, wanted)
-            control = replace(first.request, name=new_name, config=config, of=first.id)
-            jobs.submit(control, visitor.token, sender_of(request))
+            name = visitor.free_name(first.request.model, _control_name(first.request.name))
+            jobs.submit(control_of(first.request, first.id, name), visitor.token, sender_of(request))
             return first.id
 
         self._shown_by(self.form.start.click(order, {visitor, *self.form.inputs}, self.shown, **CHECKED))
@@ -130,17 +128,18 @@ class FineTuneTab:
         jobs, visitor, page, context = self.context.jobs, self.context.visitor, self.page, self.context
 
         def stop_it(shown: str | None):
-            if (run := run_of(jobs, shown)) and run.at_work:
-                jobs.stop(run.at_work)
+            run = run_of(jobs, shown)
+            for job in run.jobs if run else ():
+                jobs.stop(job)
             return gr.Button(interactive=False)
 
         @explained
         def go_on(shown: str | None, request: gr.Request):
             run = run_of(jobs, shown)
-            job = resumable(run) if run else None
-            if run is None or job is None:
+            left = resumable(run) if run else ()
+            if run is None or not left:
                 raise ValueError(translate("This run is no longer there: choose another under Your runs."))
-            jobs.resume(job, sender_of(request))
+            jobs.resume(*left, sender=sender_of(request))
             return run.first.id
 
         @explained
@@ -152,6 +151,9 @@ class FineTuneTab:
         @explained
         def delete(visitor: Visitor, shown: str | None):
             job = own_run(jobs, visitor, shown)
+            for control in jobs.controls(job):
+                if control.owner == job.owner:
+                    jobs.delete(control)
             jobs.delete(job)
             return changed(visitor, job.request.model)
 
@@ -283,6 +285,11 @@ class FineTuneTab:
             if run.first.adapter:
                 chosen = context.strip.offer(context.jobs, run.jobs[-1], visitor, context.pickers)
             yield {**drawn, **self.paper.done(run, protocol), **chosen, context.visitor: visitor}
+
+
+def _control_name(name: str) -> str:
+    """What the control of a run is called, short enough for an adapter."""
+    return f"{name[: 64 - len(SHUFFLED_ENDING)]}{SHUFFLED_ENDING}"
 
 
 def _asking(sure: bool) -> list[gr.Button]:

@@ -45,10 +45,7 @@ class PaperPanel:
                 self.pilot = gr.Button(N_("1 · Pilot"), min_width=120, elem_id="pilot")
                 self.rehearse = gr.Button(N_("2 · Dry run"), min_width=120, elem_id="dry-run")
             self.told = gr.Markdown(
-                N_(
-                    "Then press **Start the fine-tune** (3), and on the page of the run **Train its shuffled control** "
-                    "(4)."
-                ),
+                N_("Then press **Start the fine-tune**: the run (3) and its shuffled control (4) train side by side."),
                 elem_id="paper-told",
             )
             self.plot = gr.Plot(show_label=False, visible=False, elem_id="paper-plot")

@@ -105,9 +105,9 @@ class RunPage:
             with gr.Accordion(N_("Rename or delete this run"), open=False, elem_id="run-manage"), gr.Row():
                 self.name = gr.Textbox(label=N_("New name"), min_width=160, elem_id="run-name")
                 self.rename = gr.Button(N_("Rename it"), min_width=110, elem_id="run-rename")
-                self.delete = gr.Button(N_("Delete it …"), min_width=110, elem_id="run-delete")
+                self.delete = gr.Button(N_("Delete it, with its control …"), min_width=110, elem_id="run-delete")
                 self.sure = gr.Button(
-                    N_("Yes, delete it for good"),
+                    N_("Yes, delete for good"),
                     variant="stop",
                     visible=False,
                     min_width=110,
@@ -138,7 +138,9 @@ class RunPage:
             self.status: _heading(run.first),
             self.live: empty_figure(translate(LIVE)),
             self.settings: _settings_table(config),
-            self.command: train_command(config, request.model, request.name, file, request.languages),
+            self.command: train_command(
+                config, request.model, request.name, file, request.languages, with_control=run.control is not None
+            ),
             **self._no_result(),
             **self.ready(run),
         }
@@ -153,7 +155,7 @@ class RunPage:
         can_control = not at_work and run.first.adapter and not run.first.request.config.shuffled and not run.control
         return {
             self.stop: gr.Button(visible=bool(at_work), interactive=not (at_work and at_work.stopping)),
-            self.go_on: gr.Button(visible=resumable(run) is not None),
+            self.go_on: gr.Button(visible=bool(resumable(run))),
             self.control: gr.Button(visible=bool(can_control)),
             self.control_help: gr.Markdown(visible=bool(can_control)),
             self.link: _link(run),
@@ -220,9 +222,9 @@ class RunPage:
         }
 
 
-def resumable(run: Run) -> Job | None:
-    """The run, or its control, that can go on from where it stopped; None while one is at work."""
-    return None if run.at_work else next((job for job in run.jobs if job.resumable), None)
+def resumable(run: Run) -> list[Job]:
+    """Of the run and its control those that can go on from where they stopped; none while one is at work."""
+    return [] if run.at_work else [job for job in run.jobs if job.resumable]
 
 
 def _curve(drawn: Drawn | None) -> core.reports.chart.Chart | None:

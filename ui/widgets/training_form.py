@@ -89,6 +89,12 @@ class TrainingForm:
         self.note = gr.Markdown(PRESET_NOTES[START], elem_classes="hint")
         self.settings: dict[str, Component] = {}
         self.name = gr.Textbox("my-adapter", label=N_("Name"), min_width=120, elem_id="adapter-name")
+        self.with_control = gr.Checkbox(
+            True,
+            label=N_("Train its control beside it"),
+            info=N_("The same on wrong translations: what it gains as well, was not learned from the right ones."),
+            elem_id="with-control",
+        )
         self.start = gr.Button(N_("Start the fine-tune"), variant="primary", elem_id="start")
         with gr.Accordion(N_("More settings"), open=False, elem_id="more-settings"):
             for names in MORE_KNOBS:
@@ -111,7 +117,7 @@ class TrainingForm:
     def inputs(self) -> set[Any]:
         """What a handler takes to `read` it."""
         pairs = (self.languages, self.source, self.typed, self.uploaded)
-        return {self.model, *pairs, self.name, self.preset, *self.settings.values()}
+        return {self.model, *pairs, self.name, self.with_control, self.preset, *self.settings.values()}
 
     def read(self, data: Mapping[Any, Any]) -> TrainingRequest:
         """What was asked for, from a handler's data."""
