@@ -1,7 +1,7 @@
 """arXiv 2506.15415 from its pilot to its probes, each step beside its control and the corrected way."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,9 @@ from tli_core.notices import Notice, notice
 from tli_core.studies import published
 from tli_core.training.batches import shuffled_translations
 from tli_core.training.config import TrainingConfig
-from tli_core.training.history import TrainingStep
-from tli_core.training.loop import train_adapter
+from tli_core.training.loop import train_together
 from tli_core.training.presets import PRESETS
-from tli_core.training.run import TrainedAdapter, layer_to_train
+from tli_core.training.run import RunPlan, TrainedAdapter, layer_to_train
 
 PUBLISHED, CORRECTED = "as-published", "corrected"
 """The runs that are no control, by the names of their adapters."""
@@ -168,10 +167,8 @@ def reproduce(
     before = measured(None)
     runs, keys = [], {}
     try:
-        for name, config in planned_runs(pilot.layer, seed).items():
-            adapter = _trained(
-                loaded, trained, config, languages, lambda doing, name=name: progress(f"{name}: {doing}")
-            )
+        planned = planned_runs(pilot.layer, seed)
+        for name, adapter in _trained(loaded, trained, planned, languages, progress):
             keys[name] = loaded.add_adapter(save(adapter, name)).key
             progress(f"{name}: measuring")
             after = measured(keys[name])
@@ -205,16 +202,19 @@ def reproduce(
 def _trained(
     loaded: LoadedModel,
     pairs: Sequence[WordPair],
-    config: TrainingConfig,
+    planned: Mapping[str, TrainingConfig],
     languages: str,
     progress: Callable[[str], None],
-) -> TrainedAdapter:
-    """The adapter of one run; every quarter of it is told."""
-    told = -1
-    for item in train_adapter(loaded, pairs, config, languages=languages):
+) -> Iterator[tuple[str, TrainedAdapter]]:
+    """The names of runs and their adapters, a way side by side with its control; every quarter of a run is told."""
+    names = list(planned)
+    told = dict.fromkeys(names, -1)
+    for number, item in train_together(loaded, [RunPlan(pairs, of, languages=languages) for of in planned.values()]):
+        name = names[number]
+        if isinstance(item, ValueError):
+            raise item
         if isinstance(item, TrainedAdapter):
-            return item
-        if isinstance(item, TrainingStep) and 4 * item.step // item.steps > told:
-            told = 4 * item.step // item.steps
-            progress(f"step {item.step} of {item.steps}")
-    raise AssertionError("a run ends with its adapter")
+            yield name, item
+        elif 4 * item.step // item.steps > told[name]:
+            told[name] = 4 * item.step // item.steps
+            progress(f"{name}: step {item.step} of {item.steps}")

@@ -9,6 +9,7 @@ import gradio as gr
 from gradio.events import Dependency
 
 from tli_core.i18n import N_, translate
+from ui.server.fair_share import turns
 from ui.server.job import Job
 from ui.server.jobs import Jobs
 from ui.server.training_run import DRAW_SECONDS
@@ -114,5 +115,5 @@ def _line(jobs: Jobs, active: list[Job]) -> str:
     """Of the run that was asked for first, and how many wait behind it."""
     text = N_("**{name}** is being fine-tuned. {progress}")
     line = translate(text, name=active[0].request.name, progress=jobs.progress(active[0]))
-    more = len(active) - 1
+    more = len(turns(active)) - 1
     return line if not more else translate("{line} And {n} more.", line=line, n=more)

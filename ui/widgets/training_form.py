@@ -92,7 +92,7 @@ class TrainingForm:
         self.with_control = gr.Checkbox(
             True,
             label=N_("Train its control beside it"),
-            info=N_("The same on wrong translations: what it gains as well, was not learned from the right ones."),
+            info=N_("The same on wrong translations: what it gains as well was not learned from the right ones."),
             elem_id="with-control",
         )
         self.start = gr.Button(N_("Start the fine-tune"), variant="primary", elem_id="start")
