@@ -114,7 +114,7 @@ def pack_words(
     edges = [0, *(np.flatnonzero(np.diff(stretch)) + 1).tolist(), len(words)]
     for begin, end in pairwise(edges):
         part = words[begin:end]
-        yield from _packs(part, weights[begin:end], [end - begin], 0, _as_trees(part, capacity))
+        yield from _packs(part, weights[begin:end], [end - begin], _as_trees(part, capacity))
 
 
 def pack_batches(
@@ -150,10 +150,14 @@ def pack_side_by_side(
         sizes: for each pack the words of its batches, k of them.
         round_to: rows are padded to a multiple of the first, words in a row to one of the second.
     """
-    shared, own, capacity = _measure(words, ROW_TOKENS)
     flat = np.array(sizes).ravel()  # (batches,)
-    layout = _one_by_one(own, flat.tolist(), shared, capacity)
-    starts = np.cumsum([0, *flat[:-1]])  # each batch's first word
+    edges = np.cumsum([0, *flat])  # of each batch's words
+    # Each batch by itself, so that it lies in its rows as it would alone.
+    measured = [_measure(words[begin:end], ROW_TOKENS) for begin, end in pairwise(edges.tolist())]
+    shared, capacities = [of[0] for of in measured], [of[2] for of in measured]
+    own = np.concatenate([of[1] for of in measured])  # (n,)
+    layout = _one_by_one(own, flat.tolist(), shared, capacities)
+    starts = edges[:-1]
     first = np.minimum.reduceat(layout.row, starts)
     rows = np.diff([*first, layout.row.max() + 1])
     most = np.maximum.reduceat(layout.column, (own.cumsum() - own)[starts]) + 1
@@ -162,8 +166,8 @@ def pack_side_by_side(
     r = rows.reshape(-1, k).max(axis=1)  # of each batch in a pack
     begin = np.repeat(np.cumsum([0, *(k * r[:-1])]), k) + np.tile(np.arange(k), len(sizes)) * np.repeat(r, k)
     layout = replace(layout, row=layout.row + np.repeat(begin - first, flat))
-    edges = np.cumsum([0, *(k * r)]).tolist()
-    packs = _packs(words, weights, [sum(of) for of in sizes], shared, layout, round_to, edges)
+    first_rows = np.cumsum([0, *(k * r)]).tolist()
+    packs = _packs(words, weights, [sum(of) for of in sizes], layout, round_to, flat.tolist(), shared, first_rows)
     return [SideBySide(pack, tuple(shapes[i * k : (i + 1) * k])) for i, pack in enumerate(packs)]
 
 
@@ -188,40 +192,59 @@ def _packs(
     words: Sequence[EncodedWord],
     weights: Sequence[np.ndarray],
     sizes: Sequence[int],
-    shared: int,
     layout: _Layout,
     round_to: tuple[int, int] = (MULTIPLE, 1),
-    edges: Sequence[int] | None = None,
+    batches: Sequence[int] | None = None,
+    shared: Sequence[int] = (0,),
+    first_rows: Sequence[int] | None = None,
 ) -> list[Pack]:
-    """The packs of a layout; edges are the first row of each, and one more: without them rows follow one another."""
+    """The packs of a layout, so many words in each.
+
+    Args:
+        batches: the words of each batch, which has rows of its own; without them all are one.
+        shared: how many tokens the words of each batch begin with alike, which are in its rows once.
+        first_rows: of each pack, and one more; without them rows follow one another.
+    """
     # All packs are laid out as one with as many rows, which is then cut: NumPy takes as long for one as for many.
     row = layout.row
     slot = _counted(row)
-    own = np.fromiter((len(word.ids) - shared for word in words), dtype=np.int64, count=len(words))
+    before = np.repeat(shared, batches or [len(words)])  # (n,)
+    lengths = np.fromiter((len(word.ids) for word in words), dtype=np.int64, count=len(words))
+    own = lengths - before
     # Every word's own tokens, flattened: the index of the word, and the index of the token within the word.
     word = np.repeat(np.arange(len(words)), own)
     first_token = own.cumsum() - own
     within = np.arange(len(word)) - first_token[word]
     starts = np.cumsum([0, *sizes[:-1]])  # each pack's first word
-    first_row = edges or [*np.minimum.reduceat(row, starts).tolist(), int(row.max()) + 1]
+    first_row = first_rows or [*np.minimum.reduceat(row, starts).tolist(), int(row.max()) + 1]
     ts = [_rounded(most + 1, round_to[0]) for most in np.maximum.reduceat(layout.column, first_token[starts])]
     ks = [_rounded(most + 1, round_to[1]) for most in np.maximum.reduceat(slot, starts)]
     r, t, k = first_row[-1], max(ts), max(ks)
     ids, positions = np.zeros((r, t), dtype=np.int64), np.zeros((r, t), dtype=np.int64)
     end = np.tile(np.arange(1, t + 1), (r, 1))  # padding is seen by itself alone
     pooled, prefix_weights = np.zeros((r, k, t), dtype=np.float32), np.zeros((r, k, t), dtype=np.float32)
-    ids[:, :shared], positions[:, :shared], end[:, :shared] = words[0].ids[:shared], range(shared), t
 
     at = row[word], layout.column
-    ids[at] = np.fromiter(chain.from_iterable(w.ids[shared:] for w in words), dtype=np.int64, count=len(word))
-    positions[at] = shared + within
+    cut = before.tolist()
+    ids[at] = np.fromiter(
+        chain.from_iterable(w.ids[s:] for w, s in zip(words, cut, strict=True)), dtype=np.int64, count=len(word)
+    )
+    positions[at] = before[word] + within
     end[at] = layout.end
-    special = np.fromiter(chain.from_iterable(w.special[shared:] for w in words), dtype=bool, count=len(word))
-    parts = np.concatenate([part[shared:] for part in weights])
+    special = np.fromiter(
+        chain.from_iterable(w.special[s:] for w, s in zip(words, cut, strict=True)), dtype=bool, count=len(word)
+    )
+    parts = np.concatenate([part[s:] for part, s in zip(weights, cut, strict=True)])
     pooled[at[0], slot[word], at[1]] = parts
     prefix_weights[at[0], slot[word], at[1]] = parts * special
-    prefix = np.stack([part[:shared] for part in weights])  # (n, shared); special tokens, all of them
-    pooled[row, slot, :shared] = prefix_weights[row, slot, :shared] = prefix
+    edges = np.cumsum([0, *(batches or [len(words)])]).tolist()
+    for s, (begin, stop) in zip(shared, pairwise(edges), strict=True):
+        if s:
+            of = slice(begin, stop)
+            rows = slice(row[of].min(), row[of].max() + 1)
+            ids[rows, :s], positions[rows, :s], end[rows, :s] = words[begin].ids[:s], range(s), t
+            prefix = np.stack([part[:s] for part in weights[of]])  # (b, s); special tokens, all of them
+            pooled[row[of], slot[of], :s] = prefix_weights[row[of], slot[of], :s] = prefix
 
     mask = (np.arange(t)[:, None] < end[:, None]) & np.tri(t, dtype=bool)  # (r, t, t)
     packs = []
@@ -243,16 +266,16 @@ def _rounded(count: int, unit: int) -> int:
     return -(-int(count) // unit) * unit
 
 
-def _one_by_one(own: np.ndarray, sizes: Sequence[int], shared: int, capacity: int) -> _Layout:
-    """Words one after the other behind what all of them begin with. A pack begins with a row of its own."""
+def _one_by_one(own: np.ndarray, sizes: Sequence[int], shared: Sequence[int], capacities: Sequence[int]) -> _Layout:
+    """Words one after the other behind what all of a batch begin with. A batch begins with a row of its own."""
     lengths, row, begin = own.tolist(), [0] * len(own), [0] * len(own)
     at, first = -1, 0
-    for size in sizes:
+    for size, before, capacity in zip(sizes, shared, capacities, strict=True):
         used = capacity
         # Longest first, so that what is left at the end of a row is no more than a short word.
         for i in sorted(range(first, first + size), key=lengths.__getitem__, reverse=True):
             if used + lengths[i] > capacity:
-                at, used = at + 1, shared
+                at, used = at + 1, before
             row[i], begin[i] = at, used
             used += lengths[i]
         first += size

@@ -5,7 +5,6 @@ themselves are in `registry`.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -45,6 +44,7 @@ from tli_core.measures.retrieval import best_rank, csls, largest_hub, nearest
 from tli_core.measures.spelling import spelling_alone
 from tli_core.measures.token_cost import token_cost
 from tli_core.measures.wrong_pairs import candidates_of, matched_partners, percentiles
+from tli_core.models.kernels.arithmetic import on_cores
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.models.provenance import Provenance
 
@@ -148,8 +148,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         columns = [at_layer(layer) for layer in range(layers)]  # threads would cost more than they save
     else:
         # Sorting and ranking leave Python's lock, so layers go side by side.
-        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            columns = list(threads.map(at_layer, range(layers)))
+        columns = on_cores(at_layer, range(layers))
     stacked = {name: np.stack([column[name] for column in columns]) for name in columns[0]}
     diagonal, wrong_sum = stacked["diagonal"], stacked["wrong_sum"]  # (layers, n) each
     counts = candidates.wrong_counts  # (n,)

@@ -11,7 +11,6 @@ the standardised statistics, Westfall & Young 1993): whichever layer is looked a
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -21,6 +20,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from tli_core.lists.pairs import numbered
+from tli_core.models.kernels.arithmetic import on_cores
 
 PERMUTATIONS = 999
 DEEPEST = 50
@@ -118,8 +118,7 @@ def shuffles(
         return np.ascontiguousarray(rows.T)
 
     # Sorting leaves Python's lock, so controls go side by side.
-    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        return Shuffles(tested, dict(zip(strata, threads.map(places_of, strata), strict=True)))
+    return Shuffles(tested, dict(zip(strata, on_cores(places_of, tuple(strata)), strict=True)))
 
 
 def _within(strata: np.ndarray, drawn: np.random.Generator) -> np.ndarray:

@@ -1,10 +1,11 @@
 """Faster arithmetic for the same functions: a fused norm on a GPU, float32 products on CPUs that have none in bf16,
 one thread where several would be slower."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import MethodType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +14,14 @@ from transformers import PreTrainedModel
 
 from tli_core.models.architecture import is_plain_rms_norm
 
+T = TypeVar("T")
+R = TypeVar("R")
+
 _FEW_TOKENS = 64
 """Below this many tokens one thread is used: two pairs took the page 125 ms on two threads and 50 ms on one."""
+
+_MOST_AT_ONCE = 4
+"""More threads than these wait for Python's lock most of the time."""
 
 _ROWS = 512
 """Rows of a matrix that are cast at a time: few enough to stay in a CPU's cache."""
@@ -45,6 +52,23 @@ def threads_for(tokens: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def on_cores(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """What a function makes of each item, several at once, each on one of PyTorch's threads.
+
+    Were every product shared out to all cores as well, threads would wait for each other: with sixteen cores a measured
+    list took 0.95 s, and 0.5 s like this.
+    """
+    threads = torch.get_num_threads()
+    count = min(_MOST_AT_ONCE, threads, len(items))
+    if count < 2:
+        return [work(item) for item in items]
+    try:
+        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(work, items))
+    finally:
+        torch.set_num_threads(threads)  # for threads that have not computed yet
 
 
 def fuse_norms(model: PreTrainedModel) -> None:
