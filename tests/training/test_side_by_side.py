@@ -7,6 +7,7 @@ import torch
 
 from tests.conftest import character_tokenizer, tiny_llama
 from tests.models.families import tiny
+from tli_core.lists.pairs import WordPair
 from tli_core.models.architecture import FAMILIES
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.history import TrainingStep
@@ -165,13 +166,58 @@ def test_one_that_goes_astray_leaves_the_others_alone(pairs):
     assert not loaded._slots.keys
 
 
-def test_a_run_that_cannot_begin_leaves_none_on_the_model(pairs):
+def test_a_run_that_cannot_begin_is_told_and_leaves_the_others_alone(pairs):
     loaded = fresh()
-    config = replace(PRESETS["published"], batch_size=8)
+    config = replace(PRESETS["published"], batch_size=8, epochs=2)
     one_word = [pair._replace(target="house") for pair in pairs]  # which nothing can be shuffled with
-    with pytest.raises(ValueError, match="Shuffling needs at least two"):
-        next(train_together(loaded, [RunPlan(one_word, config), RunPlan(one_word, replace(config, shuffled=True))]))
+    well, refused = by_run(loaded, [RunPlan(one_word, config), RunPlan(one_word, replace(config, shuffled=True))])
+    assert isinstance(well[-1], TrainedAdapter)
+    assert len(refused) == 1 and "Shuffling needs at least two" in str(refused[0])
     assert not loaded._slots.keys
+
+
+def test_what_a_callers_own_raises_ends_its_run_alone(pairs):
+    def full(_state) -> None:
+        raise OSError("No space left on device")
+
+    config = replace(PRESETS["published"], batch_size=8, epochs=2, dropout=0.0)
+    plans = [RunPlan(pairs, config), RunPlan(pairs, replace(config, seed=1), keep=full)]
+    well, lost = by_run(fresh(), plans)
+    assert isinstance(lost[-1], OSError)
+    assert_alike(well, list(train_adapter(fresh(), pairs, config)))
+
+
+@pytest.mark.parametrize("changes", [{"in_text": 0.5}, {"in_text": 1.0}, {}])
+def test_company_changes_nothing_for_words_of_any_length(pairs, changes):
+    """One word is longer than a row, and some batches stand behind text: neither widens another batch's rows."""
+    words = [*pairs, WordPair("n" * 140, "w" * 150)]
+    config = replace(PRESETS["corrected"], layer=2, batch_size=7, epochs=2, dropout=0.3, **changes)
+    plans = [RunPlan(words, replace(config, seed=seed)) for seed in range(3)]
+    for plan, items in zip(plans, by_run(fresh(), plans), strict=True):
+        # Other rows would be other draws: 0.02 and more. Ten steps behind text round to a little over 1e-6.
+        assert_alike(items, list(train_adapter(fresh(), words, plan.config)), tolerance=1e-5)
+
+
+def test_a_run_goes_on_as_if_it_had_not_been_broken_off_wherever_that_was(pairs):
+    words = [*pairs, WordPair("n" * 140, "w" * 150)]
+    config = replace(PRESETS["published"], batch_size=7, epochs=2, dropout=0.3, learning_rate=1e-3)
+    *_, whole = train_adapter(fresh(), words, config)
+    for step in (1, 3, 6):
+        asked, states = iter([False] * step + [True]), []
+        list(train_adapter(fresh(), words, config, stop=lambda asked=asked: next(asked), keep=states.append))
+        *_, resumed = train_adapter(fresh(), words, config, resume=states[-1])
+        assert all(torch.equal(whole.state[name], resumed.state[name]) for name in whole.state), step
+
+
+def test_a_state_with_a_part_missing_is_refused(pairs):
+    config = replace(PRESETS["published"], batch_size=8, epochs=2)
+    asked, states = iter([False] * 2 + [True]), []
+    list(train_adapter(fresh(), pairs, config, stop=lambda: next(asked), keep=states.append))
+    for part in ("lora", "optimizer"):
+        whole = getattr(states[-1], part)
+        damaged = replace(states[-1], **{part: dict(list(whole.items())[1:])})
+        with pytest.raises(ValueError, match="of another run, or a part of it is missing"):
+            next(train_adapter(fresh(), pairs, config, resume=damaged))
 
 
 def test_closing_takes_all_of_them_off_the_model_and_the_base_is_as_it_was(pairs):
@@ -210,4 +256,6 @@ def test_only_runs_that_differ_in_seed_and_translations_go_side_by_side(pairs):
     assert numbers(config, replace(config, layer=1), replace(config, layer=1, seed=3)) == [[0], [1, 2]]
     assert numbers(*(replace(config, keep=1.0, seed=seed) for seed in range(2))) == [[0], [1]]
     assert passes([RunPlan(pairs, config), RunPlan(pairs[:8], config)]) == [[0], [1]]
-    assert numbers(*six(replace(config, batch_size=128))) == [[0, 1], [2, 3], [4, 5]]
+    assert numbers(*six(replace(config, batch_size=1024))) == [[0, 1, 2, 3, 4, 5]]  # of a list as short as this
+    long = [RunPlan(pairs * 5, of) for of in six(replace(config, batch_size=128))]
+    assert passes(long) == [[0, 1], [2, 3], [4, 5]]

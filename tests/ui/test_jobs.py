@@ -10,9 +10,11 @@ import gradio as gr
 import pytest
 import torch
 
+import ui.server.training_run
 from tli_core.models.loaded_model import load_model
 from tli_core.models.placement import Placement
 from tli_core.training.presets import configured
+from tli_core.training.resume import RunState
 from ui.server.hosting import OWN_MACHINE
 from ui.server.job import BROKEN_OFF, DONE, FAILED, RECORD, RUNNING, STOPPED, Job
 from ui.server.jobs import MAX_WAITING, Jobs
@@ -127,6 +129,67 @@ def test_one_of_the_two_may_be_stopped_or_deleted(models, run_request, tmp_path)
     jobs.delete(control)
     assert wait(first).state == DONE and jobs.of("owner") == [first] and jobs.controls(first) == []
     wait(control, lambda job: not job.folder.exists())
+
+
+def test_a_damaged_state_of_one_does_not_keep_the_other_from_going_on(models, run_request, tmp_path):
+    jobs = Jobs(models, tmp_path)
+    first = jobs.submit(replace(run_request, config=LONG), "owner", control="mine-shuffled")
+    (control,) = jobs.controls(first)
+    wait(first, lambda job: len(job.steps) > 2)
+    for job in (first, control):
+        jobs.stop(job)
+        wait(job)
+    state, taken = control.folder / STATE, first.steps[-1].step
+    state.write_bytes(state.read_bytes()[:50])
+    jobs.resume(first, control)
+    wait(first, lambda job: job.steps[-1].step > taken)
+    assert wait(control).state == FAILED and "state of this run cannot be read" in control.message
+    jobs.stop(first)
+    assert wait(first).state == STOPPED and not first.message
+
+
+def test_an_error_of_one_leaves_the_other_alone(models, run_request, tmp_path, monkeypatch):
+    """Its state cannot be kept; or it cannot be measured. Either way it is told what is so, and no other run is."""
+    real_save, real_measure = RunState.save, ui.server.training_run.measured_run
+
+    def full(state, path):
+        if path.parent.name == control.id:
+            raise OSError(28, "No space left on device")
+        real_save(state, path)
+
+    def unmeasured(models, request, *more):
+        if request.config.shuffled:
+            raise MemoryError
+        return real_measure(models, request, *more)
+
+    for place, patched, state, told in (
+        ("tli_core.training.resume.RunState.save", full, FAILED, "could not write to its disk"),
+        ("ui.server.training_run.measured_run", unmeasured, DONE, "The memory of this machine is full"),
+    ):
+        jobs = Jobs(models, tmp_path / state)
+        with monkeypatch.context() as patch:
+            blocker = jobs.submit(replace(run_request, config=LONG), "another")
+            first = jobs.submit(run_request, "owner", control="mine-shuffled")
+            (control,) = jobs.controls(first)
+            patch.setattr(place, patched)
+            jobs.stop(blocker)
+            assert wait(first).state == DONE and not first.message
+            assert wait(control).state == state and told in control.message
+
+
+def test_a_request_that_is_refused_leaves_no_run(models, run_request, tmp_path, monkeypatch):
+    jobs, real = Jobs(models, tmp_path), Job.write
+    calls = iter(range(9))
+
+    def second_fails(job, *more):
+        if next(calls) == 1:
+            raise OSError(28, "No space left on device")
+        real(job, *more)
+
+    monkeypatch.setattr(Job, "write", second_fails)
+    with pytest.raises(ValueError, match="so none was started"):
+        jobs.submit(run_request, "owner", control="mine-shuffled")
+    assert jobs.of("owner") == [] and not list(tmp_path.glob("*/*"))
 
 
 def test_what_both_fail_of_is_said_of_both_and_what_cannot_be_shuffled_is_refused(models, run_request, tmp_path):

@@ -170,23 +170,29 @@ def _train(
     passes = [[names[number] for number in numbers] for numbers in core.training.loop.passes(plans)]
     if len(passes) < len(names):
         print_progress(f"Side by side: {'; then '.join(', '.join(together) for together in passes)}.")
-    trained: dict[str, core.training.run.TrainedAdapter] = {}
+    saved: dict[str, tuple[core.training.run.TrainedAdapter, Path]] = {}
     astray: list[str] = []
     for number, item in core.training.loop.train_together(loaded, plans):
+        name = names[number]
         if isinstance(item, ValueError):
-            astray.append(f"{names[number]}: {item}" if len(names) > 1 else str(item))
+            astray.append(f"{name}: {item}" if len(names) > 1 else str(item))
+        elif isinstance(item, Exception):
+            raise item
         elif isinstance(item, core.training.run.TrainedAdapter):
-            trained[names[number]] = item
+            if harm := core.reports.training_messages.harm_sentence(item.record):
+                print_progress(f"Warning: {harm}")
+            item.record.update(sources)
+            saved[name] = item, save_once(item, folder, name)
         elif item.check:
-            print_progress((f"{names[number]} | " if len(names) > 1 else "") + _checked(item))
+            print_progress((f"{name} | " if len(names) > 1 else "") + _checked(item))
     base = None
     evaluated = []
-    for name, adapter in trained.items():
-        evaluated.append(_evaluate(loaded, pairs, control, adapter, folder, name, sources, languages, base))
+    for name in filter(saved.__contains__, names):  # in the order that was asked for
+        evaluated.append(_evaluate(loaded, pairs, control, *saved[name], languages, base))
         base = tuple(item.before for item in evaluated[0])
     if astray:
-        saved = f" Saved all the same: {', '.join(trained)}." if trained else ""
-        raise ValueError(" ".join(astray) + saved)
+        kept = f" Saved all the same: {', '.join(saved)}." if saved else ""
+        raise ValueError(" ".join(astray) + kept)
     return evaluated
 
 
@@ -206,21 +212,15 @@ def _evaluate(
     pairs: PairList,
     control: PairList,
     trained: "core.training.run.TrainedAdapter",
-    folder: Path,
-    name: str,
-    sources: dict[str, str],
+    target: Path,
     languages: str,
     base,
 ):
-    """Save and evaluate one adapter: the evaluations of the trained and the control list.
+    """Evaluate a saved adapter: the evaluations of the trained and the control list.
 
     Args:
         base: both lists under the base, where they have been measured.
     """
-    if harm := core.reports.training_messages.harm_sentence(trained.record):
-        print_progress(f"Warning: {harm}")
-    trained.record.update(sources)
-    target = save_once(trained, folder, name)
     adapter = loaded.add_adapter(target).key
     print_progress(f"Measuring {'adapter' if base else 'base and adapter'} on both lists …")
     evaluations = core.measures.before_after.evaluate_lists(

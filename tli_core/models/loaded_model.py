@@ -151,6 +151,12 @@ class LoadedModel:
                 stack.switch_off()
 
     @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else uses or changes the model meanwhile."""
+        with self._lock:
+            yield
+
+    @contextmanager
     def _in_turn(self) -> Iterator[None]:
         """Hold the model for one use."""
         with self._lock:

@@ -211,7 +211,7 @@ def _trained(
     told = dict.fromkeys(names, -1)
     for number, item in train_together(loaded, [RunPlan(pairs, of, languages=languages) for of in planned.values()]):
         name = names[number]
-        if isinstance(item, ValueError):
+        if isinstance(item, Exception):
             raise item
         if isinstance(item, TrainedAdapter):
             yield name, item

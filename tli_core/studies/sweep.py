@@ -135,6 +135,8 @@ def _outcomes(
     for number, item in train_together(loaded, plans):
         if isinstance(item, ValueError):
             yield runs[number], _failed(base, str(item))
+        elif isinstance(item, Exception):
+            raise item
         elif isinstance(item, TrainedAdapter):
             yield runs[number], _outcome(loaded, item, base, layer, save, lens)
 

@@ -47,30 +47,32 @@ def train_adapter(
             few pairs for early stopping, or a loss that is NaN.
     """
     for _, item in train_together(loaded, [RunPlan(pairs, config, control, stop, keep, resume, languages)]):
-        if isinstance(item, ValueError):
+        if isinstance(item, Exception):
             raise item
         yield item
 
 
 def train_together(
     loaded: LoadedModel, plans: Sequence[RunPlan]
-) -> Iterator[tuple[int, TrainingStep | TrainedAdapter | ValueError]]:
+) -> Iterator[tuple[int, TrainingStep | TrainedAdapter | Exception]]:
     """Runs as `train_adapter` does them, as many side by side as `passes` says.
 
     Each comes out as it would alone, up to rounding: it has an order of batches, first values, an optimiser and, on a
     CPU, draws of dropout that follow from its own seed.
 
     Returns:
-        the number of a run, and what comes next of it; what went astray in it is its last item, and others go on.
-
-    Raises:
-        ValueError: see `train_adapter`, of what can be seen before the first step.
+        the number of a run, and what comes next of it. Why one came to nothing is its last item, a ValueError as of
+        `train_adapter` or what its own `stop` or `keep` raised, and the others go on.
     """
     for together in passes(plans):
         with ExitStack() as leaving:
             at_work: dict[int, TrainingRun] = {}
             for number in together:
-                at_work[number] = TrainingRun(loaded, plans[number], alone=len(together) == 1)
+                try:
+                    at_work[number] = TrainingRun(loaded, plans[number], alone=len(together) == 1)
+                except ValueError as error:
+                    yield number, error
+                    continue
                 leaving.callback(at_work[number].close)
             for number, run in at_work.items():
                 if not run.plan.resume:
@@ -87,7 +89,7 @@ def passes(plans: Sequence[RunPlan]) -> list[list[int]]:
     """
     found: list[list[int]] = []
     for number, plan in enumerate(plans):
-        words = 2 * plan.config.batch_size * (len(found[-1]) + 1 if found else 1)
+        words = 2 * min(plan.config.batch_size, len(plan.pairs)) * (len(found[-1]) + 1 if found else 1)
         together = processes() == 1 and not plan.config.keep and words <= WORDS_IN_A_PASS
         if found and together and _are_alike(plans[found[-1][0]], plan):
             found[-1].append(number)
@@ -99,27 +101,33 @@ def passes(plans: Sequence[RunPlan]) -> list[list[int]]:
 def _are_alike(one: RunPlan, other: RunPlan) -> bool:
     steps = [plan.resume.step if plan.resume else 0 for plan in (one, other)]
     settings = replace(other.config, seed=one.config.seed, shuffled=one.config.shuffled)
-    return settings == one.config and steps[0] == steps[1] and len(one.pairs) == len(other.pairs)
+    lists = [(tuple(plan.pairs), plan.languages) for plan in (one, other)]
+    return settings == one.config and steps[0] == steps[1] and lists[0] == lists[1]
 
 
 def _until_one_ends(
     loaded: LoadedModel, at_work: dict[int, TrainingRun]
-) -> Iterator[tuple[int, TrainingStep | TrainedAdapter | ValueError]]:
+) -> Iterator[tuple[int, TrainingStep | TrainedAdapter | Exception]]:
     """Take steps of all runs until some end, tell of these to their last item, and leave them out of `at_work`."""
     runs = list(at_work.values())
     steps = Steps(loaded, runs[0].plan.config, runs[0].layer, [run.weights for run in runs])
-    ended: dict[int, ValueError | None] = {}
+    ended: dict[int, Exception | None] = {}
 
     # A GPU is still at the last steps while the next batches are made ready.
     for epochs, batch in ready_together([(run.data, run.order()) for run in runs], loaded.device):
-        ended |= {number: None for number, run in at_work.items() if run.plan.stop()}
+        for number, run in at_work.items():
+            try:
+                if run.plan.stop():
+                    ended[number] = None
+            except Exception as error:  # a caller's own, which is told and leaves the others alone
+                ended[number] = error
         if ended:
             break
         for (number, run), epoch, loss in zip(at_work.items(), epochs, steps.take(batch), strict=True):
             try:
                 for step in run.launched(epoch, loss, steps.ahead):
                     yield number, step
-            except ValueError as error:
+            except Exception as error:  # no number, or a caller's own of keeping its state
                 ended[number] = error
                 continue
             if run.is_over:
@@ -135,5 +143,5 @@ def _until_one_ends(
                 raise error
             for item in run.end():
                 yield number, item
-        except ValueError as error:
+        except Exception as error:
             yield number, error

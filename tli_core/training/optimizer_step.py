@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 
 from tli_core.distributed import sum_gradients
+from tli_core.i18n import translate
 from tli_core.models.kernels.side_by_side import Lane
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import AHEAD, Batch
@@ -89,11 +90,11 @@ class RunWeights:
         """Go on from weights and moments of the same run.
 
         Raises:
-            ValueError: they are of another.
+            ValueError: they are of another, or incomplete.
         """
-        for name in moments:
-            if (parameter := name.rpartition(".")[0]) not in self.parameters:
-                raise ValueError(f"The saved state is of another run: it knows a parameter {parameter}.")
+        own = {f"{name}.{moment}" for name in self.parameters for moment in ("step", "exp_avg", "exp_avg_sq")}
+        if (moments and moments.keys() != own) or lora.keys() != self.parameters.keys():
+            raise ValueError(translate("The saved state is of another run, or a part of it is missing."))
         with self._loaded.using(self.key) as model:
             set_peft_model_state_dict(model, lora, adapter_name=self.key)
         self._moments = lambda: moments

@@ -158,17 +158,18 @@ class TrainingRun:
             raise ValueError(translate(text, saved=plan.resume.history[-1].steps, steps=self.steps))
 
         # The order of batches, LoRA's first values and its dropout follow from the seed alone.
-        torch.manual_seed(config.seed)
         self._lora = lora_config(config, self.layer)
-        self._key = loaded.new_adapter(self._lora)
-        try:
-            kept = KeptTexts(loaded, own_texts, self.layer) if own_texts and config.keep else None
-            self._held_back = own_texts.held_back if own_texts and config.keep else ()
-            self._base_loss = _text_loss(loaded, None, self._held_back)
+        with loaded.held():  # or whoever draws meanwhile would have a part in it
+            torch.manual_seed(config.seed)
+            self._key = loaded.new_adapter(self._lora)
             self._draws = default_generator(loaded.device)
             own = not alone and loaded.device.type != "cuda"
             if own:
                 self._draws = torch.Generator().set_state(self._draws.get_state())
+        try:
+            kept = KeptTexts(loaded, own_texts, self.layer) if own_texts and config.keep else None
+            self._held_back = own_texts.held_back if own_texts and config.keep else ()
+            self._base_loss = _text_loss(loaded, None, self._held_back)
             self.weights = RunWeights(loaded, self._key, config, self.steps, self._draws if own else None, kept)
             self.history: list[TrainingStep] = []
             self._best: dict[str, Tensor] = {}

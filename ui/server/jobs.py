@@ -18,7 +18,6 @@ from queue import SimpleQueue
 
 import tli_core as core
 from tli_core.i18n import N_, translate
-from tli_core.out_of_memory import memory_sentence
 from ui.server.cancel import StopFlag
 from ui.server.fair_share import FairShare, turns
 from ui.server.gpu import detached
@@ -26,6 +25,7 @@ from ui.server.hosting import OWN_MACHINE, Hosting
 from ui.server.job import DONE, FAILED, RECORD, RUNNING, STOPPED, WAITING, Job
 from ui.server.storage_quota import StorageQuota
 from ui.server.training_run import (
+    OUR_ERROR,
     STATE,
     STOP,
     Astray,
@@ -35,6 +35,7 @@ from ui.server.training_run import (
     Work,
     control_of,
     measured_run,
+    sentence_of,
     train,
 )
 from ui.server.visitors import Models, OwnAdapter, Visitor
@@ -42,11 +43,6 @@ from ui.server.visitors import Models, OwnAdapter, Visitor
 Steps = tuple[core.training.history.TrainingStep, ...]
 
 MAX_WAITING = 8
-
-DISK_ERROR = N_(
-    "The server could not write to its disk. What was learned up to the last check is kept: go on from it later."
-)
-OUR_ERROR = N_("The run ended with an error of ours; the server's log has it.")
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _LOG = logging.getLogger(__name__)
@@ -98,11 +94,17 @@ class Jobs:
             Job(job_id, owner, of, self._folder / job_id, time.time(), sender=sender)
             for job_id, of in zip(ids, requests, strict=True)
         )
-        self._put_in_line(together)
-        for job in together:
-            self.storage_quota.add_folder(job.folder, sender)
         with self._lock:
             self._jobs |= {job.id: job for job in together}
+        try:
+            self._put_in_line(together)
+        except ValueError:
+            for job in together:
+                self._jobs.pop(job.id, None)
+                shutil.rmtree(job.folder, ignore_errors=True)
+            raise
+        for job in together:
+            self.storage_quota.add_folder(job.folder, sender)
         return together[0]
 
     def _seconds_left(self, job: Job) -> float:
@@ -268,7 +270,8 @@ class Jobs:
         return runs
 
     def _put_in_line(self, together: Sequence[Job]) -> None:
-        waiting = sum(1 for other in turns(list(self._jobs.values())) if other.state == WAITING)
+        others = [job for job in list(self._jobs.values()) if job not in together]
+        waiting = sum(1 for other in turns(others) if other.state == WAITING)
         if waiting >= MAX_WAITING:
             raise ValueError(translate("{n} fine-tunes are waiting already: try again in a few minutes.", n=waiting))
         before = [(job.state, job.message) for job in together]
@@ -285,6 +288,8 @@ class Jobs:
             for job, (state, message) in zip(together, before, strict=True):
                 job.state, job.message = state, message
             for job in claimed:
+                with suppress(OSError):
+                    job.write()
                 job.release()
             if isinstance(error, ValueError):
                 raise
@@ -304,7 +309,7 @@ class Jobs:
             except Exception:  # an error in one run must not stop the queue
                 _LOG.exception("The run %s could not be ended", together[0].id)
                 for job in together:
-                    if job.active:
+                    if job.state == RUNNING:
                         job.message, job.state = OUR_ERROR, FAILED
                         job.release()
             for job in together:
@@ -318,26 +323,18 @@ class Jobs:
                 job.state = RUNNING
         if not jobs:
             return
-        works = [Work(job.request, job.folder) for job in jobs]
-        ends = [""] * len(jobs)
+        works = [Work(job.request, job.folder, self._seconds_left(job)) for job in jobs]
+        # How each will have ended, once that is known. One that has ended may be in line again, so it is left alone.
+        ends = dict.fromkeys(range(len(jobs)), "")
         try:
-            seconds = min(map(self._seconds_left, jobs))
-            for number, item in train(self._models, jobs[0].request.model, works, seconds):
+            for number, item in train(self._models, jobs[0].request.model, works):
                 ends[number] = self._take(jobs[number], item, ends[number])
-            return
-        except ValueError as error:
-            told = str(error)
-        except OSError as error:
-            _LOG.error("The run %s could not be kept: %s", jobs[0].id, error)
-            told = DISK_ERROR
-        except Exception as error:  # an error in this job must not stop the queue
-            told = memory_sentence(error)
-            if told is None:
-                _LOG.exception("The run %s has failed", jobs[0].id)
-                told = OUR_ERROR
-        for job, end in zip(jobs, ends, strict=True):
-            if job.active:
-                job.end(end or FAILED, told)
+                if isinstance(item, Finished | Astray):
+                    del ends[number]
+        except Exception as error:  # an error in these jobs must not stop the queue
+            told = sentence_of(error, jobs[0].id)
+            for number, end in ends.items():
+                jobs[number].end(end or FAILED, told)
 
     def _take(self, job: Job, item: Steps | str | Saved | Finished | Astray, end: str) -> str:
         """Take what is new of a job; how it will have ended, once that is known."""
@@ -348,17 +345,22 @@ class Jobs:
             job.write(end)
         elif isinstance(item, Finished):
             job.finished = item
-            if end == DONE:
-                # The run is complete, so its state is not needed; the moments alone take three times the adapter.
-                core.training.resume.keep_history_only(job.folder / STATE)
+            self._forget_state(job, end)
             job.end(end)
         elif isinstance(item, Astray):
-            job.end(end or (STOPPED if job.stopping else FAILED), item.sentence)
+            self._forget_state(job, end)
+            job.end(end or (STOPPED if job.stopping and not item.fault else FAILED), item.sentence)
         elif isinstance(item, str):
             job.message = item
         else:
             job.steps = item
         return end
+
+    def _forget_state(self, job: Job, end: str) -> None:
+        """Of a complete run the state is not needed; the moments alone take three times the adapter."""
+        if end == DONE:
+            with suppress(OSError):  # a full disk: then it stays
+                core.training.resume.keep_history_only(job.folder / STATE)
 
     def _clear_old(self) -> None:
         """Where runs are kept for some hours only, remove those that have had them."""

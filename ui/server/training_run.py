@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from tli_core.lists.language_pair import DEFAULT, language_pair
 from tli_core.lists.leaks import leaks_of
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
+from tli_core.out_of_memory import memory_sentence
 from tli_core.training.config import SETTINGS, TrainingConfig
 from tli_core.training.presets import configured
 from ui.server.cancel import StopFlag
@@ -33,6 +35,12 @@ SECONDS_A_STEP = 0.1
 
 STATE, STOP = "state.safetensors", "stop"
 NOTHING_LEARNED = N_("The run was stopped before its first step, so there is nothing to keep.")
+DISK_ERROR = N_(
+    "The server could not write to its disk. What was learned up to the last check, if there was one, is kept."
+)
+OUR_ERROR = N_("The run ended with an error of ours; the server's log has it.")
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -142,19 +150,34 @@ def control_of(request: RunRequest, run: str, name: str) -> RunRequest:
 
 @dataclass(frozen=True)
 class Work:
-    """A run to be done, and the folder that keeps its state: a run that finds one there goes on from it."""
+    """A run to be done, the folder that keeps its state, and the seconds that it may take from its first step on.
+
+    A run that finds a state in its folder goes on from it.
+    """
 
     request: RunRequest
     folder: Path
+    seconds: float
 
-    def plan(self, deadline: float) -> core.training.run.RunPlan:
-        """The run as it is trained: until a file named STOP is in its folder, or the deadline, in monotonic seconds."""
+    def plan(self) -> core.training.run.RunPlan:
+        """The run as it is trained, until a file named STOP is in its folder or its time is over.
+
+        Raises:
+            ValueError: its state is damaged.
+        """
         state, stop, asked = self.folder / STATE, StopFlag(self.folder / STOP), self.request
+        began: list[float] = []
+
+        def is_over() -> bool:
+            if not began:
+                began.append(time.monotonic())
+            return stop.is_set() or time.monotonic() - began[0] > self.seconds
+
         return core.training.run.RunPlan(
             asked.pairs,
             asked.config,
             asked.control,
-            stop=lambda: stop.is_set() or time.monotonic() > deadline,
+            stop=is_over,
             keep=lambda found: found.save(state),
             resume=core.training.resume.RunState.load(state) if state.exists() else None,
             languages=asked.languages,
@@ -163,9 +186,28 @@ class Work:
 
 @dataclass(frozen=True)
 class Astray:
-    """A run that has come to nothing, or to nothing more, and why."""
+    """A run that has come to nothing, or to nothing more, and why; fault: not for what was asked of it."""
 
     sentence: str
+    fault: bool = False
+
+
+def astray(error: Exception, name: str) -> Astray:
+    """What becomes of a run that raises."""
+    return Astray(sentence_of(error, name), fault=not isinstance(error, ValueError))
+
+
+def sentence_of(error: Exception, name: str) -> str:
+    """What went wrong with a run, for the visitor; what is not for them to mend is logged."""
+    if isinstance(error, ValueError):
+        return str(error)
+    if isinstance(error, OSError):
+        _LOG.error("The run %s could not be kept: %s", name, error)
+        return DISK_ERROR
+    told = memory_sentence(error)
+    if told is None:
+        _LOG.error("The run %s has failed", name, exc_info=error)
+    return told or OUR_ERROR
 
 
 @dataclass(frozen=True)
@@ -194,48 +236,46 @@ class Finished:
         return translate(" (ended early, step {step} kept)", step=kept) if kept else translate(" (stopped early)")
 
 
-def seconds_to_train(models: Models, model: str, works: Sequence[Work], seconds: float) -> int:
+def seconds_to_train(models: Models, model: str, works: Sequence[Work]) -> int:
     """For how long runs ask for a GPU: what their steps may take, with loading and measuring."""
     steps = 0
     for request in (work.request for work in works):
         training, _ = core.training.early_stopping.parted(request.pairs, request.config, request.languages)
         steps += core.training.config.total_steps(request.config, len(training))
-    return int(min(seconds, 30 + SECONDS_A_STEP * steps))
+    return int(min(sum(work.seconds for work in works), 30 + SECONDS_A_STEP * steps))
 
 
 @on_gpu(seconds_to_train)
 def train(
-    models: Models, model: str, works: Sequence[Work], seconds: float
+    models: Models, model: str, works: Sequence[Work]
 ) -> Iterator[tuple[int, tuple[core.training.history.TrainingStep, ...] | str | Saved | Finished | Astray]]:
     """Train runs side by side, and keep and measure their adapters.
 
     Args:
         works: runs of one base. A file named STOP in a run's folder ends it: it is seen in another process, too.
-        seconds: after which the runs end and keep what they have learned.
 
     Returns:
         the number of a run, and what is new of it: its steps so far now and then, what follows them, and its end.
     """
-    loaded, deadline = models.get(model), time.monotonic() + seconds
-    for work in works:
-        check_tokens(loaded, work.request.pairs, work.request.control)
-    plans = [work.plan(deadline) for work in works]
-    steps = [list(plan.resume.history) if plan.resume else [] for plan in plans]
-    drawn = [0.0] * len(works)
-    saved: list[tuple[int, Path, dict[str, Any]]] = []
-    training = core.training.loop.train_together(loaded, plans)
+    loaded, plans = models.get(model), {}
+    for number, work in enumerate(works):
+        try:
+            check_tokens(loaded, work.request.pairs, work.request.control)
+            plans[number] = work.plan()
+        except ValueError as error:
+            yield number, Astray(str(error))
+    numbers = list(plans)
+    steps = {number: list(plan.resume.history) if plan.resume else [] for number, plan in plans.items()}
+    drawn = dict.fromkeys(numbers, 0.0)
+    training = core.training.loop.train_together(loaded, list(plans.values()))
     with closing(training):
-        for number, item in training:
-            if isinstance(item, ValueError):
-                yield number, Astray(str(item))
+        for place, item in training:
+            number = numbers[place]
+            if isinstance(item, Exception):
+                yield number, astray(item, works[number].request.name)
             elif isinstance(item, core.training.run.TrainedAdapter):
                 yield number, tuple(steps[number])
-                if not item.record["steps"]:
-                    yield number, Astray(NOTHING_LEARNED)
-                    continue
-                ended = _save(item, works[number])
-                saved.append((number, ended.folder, item.record))
-                yield number, ended
+                yield from ((number, found) for found in _kept(models, item, works[number]))
             else:
                 steps[number].append(item)
                 if time.monotonic() - drawn[number] > DRAW_SECONDS:
@@ -243,13 +283,22 @@ def train(
                     yield number, tuple(steps[number])
                 # Let whoever waits for the model have it between two steps.
                 time.sleep(0.001)
-    for number, _, _ in saved:
-        yield number, N_("Measuring base and adapter at every layer …")
-    for number, folder, record in saved:
-        try:
-            yield number, measured_run(models, works[number].request, folder, record)
-        except ValueError as error:
-            yield number, Astray(str(error))
+
+
+def _kept(
+    models: Models, trained: core.training.run.TrainedAdapter, work: Work
+) -> Iterator[str | Saved | Finished | Astray]:
+    """Save a trained adapter, and measure it."""
+    if not trained.record["steps"]:
+        yield Astray(NOTHING_LEARNED)
+        return
+    try:
+        saved = _save(trained, work)
+        yield saved
+        yield N_("Measuring base and adapter at every layer …")
+        yield measured_run(models, work.request, saved.folder, trained.record)
+    except Exception as error:  # an error of one run must not end the other
+        yield astray(error, work.request.name)
 
 
 def _save(trained: core.training.run.TrainedAdapter, work: Work) -> Saved:
