@@ -2,12 +2,15 @@
 
 import json
 import shutil
+from unittest.mock import Mock
 
 import pytest
 
+import tli_core.training.loop
 from tests.hub import serve, take_for_the_hub
 from tli_core.cli.main import main
 from tli_core.models.registry import ROOT
+from tli_core.training.run import TrainedAdapter
 
 
 @pytest.fixture
@@ -145,6 +148,33 @@ def test_each_seed_is_trained_with_its_shuffled_control(tiny_folder, lists, tmp_
     assert told.index("under the shuffled translations, over 2 seeds") < told.index("no evidence of learning")
     assert told.count("verdicts: ") == 2
     assert main([*asked, "--seeds", "2"]) == 2 and "already there" in capsys.readouterr().err
+
+
+def test_in_whatever_order_runs_end_each_is_counted_as_what_it_is(tiny_folder, lists, tmp_path, capsys, monkeypatch):
+    """The first seed ends last, and the other's control goes astray: what has ended is saved, and told by its name."""
+    real, counted = tli_core.training.loop.train_together, []
+
+    def unordered(loaded, plans):
+        ends = []
+        for number, item in real(loaded, plans):
+            if not isinstance(item, TrainedAdapter):
+                yield number, item
+            elif number == 3:
+                yield number, ValueError("The loss is no number at step 1.")
+            else:
+                ends.append((number, item))
+        yield from reversed(ends)
+
+    monkeypatch.setattr("tli_core.training.loop.train_together", unordered)
+    monkeypatch.setattr("tli_core.cli.train._evaluate", lambda *given: counted.append(given[4].name) or [Mock()] * 2)
+    adapters = tmp_path / "adapters"
+    asked = ["train", "--model", str(tiny_folder), "--pairs", str(lists[0]), "--control", str(lists[1])]
+    asked += ["--epochs", "1", "--seeds", "2", "--with-control", "--name", "mine", "--adapters", str(adapters)]
+    assert main(asked) == 2
+    assert counted == ["mine-seed0", "mine-seed1", "mine-seed0-shuffled"]
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "mine-seed1-shuffled: The loss is no number at step 1. Saved all the same:" in said
+    assert sorted(path.name for path in adapters.iterdir()) == ["mine-seed0", "mine-seed0-shuffled", "mine-seed1"]
 
 
 def test_evaluate_writes_a_report_and_picks_a_layer(tiny_folder, lists, tmp_path, capsys):
