@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from tli_core.reports.model_card import save_adapter
     from tli_core.reports.notices import worded
     from tli_core.training.config import TrainingConfig
-    from tli_core.training.loop import train_adapter
+    from tli_core.training.loop import train_adapter, train_together
     from tli_core.training.presets import PRESETS, configured
-    from tli_core.training.run import TrainedAdapter
+    from tli_core.training.run import RunPlan, TrainedAdapter
 
 __all__ = [
     "MEASURES",
@@ -34,6 +34,7 @@ __all__ = [
     "LayerAlignment",
     "Lens",
     "LoadedModel",
+    "RunPlan",
     "TrainedAdapter",
     "TrainingConfig",
     "WordPair",
@@ -49,6 +50,7 @@ __all__ = [
     "save_adapter",
     "shipped",
     "train_adapter",
+    "train_together",
     "verdict",
     "worded",
 ]
@@ -68,8 +70,9 @@ _HOMES = {
     "reports.model_card": ("save_adapter",),
     "reports.notices": ("worded",),
     "training.config": ("TrainingConfig",),
-    "training.loop": ("TrainedAdapter", "train_adapter"),
+    "training.loop": ("train_adapter", "train_together"),
     "training.presets": ("PRESETS", "configured"),
+    "training.run": ("RunPlan", "TrainedAdapter"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 _submodule = submodules(__name__)
