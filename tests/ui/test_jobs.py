@@ -177,6 +177,16 @@ def test_an_error_of_one_leaves_the_other_alone(models, run_request, tmp_path, m
             assert wait(control).state == state and told in control.message
 
 
+def test_each_of_two_has_its_own_time(models, run_request, tmp_path, monkeypatch):
+    """They do not fit into one pass, so the control begins when the run's time is over."""
+    monkeypatch.setattr("tli_core.training.loop.WORDS_IN_A_PASS", 1)
+    jobs = Jobs(models, tmp_path, replace(OWN_MACHINE, train_seconds=1))
+    first = jobs.submit(replace(run_request, config=LONG), "owner", control="mine-shuffled")
+    (control,) = jobs.controls(first)
+    for job in (first, control):
+        assert wait(job).state == STOPPED and job.steps[-1].step > 0
+
+
 def test_a_request_that_is_refused_leaves_no_run(models, run_request, tmp_path, monkeypatch):
     jobs, real = Jobs(models, tmp_path), Job.write
     calls = iter(range(9))
