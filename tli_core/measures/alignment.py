@@ -111,8 +111,12 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
     matched = matched_partners(candidates, tuple(states.target_pieces), tuple(reference.target_pieces))
     draws = shuffles(tuple(groups.tolist()), tuple(look_alike.tolist()), lengths, pieces, telling_topics(topics), seed)
 
+    right = candidates.right  # (a, b)
+    right_back = np.ascontiguousarray(right.T)
+
     def at_layer(layer: int) -> dict[str, np.ndarray | float]:
         cosines = (source[layer] @ target[layer].T).numpy()  # (a, b)
+        back = np.ascontiguousarray(cosines.T)  # (b, a); rows that lie together are read in half the time
         own = cosines[states.source_index][:, states.target_index]  # (n, n)
         against = (source[layer] @ reference_target[layer].T).numpy()[states.source_index]  # (n, m)
         table, wrong = candidates.wrong_among(own, against)
@@ -122,13 +126,14 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         view = LayerView(
             cosines, candidates.right, own, candidates.wrong, wrong_in_order, *near, states, reference, layer
         )
-        near_target, near_source = nearest(cosines), nearest(cosines.T)
-        corrected, right = csls(cosines, near_target[0], near_source[0]), candidates.right
+        near_target, near_source = nearest(cosines), nearest(back)
+        corrected = csls(cosines, near_target[0], near_source[0])
+        corrected_back = np.ascontiguousarray(corrected.T)
         if n < FEW_PAIRS:
             against_source = (target[layer] @ reference_source[layer].T).numpy()[states.target_index]  # (n, l)
             found = candidates.reciprocal_ranks_in_pool(own, against, against_source, draws.tested)
         else:
-            tested = own[np.ix_(draws.tested, draws.tested)]  # (m, m)
+            tested = own[draws.tested][:, draws.tested]  # (m, m)
             found = reciprocal_ranks(tested), np.ascontiguousarray(reciprocal_ranks(np.ascontiguousarray(tested.T)).T)
         return {
             "diagonal": own.diagonal().astype(np.float64),
@@ -136,9 +141,9 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
             "wrong_quantiles": percentiles(view.wrong),
             "reference_rank": candidates.rank_in_pool(own, against),
             "to_target": best_rank(cosines, right)[states.source_index],
-            "to_source": best_rank(cosines.T, right.T)[states.target_index],
+            "to_source": best_rank(back, right_back)[states.target_index],
             "to_target csls": best_rank(corrected, right)[states.source_index],
-            "to_source csls": best_rank(corrected.T, right.T)[states.target_index],
+            "to_source csls": best_rank(corrected_back, right_back)[states.target_index],
             "statistics": statistics(found, draws),
             **_neighbours(near_target, near_source, states),
             **{key: compute(view) for key, compute in COMPUTED.items()},

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -131,10 +130,16 @@ def _within(strata: np.ndarray, drawn: np.random.Generator) -> np.ndarray:
 
 def reciprocal_ranks(scores: np.ndarray) -> np.ndarray:
     """1 / rank of every column in its row, 0 beyond DEEPEST and where a score is no number: (m, m) -> (m, m)."""
-    rows = torch.from_numpy(scores).nan_to_num(nan=-torch.inf)
-    best = rows.topk(min(DEEPEST, rows.shape[1]), dim=1)
-    values = torch.where(best.values == -np.inf, 0, 1 / torch.arange(1, best.indices.shape[1] + 1))
-    return torch.zeros_like(rows).scatter_(1, best.indices, values.float()).numpy()
+    rows = np.where(np.isnan(scores), -np.inf, scores)
+    count = min(DEEPEST, rows.shape[1])
+    best = np.argpartition(rows, -count, axis=1)[:, -count:]  # (m, count), in no order
+    values = np.take_along_axis(rows, best, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    best, values = (np.take_along_axis(of, order, axis=1) for of in (best, values))
+    found = np.zeros_like(rows)
+    ranked = np.where(values == -np.inf, 0, 1 / np.arange(1, count + 1))
+    np.put_along_axis(found, best, ranked.astype(found.dtype), axis=1)
+    return found
 
 
 def statistics(found: Sequence[np.ndarray], draws: Shuffles) -> np.ndarray:
