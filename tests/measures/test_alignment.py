@@ -303,3 +303,15 @@ def test_a_model_whose_vectors_are_no_numbers_is_named_and_never_aligned(tiny, p
             and not result.scores["mexa"][layer].any()
         )
         assert verdict(result, layer) == "no numbers"
+
+
+def test_one_layer_alone_has_the_same_figures_and_its_own_p_values(tiny, pairs):
+    whole, alone = measure(tiny, pairs), measure(tiny, pairs, only=tiny.blocks)
+    assert alone.names == whole.names[-1:]
+    np.testing.assert_array_equal(alone.cosine[:, 0], whole.cosine[:, -1])
+    np.testing.assert_array_equal(alone.gap[0], whole.gap[-1])
+    for way, retrieval in alone.retrieval.items():
+        np.testing.assert_array_equal(retrieval.rank[0], whole.retrieval[way].rank[-1])
+    for name, p in alone.p_values.items():  # one layer is picked from one
+        assert (p[0] <= whole.p_values[name][-1]).all()
+    assert (alone.p_values["all"][0] < whole.p_values["all"][-1]).any()

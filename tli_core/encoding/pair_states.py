@@ -1,7 +1,7 @@
 """The pooled vectors of a list of pairs: each distinct word embedded once, whatever the number of its pairs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -46,6 +46,18 @@ class PairStates:
         """By layer, of source words and of target words: their vectors' mean (d,) and standard deviation (d,)."""
         sides = self.source, self.target
         return [tuple((of[at].mean(dim=0), of[at].std(dim=0)) for of in sides) for at in range(len(self.names))]
+
+    def at(self, layer: int) -> "PairStates":
+        """The same at one layer alone."""
+        only = slice(layer, layer + 1)
+        return replace(
+            self,
+            source=self.source[only],
+            target=self.target[only],
+            names=self.names[only],
+            prefix_share=self.prefix_share[only],
+            first_piece=self.first_piece[only],
+        )
 
     def __post_init__(self) -> None:
         if self.source.shape[0] != self.target.shape[0] or self.source.shape[2] != self.target.shape[2]:

@@ -59,6 +59,7 @@ def measure(
     lens: Lens = LENS,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, steps: None,
+    only: int | None = None,
 ) -> LayerAlignment:
     """Every measure of a list of pairs at every layer through one lens, with the named adapter on (None: the base).
 
@@ -69,6 +70,7 @@ def measure(
 
     Args:
         progress: called with (blocks done, total blocks), counted over all parts of this process.
+        only: the one layer to measure, chosen beforehand: p values are then corrected for its two directions alone.
 
     Raises:
         ValueError: no pairs, a word without tokens, or a language without sentences to read it in.
@@ -90,7 +92,10 @@ def measure(
             progress(number * blocks + done, len(own) * blocks)
 
         states = embed_pairs(loaded, part, adapter, lens.readout, lens.languages, report_progress, alone=not whole)
-        measured.append(align(*viewed(states, reference or states, lens.view), provenance, seed))
+        pool = reference or states
+        if only is not None:
+            states, pool = states.at(only), pool.at(only)
+        measured.append(align(*viewed(states, pool, lens.view), provenance, seed))
     found = measured[0] if whole else merge_parts(gather_objects(measured))
     health = health_of(loaded)
     return replace(found, warnings=(health.notice, *found.warnings)) if health and health.noisy else found

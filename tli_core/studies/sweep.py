@@ -24,7 +24,7 @@ from tli_core.measures.significance import FEWEST_RANKS
 from tli_core.measures.verdicts import LEVEL, change, reciprocal_ranks_of
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.studies.sweep_cells import Sweep, is_futile, read_sweep
-from tli_core.studies.sweep_runs import Outcome, Plan, PlannedRun, SweepFolder
+from tli_core.studies.sweep_runs import OUTPUT, Outcome, Plan, PlannedRun, SweepFolder
 from tli_core.training.batches import shuffled_translations
 from tli_core.training.loop import train_together
 from tli_core.training.run import RunPlan, TrainedAdapter, layer_to_train
@@ -75,7 +75,7 @@ def sweep(
     """
     check_sweep(loaded, plan, trained, control)
     lens = Lens(languages)
-    base = measure(loaded, control, None, lens)
+    base = measure(loaded, control, None, lens, only=loaded.blocks)
     groups, n = base.clusters, len(base.pairs)
     if (independent := len(np.unique(groups))) < FEWEST_RANKS:
         raise ValueError(
@@ -83,7 +83,6 @@ def sweep(
             f"{FEWEST_RANKS} or more, as one group says no more than one pair."
         )
     folder.begin(_identity(base, plan, trained, control))
-    layer = len(base.names) - 1
     cells = range(len(plan.cells))
     first_runs = [plan.runs_of(cell, 0) for cell in cells]
     later_runs = [[run for number in range(1, plan.seeds) for run in plan.runs_of(cell, number)] for cell in cells]
@@ -101,7 +100,7 @@ def sweep(
                     mine = [run for run in runs if _is_ours(folder, run, n, claims)]
                     for run in mine:
                         progress(ended, planned, run)
-                    for run, outcome in _outcomes(loaded, mine, trained, base, layer, save, lens):
+                    for run, outcome in _outcomes(loaded, mine, trained, base, save, lens):
                         folder.keep(run, outcome)
                 if any(folder.outcome(run, n) is None for run in runs):  # another process is at them
                     left.append((cell, runs))
@@ -126,7 +125,6 @@ def _outcomes(
     runs: Sequence[PlannedRun],
     trained: Sequence[WordPair],
     base: LayerAlignment,
-    layer: int,
     save: Callable[[TrainedAdapter, Path, str], Path],
     lens: Lens,
 ) -> Iterator[tuple[PlannedRun, Outcome]]:
@@ -138,14 +136,13 @@ def _outcomes(
         elif isinstance(item, Exception):
             raise item
         elif isinstance(item, TrainedAdapter):
-            yield runs[number], _outcome(loaded, item, base, layer, save, lens)
+            yield runs[number], _outcome(loaded, item, base, save, lens)
 
 
 def _outcome(
     loaded: LoadedModel,
     adapter: TrainedAdapter,
     base: LayerAlignment,
-    layer: int,
     save: Callable[[TrainedAdapter, Path, str], Path],
     lens: Lens,
 ) -> Outcome:
@@ -156,17 +153,17 @@ def _outcome(
     except ValueError as error:
         return _failed(base, str(error))
     try:
-        after = measure(loaded, base.pairs, key, lens)
+        after = measure(loaded, base.pairs, key, lens, only=loaded.blocks)
     finally:
         loaded.drop(key)
-    compared = change(base, after, layer)
+    compared = change(base, after, OUTPUT)
     if not np.isfinite((compared.matched, compared.mismatched)).all():
         return _failed(base, "Its vectors at the output are not finite.")
-    ranks = [[reciprocal_ranks_of(result, way)[layer] for result in (base, after)] for way in DIRECTIONS]
+    ranks = [[reciprocal_ranks_of(result, way)[OUTPUT] for result in (base, after)] for way in DIRECTIONS]
     return Outcome(
         np.stack([after_ranks - before_ranks for before_ranks, after_ranks in ranks]),
-        np.stack([after.retrieval[way].hit[layer] for way in DIRECTIONS]),
-        after.p_values[ALL][layer] <= LEVEL,
+        np.stack([after.retrieval[way].hit[OUTPUT] for way in DIRECTIONS]),
+        after.p_values[ALL][OUTPUT] <= LEVEL,
         compared.matched,
         compared.mismatched,
         compared.verdict,

@@ -17,6 +17,9 @@ from tli_core.training.config import TrainingConfig
 AXES = ("layer", "loss", "readout", "rank", "targets")
 """The settings of which several values may be tried."""
 
+OUTPUT = 0
+"""Where the model's output stands in a sweep's measurements: it is the only layer that they are of."""
+
 OUTCOMES, PLAN = "runs", "sweep.json"
 """In a sweep's folder: the folder of what was read of each run, and what the sweep is."""
 
