@@ -18,7 +18,7 @@ from tli_core.models.adapter_config import BaseLayout
 from tli_core.models.adapter_import import base_modules, layout_of, read_adapter
 from tli_core.models.adapters import Adapter, AdapterSlots, overflow
 from tli_core.models.checkpoint import open_checkpoint, read_config
-from tli_core.models.kernels.arithmetic import choose_kernels
+from tli_core.models.kernels.arithmetic import choose_kernels, restore_kernels
 from tli_core.models.kernels.side_by_side import Lane, Stack
 from tli_core.models.layers import layer_names
 from tli_core.models.model_files import Progress
@@ -84,6 +84,7 @@ class LoadedModel:
 
     def to(self, device: str) -> None:
         """Move the model to a device."""
+        restore_kernels(self._model)
         self._model.to(torch.device(device))  # pyright: ignore[reportArgumentType]
         choose_kernels(self._model, self.device)
 

@@ -77,7 +77,7 @@ class Picked:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A whole sweep: the held-out pairs under the base at the output, every choice of settings, and what picking is worth.
+    """A whole sweep: the held-out pairs at the output of the base, every choice of settings, and what picking is worth.
 
     picked is None where fewer than two cells have runs that all went well. warnings say what is wrong with the lists or
     the model.
