@@ -69,16 +69,6 @@ def test_a_way_can_be_asked_for_and_is_refused_where_it_does_not_fit():
         plan(MINI, small, "8-bit")
 
 
-def test_a_cpu_without_bf16_is_told_that_matrices_are_held_in_float32(monkeypatch):
-    monkeypatch.setattr(tli_core.models.load_plan, "multiplies_bf16", lambda: False)
-    whole = load_size(MINI)
-    much, little = (plan(MINI, Machine(ram, PLENTY)) for ram in (PLENTY, int(3 * whole.parameters)))
-    assert much.in_float32 and "held in float32" in much.sentence and "of memory in float32" in much.sentence
-    assert not little.in_float32 and "float32" not in little.sentence
-    on_gpu = plan(MINI, Machine(PLENTY, PLENTY, (PLENTY,)))
-    assert not on_gpu.in_float32
-
-
 def test_a_machine_that_is_too_small_is_told_so():
     chosen = plan(MINI, Machine(1_000_000, PLENTY))
     assert not chosen.fits and "use a machine with more, or lugha-mini" in chosen.sentence

@@ -11,10 +11,10 @@ import torch
 
 from tli_core.i18n import N_, translate
 from tli_core.models.checkpoint import Weights, load_size
-from tli_core.models.kernels.arithmetic import BF16_BYTES, FLOAT32_BYTES, fits_in_float32, multiplies_bf16
 from tli_core.models.placement import Placement
 from tli_core.models.quantization import BYTES, NAMES, can_quantise
 
+BYTES_BF16 = 2
 HEADROOM = 1.25
 """What a pass needs beside the weights: activations, the head's logits, the allocator's slack."""
 
@@ -44,15 +44,13 @@ class Machine:
 class Plan:
     """How a base is loaded here: `placement` is what `load_model` takes, `reason` says why in one sentence.
 
-    fits is False where even the smallest way is too much for this machine. in_float32: the CPU is to hold the blocks'
-    matrices in float32 (`arithmetic.hold_in_float32`), twice as large.
+    fits is False where even the smallest way is too much for this machine.
     """
 
     placement: Placement
     fits: bool
     weights: Weights
     reason: str
-    in_float32: bool = False
 
     @property
     def sentence(self) -> str:
@@ -67,20 +65,14 @@ class Plan:
             download = translate("{size} to download", size=gigabytes(fetched))
         kept = NAMES[self.placement.bits] if self.placement.bits else "bf16"
         memory = gigabytes(weights_bytes(self.weights, self.placement.bits))
-        if self.in_float32:
-            more = (FLOAT32_BYTES - BF16_BYTES) * self.weights.in_blocks
-            memory, kept = gigabytes(weights_bytes(self.weights) + more), "float32"
         takes = translate("{download}, {memory} of memory in {kept}.", download=download, memory=memory, kept=kept)
-        said = [takes, self.reason]
-        if self.in_float32:
-            said.append(translate("Matrices are held in float32, as this CPU has no instructions for bf16."))
-        return " ".join(said)
+        return f"{takes} {self.reason}"
 
 
 def weights_bytes(weights: Weights, bits: int | None = None) -> float:
     """The bytes that weights take in bf16, or with the blocks' matrices in 8 or 4 bits."""
-    inside = weights.in_blocks * (BYTES[bits] if bits else BF16_BYTES)
-    return inside + (weights.parameters - weights.in_blocks) * BF16_BYTES
+    inside = weights.in_blocks * (BYTES[bits] if bits else BYTES_BF16)
+    return inside + (weights.parameters - weights.in_blocks) * BYTES_BF16
 
 
 def plan(source: str, machine: Machine | None = None, way: str = "auto") -> Plan:
@@ -101,7 +93,7 @@ def plan(source: str, machine: Machine | None = None, way: str = "auto") -> Plan
     unasked = [name for name in WAYS if name != "offload" or machine.gpus]
     for name in unasked if way == "auto" else (way,):
         if chosen := WAYS[name](whole, machine):
-            return Plan(chosen[0], True, whole, chosen[1], _in_float32(chosen[0], whole, machine))
+            return Plan(chosen[0], True, whole, chosen[1])
     if way != "auto":
         needs = " (and the package bitsandbytes)" if way in ("8-bit", "4-bit") else ""
         text = N_(
@@ -210,18 +202,10 @@ def _first_blocks(source: str, machine: Machine, why: str) -> Plan:
             why=why,
             n=FIRST_BLOCKS,
         )
-        placement = Placement(device, FIRST_BLOCKS)
-        return Plan(placement, True, first, reason, _in_float32(placement, first, machine))
+        return Plan(Placement(device, FIRST_BLOCKS), True, first, reason)
     reason = translate("{why}, and for its first {n} blocks as well: use a machine with more, or lugha-mini.",
                  why=why, n=FIRST_BLOCKS)  # fmt: skip
     return Plan(Placement(device, FIRST_BLOCKS), False, first, reason)
-
-
-def _in_float32(placement: Placement, weights: Weights, machine: Machine) -> bool:
-    """Whether `arithmetic.choose_kernels` will find room to hold the matrices in float32."""
-    if placement.device != "cpu" or placement.limits is not None or multiplies_bf16():
-        return False
-    return fits_in_float32(weights.in_blocks, machine.ram - weights_bytes(weights))
 
 
 def gigabytes(count: float) -> str:

@@ -1,26 +1,21 @@
 """Faster arithmetic for the same functions: a fused norm on a GPU, float32 products on CPUs that have none in bf16,
 one thread where several would be slower."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import MethodType
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeVar
 
-import psutil
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import rms_norm
 from transformers import PreTrainedModel
 
-from tli_core.models import architecture
 from tli_core.models.architecture import is_plain_rms_norm
-from tli_core.models.placement import is_dispatched
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-BF16_BYTES, FLOAT32_BYTES = 2, 4
 
 _FEW_TOKENS = 64
 """Below this many tokens one thread is used: two pairs took the page 125 ms on two threads and 50 ms on one."""
@@ -38,29 +33,18 @@ def choose_kernels(model: PreTrainedModel, device: torch.device) -> None:
         fuse_norms(model)
     elif model.dtype == torch.bfloat16 and not multiplies_bf16():
         multiply_in_float32(model)
-        matrices = [] if is_dispatched(model) else [m for m in architecture.blocks(model).modules() if _is_matrix(m)]
-        if fits_in_float32(sum(matrix.weight.numel() for matrix in matrices), psutil.virtual_memory().available):
-            hold_in_float32(matrices)
 
 
 def restore_kernels(model: PreTrainedModel) -> None:
-    """Undo `choose_kernels`, so that the model can be moved to another device."""
+    """Undo `choose_kernels`, so that what another device needs can be chosen."""
     for module in model.modules():
-        replaced = module.__dict__.get("forward")
-        if getattr(replaced, "__func__", None) in (_fused_norm, _product, _held_product):
+        if getattr(module.__dict__.get("forward"), "__func__", None) in (_fused_norm, _product):
             del module.forward
-        if getattr(replaced, "__func__", None) is _held_product and _is_matrix(module):
-            module.weight.data = module.weight.data.to(model.dtype)
 
 
 def multiplies_bf16() -> bool:
     """Whether this machine's CPU has instructions for products in bf16."""
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-
-def fits_in_float32(values: int, free: float) -> bool:
-    """Whether memory has room to hold so many values in float32 that bf16 holds now, with as much again left over."""
-    return 2 * (FLOAT32_BYTES - BF16_BYTES) * values <= free
 
 
 @contextmanager
@@ -104,20 +88,8 @@ def fuse_norms(model: PreTrainedModel) -> None:
 def multiply_in_float32(model: PreTrainedModel) -> None:
     """Cast each matrix as it is used: without instructions for bf16, a product's gradient takes 400 times as long."""
     for module in model.modules():
-        if _is_matrix(module):
+        if type(module) is nn.Linear and module.bias is None:
             _replace_forward(module, _product)
-
-
-def hold_in_float32(matrices: Iterable[nn.Linear]) -> None:
-    """Hold bf16 matrices in float32, in place and one by one: nothing is cast when they are used, and the values are
-    the same."""
-    for matrix in matrices:
-        matrix.weight.data = matrix.weight.data.float()
-        _replace_forward(matrix, _held_product)
-
-
-def _is_matrix(module: nn.Module) -> TypeGuard[nn.Linear]:
-    return type(module) is nn.Linear and module.bias is None
 
 
 def _replace_forward(module: nn.Module, forward) -> None:
@@ -128,10 +100,6 @@ def _replace_forward(module: nn.Module, forward) -> None:
 
 def _fused_norm(norm: Any, hidden: Tensor) -> Tensor:
     return rms_norm(hidden, hidden.shape[-1:], norm.weight, norm.variance_epsilon)
-
-
-def _held_product(linear: nn.Linear, hidden: Tensor) -> Tensor:
-    return torch.nn.functional.linear(hidden.float(), linear.weight).to(hidden.dtype)
 
 
 def _product(linear: nn.Linear, hidden: Tensor) -> Tensor:
