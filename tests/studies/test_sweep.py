@@ -314,6 +314,9 @@ def test_the_command_makes_a_map_and_goes_on_with_it(tmp_path, capsys):
         (["--rank", "0"], "LoRA rank must be"),
         (["--layer", "foo"], "layer must be"),
         (["--seeds", "0"], "--seeds must be"),
+        (["--layer", "2", "99"], "Layer 99 is beyond this model, whose output is layer 12"),
     ):
-        assert main([*asked, *wrong]) == 2 and said in capsys.readouterr().err
+        assert main([*asked, *wrong]) == 2
+        told = capsys.readouterr().err
+        assert said in told and "Loading" not in told
     assert main([*asked, "--epochs", "2"]) == 2 and "holds a sweep of another" in capsys.readouterr().err

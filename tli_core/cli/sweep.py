@@ -19,6 +19,7 @@ from tli_core.cli.common import (
 )
 from tli_core.cli.train import add_setting, training_config
 from tli_core.lists.leaks import leak_notice
+from tli_core.models.registry import block_count
 from tli_core.reports.notices import worded
 from tli_core.training.config import LOSSES, OUTPUT, SETTINGS
 from tli_core.training.presets import PRESETS
@@ -65,7 +66,10 @@ def run(arguments: argparse.Namespace) -> None:
     for name, loss in (("margin", "triplet"), ("temperature", "contrastive")):
         if getattr(arguments, name) is not None and loss not in arguments.loss:
             raise ValueError(f"--{name} is of the {loss} loss, which is not asked for: leave it out.")
-    _cells(arguments, 2)  # what a setting may not be is said before the model is loaded
+    # What a setting may not be is said before the model is loaded.
+    blocks = block_count(arguments.model)
+    plan = core.studies.sweep_runs.Plan(_cells(arguments, blocks), arguments.seeds)
+    core.studies.sweep.check_plan(plan, blocks)
     trained, control = (
         read_list(path, split, arguments.languages, import_choices(arguments)).pairs
         for path, split in ((arguments.pairs, "train"), (arguments.control, "control"))
@@ -73,7 +77,6 @@ def run(arguments: argparse.Namespace) -> None:
     if leak := leak_notice(trained, control, arguments.languages):
         print_progress(f"Warning: {worded(leak)}")
     loaded, _ = load(arguments)
-    plan = core.studies.sweep_runs.Plan(_cells(arguments, loaded.blocks), arguments.seeds)
     began = time.monotonic()
 
     def told(ended: int, planned: int, run: "core.studies.sweep_runs.PlannedRun") -> None:

@@ -27,10 +27,22 @@ from tli_core.studies.sweep_cells import Sweep, is_futile, read_sweep
 from tli_core.studies.sweep_runs import OUTPUT, Outcome, Plan, PlannedRun, SweepFolder
 from tli_core.training.batches import shuffled_translations
 from tli_core.training.loop import train_together
-from tli_core.training.run import RunPlan, TrainedAdapter, layer_to_train
+from tli_core.training.run import RunPlan, TrainedAdapter, blocks_read, layer_to_train
 
 LOOK_AGAIN = 0.5
 """Seconds until a process that has nothing left to begin looks whether the others' runs have ended."""
+
+
+def check_plan(plan: Plan, blocks: int) -> None:
+    """Refuse settings that no model of so many blocks can be swept with, before one is loaded.
+
+    Raises:
+        ValueError: settings that are there twice, or a layer that the model does not have.
+    """
+    if len(set(plan.cells)) < len(plan.cells):
+        raise ValueError("Some settings are there twice: name each layer, loss, readout, rank and place once.")
+    for config in plan.cells:
+        blocks_read(config, blocks)
 
 
 def check_sweep(loaded: LoadedModel, plan: Plan, trained: Sequence[WordPair], control: Sequence[WordPair]) -> None:
@@ -44,8 +56,7 @@ def check_sweep(loaded: LoadedModel, plan: Plan, trained: Sequence[WordPair], co
         raise ValueError(f"A sweep reads the output, but only {loaded.blocks} blocks are loaded: load the whole model.")
     if (n := len(set(control))) < FEW_PAIRS:
         raise ValueError(f"There are {n} different control pairs: a sweep needs {FEW_PAIRS} or more.")
-    if len(set(plan.cells)) < len(plan.cells):
-        raise ValueError("Some settings are there twice: name each layer, loss, readout, rank and place once.")
+    check_plan(plan, loaded.blocks)
     shuffled_translations(trained, 0)
     for config in plan.cells:
         layer_to_train(loaded, config)
