@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -209,12 +210,14 @@ def _trained(
     """The names of runs and their adapters, a way side by side with its control; every quarter of a run is told."""
     names = list(planned)
     told = dict.fromkeys(names, -1)
-    for number, item in train_together(loaded, [RunPlan(pairs, of, languages=languages) for of in planned.values()]):
-        name = names[number]
-        if isinstance(item, Exception):
-            raise item
-        if isinstance(item, TrainedAdapter):
-            yield name, item
-        elif 4 * item.step // item.steps > told[name]:
-            told[name] = 4 * item.step // item.steps
-            progress(f"{name}: step {item.step} of {item.steps}")
+    plans = [RunPlan(pairs, of, languages=languages) for of in planned.values()]
+    with closing(train_together(loaded, plans)) as items:
+        for number, item in items:
+            name = names[number]
+            if isinstance(item, Exception):
+                raise item
+            if isinstance(item, TrainedAdapter):
+                yield name, item
+            elif 4 * item.step // item.steps > told[name]:
+                told[name] = 4 * item.step // item.steps
+                progress(f"{name}: step {item.step} of {item.steps}")

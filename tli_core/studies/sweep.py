@@ -4,8 +4,8 @@ Held-out pairs decide, by the change of their reciprocal ranks at the model's ou
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +24,7 @@ from tli_core.measures.significance import FEWEST_RANKS
 from tli_core.measures.verdicts import LEVEL, change, reciprocal_ranks_of
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.studies.sweep_cells import Sweep, is_futile, read_sweep
-from tli_core.studies.sweep_runs import OUTPUT, Outcome, Plan, PlannedRun, SweepFolder
+from tli_core.studies.sweep_runs import ONLY_LAYER, Outcome, Plan, PlannedRun, SweepFolder
 from tli_core.training.batches import shuffled_translations
 from tli_core.training.loop import train_together
 from tli_core.training.run import RunPlan, TrainedAdapter, blocks_read, layer_to_train
@@ -111,7 +111,8 @@ def sweep(
                     mine = [run for run in runs if _is_ours(folder, run, n, claims)]
                     for run in mine:
                         progress(ended, planned, run)
-                    for run, outcome in _outcomes(loaded, mine, trained, base, save, lens):
+                    outcomes = claims.enter_context(closing(_outcomes(loaded, mine, trained, base, save, lens)))
+                    for run, outcome in outcomes:
                         folder.keep(run, outcome)
                 if any(folder.outcome(run, n) is None for run in runs):  # another process is at them
                     left.append((cell, runs))
@@ -138,16 +139,17 @@ def _outcomes(
     base: LayerAlignment,
     save: Callable[[TrainedAdapter, Path, str], Path],
     lens: Lens,
-) -> Iterator[tuple[PlannedRun, Outcome]]:
+) -> Generator[tuple[PlannedRun, Outcome], None, None]:
     """Train runs side by side and measure the held-out pairs under each; one that goes astray is an outcome, too."""
     plans = [RunPlan(trained, run.config, languages=lens.languages) for run in runs]
-    for number, item in train_together(loaded, plans):
-        if isinstance(item, ValueError):
-            yield runs[number], _failed(base, str(item))
-        elif isinstance(item, Exception):
-            raise item
-        elif isinstance(item, TrainedAdapter):
-            yield runs[number], _outcome(loaded, item, base, save, lens)
+    with closing(train_together(loaded, plans)) as items:
+        for number, item in items:
+            if isinstance(item, ValueError):
+                yield runs[number], _failed(base, str(item))
+            elif isinstance(item, Exception):
+                raise item
+            elif isinstance(item, TrainedAdapter):
+                yield runs[number], _outcome(loaded, item, base, save, lens)
 
 
 def _outcome(
@@ -167,14 +169,14 @@ def _outcome(
         after = measure(loaded, base.pairs, key, lens, only=loaded.blocks)
     finally:
         loaded.drop(key)
-    compared = change(base, after, OUTPUT)
+    compared = change(base, after, ONLY_LAYER)
     if not np.isfinite((compared.matched, compared.mismatched)).all():
         return _failed(base, "Its vectors at the output are not finite.")
-    ranks = [[reciprocal_ranks_of(result, way)[OUTPUT] for result in (base, after)] for way in DIRECTIONS]
+    ranks = [[reciprocal_ranks_of(result, way)[ONLY_LAYER] for result in (base, after)] for way in DIRECTIONS]
     return Outcome(
         np.stack([after_ranks - before_ranks for before_ranks, after_ranks in ranks]),
-        np.stack([after.retrieval[way].hit[OUTPUT] for way in DIRECTIONS]),
-        after.p_values[ALL][OUTPUT] <= LEVEL,
+        np.stack([after.retrieval[way].hit[ONLY_LAYER] for way in DIRECTIONS]),
+        after.p_values[ALL][ONLY_LAYER] <= LEVEL,
         compared.matched,
         compared.mismatched,
         compared.verdict,

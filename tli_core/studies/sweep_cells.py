@@ -15,7 +15,7 @@ from tli_core.measures.result import DIRECTIONS, LayerAlignment
 from tli_core.measures.significance import FEWEST_RANKS, flipped_p_values, highest, mean_interval
 from tli_core.measures.verdicts import LEAST_CHANGE, LEVEL, RankChange, ranks_verdict
 from tli_core.notices import Notice
-from tli_core.studies.sweep_runs import OUTPUT, Outcome, Plan, SweepFolder
+from tli_core.studies.sweep_runs import ONLY_LAYER, Outcome, Plan, SweepFolder
 from tli_core.training.config import TrainingConfig
 
 AS_SHUFFLED = "no more than shuffled"
@@ -107,12 +107,12 @@ def read_sweep(base: LayerAlignment, plan: Plan, folder: SweepFolder, warnings: 
     plain, groups = ~base.look_alike, base.clusters
     moved = np.stack([of.mean("moved", n) for of in read])  # (cells, 2, n)
     hits = np.stack([of.mean("hit", n) for of in read])
-    hits -= np.stack([base.retrieval[way].hit[OUTPUT] for way in DIRECTIONS])
+    hits -= np.stack([base.retrieval[way].hit[ONLY_LAYER] for way in DIRECTIONS])
     shuffled = np.stack([of.mean("moved", n, shuffled=True) for of in read])
     over = moved - np.where(shuffled.mean(axis=2, keepdims=True) > 0, shuffled, 0)
     p, p_over = (_corrected(values, groups) for values in (moved, over))  # (cells, 2)
     p_plain = _corrected(moved[:, :, plain], groups[plain])
-    was = base.p_values[ALL][OUTPUT] <= LEVEL  # (2,)
+    was = base.p_values[ALL][ONLY_LAYER] <= LEVEL  # (2,)
     cells = []
     for number, of in enumerate(read):
         intervals = [mean_interval(values[number], groups, FEWEST_RANKS) for values in (moved, hits)]

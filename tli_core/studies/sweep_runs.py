@@ -17,8 +17,8 @@ from tli_core.training.config import TrainingConfig
 AXES = ("layer", "loss", "readout", "rank", "targets")
 """The settings of which several values may be tried."""
 
-OUTPUT = 0
-"""Where the model's output stands in a sweep's measurements: it is the only layer that they are of."""
+ONLY_LAYER = 0
+"""A sweep's measurements are of one layer, the model's output, and this is its place in them."""
 
 OUTCOMES, PLAN = "runs", "sweep.json"
 """In a sweep's folder: the folder of what was read of each run, and what the sweep is."""

@@ -4,8 +4,8 @@ A run goes alone, or several side by side: a step on a small batch waits for the
 seeds, and of the shuffled control, cost little more in the same pass.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from tli_core.distributed import processes
@@ -47,15 +47,17 @@ def train_adapter(
         ValueError: too few pairs, too many steps, a layer that the model does not have, a state of another run, too
             few pairs for early stopping, or a loss that is NaN.
     """
-    for _, item in train_together(loaded, [RunPlan(pairs, config, control, stop, keep, resume, languages)]):
-        if isinstance(item, Exception):
-            raise item
-        yield item
+    plan = RunPlan(pairs, config, control, stop, keep, resume, languages)
+    with closing(train_together(loaded, [plan])) as items:  # at once, and not when its memory is looked through
+        for _, item in items:
+            if isinstance(item, Exception):
+                raise item
+            yield item
 
 
 def train_together(
     loaded: LoadedModel, plans: Sequence[RunPlan]
-) -> Iterator[tuple[int, TrainingStep | TrainedAdapter | Exception]]:
+) -> Generator[tuple[int, TrainingStep | TrainedAdapter | Exception], None, None]:
     """Runs as `train_adapter` does them, as many side by side as `passes` says.
 
     Each comes out as it would alone, up to rounding: it has an order of batches, first values, an optimiser and, on a
