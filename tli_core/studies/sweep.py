@@ -193,7 +193,7 @@ def _identity(
 ) -> dict[str, Any]:
     """What makes a sweep this one, so that no folder mixes two."""
     return {
-        "of": {**asdict(base.provenance), "n": len(base.pairs)},
+        "of": {**asdict(base.provenance), "n": len(base.pairs), "layers": list(base.names)},
         "trained": [pair_digest(pair) for pair in trained],
         "control": [pair_digest(pair) for pair in control],
         "cells": [asdict(config) for config in plan.cells],
