@@ -130,7 +130,8 @@ def open_page(browser, contexts: dict, address: str, settings: dict) -> tuple:
     page.goto(address)
     expect(page.get_by_role("tab", name="Alignment", exact=True)).to_be_visible()
     open_tab(page, "Alignment")
-    expect(page.locator("#curve .legendtext").first).to_be_visible()
+    # The first page of a process waits for PyTorch and the model.
+    expect(page.locator("#curve .legendtext").first).to_be_visible(timeout=90_000)
     return page, problems
 
 

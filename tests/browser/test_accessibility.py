@@ -133,7 +133,7 @@ PLANTED = "hf_planted_0123456789abcdef"
 """The login that the process below has; it must be in nothing that it says, sends or keeps."""
 
 
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
+def until(true: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for something to be true."""
     end = time.monotonic() + seconds
     while not true():

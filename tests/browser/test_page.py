@@ -123,6 +123,12 @@ def test_adapters_and_saved_measurements_are_compared_and_drawn_for_a_paper(page
         page.click("#comparison-figure-download")
     names = zipfile.ZipFile(download.value.path()).namelist()
     assert {Path(name).suffix for name in names if "." in name} == {".pdf", ".svg", ".png", ".csv", ".txt", ".bib"}
+    page.wait_for_function("location.search.includes('layer=2')")
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.locator("#leaderboard")).to_contain_text("lugha-mini + mini-gentle (4)", timeout=60_000)
+    expect(other.locator("#comparison-reading")).to_contain_text("beside lugha-mini + mini-corrected, each at block 2")
+    other.close()
     (tmp_path / "mine.safetensors").write_bytes(b"nothing")
     page.locator("#comparison-upload input[type=file]").set_input_files(tmp_path / "mine.safetensors")
     page.click("#comparison")

@@ -8,19 +8,17 @@ import gradio as gr
 from gradio.events import Dependency
 
 import tli_core as core
-from tli_core.encoding.lens import VIEWS, Lens
-from tli_core.encoding.readouts import DEFAULT_READOUT, READOUTS
+from tli_core.encoding.lens import Lens
 from tli_core.i18n import N_, translate
-from tli_core.lists.language_pair import DEFAULT, language_pair, language_pairs
+from tli_core.lists.language_pair import DEFAULT, language_pair
 from ui.page_context import PageContext
 from ui.server.session_files import SessionFiles
 from ui.server.visitors import BASE, Visitor
 from ui.widgets import figure_files, pairs_input
 from ui.widgets.adapter_pickers import adapter_choices
-from ui.widgets.deep_links import ADDRESS, MAX_LINK, address_if_seen, asked_for, not_here, view_link
+from ui.widgets.deep_links import ADDRESS, MAX_LINK, address_if_seen, asked_for, asked_languages, not_here, view_link
 from ui.widgets.errors import explained, remark
 from ui.widgets.events import CHECKED, QUICK_QUEUE, QUIET, Handler, Parts, Updates, uncover
-from ui.widgets.layer_picker import OUTPUT, layer_choices
 from ui.widgets.made_file import made_file
 from ui.widgets.measurement import (
     CURVE,
@@ -227,17 +225,14 @@ class AlignmentTab:
             adapters, wanted = visitor.adapters(chosen), query.get("adapter", BASE)
             if wanted not in adapters:
                 remark(not_here(wanted))
-            languages = query.get("languages") if query.get("languages") in language_pairs() else DEFAULT
             example = query.get("example") if query.get("example") in pairs_input.ALL_EXAMPLES else None
             value = wanted if wanted in adapters else BASE
             return {
                 given.text: pairs_input.example_text(example) if example else query.get("pairs", "")[:MAX_LINK],
                 self.context.model: chosen,
                 self.adapter: gr.Dropdown(choices=adapter_choices(adapters), value=value),
-                given.languages: languages,
-                self.readout: query.get("readout") if query.get("readout") in READOUTS else DEFAULT_READOUT,
-                self.vectors: query.get("vectors") if query.get("vectors") in VIEWS else "raw",
-                **_asked_layer(self.layer, layer_choices(models, chosen), query.get("layer")),
+                given.languages: asked_languages(query),
+                **self.context.reading.asked(query, chosen),
                 given.example: example,
                 self.context.tabs: self.context.open(ID),
                 linked: True,
@@ -377,9 +372,3 @@ def _linked_view(
     pairs = {"example": str(example)} if listed else {"pairs": text}
     lens = {"languages": languages, "readout": readout, "vectors": vectors}
     return view_link(ID, **pairs, model=model, adapter=adapter, **lens, layer=layer)
-
-
-def _asked_layer(layer: gr.Dropdown, choices: list[tuple[str, str]], asked: str | None) -> Updates:
-    """The layer that an address asks for, where the model has it."""
-    value = asked if asked in [of for _, of in choices] else OUTPUT
-    return {layer: gr.Dropdown(choices=choices, value=value)}

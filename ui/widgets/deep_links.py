@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 import gradio as gr
 
 from tli_core.i18n import translate
+from tli_core.lists.language_pair import DEFAULT, language_pairs
 
 MAX_LINK = 1800
 """Characters: longer addresses break in mail and chat."""
@@ -45,6 +47,12 @@ def view_link(tab: str, **state: str | int) -> str:
 def not_here(adapter: str) -> str:
     """What to say where a link asks for an adapter that this visitor does not have."""
     return translate("The link's adapter, {name}, is not here for you: choose another.", name=adapter[:64])
+
+
+def asked_languages(query: Mapping[str, str]) -> str:
+    """The key of the two languages that a link asks for, or of those that the page opens with."""
+    asked = query.get("languages", DEFAULT)
+    return asked if asked in language_pairs() else DEFAULT
 
 
 def asked_for(request: gr.Request, tab: str) -> dict[str, str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import gradio as gr
 
@@ -10,7 +10,7 @@ from tli_core.encoding.lens import VIEWS
 from tli_core.encoding.readouts import DEFAULT_READOUT, READOUTS
 from tli_core.i18n import N_
 from ui.server.visitors import Models, Visitor
-from ui.widgets.events import QUIET, Parts
+from ui.widgets.events import QUIET, Parts, Updates
 from ui.widgets.layer_picker import LAYER_HELP, OUTPUT, last_layer, layer_choices
 from ui.widgets.model_bar import ModelBar
 
@@ -22,6 +22,7 @@ class ReadingBar:
     """A closed panel above the tabs with the three choices; they hold in every tab that looks at words' vectors."""
 
     def __init__(self, models: Models, bar: ModelBar):
+        self._models = models
         # Built by the browser when a tab that obeys it is opened: the first tab does not.
         with gr.Accordion(TITLE, open=False, visible=False, elem_id="reading-bar") as self._panel:
             gr.Markdown(WHERE, elem_classes="hint")
@@ -64,6 +65,16 @@ class ReadingBar:
         for tab in (tab for tab in tabs.children if isinstance(tab, gr.Tab)):
             shown = tab.id in obeying
             tab.select(lambda shown=shown: gr.Accordion(visible=shown), None, self._panel, **QUIET)
+
+    def asked(self, query: Mapping[str, str], model: str) -> Updates:
+        """What a link asks of the three for a model, each as it is to begin with where that is not there."""
+        choices = layer_choices(self._models, model)
+        layer = query.get("layer") if query.get("layer") in [value for _, value in choices] else OUTPUT
+        return {
+            self.readout: query.get("readout") if query.get("readout") in READOUTS else DEFAULT_READOUT,
+            self.vectors: query.get("vectors") if query.get("vectors") in VIEWS else "raw",
+            self.layer: gr.Dropdown(choices=choices, value=layer),
+        }
 
     @property
     def parts(self) -> Parts:
