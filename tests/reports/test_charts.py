@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from matplotlib.image import imread
 
 from tests.conftest import character_tokenizer, tiny_llama
+from tli_core.encoding.lens import Lens
+from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
 from tli_core.measures.before_after import CONTROL, TRAINED, compare
@@ -26,6 +29,7 @@ from tli_core.reports.charts import (
     training_chart,
 )
 from tli_core.reports.citations import caption_text, citations
+from tli_core.reports.data_note import data_note
 from tli_core.reports.figure_style import SERIES
 from tli_core.reports.figures import chart_figure, heat_map_figure
 from tli_core.reports.labels import pair_words
@@ -244,6 +248,16 @@ def test_a_caption_says_of_what_and_how_to_read_it(every):
     # What is not drawn is not told of.
     (found, _) = told.split("cosine of the two words")
     assert "band" not in found
+
+
+def test_a_caption_tells_a_list_from_others_and_how_it_was_read(tiny, pairs):
+    control, lens = shipped("control")[:12], Lens(view="centred", readout="words")
+    lists = pairs, pairs[::-1], pairs[:-1], control, shipped("control")
+    told = [data_note([measure(tiny, of, lens=lens)]) for of in lists]
+    assert told[0] == told[1] != told[2]
+    assert "Pairs: 12 of Swahili and English, a list that does not ship (SHA-256 " in told[3]
+    assert re.search(r"Pairs: 150 of Swahili and English, the shipped control list \(SHA-256 [0-9a-f]{12}\)", told[4])
+    assert told[4].endswith("Readout: word alone. Vectors: centred. Wrong pairs: from the list.")
 
 
 def test_panels_leave_no_place_empty_that_need_not_be(every):

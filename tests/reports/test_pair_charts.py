@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import character_tokenizer, tiny_llama
+from tli_core.encoding.lens import LENS
 from tli_core.measures.alignment import measure
 from tli_core.measures.before_after import compare
 from tli_core.measures.projection import Projection
@@ -31,7 +32,7 @@ def every(result):
     n, numbers = len(result.pairs), np.random.default_rng(0)
     look_alike = np.arange(n) % 5 == 0
     plane = Projection(
-        "PCA", "output", ("Swahili", "English"), result.pairs, numbers.normal(size=(2, n, 2, 2)), look_alike,
+        "PCA", "output", LENS, result.pairs, numbers.normal(size=(2, n, 2, 2)), look_alike,
         np.full((2, 2), 0.5), (0.2, 0.1),
     )  # fmt: skip
     return {
@@ -93,6 +94,8 @@ def test_its_files_are_as_large_as_asked_and_hold_every_point(kind, every, tmp_p
     assert len(rows) == per_pair * 30
     told = figure_caption(chart)
     assert chart.title in told and told.rstrip().endswith(".") and "tiny" in told
+    assert "Pairs: 30 of Swahili and English, a list that does not ship (SHA-256 " in told
+    assert "Readout: after a space. Vectors: as they are." in told
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -52,6 +52,11 @@ def pair_digest(pair: WordPair) -> str:
     return sha256("\0".join(map(normalise, pair[:2])).encode()).hexdigest()[:12]
 
 
+def list_digest(pairs: Iterable[WordPair]) -> str:
+    """Twelve letters that stand for a list of pairs, whatever their order."""
+    return sha256("".join(sorted(set(map(pair_digest, pairs)))).encode()).hexdigest()[:12]
+
+
 def numbered(words: Iterable[str]) -> tuple[tuple[str, ...], np.ndarray]:
     """The distinct words in their order, (a,), and for each given word the number of its own: (n,)."""
     words = tuple(words)

@@ -30,18 +30,23 @@ class Projection:
 
     All models are projected together, so their axes are the same. look_alike is (n,): the pairs whose words look alike.
     partners_nearest is (models, 2): the share of source words whose nearest target word of the list, in the full space,
-    is their own, of all pairs and of those that do not look alike; the plane cannot show it. explained are the shares
-    of the variance that PCA's two axes carry; None of other methods.
+    is their own, of all pairs and of those that do not look alike; the plane cannot show it. lens is how words became
+    vectors. explained are the shares of the variance that PCA's two axes carry; None of other methods.
     """
 
     method: str
     layer_name: str
-    languages: tuple[str, str]
+    lens: Lens
     pairs: tuple[WordPair, ...]
     points: np.ndarray
     look_alike: np.ndarray
     partners_nearest: np.ndarray
     explained: tuple[float, float] | None = None
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """The names of its two languages."""
+        return self.lens.pair.names
 
     def __post_init__(self) -> None:
         if self.points.shape != (len(self.partners_nearest), len(self.pairs), 2, 2):
@@ -111,7 +116,7 @@ def project(
     beyond = found[:, ~alike].mean(axis=1) if not alike.all() else np.full(len(adapters), np.nan)
     shares = np.stack([found.mean(axis=1), beyond], axis=1)
     name = loaded.layer_names[index]
-    return Projection(method, name, lens.pair.names, tuple(pairs), points, alike, shares, explained)
+    return Projection(method, name, lens, tuple(pairs), points, alike, shares, explained)
 
 
 def nearest_words(

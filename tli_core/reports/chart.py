@@ -109,7 +109,8 @@ class Axis:
 class Chart:
     """A line chart. title says what it is, heading of what: model, adapter, readout, number of pairs.
 
-    layer is the layer that was chosen, marked in every panel; None marks none. models are those that it is of.
+    layer is the layer that was chosen, marked in every panel; None marks none. models are those that it is of. data
+    says what it was measured on, for a caption.
     """
 
     title: str
@@ -118,6 +119,7 @@ class Chart:
     heading: str = ""
     layer: int | None = None
     models: tuple[str, ...] = ()
+    data: str = ""
 
     def __post_init__(self) -> None:
         if len(self.labels) > MOST_COMPARED:

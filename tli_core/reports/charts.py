@@ -29,6 +29,7 @@ from tli_core.reports.chart import (
     Panel,
     layer_axis,
 )
+from tli_core.reports.data_note import data_note
 from tli_core.reports.labels import number_of
 from tli_core.reports.tables import caption, how_read
 from tli_core.training.history import TrainingStep
@@ -73,7 +74,9 @@ def curve_chart(
         )
     title = translate("Right and wrong pairs at every layer")
     marked = None if layer is None else layer_index(longest, layer)
-    return Chart(title, panels, layer_axis(longest), heading(results), marked, _models(of for _, of in results))
+    measured = [of for _, of in results]
+    axis = layer_axis(longest)
+    return Chart(title, panels, axis, heading(results), marked, _models(measured), data_note(measured))
 
 
 def comparison_chart(results: Sequence[Labelled], layer: int | str | None = None, picked: str = "") -> Chart:
@@ -118,6 +121,7 @@ def change_chart(evaluations: Sequence[Evaluation]) -> Chart:
         caption(last.provenance),
         evaluations[-1].layer,
         _models([last]),
+        data_note(item.after for item in evaluations),
     )
 
 
@@ -132,7 +136,8 @@ def shares_chart(results: Sequence[Labelled]) -> Chart:
         panels.append(Panel(translate(measure), tuple(lines), form=".0%"))
     title = translate("What carries the vectors")
     (_, first), (_, last) = results[0], results[-1]
-    return Chart(title, tuple(panels), layer_axis(first.names), caption(last.provenance), models=_models([last]))
+    axis, data = layer_axis(first.names), data_note(of for _, of in results)
+    return Chart(title, tuple(panels), axis, caption(last.provenance), models=_models([last]), data=data)
 
 
 def spread_chart(evaluation: Evaluation, labels: tuple[str, str]) -> Chart:
@@ -154,8 +159,9 @@ def spread_chart(evaluation: Evaluation, labels: tuple[str, str]) -> Chart:
             lines.append(Line(entry, label, kind, (edges[:-1] + edges[1:]) / 2, 100 * counts / max(1, counts.sum())))
         panels.append(Panel(translate("% of pairs"), tuple(lines), label, form=".0f"))
     where = f"{caption(evaluation.after.provenance)} · {layer_words(evaluation.after.names[layer])}"
-    title = translate("How right and wrong pairs' cosines are spread")
-    return Chart(title, tuple(panels), Axis(translate("cosine")), where, models=_models([evaluation.after]))
+    title, after = translate("How right and wrong pairs' cosines are spread"), [evaluation.after]
+    axis = Axis(translate("cosine"))
+    return Chart(title, tuple(panels), axis, where, models=_models(after), data=data_note(after))
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def caption_text(chart: Chart) -> str:
     lengths = {len(line.x) for panel in chart.panels for line in panel.lines if line.entry is not None}
     if chart.axis.names and len(lengths) > 1:
         told.append(translate("Models differ in their number of layers: each one's output is where its line ends."))
-    return " ".join([*told, drawn_with()]) + "\n"
+    return " ".join(filter(None, [*told, chart.data, drawn_with()])) + "\n"
 
 
 def drawn_with() -> str:

@@ -18,6 +18,7 @@ from tli_core.measures.result import LayerAlignment
 from tli_core.models.layers import layer_index, layer_words
 from tli_core.reports.charts import PAIRS_DRAWN
 from tli_core.reports.citations import drawn_with
+from tli_core.reports.data_note import data_note, list_note
 from tli_core.reports.tables import caption
 
 BY_LANGUAGE, BY_TOPIC = N_("by language"), N_("by topic")
@@ -39,6 +40,7 @@ class HeatMap:
     layer: int | None
     picked: int | None
     models: tuple[str, ...]
+    data: str
 
     @property
     def title(self) -> str:
@@ -62,7 +64,7 @@ class HeatMap:
             "{title}. {heading}. Colour: a pair's cosine less the mean of wrong pairs at that layer; purple is above "
             "them, orange below, white no better than a wrong pair."
         )
-        told = [translate(text, title=self.title, heading=self.heading)]
+        told = [translate(text, title=self.title, heading=self.heading), self.data]
         if self.layer is not None:
             told.append(translate("The long dashes mark {layer}.", layer=layer_words(self.names[self.layer])))
         return " ".join([*told, drawn_with()]) + "\n"
@@ -95,6 +97,7 @@ def heat_map(label: str, result: LayerAlignment, layer: int | str | None = None,
         None if layer is None else layer_index(result.names, layer),
         picked,
         (result.provenance.model,),
+        data_note([result]),
     )
 
 
@@ -108,6 +111,7 @@ class Scatter:
     wrong: np.ndarray
     picked: int | None
     models: tuple[str, ...]
+    data: str
 
     @property
     def title(self) -> str:
@@ -127,7 +131,7 @@ class Scatter:
             "{title}. {heading}. Filled: the right pair; open: the mean of its wrong partners. Above the dashed line "
             "the cosine rose; where the open marks rose as well, the rise says nothing."
         )
-        return f"{translate(text, title=self.title, heading=self.heading)} {drawn_with()}\n"
+        return f"{translate(text, title=self.title, heading=self.heading)} {self.data} {drawn_with()}\n"
 
     @property
     def csv(self) -> str:
@@ -150,6 +154,7 @@ def scatter(evaluation: Evaluation, picked: int | None = None) -> Scatter:
         np.column_stack([of.wrong_cosine[:, at] for of in both]),
         picked,
         (evaluation.after.provenance.model,),
+        data_note([evaluation.after]),
     )
 
 
@@ -209,7 +214,7 @@ class Space:
         )
         language = translate(self.projection.languages[0])
         told = translate(text, title=self.title, heading=self.heading, found=", ".join(shares), language=language)
-        return f"{told} {drawn_with()}\n"
+        return f"{told} {list_note(self.projection.pairs, self.projection.lens)} {drawn_with()}\n"
 
     @property
     def csv(self) -> str:
