@@ -17,9 +17,10 @@ from tli_core.measures.alignment import measure
 from tli_core.measures.result import DIRECTIONS
 from tli_core.measures.verdicts import LEAST_CHANGE, RankChange
 from tli_core.models.loaded_model import LoadedModel
+from tli_core.reports.map_figure import map_figure
 from tli_core.reports.model_card import save_adapter
-from tli_core.reports.sweep_map import cell_rows, mean_change, sentences, short_rows, write_numbers
-from tli_core.reports.sweep_page import map_figure, sweep_html
+from tli_core.reports.sweep_map import cell_rows, map_cells, mean_change, sentences, short_rows, write_numbers
+from tli_core.reports.sweep_page import sweep_html
 from tli_core.studies.sweep import check_sweep, sweep
 from tli_core.studies.sweep_cells import (
     AS_SHUFFLED,
@@ -283,7 +284,7 @@ def test_every_cell_has_its_row_its_mark_and_its_numbers(found, tmp_path):
     rows = cell_rows(made)
     assert len(rows) == 1 + len(made.cells) == len(short_rows(made)) and len({len(row) for row in rows}) == 1
     assert [row[0] for row in rows] == ["layer", "1", "output"]
-    (drawn,) = map_figure(made).data
+    (drawn,) = map_figure("tiny", map_cells(made)).data
     assert list(drawn["x"]) == ["1", "output"] and np.isfinite(np.array(drawn["z"])).all()
     write_numbers(made, tmp_path)
     kept = json.loads((tmp_path / "map.json").read_text(encoding="utf-8"))

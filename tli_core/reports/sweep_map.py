@@ -3,7 +3,7 @@
 All of it is English, as a report is kept for others to read.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from tli_core.measures.verdicts import LEAST_CHANGE, LEVEL
 from tli_core.reports.json_csv import SCHEMA, as_json, write_json
 from tli_core.reports.notices import worded
 from tli_core.reports.tables import how_read
-from tli_core.studies.sweep_cells import IMPROVED, Cell, Picked, Sweep
+from tli_core.studies.sweep_cells import AS_SHUFFLED, IMPROVED, RUNS_FAILED, Cell, Picked, Sweep
 from tli_core.studies.sweep_runs import AXES, Plan
 from tli_core.training.config import OUTPUT, TrainingConfig
 
@@ -24,6 +24,37 @@ HOW_TO_READ = (
     "runs on shuffled translations did, and “further” how much more the runs themselves gained: than those, or, where "
     "those did harm, than the base. “No more than shuffled” is the verdict where that is not shown."
 )
+
+
+MARKS = {
+    "improved": "▲",
+    "improved one way": "△",
+    "mixed": "±",
+    "spelling": "s",
+    AS_SHUFFLED: "≈",
+    "no clear change": "·",
+    "worse": "▼",
+    "collapsed": "▼",
+    RUNS_FAILED: "×",
+}
+"""What stands in a cell of the map for its verdict."""
+
+
+@dataclass(frozen=True)
+class MapCell:
+    """One choice of settings as the map shows it: moved is the change of the mean reciprocal rank, of both directions.
+
+    verdict is a key of MARKS.
+    """
+
+    config: TrainingConfig
+    verdict: str
+    moved: float
+
+
+def map_cells(found: Sweep) -> tuple[MapCell, ...]:
+    """Every cell of a sweep as the map shows it."""
+    return tuple(MapCell(cell.config, cell.verdict, mean_change(cell)) for cell in found.cells)
 
 
 def settings_text(plan: Plan, config: TrainingConfig) -> str:

@@ -14,7 +14,7 @@ from ui.server.sender import sender_of
 from ui.server.session_files import SessionFiles
 from ui.server.training_run import DRAW_SECONDS, TYPED, RunRequest, control_of, held_out
 from ui.server.visitors import Visitor
-from ui.widgets import preset_panel
+from ui.widgets import map_panel, preset_panel
 from ui.widgets.deep_links import RUN_ADDRESS
 from ui.widgets.errors import explained, remark
 from ui.widgets.evaluation_view import Measured, evaluated, report_file
@@ -73,6 +73,7 @@ class FineTuneTab:
                 self.form = TrainingForm(context.model)
                 self.paper = PaperPanel()
                 preset_panel.build(self.form)
+                map_panel.build(self.form)
             with gr.Column(scale=3, min_width=300):
                 self.panel = RunsPanel()
                 gr.Markdown(ABOUT, elem_classes="hint")
