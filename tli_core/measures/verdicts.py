@@ -236,5 +236,5 @@ def _rank_changes(
 
 
 def reciprocal_ranks_of(result: LayerAlignment, way: str) -> np.ndarray:
-    """1 / rank of each pair's right word: (layers, n). To target, of short lists, among the reference pool's words."""
-    return 1 / (result.reference_rank if result.few and way == "to_target" else result.retrieval[way].rank)
+    """1 / rank of each pair's right word among the list's own words, as MRR has it: (layers, n)."""
+    return 1 / result.retrieval[way].rank
