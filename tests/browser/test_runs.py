@@ -139,6 +139,19 @@ def test_knobs_become_a_command_and_a_preset_and_a_bad_list_is_one_sentence(shar
     expect(page.locator("#start")).to_be_enabled()
 
 
+def test_a_field_of_the_map_puts_its_settings_into_the_form(shared_page: Page):
+    page = shared_page
+    open_form(page)
+    page.get_by_role("button", name="Where training helps: a map").click()
+    expect(page.locator("#map-told")).to_contain_text("training helps in both directions in 4 of 24 settings")
+    expect(page.locator("#map-plot .heatmaplayer .hm")).to_have_count(1)
+    set_epochs(page, 5)
+    page.locator("#map-rows").get_by_text("layer 9, triplet").first.click()
+    expect(page.locator("#setting-layer").locator("textarea, input").first).to_have_value("9")
+    expect(page.locator("#setting-epochs input")).to_have_value("3")
+    check_results(page, "map")
+
+
 def test_the_published_protocol_step_by_step_with_its_control(page: Page):
     open_tab(page, "Fine-tune")
     page.locator("#preset").get_by_label("published").check()

@@ -2,13 +2,16 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from unittest.mock import Mock
 
 import pytest
 
 import tli_core.training.loop
 from tests.hub import serve, take_for_the_hub
-from tli_core.cli.main import main
+from tli_core.cli import bases
+from tli_core.cli.main import INTERRUPTED, main
 from tli_core.models.registry import ROOT
 from tli_core.training.run import TrainedAdapter
 
@@ -227,12 +230,31 @@ def test_bad_requests_are_one_line_and_exit_2(arguments, says, capsys, tmp_path,
     assert says in last and last.startswith("python -m tli_core")
 
 
+def test_ctrl_c_is_one_line(monkeypatch, capsys):
+    def interrupted(asked):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bases, "run", interrupted)
+    assert main(["bases"]) == INTERRUPTED
+    assert capsys.readouterr().err == "python -m tli_core bases: stopped; what was not finished is not kept.\n"
+
+
+def test_files_are_written_though_nobody_reads_the_table(tiny_folder, lists, tmp_path):
+    trained, _ = lists
+    command = [sys.executable, "-m", "tli_core", "measure", "--model", tiny_folder, "--pairs", trained]
+    with subprocess.Popen([*command, "--out", tmp_path / "out.json"], stdout=subprocess.PIPE, cwd=ROOT) as process:
+        process.stdout.close()
+    assert process.returncode == 0 and json.loads((tmp_path / "out.json").read_text())["layers"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         ([], "required"),
         (["measure", "--readout", "mean"], "invalid choice"),
         (["evaluate"], "--adapter"),
+        (["measure", "--adapter", "mini-gentle", "--adapter", "mini-corrected"], "argument --adapter: is given twice"),
+        (["sweep", "--report", "x", "--layer", "1", "--layer", "2"], "is given twice; name all its values after one"),
         (["measure", "--seed", "-1"], "a seed is a whole number"),
         (["train", "--name", "x", "--layer", "two"], "a layer is a number or 'output', got 'two'"),
     ],

@@ -9,6 +9,7 @@ from tli_core.lists.one_word import (
     SAID,
     ReadWord,
     beginning_with,
+    close_to,
     completed,
     read_word,
     translations_of,
@@ -29,6 +30,19 @@ def test_words_alone_become_pairs_with_their_other_translations_as_glosses():
     assert climb.target == "to climb" and "to plant" in climb.glosses
     assert [pair.source for pair in completed("maji\nmoto")] == ["maji", "moto"]
     assert completed("maji\ntarakilishi") == () and completed("chien", "fr-en")[0].target == "dog"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("kitbau", "kitabu"), ("mjai", "maji"), ("rafik", "rafiki"), ("wter", "water"), ("Kitabuu", "kitabu")],
+)
+def test_a_slip_of_the_hand_is_known_by_its_letters(typed, meant):
+    assert close_to(typed)[0] == meant
+
+
+@pytest.mark.parametrize("typed", ["selfie", "nilikula", "привет", "x" * 60])
+def test_a_word_of_its_own_is_taken_for_no_slip(typed):
+    assert close_to(typed) == ()
 
 
 def test_pairs_and_long_lists_are_no_words_alone():

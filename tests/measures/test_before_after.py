@@ -49,6 +49,15 @@ def test_the_curve_of_differences_agrees_with_the_test_at_its_layer(measured):
     assert (same.differences.matched == 0).all() and (same.differences.matched_p == 1).all()
 
 
+def test_of_short_lists_too_the_change_is_that_of_the_ranks_beside_it(tiny, pairs):
+    other = LoadedModel(tiny_llama(seed=1), character_tokenizer(), "tiny", None)
+    before, after = (measure(loaded, pairs[:12]) for loaded in (tiny, other))
+    found = compare("trained", before, after, 2).change
+    for way in DIRECTIONS:
+        mrr = [result.retrieval[way].mrr[2] for result in (before, after)]
+        assert found.ranks[way].mrr == pytest.approx(mrr[1] - mrr[0])
+
+
 def test_a_picked_layer_is_chosen_on_trained_pairs_and_flattering_there_only(measured):
     trained, control = compare_lists(*measured, layer=PICK)
     grown = sum(measured[1].retrieval[way].mrr - measured[0].retrieval[way].mrr for way in DIRECTIONS)

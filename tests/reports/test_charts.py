@@ -236,7 +236,7 @@ def test_a_figure_for_a_paper_can_leave_its_title_to_the_caption(every):
 def test_a_caption_says_of_what_and_how_to_read_it(every):
     told = caption_text(every["comparison"])
     for words in (
-        "tiny · after a space · 30 pairs. Compared: base, mine.",
+        "tiny · after a space · 30 pairs. Compared: base; mine.",
         "P@1: Share of words whose nearest candidate is a right translation. Lines: solid, what is compared",
         "(band: 95 % interval); dotted, chance",
         "dotted, wrong pairs (band: nine in ten wrong pairs)",

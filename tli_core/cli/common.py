@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import tli_core as core
 from tli_core.encoding.lens import VIEWS, Lens
@@ -28,10 +28,30 @@ LOADS = ("auto", "gpu", "gpus", "8-bit", "4-bit", "offload", "cpu", "first-block
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that reports an error in one line and points to --help."""
+    """An argument parser that reports an error in one line and points to --help.
+
+    An option of which one value counts is refused where it is given twice, rather than the first one lost.
+    """
+
+    def __init__(self, *given: Any, **named: Any):
+        super().__init__(*given, **named)
+        self.register("action", None, _Once)
+        self.register("action", "store", _Once)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+class _Once(argparse.Action):
+    """Store the value of an option, or of a place, that may be given once."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        given = namespace.__dict__.setdefault("_given", set())
+        if option_string and self.dest in given:
+            several = "; name all its values after one" if self.nargs in ("+", "*") else ""
+            raise argparse.ArgumentError(self, f"is given twice{several}")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
 
 
 def add_model(command: argparse.ArgumentParser, several: bool = False) -> None:
@@ -119,9 +139,14 @@ def print_progress(message: str) -> None:
 
 
 def print_result(text: str) -> None:
-    """Print to stdout, from the main process only."""
-    if is_first():
-        print(text)
+    """Print to stdout, from the main process only; to nobody where its reader has gone, as `head` does."""
+    if not is_first():
+        return
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # What was asked for as files is written all the same, and Python's own last flush has somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def add_reading(command: argparse.ArgumentParser) -> None:
@@ -200,7 +225,10 @@ def load_with(arguments: argparse.Namespace, adapters: Sequence[str], blocks: in
     """
     folders = [_adapter_folder(name) for name in adapters]
     for folder in folders:
-        core.models.adapter_sources.check_base(folder, arguments.model, arguments.same_base)
+        try:
+            core.models.adapter_sources.check_base(folder, arguments.model, arguments.same_base)
+        except ValueError as error:
+            raise ValueError(f"{error} (--same-base says so.)") from error
     device = core.distributed.join()
     if core.distributed.processes() > 1:
         print_progress(f"{core.distributed.processes()} processes work together.")

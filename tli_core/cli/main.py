@@ -6,6 +6,9 @@ from tli_core.cli import bases, calibrate, evaluate, figure, generate, lint, mea
 from tli_core.cli.common import Parser, print_progress
 from tli_core.out_of_memory import memory_sentence
 
+INTERRUPTED = 130
+"""What a shell expects of a program that was ended by Ctrl-C."""
+
 COMMANDS = {
     "bases": (bases, "the bases that are known beforehand, and what to know of each"),
     "lint": (lint, "what is wrong with a list of pairs"),
@@ -31,7 +34,7 @@ def parser(program: str = "python -m tli_core") -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "python -m tli_core") -> int:
-    """Run one subcommand. Returns 0 on success, or 2 after printing a one-line error to stderr."""
+    """Run one subcommand. Returns 0 on success, 2 after a one-line error on stderr, or INTERRUPTED."""
     asked = parser(program).parse_args(arguments)
     module, _ = COMMANDS[asked.command]
     try:
@@ -42,4 +45,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m tli_c
             raise
         print_progress(f"{program} {asked.command}: {told}")
         return 2
+    except KeyboardInterrupt:
+        print_progress(f"{program} {asked.command}: stopped; what was not finished is not kept.")
+        return INTERRUPTED
     return 0

@@ -34,7 +34,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_reading(command)
     command.add_argument("--pairs", type=Path, help="pairs to train on; without it, the shipped training list")
     command.add_argument("--control", type=Path, help="held-out pairs; without it, the shipped control list")
-    command.add_argument("--preset", default="corrected", help="corrected, published, or a YAML file of settings")
+    command.add_argument(
+        "--preset", default="corrected", help="corrected, gentle, published, or a YAML file of settings"
+    )
     for setting in SETTINGS.values():
         add_setting(command, setting)
     command.add_argument(

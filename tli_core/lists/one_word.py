@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 
 from tli_core.i18n import N_, translate
@@ -82,6 +83,9 @@ def read_word(word: str, languages: str = DEFAULT, language: str | None = None) 
     return ReadWord(_spelled(languages)[side].get(forms[0], typed) if forms else typed, language, by, tuple(meanings))
 
 
+CLOSE = 0.75
+"""From this likeness on (`difflib`), a word may be a slip of the hand: `mjai` and `maji` have 0.75."""
+
 ENDS = ' .,;:!?…¿¡"“”„«»()[]'
 """What people type around a word and do not mean."""
 
@@ -108,6 +112,16 @@ def beginning_with(letters: str, languages: str = DEFAULT, count: int = 8) -> tu
         word for side in _spelled(languages) for form, word in side.items() if form.startswith((begun, f"to {begun}"))
     }
     return tuple(sorted(sorted(known, key=lambda word: (len(word.removeprefix("to ")), word))[:count]))
+
+
+def close_to(word: str, languages: str = DEFAULT, count: int = 3) -> tuple[str, ...]:
+    """Words of the lexicon, of either language, that are spelled much like one that it does not know, best first."""
+    known = {form: spelled for side in _spelled(languages) for form, spelled in side.items()}
+    asked = normalise(word)
+    found = get_close_matches(asked, known, 4 * count, CLOSE)
+    # Letters in another order are the likeliest slip, which difflib counts as two.
+    found.sort(key=lambda form: sorted(form) != sorted(asked))
+    return tuple(known[form] for form in found[:count])
 
 
 def words_alone(text: str) -> tuple[str, ...]:

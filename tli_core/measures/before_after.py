@@ -94,7 +94,7 @@ class EvaluationReport:
 
     @property
     def provenance(self) -> Provenance:
-        """Of the last list's measurement with the adapter: the control list's."""
+        """Of the last list's measurement with the adapter: of the control list, where there are two."""
         return self.evaluations[-1].after.provenance
 
     @property

@@ -118,8 +118,8 @@ class TensorPlan:
     def _refuse_fit(self, count: int, tensor: str) -> None:
         raise ValueError(
             translate(
-                "{name} does not fit {base}: {n} tensors do not match, such as {tensor}. Choose the base it was made "
-                "for.",
+                "{name} does not fit {base}: tensors that do not match or are missing: {n}, such as {tensor}. Choose "
+                "the base it was made for, or save the adapter again.",
                 name=self.adapter,
                 base=self.base,
                 n=count,

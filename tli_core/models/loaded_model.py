@@ -180,8 +180,8 @@ class LoadedModel:
             name: what people call it; the folder's name by default.
 
         Raises:
-            ValueError: it is not a LoRA in safetensors, does more than LoRA, or was made for another base; the message
-                says which.
+            ValueError: it is not a LoRA in safetensors, does more than LoRA, or does not fit this base; the message
+                says which. Whether its config names this base `adapter_sources.check_base` asks.
         """
         path = Path(path)
         # A key of its own even for equal weights: one visitor's adapter is never another's.

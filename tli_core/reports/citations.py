@@ -51,7 +51,7 @@ def caption_text(chart: Chart) -> str:
     """A caption: what the figure is, of what, and what its lines and bands are."""
     told = [translate("{title}. {heading}.", title=chart.title, heading=chart.heading)]
     if len(chart.labels) > 1:
-        told.append(translate("Compared: {labels}.", labels=", ".join(chart.labels.values())))
+        told.append(translate("Compared: {labels}.", labels="; ".join(chart.labels.values())))
     for measure in dict.fromkeys(panel.measure for panel in chart.panels):
         of = [panel for panel in chart.panels if panel.measure == measure]
         shown = [line for panel in of for line in panel.lines if line.visible]

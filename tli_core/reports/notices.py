@@ -43,7 +43,7 @@ TEXTS = {
         "word changes places within one."
     ),
     "no_own_wrong_pair": N_(
-        "This list has no wrong pair of its own: those shown are the reference pool's. Add a second pair."
+        "This list has no wrong pair of its own: those shown are the reference pool's. Add a pair of another word."
     ),
     "measured_in_parts": N_(
         "{n} pairs are measured in parts of {part}: wrong pairs and ranks are those within a part."

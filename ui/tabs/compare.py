@@ -17,7 +17,7 @@ from ui.server.cancel import CancellableProgress, StopRequests
 from ui.server.visitors import BASE, Visitor
 from ui.widgets import chart_table, comparison, figure_files
 from ui.widgets.comparison import CONTROL, MOST, OWN, PAIRS, Board
-from ui.widgets.deep_links import MAX_LINK, address_if_seen, asked_for, asked_languages, not_here
+from ui.widgets.deep_links import MAX_LINK, address_if_seen, asked_choice, asked_for, asked_languages, not_here
 from ui.widgets.empty_plot import empty_plot
 from ui.widgets.errors import explained, remark
 from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, Parts, Updates, uncover
@@ -110,7 +110,7 @@ class CompareTab:
         context.tab.select(lambda: legend_text(core.reports.tables.COMPARED_MEASURES), None, legend, **QUIET)
         self.plot = empty_plot(BEFORE, "comparison-plot")
         chart_table.beside(self.plot, "comparison-chart-table")
-        figure_files.below(comparison.chart_of, self._looked, "comparison", "comparison-figure")
+        figure_files.below(comparison.chart_of, self._looked, "comparison", "comparison-figure", comparison.board_rows)
         self.rows = gr.Dataframe(interactive=False, max_height=420, visible=False, elem_id="comparison-rows")
         context.picked.from_table(self.rows)
         self.origin = gr.Markdown(elem_id="comparison-origin", elem_classes="hint")
@@ -137,7 +137,7 @@ class CompareTab:
         self._compares(self.go_button.click)
         self.cancel.click(ask_to_stop, None, self.cancel, **QUIET)
         choices = [self.here, self.saved, self.pairs, reading.readout, reading.vectors]
-        for changed in (choice.input for choice in choices):
+        for changed in (*(choice.input for choice in choices), self.upload.upload, self.upload.clear):
             changed(lambda board: translate(AGAIN) if board else gr.skip(), self.board, self.status, **QUIET)
 
         def offered(model: str, visitor: Visitor):
@@ -195,6 +195,9 @@ class CompareTab:
             all_of = core.reports.charts.distinctly_labelled([*measured, *kept])
             labels = [of.label for of in all_of]
             against = reference if reference and reference in labels else labels[0]
+            if reference and reference != against:
+                remark(translate("{label} is not compared here: the others are set against {first}.",
+                                 label=reference[:100], first=against))  # fmt: skip
             query = None if files else comparison.query_of(here, saved, chosen, typed, lens)
             board = Board(tuple(all_of), tuple(map(comparison.origin, found)), against, query)
             return self._updates(board, layer, words, request)
@@ -263,6 +266,8 @@ class CompareTab:
                 return {}
             offered = list(comparison.offered(context.models, visitor))
             saved = core.reports.saved.shipped_measurements()
+            if not query.keys() & {"here", "saved"}:
+                return {context.tabs: context.open(ID)}
             here, kept = (comparison.listed(query.get(key, "")) for key in ("here", "saved"))
             for name in (name for name in (*here, *kept) if name not in (*offered, *saved)):
                 remark(not_here(name))
@@ -271,7 +276,7 @@ class CompareTab:
                 context.tabs: context.open(ID),
                 self.here: gr.CheckboxGroup(choices=offered, value=[name for name in here if name in offered]),
                 self.saved: [name for name in kept if name in saved],
-                self.pairs: query.get("list") if query.get("list") in PAIRS else CONTROL,
+                self.pairs: asked_choice(query, "list", PAIRS, CONTROL),
                 **({context.pairs: query["pairs"][:MAX_LINK]} if "pairs" in query else {}),
                 context.languages: asked_languages(query),
                 **reading.asked(query, base),

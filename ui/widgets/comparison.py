@@ -177,6 +177,14 @@ def chart_of(board: Board | None, layer: str, words: str) -> core.reports.chart.
     return core.reports.charts.comparison_chart([(of.label, of.result) for of in drawn], chosen_layer(layer), words)
 
 
+def board_rows(board: Board | None, layer: str, words: str) -> list[tuple[str, ...]]:
+    """Where each stands, a heading row first; nothing where nothing is compared."""
+    if board is None:
+        return []
+    found = core.measures.across_models.standings(board.reference_first, chosen_layer(layer))
+    return core.reports.across_models.leaderboard_rows(found)
+
+
 def told(board: Board, found: Sequence[core.measures.across_models.Standing], layer: int | str) -> str:
     """What sets each apart from the first, and which of them are not drawn."""
     told = core.reports.across_models.standing_sentences(found, layer)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import urlencode
 
 import gradio as gr
 
-from tli_core.i18n import translate
+from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import DEFAULT, language_pairs
+from ui.widgets.errors import remark
 
 MAX_LINK = 1800
 """Characters: longer addresses break in mail and chat."""
 
-# Puts a link's query into the address; what the browser knows of a view is its link.
+# Puts a link's query into the address; what the browser knows of a view is its link. A view without one takes the link
+# of the view before it out, so that nobody sends that one.
 ADDRESS = """(link) => {
   const query = (link || "").match(/[(]([?][^)]*)[)]/);
   const now = new URLSearchParams(window.location.search);
   const kept = ["lang", "__theme"].filter((of) => now.has(of)).map((of) => "&" + of + "=" + now.get(of)).join("");
   if (query) window.history.replaceState(null, "", query[1] + kept);
+  else if (link) window.history.replaceState(null, "", "?" + kept.slice(1));
 }"""
 
 
@@ -49,10 +52,22 @@ def not_here(adapter: str) -> str:
     return translate("The link's adapter, {name}, is not here for you: choose another.", name=adapter[:64])
 
 
+def asked_choice(query: Mapping[str, str], key: str, known: Collection[str], start: str) -> str:
+    """What a link asks for under a key; what the page starts with where it asks for nothing, or for what is not there.
+
+    The visitor is told of the latter: the sender saw another view.
+    """
+    asked = query.get(key, start)
+    if asked in known:
+        return asked
+    text = N_("The link asks for {asked!r} as its {key}, which is not here: this is {start!r} instead.")
+    remark(translate(text, asked=asked[:40], key=key, start=start))
+    return start
+
+
 def asked_languages(query: Mapping[str, str]) -> str:
-    """The key of the two languages that a link asks for, or of those that the page opens with."""
-    asked = query.get("languages", DEFAULT)
-    return asked if asked in language_pairs() else DEFAULT
+    """The key of the two languages that a link asks for."""
+    return asked_choice(query, "languages", language_pairs(), DEFAULT)
 
 
 def asked_for(request: gr.Request, tab: str) -> dict[str, str] | None:

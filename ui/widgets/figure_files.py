@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -29,6 +29,7 @@ def below(
     inputs: Parts,
     name: str,
     elem_id: str,
+    board_of: Callable[..., Sequence[Sequence[str]]] = lambda *values: (),
 ) -> None:
     """Lay a closed panel out below a chart, which closes when the chart changes.
 
@@ -36,6 +37,7 @@ def below(
         chart_of: gives the chart from the values of `inputs`, or None where there is none.
         inputs: the state of what is drawn first, then the choices of how it is looked at.
         name: of the files.
+        board_of: gives the rows of a leaderboard, from the same values, to go with it.
     """
     downloads = SessionFiles()
     with gr.Accordion(TITLE, open=False, visible=False, elem_id=elem_id) as panel:
@@ -48,7 +50,8 @@ def below(
 
         def make(size: str, titled: bool, request: gr.Request, *values):
             folder = downloads.fresh(request)
-            core.reports.print_figure.write_figure(drawn(*values), folder / name, name, size, titled=titled)
+            chart, board = drawn(*values), board_of(*values)
+            core.reports.print_figure.write_figure(chart, folder / name, name, size, board=board, titled=titled)
             return shutil.make_archive(str(Path(folder) / name), "zip", folder, name)
 
         made_file(

@@ -10,6 +10,7 @@ from tli_core.encoding.lens import VIEWS
 from tli_core.encoding.readouts import DEFAULT_READOUT, READOUTS
 from tli_core.i18n import N_
 from ui.server.visitors import Models, Visitor
+from ui.widgets.deep_links import asked_choice
 from ui.widgets.events import QUIET, Parts, Updates
 from ui.widgets.layer_picker import LAYER_HELP, OUTPUT, last_layer, layer_choices
 from ui.widgets.model_bar import ModelBar
@@ -69,10 +70,10 @@ class ReadingBar:
     def asked(self, query: Mapping[str, str], model: str) -> Updates:
         """What a link asks of the three for a model, each as it is to begin with where that is not there."""
         choices = layer_choices(self._models, model)
-        layer = query.get("layer") if query.get("layer") in [value for _, value in choices] else OUTPUT
+        layer = asked_choice(query, "layer", [value for _, value in choices], OUTPUT)
         return {
-            self.readout: query.get("readout") if query.get("readout") in READOUTS else DEFAULT_READOUT,
-            self.vectors: query.get("vectors") if query.get("vectors") in VIEWS else "raw",
+            self.readout: asked_choice(query, "readout", READOUTS, DEFAULT_READOUT),
+            self.vectors: asked_choice(query, "vectors", VIEWS, "raw"),
             self.layer: gr.Dropdown(choices=choices, value=layer),
         }
 

@@ -111,6 +111,8 @@ class ListImport:
                 how = translate("by their words, as {percent} % of the rows say", percent=percent)
             source, target = (translate(name) for name in pair.names)
             parts.append(translate(text, source=source, target=target, a=a, b=b, how=how))
+        if self.columns and self.columns.topic is not None and self.sheet.kind != "cldf":
+            parts.append(translate("topics in column {number}", number=self.columns.topic + 1))
         if self.columns and self.columns.others:
             parts.append(translate("kept: {names}", names=", ".join(name for _, name in self.columns.others)))
         n, left_out, tidied = len(self.listed), len(self.skipped), len(self.changes)
