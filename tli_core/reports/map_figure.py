@@ -32,9 +32,10 @@ def map_figure(model: str, cells: Sequence[MapCell]) -> go.Figure:
         moved[place], marks[place] = cell.moved, MARKS[cell.verdict]
         told[place] = f"{settings_text(plan, cell.config)}: {translate(cell.verdict)}", number
     reach = max((abs(cell.moved) for cell in cells), default=0) or 1
-    # Below the fields: beside them it would take a third of a phone's screen.
+    height = 40 + 60 * len(rows)  # of the fields alone
+    # Below the fields and what names their columns: beside them it would take a third of a phone's screen.
     bar = {"title": {"text": translate("change of MRR"), "side": "bottom"}, "thickness": 10, "orientation": "h",
-           "y": 0, "yanchor": "top", "ypad": 50}  # fmt: skip
+           "y": -65 / height, "yanchor": "top", "ypad": 0}  # fmt: skip
     figure = go.Figure(
         go.Heatmap(
             z=moved, x=columns, y=rows, text=marks, texttemplate="%{text}", customdata=told,
@@ -42,7 +43,8 @@ def map_figure(model: str, cells: Sequence[MapCell]) -> go.Figure:
             colorscale=DIVERGING, zmin=-reach, zmax=reach, xgap=2, ygap=2, colorbar=bar,
         )
     )  # fmt: skip
-    figure.update_xaxes(title=translate("layer that the loss reads"), type="category")
+    figure.update_xaxes(title=translate("layer of the loss"), type="category")
     figure.update_yaxes(type="category", autorange="reversed")
     title = translate("Held-out words at the output, {model}", model=html.escape(Path(model).name))
-    return styled(figure, 220 + 60 * len(rows), title, hovermode="closest")
+    figure = styled(figure, height + 180, title, hovermode="closest")
+    return figure.update_layout(margin={"t": 30, "b": 150})

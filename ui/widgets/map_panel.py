@@ -38,7 +38,15 @@ def build(form: TrainingForm) -> None:
         gr.Markdown(ABOUT, elem_classes="hint")
         told = gr.Markdown(elem_id="map-told")
         plot = gr.Plot(show_label=False, visible=False, elem_id="map-plot")
-        rows = gr.Dataframe(interactive=False, show_label=False, max_height=300, visible=False, elem_id="map-rows")
+        rows = gr.Dataframe(
+            interactive=False,
+            show_label=False,
+            max_height=300,
+            visible=False,
+            wrap=True,
+            column_widths=["42%", "30%", "28%"],
+            elem_id="map-rows",
+        )
         upload = gr.File(label=N_("Or a map of your own: map.json"), file_types=[".json"], height=110)
         cell = gr.Textbox(visible="hidden", show_label=False, elem_id="map-cell")
 
