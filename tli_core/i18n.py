@@ -34,13 +34,13 @@ def translate(text: str, /, **fields: object) -> str:
 
     Without fields the text is not formatted, because it may be user input with braces in it.
     """
-    said = translations(_language()).gettext(text) if text else text
+    said = translations(reader_language()).gettext(text) if text else text
     return said.format(**fields) if fields else said
 
 
 def translate_plural(one: str, many: str, n: int, /, **fields: object) -> str:
     """As `translate`, in the form that the reader's language has for this number; both texts may use {n}."""
-    return translations(_language()).ngettext(one, many, n).format(n=n, **fields)
+    return translations(reader_language()).ngettext(one, many, n).format(n=n, **fields)
 
 
 def set_reader_language(language: Callable[[], str]) -> None:
@@ -59,7 +59,8 @@ def in_language(language: str) -> Iterator[None]:
         _chosen.reset(token)
 
 
-def _language() -> str:
+def reader_language() -> str:
+    """The language of whoever reads what is said now."""
     return _chosen.get() or _reader()
 
 

@@ -7,6 +7,7 @@ import sys
 from unittest.mock import Mock
 
 import pytest
+from filelock import FileLock
 
 import tli_core.training.loop
 from tests.hub import serve, take_for_the_hub
@@ -230,6 +231,16 @@ def test_bad_requests_are_one_line_and_exit_2(arguments, says, capsys, tmp_path,
     assert says in last and last.startswith("python -m tli_core")
 
 
+def test_a_name_that_is_being_trained_is_refused_before_anything_is_lost(tiny_folder, lists, tmp_path, capsys):
+    trained, control = lists
+    asked = ["train", "--model", tiny_folder, "--pairs", trained, "--control", control, "--adapters", tmp_path]
+    asked = [str(word) for word in (*asked, "--name", "mine", "--epochs", 1, "--layer", 1)]
+    with FileLock(tmp_path / ".mine.lock"):
+        assert main(asked) == 2
+    assert "mine is being trained already: choose another --name" in capsys.readouterr().err
+    assert main(asked) == 0 and not [path for path in tmp_path.iterdir() if path.name.endswith(".lock")]
+
+
 def test_ctrl_c_is_one_line(monkeypatch, capsys):
     def interrupted(asked):
         raise KeyboardInterrupt
@@ -253,6 +264,8 @@ def test_files_are_written_though_nobody_reads_the_table(tiny_folder, lists, tmp
         ([], "required"),
         (["measure", "--readout", "mean"], "invalid choice"),
         (["evaluate"], "--adapter"),
+        (["measure", "--out", "/dev/null/x.json"], "the folder /dev/null cannot be made"),
+        (["measure", "--out", "."], "cannot be written: name a file"),
         (["measure", "--adapter", "mini-gentle", "--adapter", "mini-corrected"], "argument --adapter: is given twice"),
         (["sweep", "--report", "x", "--layer", "1", "--layer", "2"], "is given twice; name all its values after one"),
         (["measure", "--seed", "-1"], "a seed is a whole number"),

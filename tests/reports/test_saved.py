@@ -74,6 +74,11 @@ def test_what_is_no_measurement_is_refused_in_one_sentence(content, tmp_path):
         lambda told: told.update(cosine={"array": "not there"}),
         lambda told: told.update(provenance={"model": "x"}),
         lambda told: told.update(names=["one"]),
+        lambda told: told.update(wrong_from="<b>"),
+        lambda told: told["provenance"].update(readout="of another version"),
+        lambda told: told["provenance"].update(view=["raw"]),
+        lambda told: told.update(warnings=[{"code": "of another version", "values": []}]),
+        lambda told: told.update(warnings=[{"code": "few_topics", "values": []}]),
     ],
 )
 def test_a_file_with_a_right_checksum_and_wrong_parts_is_refused(change, result, tmp_path):

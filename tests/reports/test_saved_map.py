@@ -34,6 +34,16 @@ def test_no_other_model_has_one(name):
     assert shipped_map(name) is None
 
 
+def test_a_setting_whose_runs_failed_has_no_figure_and_hides_no_other(tmp_path):
+    nothing = {"mrr": None}
+    failed = CELL | {"verdict": "runs failed", "ranks": dict.fromkeys(CELL["ranks"], nothing), "matched": None}
+    others = json.loads(SHIPPED.read_text(encoding="utf-8"))["cells"][1:]
+    found = read_map(changed(tmp_path, cells=[failed, *others]))
+    assert map_rows(found)[1] == ("layer 1, triplet", "runs failed", "–") and map_rows(found)[-1][2] != "–"
+    (drawn,) = map_figure(found.model, found.cells).data
+    assert drawn.zmax > 0 and found.risen == 23
+
+
 def changed(tmp_path: Path, **changes) -> Path:
     path = tmp_path / "map.json"
     path.write_text(json.dumps(json.loads(SHIPPED.read_text(encoding="utf-8")) | changes))
@@ -57,6 +67,7 @@ CELL = json.loads(SHIPPED.read_text(encoding="utf-8"))["cells"][0]
         {"cells": "all"},
         {"picked": {"cells": [0, 999], "moved": 0.1, "ci95": [0, 1]}},
         {"base": {"model": "x", "n": 3}},
+        {"base": {"model": "x", "languages": "sw-en", "n": 1e300}},
     ],
 )
 def test_a_file_that_is_no_map_is_one_sentence(changes, tmp_path):

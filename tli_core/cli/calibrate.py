@@ -8,6 +8,7 @@ import tli_core as core
 from tli_core.cli.common import (
     add_languages,
     add_model,
+    add_out,
     add_reading,
     import_choices,
     load,
@@ -35,7 +36,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "words of one meaning",
     )
     command.add_argument("--seed", type=seed_argument, default=0)
-    command.add_argument("--out", type=Path, help="write every number as JSON here")
+    add_out(command)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -149,6 +149,24 @@ def print_result(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def add_out(command: argparse.ArgumentParser) -> None:
+    """The argument that says where every number is written."""
+    command.add_argument("--out", type=_new_file, help="write every number as JSON here")
+
+
+def _new_file(given: str) -> Path:
+    """Where a file can be written, found out before anything is measured for it; its folder is made."""
+    path = Path(given)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"the folder {path.parent} cannot be made: {error.strerror}"
+        raise argparse.ArgumentTypeError(text) from error
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{path} cannot be written: name a file in a folder of yours")
+    return path
+
+
 def add_reading(command: argparse.ArgumentParser) -> None:
     """The arguments that say how files of pairs are to be read, where that is not found out right."""
     reading = command.add_argument_group("how files of pairs are read (found out and printed; these overrule it)")

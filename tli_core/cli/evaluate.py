@@ -8,6 +8,7 @@ from tli_core.cli.common import (
     add_adapter,
     add_lens,
     add_model,
+    add_out,
     add_reading,
     import_choices,
     layer_or_pick,
@@ -33,7 +34,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_reading(command)
     command.add_argument("--answers", action="store_true", help="also what the models write: translations and probes")
     command.add_argument("--seed", type=seed_argument, default=0)
-    command.add_argument("--out", type=Path, help="write every number as JSON here")
+    add_out(command)
     command.add_argument("--report", type=Path, metavar="DIR", help="write an HTML page, JSON, CSV and the card here")
 
 

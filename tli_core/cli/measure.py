@@ -9,6 +9,7 @@ from tli_core.cli.common import (
     add_adapter,
     add_lens,
     add_model,
+    add_out,
     add_reading,
     block_progress,
     import_choices,
@@ -37,7 +38,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_lens(command)
     add_reading(command)
     command.add_argument("--seed", type=seed_argument, default=0)
-    command.add_argument("--out", type=Path, help="write every number as JSON here")
+    add_out(command)
     command.add_argument(
         "--save", type=Path, metavar="DIR", help="keep each model's measurement here, for `show` and the page"
     )

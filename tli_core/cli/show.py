@@ -4,14 +4,14 @@ import argparse
 from pathlib import Path
 
 import tli_core as core
-from tli_core.cli.common import print_progress, print_result
+from tli_core.cli.common import add_out, print_progress, print_result
 from tli_core.reports.notices import worded
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments."""
     command.add_argument("files", nargs="+", help="saved measurements: files, or names of those that ship")
-    command.add_argument("--out", type=Path, help="write every number as JSON here")
+    add_out(command)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,9 +1,13 @@
 """Fine-tune an adapter on pairs."""
 
 import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 import tli_core as core
 from tli_core.cli.common import (
@@ -11,6 +15,7 @@ from tli_core.cli.common import (
     add_model,
     add_reading,
     import_choices,
+    is_first,
     layer_argument,
     load,
     print_progress,
@@ -174,19 +179,20 @@ def _train(
         print_progress(f"Side by side: {'; then '.join(', '.join(together) for together in passes)}.")
     saved: dict[str, tuple[core.training.run.TrainedAdapter, Path]] = {}
     astray: list[str] = []
-    for number, item in core.training.loop.train_together(loaded, plans):
-        name = names[number]
-        if isinstance(item, ValueError):
-            astray.append(f"{name}: {item}" if len(names) > 1 else str(item))
-        elif isinstance(item, Exception):
-            raise item
-        elif isinstance(item, core.training.run.TrainedAdapter):
-            if harm := core.reports.training_messages.harm_sentence(item.record):
-                print_progress(f"Warning: {harm}")
-            item.record.update(sources)
-            saved[name] = item, save_once(item, folder, name)
-        elif item.check:
-            print_progress((f"{name} | " if len(names) > 1 else "") + _checked(item))
+    with _claimed(folder, names):
+        for number, item in core.training.loop.train_together(loaded, plans):
+            name = names[number]
+            if isinstance(item, ValueError):
+                astray.append(f"{name}: {item}" if len(names) > 1 else str(item))
+            elif isinstance(item, Exception):
+                raise item
+            elif isinstance(item, core.training.run.TrainedAdapter):
+                if harm := core.reports.training_messages.harm_sentence(item.record):
+                    print_progress(f"Warning: {harm}")
+                item.record.update(sources)
+                saved[name] = item, save_once(item, folder, name)
+            elif item.check:
+                print_progress((f"{name} | " if len(names) > 1 else "") + _checked(item))
     base = None
     evaluated = []
     for name in filter(saved.__contains__, names):  # in the order that was asked for
@@ -196,6 +202,25 @@ def _train(
         kept = f" Saved all the same: {', '.join(saved)}." if saved else ""
         raise ValueError(" ".join(astray) + kept)
     return evaluated
+
+
+@contextmanager
+def _claimed(folder: Path, names: Sequence[str]) -> Iterator[None]:
+    """Keep the names of adapters to this process, and those that work with it, while they are trained.
+
+    Raises:
+        ValueError: another process is training one of that name, which it would lose at the end.
+    """
+    with ExitStack() as claims:
+        for name in names if is_first() else ():
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = folder / f".{name}.lock"
+            try:
+                claims.enter_context(FileLock(lock, timeout=0))
+            except Timeout as error:
+                raise ValueError(f"{folder / name} is being trained already: choose another --name.") from error
+            claims.callback(lock.unlink, missing_ok=True)
+        yield
 
 
 def _checked(step: "core.training.history.TrainingStep") -> str:

@@ -72,7 +72,7 @@ def read_word(word: str, languages: str = DEFAULT, language: str | None = None) 
     found = [name for name in names if known[name]]
     if not found and (len(typed.split()) > MOST_TOGETHER or re.search(r"\w\s*[,;=|\t]\s*\w", typed)):
         text = N_("{word!r} is more than one word: type one here. Pairs are for Alignment, sentences for Answers.")
-        raise ValueError(translate(text, word=typed[:40]))
+        raise ValueError(translate(text, word=typed[:40] + "…" * (len(typed) > 40)))
     by = SAID if language else KNOWN if len(found) == 1 else IN_BOTH if found else LETTERS
     if language is None and found:
         language = found[0]

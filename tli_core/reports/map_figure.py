@@ -1,6 +1,5 @@
 """The map of a sweep as Plotly draws it, in a report and on the page."""
 
-import html
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,7 +30,7 @@ def map_figure(model: str, cells: Sequence[MapCell]) -> go.Figure:
         place = rows.index(row), columns.index(column)
         moved[place], marks[place] = cell.moved, MARKS[cell.verdict]
         told[place] = f"{settings_text(plan, cell.config)}: {translate(cell.verdict)}", number
-    reach = max((abs(cell.moved) for cell in cells), default=0) or 1
+    reach = float(np.nanmax(np.abs(moved), initial=0)) or 1
     height = 40 + 60 * len(rows)  # of the fields alone
     # Below the fields and what names their columns: beside them it would take a third of a phone's screen.
     bar = {"title": {"text": translate("change of MRR"), "side": "bottom"}, "thickness": 10, "orientation": "h",
@@ -45,6 +44,6 @@ def map_figure(model: str, cells: Sequence[MapCell]) -> go.Figure:
     )  # fmt: skip
     figure.update_xaxes(title=translate("layer of the loss"), type="category")
     figure.update_yaxes(type="category", autorange="reversed")
-    title = translate("Held-out words at the output, {model}", model=html.escape(Path(model).name))
+    title = translate("Held-out words at the output, {model}", model=Path(model).name)
     figure = styled(figure, height + 180, title, hovermode="closest")
     return figure.update_layout(margin={"t": 30, "b": 150})

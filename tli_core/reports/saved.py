@@ -16,13 +16,22 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from tli_core.atomic_files import write_bytes
+from tli_core.encoding.lens import Lens
 from tli_core.i18n import N_, translate
 from tli_core.lists.pairs import WordPair
-from tli_core.measures.result import DIRECTIONS, LayerAlignment, Neighbours, Retrieval
+from tli_core.measures.result import (
+    DIRECTIONS,
+    OWN_PAIRS,
+    REFERENCE_POOL,
+    LayerAlignment,
+    Neighbours,
+    Retrieval,
+)
 from tli_core.measures.token_cost import TokenCost
 from tli_core.models.provenance import Provenance
 from tli_core.models.registry import MEASUREMENTS
 from tli_core.notices import Notice
+from tli_core.reports.notices import worded
 
 ENDING = ".safetensors"
 LAYOUT = 1
@@ -147,7 +156,15 @@ def _together(plain: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> LayerA
         "provenance": Provenance(**found["provenance"]),
         "warnings": tuple(_notice(item) for item in found["warnings"]),
     }
-    return LayerAlignment(**found)
+    made = LayerAlignment(**found)
+    # What names a readout, a notice or a place that is not known here would be found out where it is shown.
+    origin = made.provenance
+    Lens(origin.languages, origin.readout, origin.view)
+    if made.wrong_from not in (OWN_PAIRS, REFERENCE_POOL):
+        raise ValueError("wrong pairs from nowhere known")
+    for warning in made.warnings:
+        worded(warning)
+    return made
 
 
 def _two(values: list[Any]) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from tli_core.studies.sweep_runs import Plan
 from tli_core.training.presets import configured
 
 ENDING = ".map.json"
-MAX_BYTES, MOST_CELLS = 4_000_000, 2_000
+MAX_BYTES, MOST_CELLS, MOST_PAIRS = 4_000_000, 2_000, 10_000_000
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ def map_rows(found: SavedMap) -> list[tuple[str, ...]]:
     rows = [(translate("settings"), translate("verdict"), translate("change of MRR"))]
     plan = found.plan
     for cell in found.cells:
-        rows.append((settings_text(plan, cell.config), translate(cell.verdict), f"{cell.moved:+.3f}"))
+        moved = f"{cell.moved:+.3f}" if math.isfinite(cell.moved) else "–"
+        rows.append((settings_text(plan, cell.config), translate(cell.verdict), moved))
     return rows
 
 
@@ -106,8 +107,8 @@ def _map_of(held: dict[str, Any]) -> SavedMap:
     """The map that a file holds; a part that is missing or of another kind raises what Python raises."""
     base, cells = held["base"], held["cells"]
     language_pair(base["languages"])
-    if not isinstance(cells, list) or not 1 <= len(cells) <= MOST_CELLS:
-        raise ValueError("no cells, or too many")
+    if not isinstance(cells, list) or not 1 <= len(cells) <= MOST_CELLS or not 0 < base["n"] < MOST_PAIRS:
+        raise ValueError("no cells or pairs, or too many")
     rose = [cell for cell in cells if _number(cell["matched"]) > 0]
     picked = held["picked"]
     return SavedMap(
@@ -137,12 +138,12 @@ def _picked(held: Mapping[str, Any], cells: int) -> Picked:
 
 
 def _number(value: Any) -> float:
-    """A change of a rank or a cosine.
+    """A change of a rank or a cosine; nan for None, which stands where runs failed.
 
     Raises:
         ValueError: it is no number, or larger than any such change.
     """
-    number = float(value)
-    if not math.isfinite(number) or abs(number) > 2:
+    number = math.nan if value is None else float(value)
+    if abs(number) > 2 or (value is not None and math.isnan(number)):
         raise ValueError("no change of a rank or a cosine")
     return number

@@ -171,8 +171,8 @@ def report_rows(report: EvaluationReport) -> list[tuple[str, ...]]:
 
 def _moved(measure: Measure, item: Evaluation, way: str | None, form: str) -> str:
     """A measure before and after, at the evaluated layer."""
-    before, after = (measure.values(result, way)[item.layer] for result in (item.before, item.after))
-    return f"{before:{form}} → {after:{form}}"
+    both = [measure.values(result, way)[item.layer] for result in (item.before, item.after)]
+    return " → ".join(format(value, form) if np.isfinite(value) else "–" for value in both)
 
 
 def output_rows(before: OutputCheck, after: OutputCheck) -> list[tuple[str, ...]]:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
-from tli_core.i18n import N_, translate
+from tli_core.i18n import ENGLISH, N_, reader_language, translate
 from tli_core.lists.language_pair import DEFAULT, language_pairs
 from ui.widgets.errors import remark
 
@@ -19,9 +19,11 @@ MAX_LINK = 1800
 ADDRESS = """(link) => {
   const query = (link || "").match(/[(]([?][^)]*)[)]/);
   const now = new URLSearchParams(window.location.search);
-  const kept = ["lang", "__theme"].filter((of) => now.has(of)).map((of) => "&" + of + "=" + now.get(of)).join("");
+  const own = new URLSearchParams(query ? query[1] : "");
+  const wanted = ["lang", "__theme"].filter((of) => now.has(of) && !own.has(of));
+  const kept = wanted.map((of) => "&" + of + "=" + now.get(of)).join("");
   if (query) window.history.replaceState(null, "", query[1] + kept);
-  else if (link) window.history.replaceState(null, "", "?" + kept.slice(1));
+  else if (link) window.history.replaceState(null, "", window.location.pathname + kept.replace("&", "?"));
 }"""
 
 
@@ -40,8 +42,9 @@ def address_if_seen(elem_id: str) -> str:
 
 
 def view_link(tab: str, **state: str | int) -> str:
-    """A sentence with the link to a view, or one that says that there is none."""
-    query = urlencode({"tab": tab, **state})
+    """A sentence with the link to a view, in the language of whoever shares it, or one that says that there is none."""
+    language = {} if reader_language() == ENGLISH else {"lang": reader_language()}
+    query = urlencode({"tab": tab, **state, **language})
     if len(query) > MAX_LINK:
         return translate("This view is too long for a link.")
     return translate("[A link to this view](?{query}): it opens the page as it is now.", query=query)
