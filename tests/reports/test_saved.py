@@ -78,7 +78,6 @@ def test_what_is_no_measurement_is_refused_in_one_sentence(content, tmp_path):
         lambda told: told["provenance"].update(readout="of another version"),
         lambda told: told["provenance"].update(view=["raw"]),
         lambda told: told.update(warnings=[{"code": "of another version", "values": []}]),
-        lambda told: told.update(warnings=[{"code": "few_topics", "values": []}]),
     ],
 )
 def test_a_file_with_a_right_checksum_and_wrong_parts_is_refused(change, result, tmp_path):
