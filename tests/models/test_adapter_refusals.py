@@ -175,7 +175,7 @@ REFUSED: tuple[tuple[str, dict[str, Any], Callable[[State], State], str], ...] =
     ("modules by their last letter", {"modules_to_save": ["s"]}, copy.copy, "modules_to_save names .*, but only"),
     ("tokens of no module", {"trainable_token_indices": {"": [1]}}, copy.copy, "must be an object of module names"),
     ("more than a float32 holds", {}, lambda s: {n: t.double() * 1e300 for n, t in s.items()}, "not finite"),
-    ("another name in the middle", {}, renamed("model.layers", "model.default.layers"), "tensors do not match"),
+    ("another name in the middle", {}, renamed("model.layers", "model.default.layers"), "tensors that do not match"),
     ("another method", {"peft_type": "IA3"}, copy.copy, "mine is a IA3 adapter: only LoRA"),
     ("a method of no name", {"peft_type": [1]}, copy.copy, "only LoRA"),
     ("a field of a later PEFT", {"use_something": True}, copy.copy, "use_something in its adapter_config.json is not"),
@@ -185,7 +185,12 @@ REFUSED: tuple[tuple[str, dict[str, Any], Callable[[State], State], str], ...] =
     ("a matrix saved", {"modules_to_save": ["o_proj"]}, copy.copy, "modules_to_save names .*o_proj, but only"),
     ("a classifier", {"modules_to_save": ["score"]}, copy.copy, "modules_to_save names score, but only"),
     ("tokens that are not there", {"trainable_token_indices": [1]}, copy.copy, "its rows are not in the file"),
-    ("targets that are not there", {"target_modules": ["q_proj", "v_proj", "o_proj"]}, copy.copy, "3 tensors do not"),
+    (
+        "targets that are not there",
+        {"target_modules": ["q_proj", "v_proj", "o_proj"]},
+        copy.copy,
+        "or are missing: 3, such",
+    ),
     ("fewer targets than tensors", {"target_modules": ["q_proj"]}, copy.copy, "which its target_modules does not name"),
     ("DoRA without its vectors", {"use_dora": True}, copy.copy, "lora_magnitude_vector"),
     ("a base's matrix", {}, with_tensor(f"{Q}.weight", 16, 16), "an adapter may not rewrite its base"),
@@ -196,8 +201,13 @@ REFUSED: tuple[tuple[str, dict[str, Any], Callable[[State], State], str], ...] =
     ("a base's bias", {"bias": "all"}, with_tensor(f"{Q}.bias", 16), "may not rewrite"),
     ("somebody's buffer", {}, with_tensor("x", 2), "may not rewrite"),
     ("no tensors", {}, lambda state: {"x": torch.ones(1)}, "holds no LoRA tensors"),
-    ("one matrix missing", {}, without("lora_A"), "1 tensors do not match"),
-    ("one block missing", {}, lambda s: {n: t for n, t in s.items() if ".layers.1." not in n}, "tensors do not match"),
+    ("one matrix missing", {}, without("lora_A"), "or are missing: 1, such"),
+    (
+        "one block missing",
+        {},
+        lambda s: {n: t for n, t in s.items() if ".layers.1." not in n},
+        "tensors that do not match",
+    ),
     ("empty matrices, as ZeRO-3 leaves them", {}, lambda s: {n: torch.empty(0) for n in s}, "is empty. DeepSpeed"),
     ("a scalar", {}, lambda s: {n: torch.tensor(1.0) for n in s}, "has shape"),
     ("whole numbers", {}, lambda s: {n: t.to(torch.int8) for n, t in s.items()}, "is stored as I8"),
@@ -257,7 +267,7 @@ SPOILT: tuple[tuple[str, Kind, dict[str, Any], Callable[[State], State], str], .
     ("a bias on the embeddings", Kind("", {"target_modules": ["q_proj", "embed_tokens"]}), {"lora_bias": True},
      copy.copy, "lora_bias is set, which LoRA on embeddings"),
     ("saved embeddings that are to be LoRA's", Kind("", {"modules_to_save": ["embed_tokens"]}),
-     {"target_modules": ["q_proj", "v_proj", "embed_tokens"]}, copy.copy, "tensors do not match"),
+     {"target_modules": ["q_proj", "v_proj", "embed_tokens"]}, copy.copy, "tensors that do not match"),
 )  # fmt: skip
 
 

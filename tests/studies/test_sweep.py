@@ -285,7 +285,7 @@ def test_every_cell_has_its_row_its_mark_and_its_numbers(found, tmp_path):
     assert len(rows) == 1 + len(made.cells) == len(short_rows(made)) and len({len(row) for row in rows}) == 1
     assert [row[0] for row in rows] == ["layer", "1", "output"]
     (drawn,) = map_figure("tiny", map_cells(made)).data
-    assert list(drawn["x"]) == ["1", "output"] and np.isfinite(np.array(drawn["z"])).all()
+    assert list(drawn["x"]) == ["1", "out"] and np.isfinite(np.array(drawn["z"])).all()
     write_numbers(made, tmp_path)
     kept = json.loads((tmp_path / "map.json").read_text(encoding="utf-8"))
     assert [cell["verdict"] for cell in kept["cells"]] == [cell.verdict for cell in made.cells]
@@ -295,29 +295,31 @@ def test_every_cell_has_its_row_its_mark_and_its_numbers(found, tmp_path):
 
 
 def test_the_command_makes_a_map_and_goes_on_with_it(tmp_path, capsys):
-    asked = [
-        "sweep", "--model", "lugha-mini", "--layer", "1", "--loss", "triplet", "contrastive", "--rank", "2",
-        "--seeds", "1", "--epochs", "1", "--report", str(tmp_path),
-    ]  # fmt: skip
+    settings = {"model": "lugha-mini", "layer": "1", "loss": "triplet contrastive", "rank": "2", "seeds": "1",
+                "epochs": "1", "report": str(tmp_path)}  # fmt: skip
+
+    def command(**changes: str) -> list[str]:
+        return ["sweep", *(word for name, of in (settings | changes).items() for word in (f"--{name}", *of.split()))]
+
     for _ in range(2):
-        assert main(asked) == 0
+        assert main(command()) == 0
     told = capsys.readouterr()
     assert told.err.count("ended; ") == 4  # two runs, each with its shuffled one, once
     assert "triplet" in told.out and "contrastive" in told.out and "Map: " in told.out
     plan = json.loads((tmp_path / "sweep.json").read_text(encoding="utf-8"))
     assert [(cell["margin"], cell["temperature"]) for cell in plan["cells"]] == [(0.4, 1.0), (0.0, 0.05)]
     assert (tmp_path / "report.html").read_text(encoding="utf-8").count("<h2>") == 2
-    assert main([*asked[:-1], "/proc/mine"]) == 2 and "/proc/mine cannot be made" in capsys.readouterr().err
+    assert main(command(report="/proc/mine")) == 2 and "/proc/mine cannot be made" in capsys.readouterr().err
     for wrong, said in (
-        (["--margin", "0.1", "--loss", "contrastive"], "--margin is of the triplet loss"),
-        (["--targets", "q_proj+q_proj"], "twice"),
-        (["--targets", "q_proj+v_proj", "v_proj+q_proj"], "twice"),
-        (["--rank", "0"], "LoRA rank must be"),
-        (["--layer", "foo"], "layer must be"),
-        (["--seeds", "0"], "--seeds must be"),
-        (["--layer", "2", "99"], "Layer 99 is beyond this model, whose output is layer 12"),
+        ({"margin": "0.1", "loss": "contrastive"}, "--margin is of the triplet loss"),
+        ({"targets": "q_proj+q_proj"}, "twice"),
+        ({"targets": "q_proj+v_proj v_proj+q_proj"}, "twice"),
+        ({"rank": "0"}, "LoRA rank must be"),
+        ({"layer": "foo"}, "layer must be"),
+        ({"seeds": "0"}, "--seeds must be"),
+        ({"layer": "2 99"}, "Layer 99 is beyond this model, whose output is layer 12"),
     ):
-        assert main([*asked, *wrong]) == 2
+        assert main(command(**wrong)) == 2
         told = capsys.readouterr().err
         assert said in told and "Loading" not in told
-    assert main([*asked, "--epochs", "2"]) == 2 and "holds a sweep of another" in capsys.readouterr().err
+    assert main(command(epochs="2")) == 2 and "holds a sweep of another" in capsys.readouterr().err
