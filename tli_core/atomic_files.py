@@ -1,5 +1,6 @@
 """Atomic writes: a file or folder is complete or absent, even if the process is killed or the disk is full."""
 
+import errno
 import os
 import shutil
 import uuid
@@ -20,10 +21,27 @@ def write_bytes(path: Path, content: bytes) -> None:
         part.write_bytes(content)
 
 
+def make_place(path: Path) -> None:
+    """Make the folder of a file that is written later, and see now that it can be written.
+
+    Raises:
+        OSError: it cannot: its name is too long or a folder's, or the folder is not ours or cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent)) from error
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    part = _part_of(path)
+    part.touch()
+    part.unlink()
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A name to write a file under; it takes the place of `path` once it is on the disk."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    part = _part_of(path)
     try:
         yield part
         _to_disk(part)
@@ -43,7 +61,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     if target.exists():
         raise FileExistsError(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+    part = _part_of(target)
     part.mkdir()
     try:
         yield part
@@ -55,6 +73,11 @@ def new_folder(target: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _part_of(path: Path) -> Path:
+    """A hidden name beside `path` that nobody else has."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
 
 
 def _to_disk(path: Path) -> None:

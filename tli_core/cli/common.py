@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import tli_core as core
+from tli_core.atomic_files import make_place
 from tli_core.encoding.lens import VIEWS, Lens
 from tli_core.encoding.readouts import DEFAULT_READOUT, READOUTS
 from tli_core.lists.formats import ImportChoices, PairList, import_file
@@ -25,6 +26,9 @@ from tli_core.reports.notices import worded
 
 LOADS = ("auto", "gpu", "gpus", "8-bit", "4-bit", "offload", "cpu", "first-blocks")
 """The names of `load_plan.WAYS`, written out so that --help need not load PyTorch."""
+
+LONGEST_NAME = 100
+"""Characters of a file's name that a refusal repeats."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -158,12 +162,11 @@ def _new_file(given: str) -> Path:
     """Where a file can be written, found out before anything is measured for it; its folder is made."""
     path = Path(given)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_place(path)
     except OSError as error:
-        text = f"the folder {path.parent} cannot be made: {error.strerror}"
+        name = given if len(given) <= LONGEST_NAME else f"{given[:LONGEST_NAME]}…"
+        text = f"{name} cannot be written ({error.strerror}): name a file in a folder of yours"
         raise argparse.ArgumentTypeError(text) from error
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"{path} cannot be written: name a file in a folder of yours")
     return path
 
 
