@@ -22,14 +22,14 @@ from ui.server.visitors import Models
 
 PHONE = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/140.0.0.0 Mobile Safari/537.36"
 WIDTHS = {1440: {}, 390: {"has_touch": True, "is_mobile": True, "user_agent": PHONE}}
-PRESSED = {"comparison": "#comparison", "evaluate": "#evaluate", "space": "#draw-space", "compare": "#compare"}
+PRESSED = {"compare": "#comparison", "evaluate": "#evaluate", "space": "#draw-space", "answers": "#compare"}
 """The button that brings a tab's results, by the tab's id."""
 
 RESULTS = {
-    "comparison": "#comparison-plot .legendtext",
+    "compare": "#comparison-plot .legendtext",
     "evaluate": "#evaluate-plot .legendtext",
     "space": "#space-plot .legendtext",
-    "compare": "#right-words",
+    "answers": "#right-words",
 }
 """What is there once they have come."""
 

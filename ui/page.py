@@ -19,6 +19,8 @@ from ui.server.visitors import Models
 from ui.tabs import adapters, alignment, answers, calibration, compare, evaluate, fine_tune, space, word, word_lists
 from ui.widgets import guide, mobile
 from ui.widgets.adapter_pickers import AdapterPickers
+from ui.widgets.deep_links import asked_tab
+from ui.widgets.events import Updates
 from ui.widgets.model_bar import ModelBar
 from ui.widgets.page_opening import PageOpening
 from ui.widgets.picked_pair import PickedPair
@@ -61,6 +63,7 @@ def build(models: Models, jobs: Jobs) -> language.Page:
         reading = ReadingBar(models, bar)
         with gr.Tabs() as tabs:
             context = PageContext(models, jobs, visitor, bar, reading, pickers, PageOpening(), tabs, strip, picked)
+            context.opening.follow(lambda visitor, base, request: _asked_tab(context, request), [tabs])
             for tab in TABS:
                 with gr.Tab(tab.LABEL, id=tab.ID) as context.tab:
                     tab.build(context)
@@ -72,6 +75,12 @@ def build(models: Models, jobs: Jobs) -> language.Page:
         context.opening.wire(demo, jobs, visitor, token, bar.model, pickers)
     # Wide: no address has more than a few of its places (`ui.server.request_guard`), and opening a page takes several.
     return demo.queue(max_size=200, api_open=False)
+
+
+def _asked_tab(context: PageContext, request: gr.Request) -> Updates:
+    """The tab that a page's address names, brought to the front."""
+    asked = asked_tab(request, [tab.ID for tab in TABS])
+    return {context.tabs: context.open(asked)} if asked else {}
 
 
 def _say_where(hosting: Hosting) -> None:

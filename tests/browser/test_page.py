@@ -237,7 +237,7 @@ def test_hostile_words_stay_words_and_what_cannot_be_read_or_had_is_one_sentence
     assert page.locator("img[src*='not-there'], .toast-body u").count() == 0
     expect(page.locator("#train-status .wrap:not(.hide) .error")).to_have_count(0)
 
-    page.goto(f"{address}?tab=compare&adapter=<u>nobody's</u>&pairs=simba, lion&tokens=3")
+    page.goto(f"{address}?tab=answers&adapter=<u>nobody's</u>&pairs=simba, lion&tokens=3")
     expect(page.get_by_text("The link's adapter, <u>nobody's</u>, is not here for you")).to_be_visible()
     # What it asks is still there, and answered without the adapter.
     expect(page.locator("#compare-pairs textarea")).to_have_value("simba, lion")
@@ -371,7 +371,7 @@ def test_comparing_answers_side_by_side_and_reopening_them_by_their_link(shared_
     expect(page.locator("#right-words")).to_contain_text("mkate – bread")
     expect(page.locator("#next-tokens")).to_contain_text("' water'")
     expect(page.locator("#compare")).to_be_enabled()
-    expect(page).to_have_url(re.compile("tab=compare"))
+    expect(page).to_have_url(re.compile("tab=answers"))
     keep_picture(page, "answers")
     page.reload()
     expect(page.locator("#compare-pairs textarea")).to_have_value("mkate, bread\nmaji, water")

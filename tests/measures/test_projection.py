@@ -45,11 +45,21 @@ def test_pca_keeps_the_widest_spread(tiny, pairs):
 def test_neighbours_of_a_known_word_are_marked(mini):
     corrected = mini.add_adapter(find_adapter("mini-corrected")).key
     found = nearest_words(mini, "maji", "Swahili", corrected)
-    assert len(found.nearest) == 10 and found.candidates == len({e.pair.target for e in lexicon()})
+    words = {entry.pair.target for entry in lexicon() if entry.pos != "phrase"}
+    assert len(found.nearest) == 10 and found.candidates == len(words)
     cosines = [neighbour.cosine for neighbour in found.nearest]
     assert cosines == sorted(cosines, reverse=True)
     marked = [rank for rank, neighbour in enumerate(found.nearest, 1) if neighbour.right]
     assert found.right_rank is not None and (marked[:1] == [found.right_rank] or found.right_rank > 10)
+
+
+def test_a_phrase_is_no_candidate_for_one_word_unless_it_is_its_translation(mini):
+    of_one, of_two = (nearest_words(mini, word, "English", None, count=2000) for word in ("water", "hot water"))
+    assert "maji ya moto" not in {near.word for near in of_one.nearest}
+    assert "maji ya moto" in {near.word for near in of_two.nearest if near.right}
+    assert of_two.candidates == len({entry.pair.source for entry in lexicon()})
+    listed = nearest_words(mini, "asante", "Swahili", None, count=2000, right=["thank you", "thank you very much"])
+    assert [near.right for near in listed.nearest if near.word == "thank you very much"] == [True]
 
 
 def test_look_alikes_are_marked_in_the_picture_and_among_neighbours(mini):

@@ -131,6 +131,8 @@ def nearest_words(
 ) -> Neighbourhood:
     """The words of the other language in the lexicon that lie nearest to a word at a layer, by cosine.
 
+    Phrases such as *hot water* are no candidates for one word, unless they are listed as its translation.
+
     Args:
         language: the name of the language that the word is in.
         right: its translations; None for those that the lexicon lists.
@@ -146,10 +148,13 @@ def nearest_words(
     index = layer_index(loaded.layer_names, layer)
     listed = translations(word, language, lens.languages) if right is None else set(map(normalise, right))
     own, other = (lens.pair.source, lens.pair.target) if language == names[0] else (lens.pair.target, lens.pair.source)
-    candidates = _vocabulary(other.name, lens.languages)
+    known = _vocabulary(other.name, lens.languages)
     key = f"{lens.languages} {language} neighbours at {index}, {lens.readout}, {lens.view}"
-    others = loaded.reference(adapter, key, lambda: _unit_states(loaded, candidates, other, adapter, index, lens))
-    cosines = (others @ _unit_states(loaded, [word], own, adapter, index, lens)[0]).numpy()  # (candidates,)
+    others = loaded.reference(adapter, key, lambda: _unit_states(loaded, list(known), other, adapter, index, lens))
+    is_one = " " not in word.removeprefix("to ")
+    kept = [i for i, (of, is_word) in enumerate(known.items()) if is_word or not is_one or normalise(of) in listed]
+    candidates = [list(known)[i] for i in kept]
+    cosines = (others @ _unit_states(loaded, [word], own, adapter, index, lens)[0]).numpy()[kept]  # (candidates,)
     if not np.isfinite(cosines).all():
         text = N_("At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there.")
         raise ValueError(translate(text, layer=layer_words(loaded.layer_names[index])))
@@ -170,10 +175,14 @@ def translations(word: str, language: str, languages: str = DEFAULT) -> frozense
     return frozenset(map(normalise, known.get(normalise(word), ())))
 
 
-def _vocabulary(language: str, languages: str) -> list[str]:
-    """The lexicon's distinct words of one language."""
+def _vocabulary(language: str, languages: str) -> dict[str, bool]:
+    """The lexicon's distinct words of one language, and whether each is a word rather than a phrase."""
     side = "source" if language == language_pair(languages).source.name else "target"
-    return list(dict.fromkeys(getattr(entry.pair, side) for entry in lexicon(languages)))
+    found: dict[str, bool] = {}
+    for entry in lexicon(languages):
+        of = getattr(entry.pair, side)
+        found[of] = found.get(of, False) or entry.pos != "phrase"
+    return found
 
 
 def _unit_states(

@@ -15,6 +15,9 @@ from tli_core.models.layers import layer_words
 SATURATED = 0.9
 """Where even wrong pairs score above this, a high cosine is an artefact."""
 
+NO_TYPICAL = 4
+"""Up to so many pairs have no typical rank: each one's own is said."""
+
 CHANGES = {
     "improved": N_("Improved: right words rank better than before, in both directions"),
     N_("improved one way"): N_(
@@ -64,7 +67,7 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
     mismatched, band = result.mismatched, result.mismatched_band
     place = {
         "layer": layer_words(result.names[best]) if best == output else translate("layer {number}", number=best),
-        "rank": int(np.median(result.reference_rank[best])),
+        "rank": _rank_words(result, best),
         "size": result.reference_size,
         "target_language": translate(result.languages.target.name),
     }
@@ -76,15 +79,22 @@ def curve_sentence(result: LayerAlignment, label: str) -> str:
         low=band[best, 0],
         high=band[best, 1],
     )
-    ranked = translate_plural(
-        "This pair ranks best at {layer}, where your {target_language} word is number {rank} among {size} common "
-        "words: {figures}.",
-        "These {n} pairs rank best at {layer}, where your {target_language} word is typically number {rank} among "
-        "{size} common words: {figures}.",
-        len(result.pairs),
-        figures=figures,
-        **place,
-    )
+    if 1 < len(result.pairs) <= NO_TYPICAL:
+        text = N_(
+            "These {n} pairs rank best at {layer}, where your {target_language} words are numbers {rank} among {size} "
+            "common words: {figures}."
+        )
+        ranked = translate(text, n=len(result.pairs), figures=figures, **place)
+    else:
+        ranked = translate_plural(
+            "This pair ranks best at {layer}, where your {target_language} word is number {rank} among {size} common "
+            "words: {figures}.",
+            "These {n} pairs rank best at {layer}, where your {target_language} word is typically number {rank} among "
+            "{size} common words: {figures}.",
+            len(result.pairs),
+            figures=figures,
+            **place,
+        )
     if verdict(result, best) == "no numbers":
         return f"**{label}.** {translate(VERDICTS['no numbers'])}"
     told = (f"**{label}.**", _few(result), ranked, _reading(result, best), _saturation(result))
@@ -119,15 +129,21 @@ def mexa_sentence(result: LayerAlignment) -> str:
 def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) -> str:
     """What an adapter changed at the output for the pairs on the page, wrong pairs and ranks beside it."""
     output = len(before.names) - 1
-    ranks = [int(np.median(result.reference_rank[output])) for result in (before, after)]
     found = change(before, after, output)
-    moved = translate(
+    every = N_(
         "at {layer}: your pairs {matched[0]:.2f} → {matched[1]:.2f}, wrong pairs {mismatched[0]:.2f} → "
-        "{mismatched[1]:.2f}, typical rank {ranks[0]} → {ranks[1]} of {size}.",
+        "{mismatched[1]:.2f}, rank {ranks[0]} → {ranks[1]} of {size}."
+    )
+    typical = N_(
+        "at {layer}: your pairs {matched[0]:.2f} → {matched[1]:.2f}, wrong pairs {mismatched[0]:.2f} → "
+        "{mismatched[1]:.2f}, typical rank {ranks[0]} → {ranks[1]} of {size}."
+    )
+    moved = translate(
+        every if len(before.pairs) <= NO_TYPICAL else typical,
         layer=layer_words(before.names[-1]),
         matched=[result.matched[output] for result in (before, after)],
         mismatched=[result.mismatched[output] for result in (before, after)],
-        ranks=ranks,
+        ranks=[_rank_words(result, output) for result in (before, after)],
         size=before.reference_size,
     )
     if found.verdict == "no numbers":
@@ -135,6 +151,12 @@ def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) 
     text = N_("(Mean reciprocal rank {ways}, by a sign-flip test for both directions.)")
     tested = translate(text, ways=_rank_changes(found, before, after))
     return f"**{label}**, {moved} {translate(CHANGES[found.verdict])}. {tested}"
+
+
+def _rank_words(result: LayerAlignment, layer: int) -> str:
+    """The right words' ranks in the reference pool: each of a few, in the order of the list, or the typical one."""
+    ranks = result.reference_rank[layer]  # (n,)
+    return ", ".join(map(str, ranks)) if len(ranks) <= NO_TYPICAL else str(int(np.median(ranks)))
 
 
 def _few(result: LayerAlignment) -> str:

@@ -24,7 +24,6 @@ from ui.server.session_files import SessionFiles
 from ui.server.storage_quota import StorageQuota
 from ui.server.training_run import archive
 from ui.server.visitors import Models, OwnAdapter, Visitor
-from ui.widgets.deep_links import asked_for
 from ui.widgets.errors import explained
 from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, Parts, Updates, uncover
 
@@ -147,7 +146,6 @@ class AdaptersTab:
 
         context.bar.follow(self._updates, self._listed)
         context.opening.follow(lambda visitor, base, request: self._updates(base, visitor), self._listed)
-        context.opening.follow(self._opened, [context.tabs])
         asked = [context.model, context.visitor, self.chosen]
         context.pickers.changed.change(listed_again, asked, self._listed, **CHECKED)
         self.chosen.change(packed, [self.chosen, context.model, context.visitor], self.download, **CHECKED)
@@ -203,10 +201,6 @@ class AdaptersTab:
             self.chosen: gr.Dropdown(choices=names, value=just_brought or (names[0] if names else None)),
             self.download: gr.DownloadButton(visible=False),
         }
-
-    def _opened(self, visitor: Visitor, base: str, request: gr.Request) -> Updates:
-        """This tab, where the address asks for it."""
-        return {} if asked_for(request, ID) is None else {self.context.tabs: self.context.open(ID)}
 
     def _import_handler(self, find: Callable[[str, Path], Path]) -> Callable:
         """A handler that brings an adapter, found by find(what, into), to its visitor."""
@@ -304,7 +298,7 @@ def check_fit(models: Models, model: str, folder: Path) -> str:
 def _copied(hosting: Hosting, path: str, into: Path) -> Path:
     """A folder of this machine, copied, where the machine is the visitor's own."""
     if not hosting.folders:
-        raise ValueError("Folders of this machine cannot be read here: upload a zip file.")
+        raise ValueError(translate("Folders of this machine cannot be read here: upload a zip file."))
     is_readable, longest = core.models.adapter_config.is_readable, core.models.adapter_config.LONGEST_PATH
     source = Path(os.path.expanduser(path))
     if not is_readable(source / core.models.adapter_sources.CONFIG):

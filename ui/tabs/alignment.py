@@ -234,7 +234,6 @@ class AlignmentTab:
                 given.languages: asked_languages(query),
                 **self.context.reading.asked(query, chosen),
                 given.example: example,
-                self.context.tabs: self.context.open(ID),
                 linked: True,
             }
 
@@ -261,7 +260,7 @@ class AlignmentTab:
         )
         opening.follow(says_it_loads, [self.reading])
         linked = opening.flag()
-        opening.follow(opened, [*self._linked_parts, self.context.tabs, linked])
+        opening.follow(opened, [*self._linked_parts, linked])
         self._draws(linked.change)
 
     def _file(self, shown: Shown | None, request: gr.Request) -> str:

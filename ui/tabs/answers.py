@@ -24,7 +24,7 @@ from ui.widgets.errors import explained, remark
 from ui.widgets.events import MODEL_QUEUE, QUIET, Parts, Updates
 from ui.widgets.mobile import bring_into_sight
 
-ID, LABEL = "compare", N_("Answers")
+ID, LABEL = "answers", N_("Answers")
 FREE = N_("My own prompt")
 TEMPLATES = language_pair().templates
 START = TEMPLATES[0]
@@ -176,7 +176,7 @@ class AnswersTab:
 
     def wire_opening(self) -> None:
         """The view that a page's address asks for."""
-        models, tabs, opening = self.context.models, self.context.tabs, self.context.opening
+        models, opening = self.context.models, self.context.opening
 
         def opened(visitor: Visitor, base: str, request: gr.Request):
             query = asked_for(request, ID)
@@ -186,10 +186,11 @@ class AnswersTab:
             models.check_ready(chosen)
             kind = query.get("ask", START.name)
             if kind != FREE and kind not in {t.name for t in TEMPLATES}:
-                raise ValueError("The link asks for a kind of prompt that there is not: choose one.")
+                raise ValueError(translate("The link asks for a kind of prompt that there is not: choose one."))
             count = query.get("tokens", "20")
             if not count.isdecimal() or not 1 <= int(count) <= MAX_TOKENS:
-                raise ValueError(f"The link's number of tokens is not between 1 and {MAX_TOKENS}: set it by hand.")
+                text = N_("The link's number of tokens is not between 1 and {most}: set it by hand.")
+                raise ValueError(translate(text, most=MAX_TOKENS))
             wanted, offered = query.get("adapter", BASE), visitor.adapters(chosen)
             # Without the adapter the prompts are still what the link is for.
             if wanted not in offered:
@@ -197,7 +198,6 @@ class AnswersTab:
             own, prompts = kind == FREE, query.get("prompt", "")[: MAX_PROMPTS * MAX_PROMPT]
             value = wanted if wanted in offered else BASE
             return {
-                tabs: self.context.open(ID),
                 self.template: kind,
                 self.about: _about(kind),
                 self.words: gr.Textbox(query.get("pairs", "")[:MAX_PROMPT], visible=not own),
@@ -209,7 +209,7 @@ class AnswersTab:
             }
 
         linked = opening.flag()
-        opening.follow(opened, [tabs, self.about, *self._inputs, linked])
+        opening.follow(opened, [self.about, *self._inputs, linked])
         self._asks(linked.change)
 
     def _asks(self, trigger: Callable) -> None:
@@ -267,7 +267,8 @@ def asked(template: str, words: str, prompt: str) -> Asked:
     else:
         known = next((t for t in TEMPLATES if t.name == template), None)
         if known is None:
-            raise ValueError(f"There is no {template[:60]!r} to ask: choose from the list.")
+            text = N_("There is no {template!r} to ask: choose from the list.")
+            raise ValueError(translate(text, template=template[:60]))
         pairs = parse_pairs(words).pairs
         prompts = tuple(known.fill(pair.source, pair.target) for pair in pairs)
         found = Asked(prompts, pairs, WAYS.get(template))
@@ -300,7 +301,8 @@ def answers(models: Models, visitor: Visitor, asked: Asked, model: str, adapter:
         ValueError: too many tokens, or an adapter that is not this visitor's to use.
     """
     if not 1 <= tokens <= MAX_NEW_TOKENS:
-        raise ValueError(f"New tokens must be 1 to {MAX_NEW_TOKENS}, got {tokens}.")
+        text = N_("New tokens must be 1 to {most}, got {tokens}.")
+        raise ValueError(translate(text, most=MAX_NEW_TOKENS, tokens=tokens))
     loaded, key = models.get(model), visitor.key(models, model, adapter)
     done: tuple = ()
     for prompt in asked.prompts:

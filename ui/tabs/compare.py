@@ -25,7 +25,7 @@ from ui.widgets.layer_picker import chosen_layer
 from ui.widgets.measurement import legend_text
 from ui.widgets.mobile import bring_into_sight
 
-ID, LABEL = "comparison", N_("Compare")
+ID, LABEL = "compare", N_("Compare")
 STARTING = ("mini-corrected", "mini-gentle", "mini-published")
 """Adapters that are ticked to begin with: one that finds more, one that harms less, one that does harm."""
 
@@ -267,13 +267,12 @@ class CompareTab:
             offered = list(comparison.offered(context.models, visitor))
             saved = core.reports.saved.shipped_measurements()
             if not query.keys() & {"here", "saved"}:
-                return {context.tabs: context.open(ID)}
+                return {}
             here, kept = (comparison.listed(query.get(key, "")) for key in ("here", "saved"))
             for name in (name for name in (*here, *kept) if name not in (*offered, *saved)):
                 remark(not_here(name))
             against = query.get("against", "")[:200]
             return {
-                context.tabs: context.open(ID),
                 self.here: gr.CheckboxGroup(choices=offered, value=[name for name in here if name in offered]),
                 self.saved: [name for name in kept if name in saved],
                 self.pairs: asked_choice(query, "list", PAIRS, CONTROL),
@@ -286,7 +285,7 @@ class CompareTab:
 
         linked = context.opening.flag()
         parts = [self.here, self.saved, self.pairs, context.pairs, context.languages, *reading.parts, self.reference]
-        context.opening.follow(opened, [context.tabs, *parts, linked])
+        context.opening.follow(opened, [*parts, linked])
         self._compares(linked.change)
 
     def _updates(self, board: Board, layer: str, words: str, request: gr.Request) -> Updates:

@@ -74,6 +74,19 @@ def asked_languages(query: Mapping[str, str]) -> str:
     return asked_choice(query, "languages", language_pairs(), DEFAULT)
 
 
+def asked_tab(request: gr.Request, known: Collection[str]) -> str | None:
+    """The tab that the address names; None where it names none.
+
+    Raises:
+        ValueError: it names one that is not known.
+    """
+    asked = request.query_params.get("tab")
+    if asked is not None and asked not in known:
+        text = N_("The link asks for a tab that is not here, {asked!r}: choose one above. Known are {known}.")
+        raise ValueError(translate(text, asked=asked[:40], known=", ".join(known)))
+    return asked
+
+
 def asked_for(request: gr.Request, tab: str) -> dict[str, str] | None:
     """What the address asks of a tab; None where it asks nothing of it."""
     query = dict(request.query_params)
