@@ -167,11 +167,15 @@ def swahili_of(part: Block) -> dict:
 
 
 def _swahili_or_none(label: Any) -> str | None:
-    """A text's Swahili; of one with a number in it, such as a layer, from the text that leaves the number open."""
+    """A text's Swahili; of two languages with a dash between them each one's, and of a text with a number in it, such
+    as a layer, from the text that leaves the number open."""
     if not isinstance(label, str):
         return None
     if label in SWAHILI_TEXTS:
         return SWAHILI_TEXTS[label]
+    names = label.split(" – ")
+    if all(name in SWAHILI_TEXTS for name in names):
+        return " – ".join(SWAHILI_TEXTS[name] for name in names)
     number = re.search(r"\d+", label)
     if number is None or (text := label.replace(number[0], "{number}")) not in SWAHILI_TEXTS:
         return None

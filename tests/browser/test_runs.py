@@ -289,3 +289,9 @@ def test_the_answers_show_harm_that_cosines_hide(shared_page: Page):
     expect(page.locator("#answers-note")).to_contain_text("Text: what it writes is harmed: translations to English")
     expect(page.locator("#answers")).to_contain_text("perplexity on plain Swahili")
     expect(page.locator("#probes")).to_contain_text("Swahili to English")
+    # Its link evaluates again by itself, lists that were typed and all.
+    expect(page).to_have_url(re.compile("tab=evaluate.*adapter=mini-shuffled.*list=typed"))
+    page.reload()
+    expect(page.locator("#evaluate-control-pairs textarea")).to_have_value(re.compile("moto, fire\nsimba, lion"))
+    expect(page.locator("#evaluate-warning")).to_contain_text("also in the trained list", timeout=60_000)
+    expect(page.locator("#evaluate-status")).to_contain_text("mini-shuffled · lugha-mini")

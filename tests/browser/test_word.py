@@ -23,7 +23,7 @@ def phone(browser: Browser, address: str):
 
 def test_the_first_screen_of_a_phone_answers_one_word_and_leads_on_to_its_pairs(phone: Page):
     answer = phone.locator("#word-answer")
-    expect(answer).to_contain_text("lugha-mini puts maji beside its translation: of 1540 words of English, water is")
+    expect(answer).to_contain_text("lugha-mini puts maji beside its translation: of 1492 words of English, water is")
     expect(answer.locator("p").first).to_be_in_viewport()
     assert "plotly" not in " ".join(phone.evaluate("performance.getEntries().map(e => e.name.toLowerCase())"))
 

@@ -58,8 +58,8 @@ def test_the_sentence_of_a_card_has_no_markup(mini):
     [
         ("maji", None, "puts maji beside its translation**"),
         ("papai", None, "but the two look alike**"),
-        ("to climb", None, "does not put to climb beside its translation**: of 1540 words of Swahili the right one is"),
-        ("cold", None, "the best placed of its 2 translations is number"),
+        ("to climb", None, "does not put to climb beside its translation**: of 1492 words of Swahili the right one is"),
+        ("hot", None, "the best placed of its 2 translations is number"),
         ("tarakilishi", None, "The lexicon has no Swahili word **tarakilishi**"),
         ("maji", "English", "The lexicon has no English word **maji**"),
     ],

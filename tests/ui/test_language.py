@@ -109,6 +109,11 @@ def test_a_choice_with_a_number_in_it_is_swahili_too(demo):
     assert ("layer 3", "3") in picker.choices and ("tabaka la 3", "3") in swahili_of(picker)["choices"]
 
 
+def test_the_choice_of_languages_names_them_in_the_readers(demo):
+    pickers = [part for part in demo.blocks.values() if str(getattr(part, "elem_id", "")).endswith("languages")]
+    assert pickers and all(("Kiswahili – Kiingereza", "sw-en") in swahili_of(part)["choices"] for part in pickers)
+
+
 def test_the_page_comes_with_an_answer_in_each_language(demo):
     (answer,) = (part for part in demo.blocks.values() if getattr(part, "elem_id", None) == "word-answer")
     assert answer.value == kept_answer("en") and "water ✓" in answer.value

@@ -16,6 +16,7 @@ from tli_core.lists.pairs import WordPair
 from ui.server.gpu import on_gpu
 from ui.server.token_limits import check_tokens
 from ui.server.visitors import Models, Visitor
+from ui.widgets.evaluation_choice import Chosen
 
 VIEWS = {
     N_("Control pairs, before and after"): N_(
@@ -53,12 +54,14 @@ VIEWS = {
 class Measured:
     """What is on the page, so that layers and views change without measuring again.
 
+    chosen is what was asked for in the Evaluate tab, None where a run was measured on its own page.
     Compared by identity: Gradio hashes a state whose change is followed, and arrays have no hash.
     """
 
     model: str
     adapter: str
     report: core.measures.before_after.EvaluationReport
+    chosen: Chosen | None = None
 
 
 @on_gpu(60)
