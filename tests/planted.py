@@ -6,6 +6,7 @@ truth is said.
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -92,6 +93,37 @@ List = Callable[[np.random.Generator, int, int], tuple[tuple[WordPair, ...], Vec
 
 def noise(drawn, n, layers):
     return unlike_pairs(n), shared(drawn, n, layers, 0)
+
+
+def no_pool_ships(drawn, n, layers):
+    """Noise, of two languages that ship no reference pool, so that the list is its own."""
+    made = states(unlike_pairs(n), shared(drawn, n, layers, 0))
+    return made, made
+
+
+def words_of_the_pool(drawn, n, layers):
+    """Words of the reference pool in wrong pairs."""
+    of_pool = pool().pairs
+    vectors = drawn.normal(size=(layers, len(of_pool), WIDTH)), drawn.normal(size=(layers, len(of_pool), WIDTH))
+    taken = drawn.permutation(len(of_pool))[:n]
+    partners = np.roll(taken, 1)
+    pairs = tuple(WordPair(of_pool[i].source, of_pool[j].target) for i, j in zip(taken, partners, strict=True))
+    return states(pairs, (vectors[0][:, taken], vectors[1][:, partners])), states(of_pool, vectors)
+
+
+def alike_words_of_the_pool(drawn, n, layers):
+    """The same, and one language's vectors are nearly one and the same, as averaging BOS in makes them."""
+    made, reference = words_of_the_pool(drawn, n, layers)
+    common = reference.source[:, :1]
+    return (replace(of, source=common + 0.02 * of.source) for of in (made, reference))
+
+
+BESIDE_THEMSELVES = {
+    "noise, no pool ships": no_pool_ships,
+    "noise, words of the pool": words_of_the_pool,
+    "noise, alike words of the pool": alike_words_of_the_pool,
+}
+"""Lists of noise whose words are in the reference pool: makers of a list's states and the pool's."""
 
 
 def hubs(drawn, n, layers):

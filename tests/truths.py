@@ -12,7 +12,18 @@ from unittest.mock import patch
 
 import numpy as np
 
-from tests.planted import BOTH_LISTS, CHANGES, INTERVALS, LISTS, measured, topics_moved_at_random, unlike_pairs
+from tests.planted import (
+    BESIDE_THEMSELVES,
+    BOTH_LISTS,
+    CHANGES,
+    INTERVALS,
+    LISTS,
+    SOURCE,
+    measured,
+    topics_moved_at_random,
+    unlike_pairs,
+)
+from tli_core.measures.alignment import align
 from tli_core.measures.before_after import compare_lists
 from tli_core.measures.rank_tests import corrected_p_values
 from tli_core.measures.registry import MEASURES
@@ -108,6 +119,14 @@ def said_of_lists(name: str, n: int, layers: int, draws: int, seed: int = 0) -> 
     return found
 
 
+def said_beside_themselves(name: str, n: int, draws: int, seed: int = 0) -> list[str]:
+    """The verdicts on so many lists of noise whose words are in the reference pool."""
+    made, reference = BESIDE_THEMSELVES[name](np.random.default_rng([seed, n]), n, draws)
+    with each_layer_alone():
+        result = align(made, reference, SOURCE)
+    return [verdict(result, layer) for layer in range(draws)]
+
+
 def said_of_changes(name: str, n: int, draws: int, seed: int = 0) -> list[str]:
     """The verdicts on so many changes of a truth."""
     make, _ = CHANGES[name]
@@ -137,6 +156,9 @@ def main(draws: int) -> None:
         print(
             _row(name, *(_percent(any(w not in SAYS_NOTHING for w in words) for words in of_size) for of_size in said))
         )
+    for name in BESIDE_THEMSELVES:
+        said = [said_beside_themselves(name, n, draws) if layers == 1 and n < 150 else [] for n, layers in SIZES]
+        print(_row(name, *(_percent(word not in SAYS_NOTHING for word in words) for words in said)))
     for name in ("nothing changed", "topics moved at random"):
         said = [said_of_changes(name, n, draws) if layers == 1 else [] for n, layers in SIZES]
         print(_row(name, *(_percent(word not in SAYS_NOTHING for word in words) for words in said)))

@@ -153,7 +153,8 @@ def swahili_of(part: Block) -> dict:
     if whole := getattr(part, IN_SWAHILI, ""):
         texts["value"] = whole
     if isinstance(part, gr.HighlightedText) and part.value:
-        texts["value"] = [(SWAHILI_TEXTS.get(words, words), mark) for words, mark in part.value]
+        marked = [(of["token"], of["class_or_confidence"]) for of in part.value]
+        texts["value"] = [(SWAHILI_TEXTS.get(words, words), mark) for words, mark in marked]
     if isinstance(part, gr.Dataframe) and part.interactive:
         texts["headers"] = [SWAHILI_TEXTS.get(header, header) for header in part.headers or ()]
     choices = getattr(part, "choices", None) or []

@@ -68,7 +68,7 @@ def build(models: Models, jobs: Jobs) -> language.Page:
                 with gr.Tab(tab.LABEL, id=tab.ID) as context.tab:
                     tab.build(context)
         bar.wire(demo, visitor, context.first, context.draw)
-        mobile.fit_charts(tabs)
+        mobile.when_opened(tabs)
         reading.stand_above(tabs, {tab.ID for tab in (alignment, compare, evaluate, space)})
         api.build(models, jobs)
         language.wire(demo)

@@ -163,6 +163,25 @@ def test_one_pair_gets_its_band_and_rank_from_the_reference_pool():
     assert result.reference_rank[0, 0] == 1 and result.reference_size == 13
 
 
+def test_a_list_without_a_reference_pool_is_its_own_and_says_so():
+    made = states(noise(6, 8, 1), noise(6, 8, 2), tuple(WordPair(f"s{i}", f"t{i}") for i in range(6)))
+    result = align(made, made, SOURCE)
+    assert result.wrong_from == "list" and "own_pool" in {warning.code for warning in result.warnings}
+
+
+def test_two_spellings_of_a_word_are_one_word_to_every_test():
+    words = ["mbwa", "dog", "Mbwa", "dogs", "ng'ombe", "cow", "ng’ombe", "cows", "paka", "cat", "simba", "lion"]
+    pairs = tuple(WordPair(words[i], words[i + 1]) for i in range(0, len(words), 2))
+    groups = align(states(noise(6, 8, 1), noise(6, 8, 2), pairs), reference(8), SOURCE).groups
+    assert groups[0] == groups[1] and groups[2] == groups[3] and len(set(groups)) == 4
+
+
+def test_a_pair_with_nothing_to_beat_beats_nothing():
+    wrong = np.array([[False, True, False], [True, False, False], [False, False, False]])
+    there, back = beats_wrong(np.eye(3, dtype=np.float32), wrong)
+    assert there.tolist() == back.tolist() == [True, True, False]
+
+
 def planted(kind):
     """Sixty pairs whose truth is known; `test_planted_truths` plants the same in real models."""
     shared, sw, en = noise(60, 32, 1), noise(60, 32, 2), noise(60, 32, 3)

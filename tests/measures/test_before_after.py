@@ -67,6 +67,16 @@ def test_a_picked_layer_is_chosen_on_trained_pairs_and_flattering_there_only(mea
     assert compare_lists(*measured, layer=2)[0].warnings == ()
 
 
+def test_a_layer_that_was_picked_on_its_own_pairs_flatters_the_control_list_too(measured):
+    before, after, other_before, other_after = measured
+    trained, control = compare_lists(before, after, before, after, layer=PICK)
+    unpicked = compare("control", other_before, other_after, trained.layer)
+    apart = compare_lists(*measured, layer=PICK)[1]
+    for way in DIRECTIONS:
+        assert trained.change.ranks[way].p == control.change.ranks[way].p
+        assert apart.change.ranks[way].p == unpicked.change.ranks[way].p
+
+
 def test_words_in_both_lists_are_warned_about(tiny, pairs):
     key = tiny.new_adapter(_lora())
     _, control = evaluate_lists(tiny, pairs[:5], [*pairs[4:9], WordPair("chai", "tea")], key)

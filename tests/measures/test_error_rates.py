@@ -16,6 +16,13 @@ def test_nothing_is_seldom_called_something_and_never_aligned(name, n):
     assert sum(word not in truths.SAYS_NOTHING for word in said) <= MOST_FALSE and said.count("aligned") <= 4
 
 
+@pytest.mark.parametrize("name", planted.BESIDE_THEMSELVES)
+@pytest.mark.parametrize("n", [5, 10, 19])
+def test_a_word_that_is_in_the_reference_pool_is_no_rival_of_itself(name, n):
+    said = truths.said_beside_themselves(name, n, draws=400)
+    assert sum(word not in truths.SAYS_NOTHING for word in said) <= MOST_FALSE
+
+
 @pytest.mark.parametrize(("n", "draws"), [(3, 40), (10, 40), (20, 40)])
 def test_of_33_layers_of_noise_seldom_one_is_called_anything(n, draws):
     said = truths.said_of_lists("noise", n, layers=33, draws=draws)

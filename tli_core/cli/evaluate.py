@@ -28,7 +28,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--trained", type=Path, help="without it, the shipped training list")
     command.add_argument("--control", type=Path, help="without it, the shipped control list")
     command.add_argument(
-        "--layer", type=layer_or_pick, default="output", help="a number, output, or pick: by the trained list's gap"
+        "--layer",
+        type=layer_or_pick,
+        default="output",
+        help="a number, output, or pick: where the trained list's ranks gain most",
     )
     add_lens(command)
     add_reading(command)

@@ -13,8 +13,8 @@ from tli_core.lists.language_pair import DEFAULT, language_pair
 from tli_core.lists.lexicon import lexicon, translations
 from tli_core.lists.pairs import WordPair, normalise
 
-MOST_TOGETHER = 4
-"""Words that the lexicon has as one, such as to be able to; more are a sentence."""
+MOST_TOGETHER = 3
+"""Words of a phrase that the lexicon does not know; more are a sentence."""
 
 MOST_WORDS = 20
 """Lines of single words that are looked up; a longer list is one whose second column is missing."""

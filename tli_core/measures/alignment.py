@@ -17,7 +17,7 @@ from tli_core.encoding.pair_states import PairStates, embed_pairs, reference_sta
 from tli_core.encoding.views import viewed
 from tli_core.i18n import translate
 from tli_core.lists.look_alike import look_alikes
-from tli_core.lists.pairs import WordPair, counted_once, normalise
+from tli_core.lists.pairs import WordPair, counted_once, normalise, numbered
 from tli_core.measures.artefacts import (
     attention_sinks,
     dominance_notices,
@@ -108,7 +108,9 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
     candidates = candidates_of(pairs, reference.pairs)
     source, target = _unit(states.source), _unit(states.target)
     reference_source, reference_target = _unit(reference.source), _unit(reference.target)
-    groups = word_groups(states.source_index, states.target_index)
+    # Two spellings of one word are embedded on their own, and are no two words all the same.
+    source_words, target_words = (numbered(normalise(pair[side]) for pair in pairs)[1] for side in (0, 1))
+    groups = word_groups(source_words, target_words)
     look_alike = look_alikes(pairs)
     lengths = tuple(len(pair.target) for pair in pairs)
     pieces = tuple(states.target_pieces[states.target_index].tolist())
@@ -200,7 +202,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         provenance=provenance,
         warnings=(
             *not_numbers(states.names, diagonal),
-            *list_warnings(pairs, candidates.wrong),
+            *list_warnings(pairs, candidates.wrong, reference.pairs),
             *prefix_note(provenance),
             *attention_sinks(states.names, states.first_piece),
             *hub_notice(states.names, stacked["hub_share"], min(map(len, candidates.words)), hub_at),

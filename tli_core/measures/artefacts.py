@@ -77,8 +77,10 @@ def attention_sinks(names: Sequence[str], first_piece: np.ndarray) -> Iterator[N
         yield notice("attention_sink", first=names[heavy[0]], layers=heavy.size, times=first_piece[heavy].max())
 
 
-def list_warnings(pairs: Sequence[WordPair], wrong: np.ndarray) -> Iterator[Notice]:
-    """Notices on the list itself; wrong (n, n) marks its wrong pairs."""
+def list_warnings(pairs: Sequence[WordPair], wrong: np.ndarray, pool: Sequence[WordPair]) -> Iterator[Notice]:
+    """Notices on the list itself; wrong (n, n) marks its wrong pairs, and pool is the reference pool."""
+    if pool == pairs:
+        yield notice("own_pool")
     alike = sum(normalise(pair.source) == normalise(pair.target) for pair in pairs)
     if alike:
         yield notice("same_spelling", alike=alike, n=len(pairs))
@@ -89,4 +91,4 @@ def list_warnings(pairs: Sequence[WordPair], wrong: np.ndarray) -> Iterator[Noti
     elif 1 < len(named) < FEWEST_TOPICS:
         yield notice("few_topics", n=len(named))
     if not wrong.any():
-        yield notice("no_own_wrong_pair")
+        yield notice("no_wrong_pair" if pool == pairs else "no_own_wrong_pair")

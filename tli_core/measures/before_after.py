@@ -172,9 +172,9 @@ def evaluate_lists(
             text = N_("The {name} list needs at least two pairs, as they are compared with each other: add some.")
             raise ValueError(translate(text, name=translate(name)))
         if base is None:
-            progress(f"{len(pairs)} {name} pairs, base")
+            progress(translate("{n} {name} pairs, base", n=len(pairs), name=translate(name)))
         results.append(base[i] if base else measure(loaded, pairs, None, lens, seed))
-        progress(f"{len(pairs)} {name} pairs, adapter")
+        progress(translate("{n} {name} pairs, adapter", n=len(pairs), name=translate(name)))
         results.append(measure(loaded, pairs, adapter, lens, seed))
     compared = compare_lists(*results, layer=layer, seed=seed)
     first, second = (
@@ -251,7 +251,9 @@ def compare_lists(
         picked_on, layer = TRAINED, pick_layer(trained_before, trained_after)
     leak = leak_notice(trained_before.pairs, control_before.pairs, trained_before.provenance.languages)
     trained = compare(TRAINED, trained_before, trained_after, layer, seed, picked_on)
-    control = compare(CONTROL, control_before, control_after, layer, seed, picked_on)
+    # A layer that was picked on some of these very pairs was picked on this list, too.
+    shared = bool(set(trained_before.pairs) & set(control_before.pairs))
+    control = compare(CONTROL, control_before, control_after, layer, seed, picked_on, picked=bool(picked_on) and shared)
     by_heart = memorised(*((item.before, item.after, item.change) for item in (trained, control)))
     return trained, replace(control, warnings=(*control.warnings, *filter(None, (leak, by_heart))))
 
@@ -271,8 +273,12 @@ def compare(
     seed: int = 0,
     picked_on: str | None = None,
     warnings: tuple[Notice, ...] = (),
+    picked: bool = False,
 ) -> Evaluation:
     """Set two measurements of the same pairs against each other at a layer.
+
+    Args:
+        picked: whether the layer was picked on pairs of this list, though it is not the one of picked_on.
 
     Raises:
         ValueError: different pairs, fewer than two, or a layer that the model does not have.
@@ -289,7 +295,7 @@ def compare(
         before,
         after,
         paired_test(before.cosine[:, index], after.cosine[:, index], before.clusters, seed),
-        change(before, after, index, seed, picked=picked_on == name),
+        change(before, after, index, seed, picked=picked or picked_on == name),
         differences(before, after),
         picked_on,
         warnings,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tli_core.encoding.lens import Lens
+from tli_core.i18n import translate
 from tli_core.lists.language_pair import DEFAULT
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
@@ -39,9 +40,9 @@ def run_pilot(
     Its code measures every layer but the last (the output), and layer 0 has no block to train, so the choice is among
     the layers between; all pairs go in one batched pass rather than one word and layer at a time.
     """
-    progress(f"{len(pairs)} pairs, BOS averaged in")
+    progress(translate("{n} pairs, BOS averaged in", n=len(pairs)))
     with_bos = measure(loaded, pairs, adapter, Lens(languages, "all"), seed)
-    progress(f"{len(pairs)} pairs, words only")
+    progress(translate("{n} pairs, words only", n=len(pairs)))
     words = measure(loaded, pairs, adapter, Lens(languages), seed)
     between = with_bos.matched[1:-1] if loaded.blocks > 1 else with_bos.matched[1:]
     return Pilot(highest(between) + 1, with_bos, words)

@@ -68,7 +68,8 @@ class LayerAlignment:
     (layers,) or, where they have a value for each pair, (layers, n). wrong_quantiles (layers, 101) are the percentiles
     of the wrong pairs' cosines. cosine is (n, layers), and wrong_cosine (n, layers) the mean of each source word with
     its wrong target words. Wrong partners are the list's own, or of a list too short for that, the reference pool's:
-    wrong_from says which, and every figure about wrong pairs is of those.
+    wrong_from says which, and every figure about wrong pairs is of those, but for MEXA and the P@1 of centred and
+    standardised vectors, which are of the list.
     spelling_alone is the P@1 of a system that only sees letters, in both DIRECTIONS.
     groups (n,) numbers the pairs that share words, clusters (n,) those that also share a topic, look_alike (n,) marks
     those whose words look alike, and p_values are those of each of `rank_tests.CONTROLS`, (layers, 2) for the two

@@ -27,14 +27,15 @@ def auc(right: np.ndarray, wrong: np.ndarray) -> float:
 def beats_wrong(cosines: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Whether a pair's own cosine beats every wrong pair's in its row, and in its column: (n,) each.
 
-    Where both are so, MEXA counts the pair (Kargaran et al. 2024).
+    Where both are so, MEXA counts the pair (Kargaran et al. 2024). A pair without any wrong one beats none.
 
     Args:
         cosines, wrong: (n, n), right pairs on the diagonal; where there is a wrong pair.
     """
     others = np.where(wrong, cosines, -np.inf)
     diagonal = cosines.diagonal()
-    return diagonal > others.max(axis=1), diagonal > others.max(axis=0)
+    there, back = ((diagonal > others.max(axis=way)) & wrong.any(axis=way) for way in (1, 0))
+    return there, back
 
 
 def best_rank(scores: np.ndarray, right: np.ndarray) -> np.ndarray:

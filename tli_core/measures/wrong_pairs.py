@@ -42,7 +42,7 @@ class Candidates:
     @property
     def wrong_from(self) -> str:
         """Where wrong pairs come from, as results name it."""
-        return OWN_PAIRS if self.own else REFERENCE_POOL
+        return OWN_PAIRS if self.own or self.pool == self.pairs else REFERENCE_POOL
 
     @property
     def wrong_counts(self) -> np.ndarray:
@@ -63,6 +63,9 @@ class Candidates:
     ) -> tuple[np.ndarray, np.ndarray]:
         """1 / rank of every target word (column) for every source word (row) as it joins the reference pool's.
 
+        Whether a pair is right makes no difference to how its word is ranked, as a permutation test must have it: where
+        the word stands in the pool itself, it does not come before itself, and the right word may come before it.
+
         Args:
             own, against: as in `wrong_among`.
             against_source: (n, l), of the list's target words with the reference pool's source words.
@@ -72,8 +75,14 @@ class Candidates:
             To target, and to source: (m, m) each, rows source words in both.
         """
         pairs = own[np.ix_(tested, tested)]  # (m, m)
-        to_target = ~(against[tested][:, None] < pairs[..., None]) & self.reference_wrong[tested][:, None]
-        to_source = ~(against_source[tested][None] < pairs[..., None]) & self.reference_wrong_source[tested][None]
+        listed = [self.pairs[i] for i in tested]
+        # Where each pair's own word stands in the pool: (m, pool's words).
+        same_target = _same([pair.target for pair in listed], [pair.target for pair in self.pool])
+        same_source = _same([pair.source for pair in listed], [pair.source for pair in self.pool])
+        others = (self.reference_wrong[tested] | same_target)[:, None] & ~same_target  # (m, m, pool's words)
+        others_source = (self.reference_wrong_source[tested] | same_source) & ~same_source[:, None]
+        to_target = ~(against[tested][:, None] < pairs[..., None]) & others
+        to_source = ~(against_source[tested][None] < pairs[..., None]) & others_source
         return 1 / (1.0 + to_target.sum(axis=2)), 1 / (1.0 + to_source.sum(axis=2))
 
     def rank_in_pool(self, own: np.ndarray, against: np.ndarray) -> np.ndarray:
@@ -168,6 +177,12 @@ def _first(order: np.ndarray, wrong: np.ndarray, count: int, by_name: np.ndarray
     """The wrong columns that come first in each row of (n, m), equals in the order of by_name (m,): (n, count)."""
     kept = np.where(wrong, order, np.inf)[:, by_name]
     return by_name[np.argsort(kept, axis=1, kind="stable")[:, :count]]
+
+
+def _same(words: Sequence[str], others: Sequence[str]) -> np.ndarray:
+    """Which of the others' distinct words is each of the words, in normal form: (words, distinct others)."""
+    columns = np.array([normalise(word) for word in numbered(others)[0]])
+    return np.array([normalise(word) for word in words])[:, None] == columns
 
 
 def _as_listed_in(pool: Sequence[WordPair], pairs: Sequence[WordPair], pool_targets: Sequence[str]) -> np.ndarray:

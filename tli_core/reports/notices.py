@@ -43,7 +43,13 @@ TEXTS = {
         "word changes places within one."
     ),
     "no_own_wrong_pair": N_(
-        "This list has no wrong pair of its own: those shown are the reference pool's. Add a pair of another word."
+        "This list has no wrong pair of its own: cosines of wrong ones are the reference pool's, and MEXA counts "
+        "nothing. Add a pair of another word."
+    ),
+    "no_wrong_pair": N_("This list has no wrong pair, so nothing can be told from it. Add a pair of another word."),
+    "own_pool": N_(
+        "No reference pool of these two languages ships, so the list is its own: ranks among common words are among "
+        "its own words."
     ),
     "measured_in_parts": N_(
         "{n} pairs are measured in parts of {part}: wrong pairs and ranks are those within a part."

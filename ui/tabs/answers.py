@@ -9,12 +9,12 @@ from typing import Any
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import N_, translate
+from tli_core.i18n import N_, SWAHILI, in_language, translate
 from tli_core.lists.formats import parse_pairs
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.pairs import WordPair
 from tli_core.lists.prompts import MAX_NEW_TOKENS, one_line
-from ui.language import SWAHILI_TEXTS
+from ui.language import IN_SWAHILI, SWAHILI_TEXTS
 from ui.page_context import PageContext
 from ui.server.gpu import on_gpu
 from ui.server.visitors import BASE, Models, Visitor
@@ -76,6 +76,8 @@ class AnswersTab:
                     [FREE, *(t.name for t in TEMPLATES)], value=START.name, label=N_("What to ask"), elem_id="template"
                 )
                 self.about = gr.Markdown(_about(START.name), elem_classes="hint", elem_id="template-about")
+                with in_language(SWAHILI):
+                    setattr(self.about, IN_SWAHILI, _about(START.name))
                 self.words = gr.Textbox(
                     START_PAIRS,
                     label=N_("Pairs to ask about, one a line"),

@@ -204,14 +204,15 @@ class CompareTab:
 
         def pressed(request: gr.Request):
             self.stops.expect(request)
-            return {self.go_button: gr.Button(interactive=False), self.cancel: gr.Button(interactive=True)}
+            working = {self.go_button: gr.Button(interactive=False), self.cancel: gr.Button(interactive=True)}
+            return {**working, self.status: translate("Measuring …")}
 
         def rest() -> Updates:
             return {self.go_button: gr.Button(interactive=True), self.cancel: gr.Button(interactive=False)}
 
         buttons = [self.go_button, self.cancel]
         ticked = [self.here, self.saved, self.upload, self.pairs, context.pairs, context.languages]
-        running = trigger(pressed, None, buttons, **QUIET).then(
+        running = trigger(pressed, None, [*buttons, self.status], **QUIET).then(
             run,
             [*ticked, *reading.parts, self.reference, context.picked.words, context.visitor],
             self._shown_parts,

@@ -11,7 +11,7 @@ import gradio as gr
 import tli_core as core
 from tli_core.i18n import ENGLISH, N_, SWAHILI, in_language, translate
 from tli_core.lists.language_pair import language_pair
-from tli_core.lists.one_word import ReadWord, beginning_with, read_word
+from tli_core.lists.one_word import ReadWord, beginning_with, close_to, read_word
 from ui.language import IN_SWAHILI
 from ui.page_context import PageContext
 from ui.server.gpu import on_gpu
@@ -26,6 +26,7 @@ ID, LABEL = "word", N_("Word")
 START = "maji"
 WIDGETS = Path(__file__).parents[1] / "widgets"
 BY_ITSELF = N_("found by itself")
+BEGUN, MEANT = N_("Words of the lexicon that begin so"), N_("Words of the lexicon that are spelled much like it")
 LOADING = N_("The model is loading … its answer will be here in a moment.")
 KEPT = N_("*Kept from an earlier measurement of this model, which is loading now: its own answer comes in a moment.*")
 BROKEN = N_("This word was **not** looked up, as something went wrong here: try again.")
@@ -40,7 +41,7 @@ def build(context: PageContext) -> None:
         submit_btn=True,
         elem_id="word",
     )
-    begun = gr.Radio([], label=N_("Words of the lexicon that begin so"), visible=False, elem_id="word-begun")
+    begun = gr.Radio([], label=BEGUN, visible=False, elem_id="word-begun")
     refused = gr.Markdown(visible=False, elem_id="word-refused", elem_classes="warning")
     # In the page itself, as the server answers little while it loads PyTorch.
     of_mini = context.models.names[0] == "lugha-mini"
@@ -81,7 +82,7 @@ def build(context: PageContext) -> None:
             pairs: _pairs_of(read),
             deeper: gr.Button(visible=bool(read.listed)),
             refused: gr.Markdown(visible=False),
-            begun: gr.Radio(visible=False),
+            begun: _meant(read),
             **card.of(found, model),
         }
 
@@ -93,14 +94,15 @@ def build(context: PageContext) -> None:
 
     def looks_up(event):
         running = event(*context.first, api_visibility="private", show_progress_on=[answer], **QUICK_QUEUE)
-        running.success(None, link, None, js=ADDRESS, **QUIET)
+        # A word that is refused has no link, and that of the word before is not what is seen.
+        running.success(None, link, None, js=f"(link) => ({ADDRESS})(link || ' ')", **QUIET)
         running.failure(lambda: nothing(translate(BROKEN)), None, shown, **QUIET)
         uncover(running, answer)
 
     def typed(letters: str):
         """What the lexicon has that begins so; of another word the language is found anew."""
         words = [found for found in beginning_with(letters) if found != letters]
-        return gr.Radio(choices=words, value=None, visible=bool(words)), BY_ITSELF
+        return gr.Radio(choices=words, value=None, visible=bool(words), label=translate(BEGUN)), BY_ITSELF
 
     word.input(typed, word, [begun, language], trigger_mode="always_last", show_progress="hidden", **QUIET)
     # In the browser, as a server that loads a model answers late: the answer before is not this word's.
@@ -206,6 +208,12 @@ def answered(models: Models, model: str, read: ReadWord) -> core.measures.word_a
 def _kept(loaded: core.models.loaded_model.LoadedModel, read: ReadWord) -> core.measures.word_answer.WordAnswer:
     """Each word's answer once for all visitors: most ask what the page opens with, and what it suggests."""
     return core.measures.word_answer.answer_word(loaded, read)
+
+
+def _meant(read: ReadWord) -> gr.Radio:
+    """What a word that the lexicon does not know may have been meant for, to be chosen."""
+    words = [] if read.listed else list(close_to(read.word))
+    return gr.Radio(choices=words, value=None, visible=bool(words), label=translate(MEANT))
 
 
 def _pairs_of(read: ReadWord) -> str:

@@ -36,6 +36,22 @@ RUN_ADDRESS = f"""(link) => {{
 }}"""
 
 
+def without_others(tab: str) -> str:
+    """JavaScript that takes another tab's view out of the address: it is not what is seen any more.
+
+    The first tab is told to be opened when the page is, before the one that a link asks for.
+    """
+    return f"""() => {{
+  const address = new URL(window.location), asked = address.searchParams.get("tab");
+  const first = !window.lughaOpened;
+  window.lughaOpened = true;
+  if (first || !asked || asked === "{tab}") return;
+  const others = [...address.searchParams.keys()].filter((key) => !["lang", "__theme"].includes(key));
+  others.forEach((key) => address.searchParams.delete(key));
+  window.history.replaceState(null, "", address);
+}}"""
+
+
 def address_if_seen(elem_id: str) -> str:
     """JavaScript that puts a link's query into the address where a part of the same tab is in sight."""
     return f"(link) => {{ if (document.getElementById('{elem_id}')?.offsetParent) ({ADDRESS})(link); }}"
@@ -88,6 +104,7 @@ def asked_tab(request: gr.Request, known: Collection[str]) -> str | None:
 
 
 def asked_for(request: gr.Request, tab: str) -> dict[str, str] | None:
-    """What the address asks of a tab; None where it asks nothing of it."""
+    """What the address asks of a tab; None where it asks nothing of it but to be opened."""
     query = dict(request.query_params)
-    return query if query.get("tab") == tab else None
+    asks = query.keys() - {"tab", "lang", "__theme"}
+    return query if query.get("tab") == tab and asks else None

@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from ui.widgets.deep_links import without_others
 from ui.widgets.events import QUIET
 
 SIDE_BY_SIDE = 700
@@ -41,7 +42,7 @@ def scroll_to(elem_id: str) -> str:
     return SCROLL.replace("NARROW", str(SIDE_BY_SIDE)).replace("PLACE", elem_id)
 
 
-def fit_charts(tabs: gr.Tabs) -> None:
-    """Have the charts of a tab take the width that they have, whenever it is opened."""
+def when_opened(tabs: gr.Tabs) -> None:
+    """Whenever a tab is opened, have its charts take the width that they have, and the address name no other tab."""
     for tab in (tab for tab in tabs.children if isinstance(tab, gr.Tab)):
-        tab.select(None, None, None, js=FIT, **QUIET)
+        tab.select(None, None, None, js=f"() => {{ ({FIT})(); ({without_others(str(tab.id))})(); }}", **QUIET)

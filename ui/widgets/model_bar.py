@@ -12,6 +12,7 @@ from tli_core.models.known_bases import known_base
 from tli_core.models.registry import resolve
 from ui.server.cancel import StopRequests
 from ui.server.visitors import Models, Visitor
+from ui.widgets.deep_links import asked_for
 from ui.widgets.errors import explained
 from ui.widgets.events import MODEL_QUEUE, QUIET, Handler, Parts, Updates
 
@@ -73,7 +74,8 @@ class ModelBar:
 
         def at_first(model: str, request: gr.Request, *values):
             # What a link asks for is done once it is in its boxes.
-            return {self.model: gr.skip()} if "tab" in request.query_params else first_if_ready(model, *values)
+            linked = asked_for(request, request.query_params.get("tab", "")) is not None
+            return {self.model: gr.skip()} if linked else first_if_ready(model, *values)
 
         def go_on(event):
             """After a choice or a load: what depends on the model, then the word and the curve."""
