@@ -2,15 +2,18 @@
 
     python -m tests.truths [DRAWS]
 
-prints the tables of docs/measures.md.
+prints the tables of docs/measures.md, its cells side by side on all cores: in three and a half minutes on sixteen.
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import torch
 
 from tests.planted import (
     BESIDE_THEMSELVES,
@@ -148,41 +151,85 @@ SIZES = ((3, 33), (5, 1), (10, 1), (20, 1), (20, 33), (60, 1), (150, 1))
 
 
 def main(draws: int) -> None:
-    """Print how often nothing is called something, and how often what is there gets its name."""
-    sizes = [f"{n} pairs" if layers == 1 else f"{n} pairs, any of {layers} layers" for n, layers in SIZES]
-    print(_row("nothing is there", *sizes), _row(*["---"] * (len(SIZES) + 1)), sep="\n")
-    for name in NOTHING:
-        said = [said_of_lists(name, n, layers, draws) for n, layers in SIZES]
-        print(
-            _row(name, *(_percent(any(w not in SAYS_NOTHING for w in words) for words in of_size) for of_size in said))
-        )
-    for name in BESIDE_THEMSELVES:
-        said = [said_beside_themselves(name, n, draws) if layers == 1 and n < 150 else [] for n, layers in SIZES]
-        print(_row(name, *(_percent(word not in SAYS_NOTHING for word in words) for words in said)))
-    for name in ("nothing changed", "topics moved at random"):
-        said = [said_of_changes(name, n, draws) if layers == 1 else [] for n, layers in SIZES]
-        print(_row(name, *(_percent(word not in SAYS_NOTHING for word in words) for words in said)))
+    """Print how often nothing is called something, and how often what is there gets its name; a cell each core."""
+    with ProcessPoolExecutor(initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for rows in [list(table) for table in _tables(pool.submit, draws)]:
+            for head, *cells in rows:
+                print(_row(head, *(cell if isinstance(cell, str) else cell.result() for cell in cells)), flush=True)
+            print()
 
+
+def _tables(submit: Callable[..., Future], draws: int) -> Iterator[Iterator[tuple]]:
+    """The tables' rows, each cell a text or what will be one."""
+    yield _nothing_is_there(submit, draws)
+    yield _intervals(submit, draws)
+    yield _notices(submit, draws)
+    yield _names(submit, draws)
+
+
+def _nothing_is_there(submit, draws):
+    yield (
+        "nothing is there",
+        *(f"{n} pairs" if layers == 1 else f"{n} pairs, any of {layers} layers" for n, layers in SIZES),
+    )
+    yield ("---",) * (len(SIZES) + 1)
+    for name in NOTHING:
+        yield name, *(submit(_called_something, said_of_lists, name, *size, draws) for size in SIZES)
+    for said, names, longest in (
+        (said_beside_themselves, BESIDE_THEMSELVES, 60),
+        (said_of_changes, ("nothing changed", "topics moved at random"), 150),
+    ):
+        for name in names:
+            tried = (layers == 1 and n <= longest for n, layers in SIZES)
+            yield (
+                name,
+                *(
+                    submit(_called_something, said, name, n, draws) if is_tried else _percent(())
+                    for is_tried, (n, _) in zip(tried, SIZES, strict=True)
+                ),
+            )
+
+
+def _intervals(submit, draws):
     measures = coverage("plain", INTERVAL_SIZES[0], 5)
-    print("", _row("95 % intervals", *measures), _row(*["---"] * (len(measures) + 1)), sep="\n")
+    yield "95 % intervals", *measures
+    yield ("---",) * (len(measures) + 1)
     for name in INTERVALS:
         for n in INTERVAL_SIZES:
-            covered = coverage(name, n, COVERAGE_DRAWS * draws)
-            print(_row(f"{name}, {n} pairs", *(_or_dash(share) for share in covered.values())))
+            yield f"{name}, {n} pairs", submit(_covered, name, n, COVERAGE_DRAWS * draws)
 
-    print("", _row("150 pairs each", "must be noticed", "is"), _row("---", "---", "---"), sep="\n")
+
+def _notices(submit, draws):
+    yield "150 pairs each", "must be noticed", "is"
+    yield "---", "---", "---"
     for name, (_, must) in BOTH_LISTS.items():
-        is_so = _percent(codes == must for codes in noticed_of_lists(name, 150, draws))
-        print(_row(name, ", ".join(must) or "nothing", is_so))
+        yield name, ", ".join(must) or "nothing", submit(_is, noticed_of_lists, must, name, 150, draws)
     for name, must in (("hubs", True), ("noise", False), ("aligned", False)):
-        is_so = _percent(found == must for found in hubs_noticed(name, 150, draws))
-        print(_row(name, "hub" if must else "no hub", is_so))
+        yield name, "hub" if must else "no hub", submit(_is, hubs_noticed, must, name, 150, draws)
 
-    print("", _row("truth, 150 pairs", "must be called", "is"), _row("---", "---", "---"), sep="\n")
+
+def _names(submit, draws):
+    yield "truth, 150 pairs", "must be called", "is"
+    yield "---", "---", "---"
     for name, (_, must) in LISTS.items():
-        print(_row(name, must, _percent(words == [must] for words in said_of_lists(name, 150, 1, draws))))
+        yield name, must, submit(_is, said_of_lists, [must], name, 150, 1, draws)
     for name, (_, must) in CHANGES.items():
-        print(_row(name, must, _percent(word == must for word in said_of_changes(name, 150, draws))))
+        yield name, must, submit(_is, said_of_changes, must, name, 150, draws)
+
+
+def _called_something(said: Callable, *of: Any) -> str:
+    """The share of lists, or of changes, of which any layer is called anything."""
+    return _percent(any(word not in SAYS_NOTHING for word in np.atleast_1d(words)) for words in said(*of))
+
+
+def _is(found: Callable, must: Any, *of: Any) -> str:
+    """The share of which is found what must be."""
+    return _percent(each == must for each in found(*of))
+
+
+def _covered(name: str, n: int, draws: int) -> str:
+    """The cells of a row of intervals."""
+    return " | ".join(_or_dash(share) for share in coverage(name, n, draws).values())
 
 
 def _row(*cells: str) -> str:
