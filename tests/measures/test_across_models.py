@@ -40,12 +40,12 @@ def test_what_was_measured_otherwise_stands_in_the_table_without_a_comparison(sh
     # One comparison is left, and nothing is corrected for one that was not made.
     assert found[2].change.ranks == standings([first, third])[1].change.ranks
     rows = leaderboard_rows(found)
-    assert rows[0][4] == "beside lugha-mini" and [row[4] for row in rows[1:]] == [UNKNOWN, UNKNOWN, "improved"]
+    assert rows[0][1] == "beside lugha-mini" and [row[1] for row in rows[1:]] == [UNKNOWN, UNKNOWN, "improved"]
 
 
 def test_a_model_without_the_layer_says_so(shipped):
     rows = leaderboard_rows(standings(shipped, 40))
-    assert all(row[1] == "no such layer" and len(row) == len(rows[0]) for row in rows[1:])
+    assert all(row[2] == "no such layer" and len(row) == len(rows[0]) for row in rows[1:])
 
 
 def test_the_note_on_picking_comes_with_three(shipped):

@@ -56,9 +56,12 @@ def leaderboard_rows(found: Sequence[Standing]) -> list[tuple[str, ...]]:
     """
     languages = found[0].of.result.languages
     ways = {way: language.code for way, language in languages.answers.items()}
-    heading = [translate("compared"), translate("verdict"), *(f"P@1 →{code}" for code in ways.values())]
+    heading = [translate("compared")]
+    # Before the verdict: of an adapter that made its base worse the words may still be aligned.
     heading += [translate("beside {first}", first=found[0].of.label)] if len(found) > 1 else []
     heading += [
+        translate("verdict"),
+        *(f"P@1 →{code}" for code in ways.values()),
         *(translate("beyond spelling →{code}", code=code) for code in ways.values()),
         translate("gap"),
         *(translate("in sentences →{code}", code=code) for code in ways.values()),
@@ -103,16 +106,16 @@ def _row(item: Standing, beside: bool, first: bool) -> tuple[str, ...]:
     perplexity = (UNKNOWN, UNKNOWN) if health is None else (f"{health.source:.0f}", f"{health.target:.0f}")
     known = (*perplexity, _trained_on(of))
     if layer is None:
-        return (of.label, translate("no such layer"), UNKNOWN, UNKNOWN, *against, *[UNKNOWN] * 5, *known)
+        return (of.label, *against, translate("no such layer"), *[UNKNOWN] * 7, *known)
     found = (measured_cell(BY_KEY["p_at_1"], of.result, way, layer) for way in DIRECTIONS)
     beyond = (BY_KEY["p_at_1_beyond_spelling"].values(of.result, way)[layer] for way in DIRECTIONS)
     framed = ([UNKNOWN] * 2 if sentences is None
               else [f"{sentences.retrieval[way].p_at_1[layer]:.2f}" for way in DIRECTIONS])  # fmt: skip
     return (
         of.label,
+        *against,
         translate(verdict(of.result, layer)),
         *found,
-        *against,
         *(f"{value:.2f}" for value in beyond),
         measured_cell(BY_KEY["gap"], of.result, None, layer),
         *framed,
