@@ -148,12 +148,13 @@ def nearest_words(
     index = layer_index(loaded.layer_names, layer)
     listed = translations(word, language, lens.languages) if right is None else set(map(normalise, right))
     own, other = (lens.pair.source, lens.pair.target) if language == names[0] else (lens.pair.target, lens.pair.source)
-    known = _vocabulary(other.name, lens.languages)
+    vocabulary = _vocabulary(other.name, lens.languages)
+    known = list(vocabulary)
     key = f"{lens.languages} {language} neighbours at {index}, {lens.readout}, {lens.view}"
-    others = loaded.reference(adapter, key, lambda: _unit_states(loaded, list(known), other, adapter, index, lens))
+    others = loaded.reference(adapter, key, lambda: _unit_states(loaded, known, other, adapter, index, lens))
     is_one = " " not in word.removeprefix("to ")
-    kept = [i for i, (of, is_word) in enumerate(known.items()) if is_word or not is_one or normalise(of) in listed]
-    candidates = [list(known)[i] for i in kept]
+    kept = [i for i, of in enumerate(known) if vocabulary[of] or not is_one or normalise(of) in listed]
+    candidates = [known[i] for i in kept]
     cosines = (others @ _unit_states(loaded, [word], own, adapter, index, lens)[0]).numpy()[kept]  # (candidates,)
     if not np.isfinite(cosines).all():
         text = N_("At {layer}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there.")
