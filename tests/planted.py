@@ -282,6 +282,14 @@ def uneven_topics(drawn, n, layers, strength):
     )
 
 
+def one_large_topic(drawn, n, layers, strength):
+    """The same with two fifths of the pairs in one topic."""
+    large = 2 * n // 5
+    return _known_by_topic(
+        drawn, np.r_[np.zeros(large, int), 1 + np.arange(n - large) * 19 // (n - large)], layers, strength
+    )
+
+
 def _known_by_topic(drawn, topic, layers, strength):
     n = len(topic)
     known = strength * np.where(drawn.random((layers, 20)) < 0.5, 0.9, 0.5)[:, topic, None]
@@ -295,6 +303,7 @@ INTERVALS: dict[str, Callable[[np.random.Generator, int, int, float], tuple[tupl
     "three glosses a word": glosses,
     "topics": topics_known_by_half,
     "uneven topics": uneven_topics,
+    "one large topic": one_large_topic,
 }
 # Two measurements of the same pairs.
 

@@ -3,8 +3,10 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file
+from scipy import stats
 
 from tli_core.i18n import SWAHILI, in_language
 from tli_core.lists.pairs import WordPair
@@ -46,6 +48,40 @@ def test_the_measure_json_has_its_published_shape(tiny, pairs):
     assert report["pool"]["size"] == 30 and report["pool"]["chance"] == pytest.approx(1 / 30)
     assert set(report["pool"]["spelling_alone"]) == {"to_target", "to_source"}
     assert report["provenance"]["versions"]["torch"]
+
+
+def test_the_measure_json_is_enough_to_reckon_its_figures_by_hand(tiny, pairs):
+    """Means, and their intervals where no two pairs share a word, from what the file says of each pair."""
+    report = alignment_json(measure(tiny, pairs))
+    given = report["pairs"]
+    assert len({pair["group"] for pair in given}) == len(given) == 30
+    for i, layer in enumerate(report["layers"]):
+        for way in ("to_target", "to_source"):
+            ranks = np.array([pair["rank"][way][i] for pair in given])
+            assert layer["p_at_1"][way] == pytest.approx((ranks == 1).mean())
+            assert layer["p_at_5"][way] == pytest.approx((ranks <= 5).mean())
+            by_csls = np.array([pair["csls_rank"][way][i] for pair in given])
+            assert layer["csls_p_at_1"][way] == pytest.approx((by_csls == 1).mean())
+            assert layer["mrr"][way] == pytest.approx((1 / ranks).mean())
+            wilson = stats.binomtest(int((ranks == 1).sum()), 30).proportion_ci(method="wilson")
+            assert layer["p_at_1_ci95"][way] == pytest.approx(tuple(wilson), abs=0.002)
+        apart = np.array([pair["cosine"][i] - pair["wrong_cosine"][i] for pair in given])
+        assert layer["gap"] == pytest.approx(apart.mean(), abs=1e-6)
+        assert layer["gap_ci95"] == pytest.approx(stats.t.interval(0.95, 29, apart.mean(), stats.sem(apart)), abs=1e-6)
+
+
+def test_pairs_that_share_a_word_are_of_one_group_in_the_file(tiny):
+    report = alignment_json(
+        measure(tiny, [WordPair("maji", "water"), WordPair("mti", "tree"), WordPair("maji", "wet")])
+    )
+    first, other, third = (pair["group"] for pair in report["pairs"])
+    assert first == third != other
+
+
+def test_the_measure_json_says_that_a_list_is_short(tiny, pairs):
+    of_short, of_long = (alignment_json(measure(tiny, pairs[:n]))["warnings"] for n in (5, 30))
+    assert any(text.startswith("5 pairs are few") for text in of_short)
+    assert not any("are few" in text for text in of_long)
 
 
 def test_what_is_not_a_number_is_null(tiny, tmp_path):

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -221,7 +222,7 @@ def read_list(
         raise ValueError(f"{path.name}: {found.problem} (--columns, --separator, --encoding and --sheet overrule.)")
     for warning in (*found.remarks, *found.skipped):
         print_progress(f"{path.name}: {warning}")
-    return found.listed
+    return replace(found.listed, warnings=(*found.remarks, *found.listed.warnings))
 
 
 def load(arguments: argparse.Namespace, blocks: int | None = None):

@@ -21,7 +21,7 @@ from tli_core.cli.common import (
     seed_argument,
 )
 from tli_core.cli.show import read_saved
-from tli_core.reports.notices import worded
+from tli_core.reports.notices import all_notices, worded
 
 SIZES, FORMATS = ("column", "page", "slide"), ("pdf", "svg", "png")
 """Of `print_figure.SIZES` and `FORMATS`, written out so that --help need not load Matplotlib."""
@@ -96,7 +96,7 @@ def _measured(arguments: argparse.Namespace) -> list["core.measures.across_model
             of = core.measures.across_models.measure_compared(
                 loaded, pairs.pairs, key, lens=lens(arguments), seed=arguments.seed
             )
-            for warning in of.result.warnings:
+            for warning in all_notices(of.result):
                 print_progress(f"Note on {of.label}: {worded(warning)}")
             found.append(of)
     return found

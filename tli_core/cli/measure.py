@@ -22,7 +22,7 @@ from tli_core.cli.common import (
 )
 from tli_core.lists.formats import PairList
 from tli_core.lists.lexicon import shipped_sentences
-from tli_core.reports.notices import worded
+from tli_core.reports.notices import all_notices, worded
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -102,13 +102,8 @@ def _measured(arguments: argparse.Namespace, model: str, pairs: PairList) -> cor
     result = core.measures.alignment.measure(
         loaded, pairs.pairs, adapter, lens(arguments), arguments.seed, block_progress()
     )
-    for warning in result.warnings:
+    for warning in all_notices(result):
         print_progress(f"Note: {worded(warning)}")
-    if result.few:
-        print_progress(
-            f"Note: {len(pairs)} pairs are few: ranks within the list mean little below "
-            f"{core.measures.result.FEW_PAIRS}."
-        )
     return result
 
 

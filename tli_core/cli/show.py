@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tli_core as core
 from tli_core.cli.common import add_out, print_progress, print_result
-from tli_core.reports.notices import worded
+from tli_core.reports.notices import all_notices, worded
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
         print_result(core.reports.across_models.models_sentence(results[0], (label, result)))
     for of in saved:
         print_result(f"{of.name}: {core.reports.html.provenance_line(of.result.provenance)}; sha256 {of.sha256}")
-        for warning in of.result.warnings:
+        for warning in all_notices(of.result):
             print_progress(f"Note on {of.name}: {worded(warning)}")
     if arguments.out:
         core.reports.json_csv.write_json(core.reports.json_csv.measurements_json(results), arguments.out)

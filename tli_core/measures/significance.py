@@ -23,6 +23,11 @@ FEWEST_RANKS = 12
 interval of 95 % held the truth in 79 % of lists (`tests/truths.py`)."""
 
 
+LEAST_FREEDOM, LEAST_FREEDOM_OF_SHARES = 3, 4
+"""An interval has at least so many degrees of freedom. Where one topic is large, its mean moves estimate and error
+alike, and Bell & McCaffrey's fewer made 95 % intervals that held the truth in 97 to 100 % of lists."""
+
+
 def mean_interval(values: np.ndarray, groups: np.ndarray, fewest: int = FEWEST) -> np.ndarray:
     """The 95 % interval of means over pairs that come in groups, (layers, n) -> (layers, 2).
 
@@ -34,7 +39,7 @@ def mean_interval(values: np.ndarray, groups: np.ndarray, fewest: int = FEWEST) 
     error, freedom, worth = _standard_error(values, groups)
     if worth < fewest - 1e-9:
         return np.full((len(values), 2), np.nan)
-    half = stats.t.ppf(0.975, freedom) * error
+    half = stats.t.ppf(0.975, np.maximum(freedom, LEAST_FREEDOM)) * error
     return np.stack([values.mean(axis=1) - half, values.mean(axis=1) + half], axis=1)
 
 
@@ -57,7 +62,7 @@ def share_interval(hits: np.ndarray, groups: np.ndarray) -> np.ndarray:
     every = len(groups)
     unknown = np.full(len(hits), 1 / (0.5 / every + 0.5 / worth))
     n = np.divide(spread + error**2, error**2, out=unknown, where=error > 0)
-    quantile = stats.t.ppf(0.975, freedom)
+    quantile = stats.t.ppf(0.975, np.maximum(freedom, LEAST_FREEDOM_OF_SHARES))
     if np.isin(hits, (0, 1)).all():
         # How much hits and misses scatter is known from their share: only what groups add to it is estimated.
         quantile = quantile * stats.norm.ppf(0.975) / stats.t.ppf(0.975, every - 1)

@@ -21,7 +21,7 @@ from tli_core.measures.verdicts import verdict
 from tli_core.models.loaded_model import Provenance
 from tli_core.notices import Notice
 from tli_core.reports.messages import change_sentence, linear_sentence
-from tli_core.reports.notices import worded
+from tli_core.reports.notices import all_notices, worded
 from tli_core.reports.written import written_sentence
 
 SCHEMA = 3
@@ -42,16 +42,19 @@ def alignment_json(result: LayerAlignment) -> dict[str, Any]:
                 "source": pair.source,
                 "target": pair.target,
                 "topic": pair.topic,
-                "look_alike": bool(alike),
-                "cosine": as_json(cosines),
+                "group": int(result.clusters[i]),
+                "look_alike": bool(result.look_alike[i]),
+                "cosine": as_json(result.cosine[i]),
+                "wrong_cosine": as_json(result.wrong_cosine[i]),
+                **_ranks(result, i),
             }
-            for pair, alike, cosines in zip(result.pairs, result.look_alike, result.cosine, strict=True)
+            for i, pair in enumerate(result.pairs)
         ],
         "pool": _pool(result),
         "wrong_pairs_from": result.wrong_from,
         "reference_pool": {"size": result.reference_size},
         "provenance": result.provenance.as_dict(),
-        "warnings": _in_english(result.warnings),
+        "warnings": _in_english(all_notices(result)),
     }
 
 
@@ -152,11 +155,23 @@ def _pair_json(item: Evaluation, i: int, subwords: Mapping[str, tuple[str, ...]]
         "target": pair.target,
         "glosses": list(pair.glosses),
         "topic": pair.topic,
+        "group": int(item.before.clusters[i]),
         "look_alike": bool(item.before.look_alike[i]),
         "source_subwords": list(subwords.get(pair.source, ())),
         "target_subwords": list(subwords.get(pair.target, ())),
         "cosine": {"before": as_json(item.before.cosine[i]), "after": as_json(item.after.cosine[i])},
         "wrong_cosine": {"before": as_json(item.before.wrong_cosine[i]), "after": as_json(item.after.wrong_cosine[i])},
+        "before": _ranks(item.before, i),
+        "after": _ranks(item.after, i),
+    }
+
+
+def _ranks(result: LayerAlignment, i: int) -> dict[str, Any]:
+    """Where a pair's right words rank at every layer: in the list, by cosine and by CSLS, and in the reference pool."""
+    return {
+        "rank": {way: as_json(result.retrieval[way].rank[:, i]) for way in DIRECTIONS},
+        "csls_rank": {way: as_json(result.retrieval[way].csls_rank[:, i]) for way in DIRECTIONS},
+        "reference_rank": as_json(result.reference_rank[:, i]),
     }
 
 

@@ -1,8 +1,9 @@
 """Notices of results in words: the only place that has them."""
 
 from tli_core.i18n import N_, translate, translate_plural
+from tli_core.measures.result import FEW_PAIRS, LayerAlignment
 from tli_core.models.layers import layer_words
-from tli_core.notices import Notice
+from tli_core.notices import Notice, notice
 
 TEXTS = {
     "bos_averaged_in": N_(
@@ -34,6 +35,10 @@ TEXTS = {
     "same_spelling": N_(
         "Spelt the same in both languages, so the cosine is 1 whatever the model knows: {alike} of {n} pairs. "
         "Leave them out."
+    ),
+    "few_pairs": N_(
+        "{n} pairs are few: ranks within the list mean little below {least}, and whatever is said of them is a hint at "
+        "most."
     ),
     "few_topics": N_(
         "The list names {n} topics, too few to stand for others: what is said holds for these topics only."
@@ -98,6 +103,12 @@ def worded(notice: Notice | str) -> str:
     if "first" in values:
         values["where"] = _where(str(values.pop("first")), int(str(values.pop("layers"))))
     return translate(TEXTS[notice.code], **{name: _value(name, value) for name, value in values.items()})
+
+
+def all_notices(result: LayerAlignment) -> tuple[Notice, ...]:
+    """What to know about a measurement that stands alone, its length first."""
+    few = (notice("few_pairs", n=len(result.pairs), least=FEW_PAIRS),) if result.few else ()
+    return (*few, *result.warnings)
 
 
 def _value(name: str, value: object) -> object:
