@@ -290,6 +290,13 @@ def one_large_topic(drawn, n, layers, strength):
     )
 
 
+def near_to_all(drawn, n, layers, strength):
+    """Some target words are near every source word and others are not, by a direction that is the model's own."""
+    source, target = shared(drawn, n, layers, strength)
+    common = np.random.default_rng(0).normal(size=WIDTH)
+    return unlike_pairs(n), (source + common, target + drawn.uniform(0, 1.5, size=(layers, n, 1)) * common)
+
+
 def _known_by_topic(drawn, topic, layers, strength):
     n = len(topic)
     known = strength * np.where(drawn.random((layers, 20)) < 0.5, 0.9, 0.5)[:, topic, None]
@@ -304,6 +311,7 @@ INTERVALS: dict[str, Callable[[np.random.Generator, int, int, float], tuple[tupl
     "topics": topics_known_by_half,
     "uneven topics": uneven_topics,
     "one large topic": one_large_topic,
+    "some words near all": near_to_all,
 }
 # Two measurements of the same pairs.
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import tli_core.measures.alignment
+from tests.planted import WIDTH, measured, near_to_all, unlike_pairs
 from tli_core.encoding.pair_states import PairStates
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import align, measure
@@ -145,6 +146,31 @@ def test_centring_removes_what_a_language_has_in_common():
     assert result.scores["p_at_1_centred"][0].all() and result.scores["p_at_1_standardised"][0].all()
 
 
+def test_a_vector_of_zeros_leaves_the_other_vectors_their_shares():
+    source = np.zeros((1, 30, WIDTH))
+    source[:, 1:, 0] = 1
+    assert measured(unlike_pairs(30), (source, source)).rogue_share == pytest.approx([1.0])
+
+
+def test_pairs_that_hang_together_by_their_words_count_as_one_and_are_said_to():
+    chain = [WordPair(f"a{i // 2}", f"b{(i + 1) // 2}") for i in range(40)]
+    drawn = np.random.default_rng(0).normal(size=(2, 1, 40, WIDTH))
+    result = measured(tuple(chain), tuple(drawn))
+    assert verdict(result, 0) == "too few pairs"
+    assert any("40 pairs share so many words that they count as 1" in worded(of) for of in result.warnings)
+
+
+def test_the_gap_has_the_same_interval_from_either_language():
+    """Some target words are near every source word, so that the mean of wrong pairs varies with them."""
+    drawn = np.random.default_rng(0)
+    pairs, (source, target) = near_to_all(drawn, 60, 1, 1.0)
+    there, back = measured(pairs, (source, target)), measured(pairs, (target, source))
+    assert there.gap_of_pairs == pytest.approx(back.gap_of_pairs, abs=1e-6)
+    assert there.gap_of_pairs.mean(axis=0) == pytest.approx(there.gap, abs=1e-6)
+    scatter = (there.cosine - there.wrong_cosine).std(), there.gap_of_pairs.std()
+    assert scatter[1] > 1.1 * scatter[0]
+
+
 def test_standardising_takes_a_rogue_dimension_away():
     words, pool = noise(30, 16, 1), noise(40, 16, 2)
     loud = torch.tensor([15.0] + [1.0] * 15)
@@ -208,7 +234,7 @@ def test_change_tells_collapse_from_gain():
 
 def test_cosines_alone_change_no_verdict():
     base = align(planted("shared"), reference(32), SOURCE)
-    lower = replace(base, cosine=base.cosine - 0.2, matched=base.matched - 0.2)
+    lower = replace(base, matched=base.matched - 0.2, gap_of_pairs=base.gap_of_pairs - 0.2)
     assert change(base, lower, 1).gap_ci95[1] < 0 and change(base, lower, 1).verdict == "no clear change"
 
 

@@ -1,5 +1,7 @@
 """Models built so that the answer is known: the verdict, and the warnings, must be right on each."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -107,6 +109,8 @@ def test_an_anchor_token_drowns_even_true_pairs():
     assert verdicts(loaded, WITH_BOS) == ["aligned"] * (BLOCKS + 1)
     assert verdicts(loaded) == ["aligned"] * (BLOCKS + 1)
     assert any("BOS is averaged in" in worded(warning) for warning in drowned.warnings)
+    centred = measure(loaded, PAIRS, lens=replace(WITH_BOS, view="centred"))
+    assert not any("BOS is averaged in" in worded(warning) for warning in centred.warnings)
     assert not any("BOS" in worded(warning) for warning in words.warnings)
 
 

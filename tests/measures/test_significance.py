@@ -13,6 +13,7 @@ from tli_core.measures.significance import (
     flipped_p_values,
     mean_interval,
     paired_test,
+    pairs_needed,
     share_interval,
 )
 
@@ -84,6 +85,23 @@ def test_sign_flips_by_hand_and_against_scipy():
     values = np.random.default_rng(2).normal(0.3, 1, size=60)
     theirs = stats.permutation_test((values,), np.mean, permutation_type="samples", n_resamples=20_000, rng=1).pvalue
     assert flipped_p_values(values[None], ALONE, 0)[0] == pytest.approx(theirs, abs=0.01)
+
+
+def test_so_many_pairs_as_are_needed_show_the_change_four_times_in_five():
+    drawn = np.random.default_rng(0)
+    needed = pairs_needed(drawn.normal(0, 0.2, (2, 5000)), np.arange(5000), change=0.04, level=0.0125)
+    n = int(needed)
+    assert n == pytest.approx((3.34 * 0.2 / 0.04) ** 2, rel=0.05)
+    moved = drawn.normal([[[0.04]], [[0.0]]], 0.2, (2, 300, n))  # one of two directions moves
+    seen = np.mean([flipped_p_values(moved[:, i], np.arange(n), seed=i)[0] <= 0.025 for i in range(300)])
+    assert 0.74 <= seen <= 0.87
+
+
+def test_pairs_of_a_group_tell_less_so_that_more_are_needed():
+    values = np.repeat(np.random.default_rng(0).normal(0, 0.2, (1, 50)), 4, axis=1)
+    one_by_one, by_fours = (pairs_needed(values, of, 0.04, 0.025) for of in (np.arange(200), np.arange(200) // 4))
+    assert by_fours == pytest.approx(4 * one_by_one, rel=0.05)
+    assert math.isnan(pairs_needed(np.zeros((1, 9)), np.arange(9), 0.04, 0.025))
 
 
 def test_paired_test_on_a_steady_gain():

@@ -67,14 +67,15 @@ def run(arguments: argparse.Namespace) -> None:
     print(core.reports.tables.format_table(core.reports.tables.report_rows(report)))
     for item in evaluations:
         print(core.reports.messages.change_sentence(item))
-    for told in (core.reports.messages.context_sentence(report), core.reports.messages.linear_sentence(report)):
+    beside = core.reports.beside_change
+    for told in (beside.context_sentence(report), beside.linear_sentence(report)):
         if told:
             print(told)
     if report.outputs:
         print(core.reports.tables.format_table(core.reports.tables.output_rows(*report.outputs)))
         print(core.reports.written.written_sentence(report))
         print(core.reports.written.prompts_sentence(report.outputs[0].languages))
-        print(core.reports.messages.knowledge_sentence(report))
+        print(beside.knowledge_sentence(report))
     for warning in report.warnings:
         print_progress(f"Note: {worded(warning)}")
     if arguments.out:

@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     results = [(of.label, of.result) for of in core.reports.charts.distinctly_labelled(measured)]
     if len(results) == 1:
         print_result(core.reports.tables.alignment_table(results[0][1]))
+        print_result("[]: a 95 % interval; of mismatched, where nine in ten wrong pairs lie.")
     else:
         print_result(core.reports.tables.format_table(core.reports.tables.compared_rows(results)))
         for label, result in results[1:]:

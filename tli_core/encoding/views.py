@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +13,7 @@ DIMENSIONS_A_COMPONENT = 100
 
 
 def viewed(states: PairStates, reference: PairStates, view: str) -> tuple[PairStates, PairStates]:
-    """The vectors of a list and of the reference pool in a view.
+    """The vectors of a list and of the reference pool in a view, in which BOS and first pieces have shares no more.
 
     What is taken away of a language comes from its words in the reference pool, so it is the same for every list.
     `centred`: their mean. `standardised`: the mean, and every dimension divided by its spread (Timkey & van Schijndel
@@ -24,9 +25,11 @@ def viewed(states: PairStates, reference: PairStates, view: str) -> tuple[PairSt
     source = _viewed((states.source, reference.source), reference.source, view)
     target = _viewed((states.target, reference.target), reference.target, view)
     of_list, of_pool = zip(source, target, strict=True)
+    # Taken from the vectors as they were, these would tell of an artefact that the mean took away with it.
+    unknown = np.full(len(states.names), np.nan)
     return (
-        replace(states, source=of_list[0], target=of_list[1]),
-        replace(reference, source=of_pool[0], target=of_pool[1]),
+        replace(states, source=of_list[0], target=of_list[1], prefix_share=unknown, first_piece=unknown),
+        replace(reference, source=of_pool[0], target=of_pool[1], prefix_share=unknown, first_piece=unknown),
     )
 
 

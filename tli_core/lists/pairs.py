@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-APOSTROPHES = str.maketrans(dict.fromkeys("’ʼʻ‘`´′＇ʹꞌ", "'"))
+APOSTROPHES = str.maketrans(dict.fromkeys("’ʼʻ‘‛`´′＇ʹꞌ", "'"))
 """Every sign that people write for an apostrophe, as the one that most keyboards have: ng’ombe is ng'ombe."""
 
 
@@ -28,8 +28,11 @@ class WordPair(NamedTuple):
 
 @lru_cache(maxsize=1 << 16)  # a list's words are asked for a dozen times in one evaluation
 def normalise(word: str) -> str:
-    """The form under which two spellings count as the same word: NFC, case-folded, single spaces, one apostrophe."""
-    return " ".join(unicodedata.normalize("NFC", word).casefold().translate(APOSTROPHES).split())
+    """The form under which two spellings count as the same word: NFKC, which has one width of letters and no ligatures,
+    case-folded, single spaces, one apostrophe."""
+    # Once more behind it, as one letter, ŉ, holds an apostrophe; before it, as NFKC makes some of them spaces.
+    folded = unicodedata.normalize("NFKC", word.translate(APOSTROPHES)).casefold()
+    return " ".join(folded.translate(APOSTROPHES).split())
 
 
 def counted_once(pairs: Sequence[WordPair]) -> tuple[WordPair, ...]:

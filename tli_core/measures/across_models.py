@@ -117,6 +117,7 @@ def _at_layer(result: LayerAlignment, layer: int) -> LayerAlignment:
         names=result.names[at],
         cosine=result.cosine[:, at],
         wrong_cosine=result.wrong_cosine[:, at],
+        gap_of_pairs=result.gap_of_pairs[:, at],
         scores={key: values[at] for key, values in result.scores.items()},
         p_values={key: values[at] for key, values in result.p_values.items()},
         retrieval={

@@ -144,7 +144,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
             found = reciprocal_ranks(tested), np.ascontiguousarray(reciprocal_ranks(np.ascontiguousarray(tested.T)).T)
         return {
             "diagonal": own.diagonal().astype(np.float64),
-            "wrong_sum": np.where(wrong, table, 0).sum(axis=1, dtype=np.float64),
+            **candidates.of_wrong_pairs(table, wrong),
             "wrong_quantiles": percentiles(view.wrong),
             "reference_rank": candidates.rank_in_pool(own, against),
             "to_target": best_rank(cosines, right)[states.source_index],
@@ -162,11 +162,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         # Sorting and ranking leave Python's lock, so layers go side by side.
         columns = on_cores(at_layer, range(layers))
     stacked = {name: np.stack([column[name] for column in columns]) for name in columns[0]}
-    diagonal, wrong_sum = stacked["diagonal"], stacked["wrong_sum"]  # (layers, n) each
-    counts = candidates.wrong_counts  # (n,)
-    with np.errstate(invalid="ignore"):
-        wrong_mean = wrong_sum / counts  # (layers, n)
-        mismatched = wrong_sum.sum(axis=1) / counts.sum()
+    diagonal, mismatched = stacked["diagonal"], stacked["mismatched"]  # (layers, n) and (layers,)
     rogue_share = rogue_shares(states)
     words = (*candidates.words[0], *candidates.words[1])
 
@@ -183,7 +179,8 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         scores={key: stacked[key] for key in COMPUTED},
         retrieval={way: Retrieval(stacked[way], stacked[f"{way} csls"]) for way in DIRECTIONS},
         cosine=diagonal.T,
-        wrong_cosine=wrong_mean.T,
+        wrong_cosine=stacked["wrong_cosine"].T,
+        gap_of_pairs=np.ascontiguousarray((diagonal - stacked["wrong_part"]).T),
         groups=groups,
         clusters=topic_clusters(groups, topics),
         look_alike=look_alike,
@@ -202,7 +199,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
         provenance=provenance,
         warnings=(
             *not_numbers(states.names, diagonal),
-            *list_warnings(pairs, candidates.wrong, reference.pairs),
+            *list_warnings(pairs, groups, candidates.wrong, reference.pairs),
             *prefix_note(provenance),
             *attention_sinks(states.names, states.first_piece),
             *hub_notice(states.names, stacked["hub_share"], min(map(len, candidates.words)), hub_at),

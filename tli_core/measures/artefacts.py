@@ -9,6 +9,7 @@ import torch
 from tli_core.encoding.pair_states import PairStates
 from tli_core.lists.pairs import WordPair, normalise
 from tli_core.measures.rank_tests import FEWEST_TOPICS, telling_topics
+from tli_core.measures.significance import FEWEST
 from tli_core.models.provenance import Provenance
 from tli_core.notices import Notice, notice
 
@@ -27,10 +28,14 @@ HUB_SHARE, HUB_WORDS = 0.25, 10
 
 
 def rogue_shares(states: PairStates) -> np.ndarray:
-    """The mean share of a word vector's squared norm that its three largest dimensions carry, per layer: (layers,)."""
+    """The mean share of a word vector's squared norm that its three largest dimensions carry, per layer: (layers,).
+
+    A vector of zeros has no such share, and counts for nothing.
+    """
     squares = torch.cat([states.source, states.target], dim=1).square()  # (layers, a + b, d)
     largest = squares.topk(min(ROGUE_DIMENSIONS, squares.shape[-1]), dim=-1).values.sum(dim=-1)  # (layers, a + b)
-    return (largest / squares.sum(dim=-1)).double().mean(dim=1).numpy()
+    whole = squares.sum(dim=-1)  # (layers, a + b)
+    return torch.where(whole == 0, torch.nan, largest / whole).double().nanmean(dim=1).numpy()
 
 
 def dominance_notices(names: Sequence[str], prefix_share: np.ndarray, rogue_share: np.ndarray) -> Iterator[Notice]:
@@ -77,8 +82,16 @@ def attention_sinks(names: Sequence[str], first_piece: np.ndarray) -> Iterator[N
         yield notice("attention_sink", first=names[heavy[0]], layers=heavy.size, times=first_piece[heavy].max())
 
 
-def list_warnings(pairs: Sequence[WordPair], wrong: np.ndarray, pool: Sequence[WordPair]) -> Iterator[Notice]:
-    """Notices on the list itself; wrong (n, n) marks its wrong pairs, and pool is the reference pool."""
+def list_warnings(
+    pairs: Sequence[WordPair], groups: np.ndarray, wrong: np.ndarray, pool: Sequence[WordPair]
+) -> Iterator[Notice]:
+    """Notices on the list itself.
+
+    Args:
+        groups: (n,), the group of each pair; pairs of one group share words.
+        wrong: (n, n), which are its wrong pairs.
+        pool: the reference pool.
+    """
     if pool == pairs:
         yield notice("own_pool")
     alike = sum(normalise(pair.source) == normalise(pair.target) for pair in pairs)
@@ -90,5 +103,7 @@ def list_warnings(pairs: Sequence[WordPair], wrong: np.ndarray, pool: Sequence[W
         yield notice("topics_of_pairs", n=len(named), pairs=len(pairs))
     elif 1 < len(named) < FEWEST_TOPICS:
         yield notice("few_topics", n=len(named))
+    if (count := len(np.unique(groups))) < FEWEST <= len(pairs):
+        yield notice("hang_together", n=len(pairs), groups=count)
     if not wrong.any():
         yield notice("no_wrong_pair" if pool == pairs else "no_own_wrong_pair")

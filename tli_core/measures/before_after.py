@@ -252,8 +252,9 @@ def compare_lists(
     leak = leak_notice(trained_before.pairs, control_before.pairs, trained_before.provenance.languages)
     trained = compare(TRAINED, trained_before, trained_after, layer, seed, picked_on)
     # A layer that was picked on some of these very pairs was picked on this list, too.
-    shared = bool(set(trained_before.pairs) & set(control_before.pairs))
-    control = compare(CONTROL, control_before, control_after, layer, seed, picked_on, picked=bool(picked_on) and shared)
+    chosen = set(map(pair_digest, trained_before.pairs)) if picked_on else set()
+    shared = sum(pair_digest(pair) in chosen for pair in control_before.pairs)
+    control = compare(CONTROL, control_before, control_after, layer, seed, picked_on, shared)
     by_heart = memorised(*((item.before, item.after, item.change) for item in (trained, control)))
     return trained, replace(control, warnings=(*control.warnings, *filter(None, (leak, by_heart))))
 
@@ -272,33 +273,31 @@ def compare(
     layer: int | str,
     seed: int = 0,
     picked_on: str | None = None,
+    picked: int = 0,
     warnings: tuple[Notice, ...] = (),
-    picked: bool = False,
 ) -> Evaluation:
     """Set two measurements of the same pairs against each other at a layer.
 
     Args:
-        picked: whether the layer was picked on pairs of this list, though it is not the one of picked_on.
+        picked_on: the list that the layer was picked on, if it was.
+        picked: how many of these pairs are in that list, where it is another one.
 
     Raises:
         ValueError: different pairs, fewer than two, or a layer that the model does not have.
     """
     index = layer_index(before.names, layer)
     if picked_on == name:
-        warnings = (
-            *warnings,
-            notice("layer_picked_here", layer=index, n=len(before.pairs)),
-        )
+        picked = len(before.pairs)
     return Evaluation(
         name,
         index,
         before,
         after,
         paired_test(before.cosine[:, index], after.cosine[:, index], before.clusters, seed),
-        change(before, after, index, seed, picked=picked or picked_on == name),
+        change(before, after, index, seed, picked=picked > 0),
         differences(before, after),
         picked_on,
-        warnings,
+        (*warnings, notice("layer_picked_here", layer=index, n=picked)) if picked else warnings,
     )
 
 
@@ -309,7 +308,7 @@ def differences(before: LayerAlignment, after: LayerAlignment) -> LayerDifferenc
         columns = []
         for was, now in (
             (before.cosine, after.cosine),
-            (before.cosine - before.wrong_cosine, after.cosine - after.wrong_cosine),
+            (before.gap_of_pairs, after.gap_of_pairs),
         ):
             moved = (now - was).T  # (layers, n)
             p = grouped_t_test(moved, before.clusters)

@@ -69,7 +69,7 @@ _AVERAGED = ("mismatched", "wrong_quantiles", "prefix_share", "rogue_share")
 _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
     **{name: _FIRST(name) for name in _SAME_IN_ALL},
     **{name: _MEAN(name) for name in _AVERAGED},
-    **{name: _ALL_PAIRS(name) for name in ("cosine", "wrong_cosine")},
+    **{name: _ALL_PAIRS(name) for name in ("cosine", "wrong_cosine", "gap_of_pairs")},
     "pairs": lambda parts, sizes: tuple(pair for part in parts for pair in part.pairs),
     "matched": lambda parts, sizes: _whole(parts, "cosine").mean(axis=0),
     "gap": lambda parts, sizes: _MEAN("matched")(parts, sizes) - _MEAN("mismatched")(parts, sizes),

@@ -164,10 +164,8 @@ def _found(cosines: np.ndarray, wrong: np.ndarray) -> np.ndarray:
 
 
 def _gap_interval(result: LayerAlignment) -> np.ndarray:
-    """The gap's 95 % interval, from each pair's own gap: (layers, 2)."""
-    of_pairs = (result.cosine - result.wrong_cosine).T  # (layers, n)
-    # Where source words have more wrong partners than others, their mean is not quite the gap.
-    return mean_interval(of_pairs, result.clusters) + (result.gap - of_pairs.mean(axis=1))[:, None]
+    """The gap's 95 % interval, from each pair's part in it: (layers, 2)."""
+    return mean_interval(result.gap_of_pairs.T, result.clusters)
 
 
 def _beyond_spelling(result: LayerAlignment, way: str) -> np.ndarray:

@@ -67,8 +67,10 @@ class LayerAlignment:
     matched, mismatched and gap are (layers,). `scores` holds the computed measures of `registry` by their keys:
     (layers,) or, where they have a value for each pair, (layers, n). wrong_quantiles (layers, 101) are the percentiles
     of the wrong pairs' cosines. cosine is (n, layers), and wrong_cosine (n, layers) the mean of each source word with
-    its wrong target words. Wrong partners are the list's own, or of a list too short for that, the reference pool's:
-    wrong_from says which, and every figure about wrong pairs is of those, but for MEXA and the P@1 of centred and
+    its wrong target words; gap_of_pairs (n, layers) is each pair's part in the gap, which is their mean: its cosine
+    less its part in the mean of the wrong pairs, of both its words. Wrong partners are the list's own, or of a list too
+    short for that, the reference pool's: wrong_from says which, and every figure about wrong pairs is of those, but for
+    MEXA and the P@1 of centred and
     standardised vectors, which are of the list.
     spelling_alone is the P@1 of a system that only sees letters, in both DIRECTIONS.
     groups (n,) numbers the pairs that share words, clusters (n,) those that also share a topic, look_alike (n,) marks
@@ -91,6 +93,7 @@ class LayerAlignment:
     retrieval: dict[str, Retrieval]
     cosine: np.ndarray
     wrong_cosine: np.ndarray
+    gap_of_pairs: np.ndarray
     groups: np.ndarray
     clusters: np.ndarray
     look_alike: np.ndarray
@@ -126,7 +129,7 @@ class LayerAlignment:
         for key, values in self.p_values.items():
             if values.shape != (layers, 2):
                 raise ValueError(f"The p values of {key} are {values.shape}, expected ({layers}, 2).")
-        for field in ("cosine", "wrong_cosine"):
+        for field in ("cosine", "wrong_cosine", "gap_of_pairs"):
             if getattr(self, field).shape != (len(self.pairs), layers):
                 raise ValueError(f"{field} is {getattr(self, field).shape}, expected ({len(self.pairs)}, {layers}).")
 

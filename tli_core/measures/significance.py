@@ -23,6 +23,9 @@ FEWEST_RANKS = 12
 interval of 95 % held the truth in 79 % of lists (`tests/truths.py`)."""
 
 
+POWER = 0.8
+"""A list is long enough where what it should show is shown in so many of such lists."""
+
 LEAST_FREEDOM, LEAST_FREEDOM_OF_SHARES = 3, 4
 """An interval has at least so many degrees of freedom. Where one topic is large, its mean moves estimate and error
 alike, and Bell & McCaffrey's fewer made 95 % intervals that held the truth in 97 to 100 % of lists."""
@@ -136,6 +139,22 @@ def _degrees_of_freedom(share: np.ndarray, variance: np.ndarray) -> np.ndarray:
     mean = mean[:, 0]
     others = (mean * all_of) ** 2 + 2 * all_of * second - 4 * mean * all_of * first + 2 * first**2
     return trace**2 / (diagonal + others)
+
+
+def pairs_needed(moved: np.ndarray, groups: np.ndarray, change: float, level: float) -> float:
+    """How many pairs like these show a mean change at a two-sided level in four lists of five; nan where none moved.
+
+    By the normal approximation: the change must be so many standard errors as the level's and the power's quantile.
+
+    Args:
+        moved: (k, n), changes of each pair; the one that scatters most decides.
+        groups: as in `mean_interval`, so that pairs of one group tell less than as many others.
+    """
+    error = _standard_error(moved, groups).error.max()
+    if not error > 0:
+        return float("nan")
+    quantiles = stats.norm.isf(level / 2) + stats.norm.ppf(POWER)
+    return float(np.ceil(moved.shape[1] * (quantiles * error / change) ** 2))
 
 
 def highest(values: np.ndarray) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from tli_core.i18n import N_
 from tli_core.measures.rank_tests import ALL, LENGTH, PIECES, SPELLING, TOGETHER, TOPIC
 from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, LayerAlignment, Retrieval
-from tli_core.measures.significance import FEWEST, FEWEST_RANKS, flipped_p_values, mean_interval
+from tli_core.measures.significance import FEWEST, FEWEST_RANKS, flipped_p_values, mean_interval, pairs_needed
 
 LEVEL = 0.025
 """Of what is not so, this share is called so at most: half the usual, as a verdict stands on two tests or three."""
@@ -24,6 +24,10 @@ FEWEST_TO_MOVE = 10
 
 LEAST_CHANGE = 0.02
 """A change of the mean reciprocal rank by less than this does not matter."""
+
+SEEN_CHANGE = 2 * LEAST_CHANGE
+"""What a list should be long enough for. A change of LEAST_CHANGE itself is reached by half of all lists, however long
+they are."""
 
 GEOMETRY = 0.01
 """A change of the mean cosine by less than this is none."""
@@ -97,7 +101,7 @@ class RankChange:
 class Change:
     """How one layer's measures moved from base to adapter on the same pairs, and the verdict on it.
 
-    needed is how many pairs like these show a change of LEAST_CHANGE four times in five; nan where none moved.
+    needed is how many pairs like these show a change of SEEN_CHANGE four times in five; nan where none moved.
     """
 
     layer: int
@@ -135,7 +139,7 @@ def change(
         raise ValueError("Before and after must be measured on the same pairs.")
     matched = float(after.matched[layer] - before.matched[layer])
     mismatched = float(after.mismatched[layer] - before.mismatched[layer])
-    per_pair = (after.cosine - after.wrong_cosine)[:, layer] - (before.cosine - before.wrong_cosine)[:, layer]  # (n,)
+    per_pair = (after.gap_of_pairs - before.gap_of_pairs)[:, layer]  # (n,)
     ranks, needed = _rank_changes(before, after, layer, seed, picked, comparisons)
     said = _said(before, after, layer, ranks, matched, mismatched)
     low, high = mean_interval(per_pair[None], before.clusters)[0]
@@ -204,7 +208,7 @@ def ranks_verdict(
 def _rank_changes(
     before: LayerAlignment, after: LayerAlignment, layer: int, seed: int, picked: bool, comparisons: int
 ) -> tuple[dict[str, RankChange], float]:
-    """How ranks moved in each direction, and how many pairs the least change would need."""
+    """How ranks moved in each direction, and how many pairs a change of SEEN_CHANGE would need."""
     was, now = (np.stack([reciprocal_ranks_of(result, way) for way in DIRECTIONS]) for result in (before, after))
     moved = now - was  # (2, layers, n)
     hits = np.stack(
@@ -230,9 +234,9 @@ def _rank_changes(
         )
         for i, way in enumerate(DIRECTIONS)
     }
-    # Normal approximation: (1.96 + 0.84)² variances over the squared change.
-    spread = moved[:, layer].std(axis=1).max()
-    return found, float(np.ceil((2.8 * spread / LEAST_CHANGE) ** 2)) if spread > 0 else float("nan")
+    # p values are corrected for as many tests as there are, as if these were independent.
+    level = LEVEL / comparisons / len(tested)
+    return found, pairs_needed(moved[:, layer], before.clusters, SEEN_CHANGE, level)
 
 
 def reciprocal_ranks_of(result: LayerAlignment, way: str) -> np.ndarray:

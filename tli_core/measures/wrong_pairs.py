@@ -6,7 +6,7 @@ translation. Of a list of FEW_PAIRS or more they are the list's own, of a shorte
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -44,10 +44,15 @@ class Candidates:
         """Where wrong pairs come from, as results name it."""
         return OWN_PAIRS if self.own or self.pool == self.pairs else REFERENCE_POOL
 
-    @property
-    def wrong_counts(self) -> np.ndarray:
-        """How many wrong partners each pair's source word has: (n,)."""
-        return (self.wrong if self.own else self.reference_wrong).sum(axis=1)
+    @cached_property
+    def wrong_counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """How many wrong partners each pair's source word has, (n,), and its target word among the list's: (n,).
+
+        The reference pool's words are the same for every list, so where they are the wrong partners, target words count
+        none.
+        """
+        wrong = self.wrong if self.own else self.reference_wrong
+        return wrong.sum(axis=1), wrong.sum(axis=0) if self.own else np.zeros(len(self.pairs), dtype=np.int64)
 
     def wrong_among(self, own: np.ndarray, against: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The cosines that hold the wrong pairs, and which of them those are.
@@ -57,6 +62,24 @@ class Candidates:
             against: (n, m), of the list's source words with the reference pool's target words.
         """
         return (own, self.wrong) if self.own else (against, self.reference_wrong)
+
+    def of_wrong_pairs(self, table: np.ndarray, wrong: np.ndarray) -> dict[str, np.ndarray]:
+        """What the cosines that `wrong_among` gives tell: fields of `LayerAlignment` at one layer.
+
+        Their mean, each source word's own, (n,), and each pair's part in the mean, (n,). Another list would have other
+        words on both sides, so a pair's part is how far those of both its words lie from the mean, and the mean; where
+        some words have more wrong partners than others, they count for more, as in the mean.
+        """
+        cosines = np.where(wrong, table, 0)
+        of_source, of_target = self.wrong_counts
+        rows = cosines.sum(axis=1, dtype=np.float64)  # (n,)
+        with np.errstate(invalid="ignore"):
+            mismatched = rows.sum() / of_source.sum()
+            apart = rows - mismatched * of_source  # (n,)
+            if self.own:
+                apart += cosines.sum(axis=0, dtype=np.float64) - mismatched * of_target
+            part = mismatched + apart * len(rows) / of_source.sum()
+            return {"mismatched": mismatched, "wrong_cosine": rows / of_source, "wrong_part": part}
 
     def reciprocal_ranks_in_pool(
         self, own: np.ndarray, against: np.ndarray, against_source: np.ndarray, tested: np.ndarray

@@ -11,10 +11,11 @@ from plotly.offline import get_plotlyjs
 from tli_core.i18n import ENGLISH, N_, in_language
 from tli_core.measures.before_after import EvaluationReport
 from tli_core.models.loaded_model import Provenance
+from tli_core.reports.beside_change import context_sentence, knowledge_sentence, linear_sentence
 from tli_core.reports.charts import change_chart, curve_chart, shares_chart, spread_chart
 from tli_core.reports.figures import chart_figure, scatter_figure
 from tli_core.reports.json_csv import evaluation_json, layers_csv, pairs_csv, write_json
-from tli_core.reports.messages import change_sentence, context_sentence, knowledge_sentence, linear_sentence
+from tli_core.reports.messages import change_sentence
 from tli_core.reports.model_card import write_card
 from tli_core.reports.pair_charts import scatter
 from tli_core.reports.tables import COMPARED_MEASURES, how_read, legend, mover_rows, output_rows, report_rows

@@ -20,7 +20,8 @@ from tli_core.measures.translation import OutputCheck
 from tli_core.measures.verdicts import verdict
 from tli_core.models.loaded_model import Provenance
 from tli_core.notices import Notice
-from tli_core.reports.messages import change_sentence, linear_sentence
+from tli_core.reports.beside_change import linear_sentence
+from tli_core.reports.messages import change_sentence
 from tli_core.reports.notices import all_notices, worded
 from tli_core.reports.written import written_sentence
 
@@ -46,6 +47,7 @@ def alignment_json(result: LayerAlignment) -> dict[str, Any]:
                 "look_alike": bool(result.look_alike[i]),
                 "cosine": as_json(result.cosine[i]),
                 "wrong_cosine": as_json(result.wrong_cosine[i]),
+                "gap": as_json(result.gap_of_pairs[i]),
                 **_ranks(result, i),
             }
             for i, pair in enumerate(result.pairs)
@@ -127,7 +129,7 @@ def evaluation_json(report: EvaluationReport) -> dict[str, Any]:
             "layers": [_layer_json(report.with_bos, layer) for layer in range(len(report.with_bos.names))],
             "provenance": report.with_bos.provenance.as_dict(),
         },
-        "provenance": after.provenance.as_dict(),
+        "provenance": report.provenance.as_dict(),
         "warnings": _in_english(report.warnings),
     }  # fmt: skip
 

@@ -6,10 +6,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from tli_core.i18n import N_, translate, translate_plural
-from tli_core.measures.before_after import Evaluation, EvaluationReport
+from tli_core.measures.before_after import Evaluation
 from tli_core.measures.projection import Neighbourhood, Projection
+from tli_core.measures.rank_tests import ALL
 from tli_core.measures.result import LayerAlignment
-from tli_core.measures.verdicts import GEOMETRY, LEAST_CHANGE, LEVEL, Change, beyond_map, change, verdict
+from tli_core.measures.verdicts import (
+    GEOMETRY,
+    LEAST_CHANGE,
+    LEVEL,
+    SEEN_CHANGE,
+    Change,
+    change,
+    verdict,
+)
 from tli_core.models.layers import layer_words
 
 SATURATED = 0.9
@@ -237,9 +246,17 @@ def change_sentence(evaluation: Evaluation) -> str:
     if moved.verdict == "no clear change" and unsure:
         p = min(of.p_beyond_spelling for of in unsure)
         told.append(translate("Without the pairs that look alike it is not sure: p {p:.2g}.", p=p))
+    known = evaluation.after.p_values[ALL][index] <= LEVEL  # (2,), whether right words are found by then
+    lost = [of for of, is_found in zip(moved.ranks.values(), known, strict=True) if not is_found]
+    if moved.verdict == "no clear change" and any(of.p <= LEVEL and of.mrr >= LEAST_CHANGE for of in lost):
+        told.append(translate("They rank better, but are not found above chance by then, so nothing is learnt yet."))
     if moved.verdict in ("no clear change", "too few pairs") and moved.needed > len(evaluation.before.pairs):
         told.append(
-            translate("A change of 0.02 would take about {n:,.0f} pairs like these to be seen.", n=moved.needed)
+            translate(
+                "To show a change of {least:.2f} four times in five would take about {n:,.0f} pairs like these.",
+                least=SEEN_CHANGE,
+                n=moved.needed,
+            )
         )
     return " ".join(told)
 
@@ -251,7 +268,7 @@ def _rank_changes(moved: Change, before: LayerAlignment, after: LayerAlignment) 
             "to {language} {mrr:+.3f}{within}, p {p:.2g}, P@1 {before:.2f} → {after:.2f}",
             language=translate(language.name),
             mrr=moved.ranks[way].mrr,
-            within=_bounds(*moved.ranks[way].mrr_ci95),
+            within=bounds(*moved.ranks[way].mrr_ci95),
             p=moved.ranks[way].p,
             before=before.retrieval[way].p_at_1[moved.layer],
             after=after.retrieval[way].p_at_1[moved.layer],
@@ -260,81 +277,9 @@ def _rank_changes(moved: Change, before: LayerAlignment, after: LayerAlignment) 
     )
 
 
-def _bounds(low: float, high: float) -> str:
+def bounds(low: float, high: float) -> str:
     """An interval behind its figure; nothing where there is none."""
     return f" [{low:+.3f}, {high:+.3f}]" if np.isfinite([low, high]).all() else ""
-
-
-def linear_sentence(report: EvaluationReport) -> str:
-    """What changing the model gave beyond a linear map on the untouched base; empty where no map was fitted here."""
-    last, linear = report.evaluations[-1], report.linear
-    if linear is None or linear.layer != last.layer:
-        return ""
-    more = beyond_map(linear.retrieval, last.after, last.layer)
-    ways = "; ".join(
-        translate(
-            "to {language} P@1 {linear:.2f} by the map and {adapter:.2f} with the adapter, mean reciprocal rank "
-            "{more:+.3f}, p {p:.2g}",
-            language=translate(language.name),
-            linear=linear.retrieval[way].p_at_1[0],
-            adapter=last.after.retrieval[way].p_at_1[last.layer],
-            more=more[way][0],
-            p=more[way][1],
-        )
-        for way, language in last.before.languages.answers.items()
-    )
-    better = any(p <= LEVEL and moved >= LEAST_CHANGE for moved, p in more.values())
-    worse = any(p <= LEVEL and moved <= -LEAST_CHANGE for moved, p in more.values())
-    if better and not worse:
-        told = N_(
-            "On the {list} list, changing the model gave more than a linear map on the untouched base, fitted on the "
-            "same {n} pairs: {ways}."
-        )
-    elif worse and not better:
-        told = N_(
-            "On the {list} list, a linear map on the untouched base, fitted on the same {n} pairs, finds more than the "
-            "adapter: {ways}."
-        )
-    else:
-        told = N_(
-            "On the {list} list, a linear map on the untouched base, fitted on the same {n} pairs, stands beside the "
-            "adapter: {ways}."
-        )
-    return translate(told, n=f"{linear.fitted_on:,}", list=translate(last.name), ways=ways)
-
-
-def context_sentence(report: EvaluationReport) -> str:
-    """Whether the change of the last list survives inside plain sentences; empty where none are known."""
-    if report.in_context is None:
-        return ""
-    return translate("The same words inside plain sentences: {told}", told=change_sentence(report.in_context))
-
-
-def knowledge_sentence(report: EvaluationReport) -> str:
-    """For which words the adapter's effect holds, by the base's own translations; empty where there are none."""
-    if not report.by_knowledge:
-        return ""
-    ways = []
-    for way, language in report.evaluations[-1].before.languages.answers.items():
-        parts = [
-            translate(
-                N_("{change:+.3f}{within} (p {p:.2g}) for {n} words that the base translates rightly")
-                if part.known
-                else N_("{change:+.3f}{within} (p {p:.2g}) for {n} that it does not"),
-                change=part.after - part.before,
-                within=_bounds(*part.ci95),
-                p=part.p,
-                n=part.n,
-            )
-            for part in report.by_knowledge
-            if part.way == way
-        ]
-        ways.append(translate("to {language} {parts}", language=translate(language.name), parts=", ".join(parts)))
-    return translate(
-        "Change of the mean reciprocal rank on the {list} list: {ways}.",
-        list=translate(report.evaluations[-1].name),
-        ways="; ".join(ways),
-    )
 
 
 def projection_sentence(projection: Projection, labels: Sequence[str]) -> str:

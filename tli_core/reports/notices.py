@@ -47,6 +47,10 @@ TEXTS = {
         "Nearly every pair has a topic of its own ({n} for {pairs} pairs): they name pairs, not topics, and no "
         "word changes places within one."
     ),
+    "hang_together": N_(
+        "The {n} pairs share so many words that they count as {groups}, since those that share one tell the same "
+        "thing: add pairs of other words."
+    ),
     "no_own_wrong_pair": N_(
         "This list has no wrong pair of its own: cosines of wrong ones are the reference pool's, and MEXA counts "
         "nothing. Add a pair of another word."
@@ -69,7 +73,7 @@ TEXTS = {
         "adapter has memorised its list."
     ),
     "layer_picked_here": N_(
-        "Layer {layer} was picked on these same {n} pairs, so its figures flatter: believe the other list."
+        "Layer {layer} was picked on {n} of these pairs, so its figures flatter: believe pairs that had no say in it."
     ),
     "step_chosen_here": N_(
         "Step {step} was kept because pairs set aside for the choice were best there, and {n} of these are among "

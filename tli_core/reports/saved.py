@@ -34,7 +34,7 @@ from tli_core.notices import Notice
 from tli_core.reports.notices import worded
 
 ENDING = ".safetensors"
-LAYOUT = 1
+LAYOUT = 2
 MAX_BYTES = 64_000_000
 INDEX = "SHA256SUMS"
 """In the folder of measurements that ship: each file's SHA-256 and name, as sha256sum writes and checks them."""

@@ -241,7 +241,7 @@ class EvaluateTab:
         """Updates that put an evaluation on the page."""
         report = held.report
         told = [*map(core.reports.messages.change_sentence, report.evaluations)]
-        lines = [f"- {text}" for text in (*told, core.reports.messages.linear_sentence(report)) if text]
+        lines = [f"- {text}" for text in (*told, core.reports.beside_change.linear_sentence(report)) if text]
         headers, *data = core.reports.tables.report_rows(report)
         moved_headers, *moved = core.reports.tables.mover_rows(report, report.evaluations[-1])
         source = core.reports.html.provenance_line(report.provenance)

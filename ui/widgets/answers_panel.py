@@ -53,7 +53,7 @@ class AnswersPanel:
         told = (
             core.reports.written.written_sentence(report),
             core.reports.written.prompts_sentence(report.outputs[0].languages),
-            core.reports.messages.knowledge_sentence(report),
+            core.reports.beside_change.knowledge_sentence(report),
         )
         return {
             self.note: "\n\n".join(told),
