@@ -60,6 +60,7 @@ def test_a_model_and_its_adapters_are_measured_for_a_figure(tiny_folder, lists, 
     assert row.startswith("tiny") and (tmp_path / "mine.png").is_file()
     several = [*asked, "--model", "lugha-mini", "--adapter", "mini-gentle"]
     assert main(["figure", *several]) == 2 and "give one --model with --adapter" in capsys.readouterr().err
+    assert main(["figure", "lugha-mini"]) == 2 and "give it as --model lugha-mini" in capsys.readouterr().err
 
 
 def test_sentences_are_read_as_mexa_reads_them(tiny_folder, capsys):
@@ -196,7 +197,7 @@ def test_evaluate_writes_a_report_and_picks_a_layer(tiny_folder, lists, tmp_path
         and report["outputs"]
         and "README.md" in (path.name for path in folder.iterdir())
     )
-    assert "was picked on these same 20 pairs" in printed.err and "perplexity on plain Swahili" in printed.out
+    assert "was picked on 20 of these pairs" in printed.err and "perplexity on plain Swahili" in printed.out
     # A random model is noise, and everything made with it says so.
     assert "writes noise" in printed.err and any("writes noise" in warning for warning in report["warnings"])
     assert main(["evaluate", *asked, "--report", str(folder)]) == 2

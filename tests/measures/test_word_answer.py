@@ -76,8 +76,7 @@ def test_a_verb_typed_bare_is_right_where_its_own_translation_is_found(mini):
 def test_the_text_gives_the_control_and_no_word_is_markup(mini):
     text = answer_text(answer_word(mini, read_word("[x](y)<b>")), "lugha-mini")
     assert "All words together have a cosine of 0." in text and "[x](y)" not in text and "<b>" not in text
-    assert "which is a guess" in text and "Did you mean" not in text
-    assert "Did you mean *kitabu*" in answer_text(answer_word(mini, read_word("kitbau")), "lugha-mini")
+    assert "which is a guess" in text
     assert "Wrong words have a cosine of 0." in answer_text(answer_word(mini, read_word("maji")), "lugha-mini")
 
 

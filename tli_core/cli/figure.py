@@ -71,6 +71,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _read(files: Iterable[str]) -> list["core.measures.across_models.Compared"]:
+    if models := [name for name in files if name in core.models.registry.KNOWN_MODELS]:
+        raise ValueError(f"{models[0]} is a model, not a saved measurement: give it as --model {models[0]}.")
     found = (read_saved(file).result for file in files)
     return [core.measures.across_models.Compared(of.provenance.label, of) for of in found]
 

@@ -30,7 +30,9 @@ def _heat_map(chart: HeatMap, of: Size, titled: bool) -> Figure:
     axes = figure.subplots()
     reach = chart.reach
     drawn = axes.imshow(chart.apart, cmap=DIVERGING, vmin=-reach, vmax=reach, aspect="auto", interpolation="nearest")
-    axes.set_yticks(range(rows), [f"{pair.source} – {pair.target}" for pair in chart.pairs], fontsize=of.text)
+    # Many pairs are named in small letters rather than over each other: title, axis and scale take an inch or two.
+    letters = min(of.text, (of.tallest - 10 * of.text / 72) * 72 / 1.3 / rows)
+    axes.set_yticks(range(rows), [f"{pair.source} – {pair.target}" for pair in chart.pairs], fontsize=letters)
     if chart.picked is not None and chart.picked < rows:
         axes.get_yticklabels()[chart.picked].set_fontweight("bold")
     ticks, labels = layer_ticks(chart.names)

@@ -14,19 +14,21 @@ MARKS = {"circle": "o", "diamond": "D", "square": "s", "triangle-up": "^", "x": 
 
 @dataclass(frozen=True)
 class Size:
-    """Inches of a figure's width and of a panel's height, panels a row, points of its text, dots an inch of a PNG."""
+    """Inches of a figure's width, of a panel's height, and of the height that there is room for; panels a row, points
+    of its text, dots an inch of a PNG."""
 
     width: float
     panel: float
+    tallest: float
     columns: int
     text: float
     dots: int
 
 
 SIZES = {
-    "column": Size(3.35, 1.7, 1, 7, 300),
-    "page": Size(6.9, 2.1, 3, 7, 300),
-    "slide": Size(13.33, 5.2, 3, 14, 144),
+    "column": Size(3.35, 1.7, 9.2, 1, 7, 300),
+    "page": Size(6.9, 2.1, 9.2, 3, 7, 300),
+    "slide": Size(13.33, 5.2, 7.5, 3, 14, 144),
 }
 
 
@@ -43,7 +45,8 @@ class Titled(Protocol):
 def sheet(chart: Titled, of: Size, titled: bool, height: float) -> Figure:
     """An empty figure of a size, with its title line where it is to have one: height is without it, in inches."""
     lines = [line for line in (chart.title, chart.heading) if line] if titled else []
-    figure = Figure(figsize=(of.width, height + len(lines) * of.text * 1.5 / 72), layout="constrained")
+    whole = min(height + len(lines) * of.text * 1.5 / 72, of.tallest)
+    figure = Figure(figsize=(of.width, whole), layout="constrained")
     FigureCanvasAgg(figure)
     if lines:
         figure.suptitle("\n".join(lines), fontsize=of.text, x=0.01, ha="left")

@@ -5,7 +5,7 @@ import unicodedata
 
 from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import language_pair
-from tli_core.lists.one_word import IN_BOTH, KNOWN, LETTERS, SAID, close_to
+from tli_core.lists.one_word import IN_BOTH, KNOWN, LETTERS, SAID
 from tli_core.lists.prompts import one_line
 from tli_core.measures.word_answer import WordAnswer
 from tli_core.reports.messages import plain_text
@@ -76,9 +76,6 @@ def answer_text(answer: WordAnswer, model: str) -> str:
         lines.append(translate(text, language=language))
     elif read.by == LETTERS:
         lines.append(translate("It is taken for {language} by its letters, which is a guess.", language=language))
-    if not read.listed and (close := close_to(read.word)):
-        words = ", ".join(f"*{plain_text(word)}*" for word in close)
-        lines.insert(1, translate("Did you mean {words}?", words=words))
     if answer.written is not None:
         lines.append(_written(answer, model))
     heads = translate("rank"), translate("nearest in {language}", language=translate(answer.other)), translate("cosine")

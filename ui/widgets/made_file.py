@@ -6,8 +6,11 @@ from collections.abc import Callable
 
 import gradio as gr
 
+from tli_core.i18n import N_, translate
 from ui.widgets.errors import explained
 from ui.widgets.events import CHECKED, QUIET, Parts
+
+MAKING = N_("Making the file …")
 
 SAVE = """(file) => {
   const link = document.createElement("a");
@@ -27,9 +30,9 @@ def made_file(label: str, make: Callable, inputs: Parts, elem_id: str, visible: 
     button = gr.Button(label, visible=visible, elem_id=elem_id)
     file = gr.DownloadButton(visible="hidden", elem_id=f"{elem_id}-file")
     # It takes seconds, in which a second press would make it again.
-    made = button.click(lambda: gr.Button(interactive=False), None, button, **QUIET).then(
+    made = button.click(lambda: gr.Button(translate(MAKING), interactive=False), None, button, **QUIET).then(
         explained(make), inputs, file, **CHECKED
     )
     made.success(None, file, None, js=SAVE, **QUIET)
-    made.then(lambda: gr.Button(interactive=True), None, button, **QUIET)
+    made.then(lambda: gr.Button(translate(label), interactive=True), None, button, **QUIET)
     return button
