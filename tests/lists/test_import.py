@@ -1,5 +1,6 @@
 """What is said of a file beside its pairs: how it was read, what was tidied, what must be chosen, what is no list."""
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -176,3 +177,14 @@ def test_an_archive_that_unpacks_to_much_is_refused(tmp_path: Path):
         packed.writestr("xl/worksheets/sheet1.xml", " " * 70_000_000)
     with pytest.raises(ValueError, match="unpacks to more than 20 MB"):
         read_pairs(path)
+
+
+def test_a_list_may_come_through_a_pipe():
+    """As a shell gives what stands in <(…)."""
+    out, into = os.pipe()
+    os.write(into, b"maji,water\nmti,tree\n")
+    os.close(into)
+    try:
+        assert len(import_file(f"/dev/fd/{out}").listed) == 2
+    finally:
+        os.close(out)

@@ -40,6 +40,7 @@ def test_the_command_makes_the_same_run(config):
         ("targets: [lm_head]", "LoRA on: choose from q_proj"),
         ("layer: top", "layer must be a number or output"),
         ("preset: other", "no preset 'other'"),
+        ("epochs: 3\nepochs: 5", "epochs is there twice"),
         ("!!python/object/apply:os.system ['true']", "not YAML"),
     ],
 )

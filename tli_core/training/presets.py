@@ -92,7 +92,8 @@ def read_preset(path: str | Path) -> TrainingConfig:
         text = N_("{name} is larger than {most} kB, too large for a preset.")
         raise ValueError(translate(text, name=path.name, most=MAX_PRESET_BYTES // 1000))
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+        told = path.read_text(encoding="utf-8")
+        given, tree = yaml.safe_load(told), yaml.compose(told, yaml.SafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = "" if mark is None else translate(" at line {line}", line=mark.line + 1)
@@ -100,6 +101,10 @@ def read_preset(path: str | Path) -> TrainingConfig:
         raise ValueError(translate(text, name=path.name, where=where)) from error
     if not isinstance(given, dict):
         raise ValueError(translate("{name} holds no settings: write one a line, such as epochs: 8.", name=path.name))
+    named = [key.value for key, _ in tree.value]  # of a setting that stands twice, YAML would take the last
+    if twice := next((name for name in named if named.count(name) > 1), None):
+        text = N_("{file}: {name} is there twice; leave one of them out.")
+        raise ValueError(translate(text, file=path.name, name=str(twice)[:40]))
     preset = str(given.pop("preset", "corrected"))
     for name in given:
         if name not in SETTINGS:

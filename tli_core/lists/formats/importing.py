@@ -136,12 +136,13 @@ def import_file(path: str | Path, languages: str = DEFAULT, choices: ImportChoic
     """
     choices = choices or ImportChoices()
     path = Path(path)
-    if not path.is_file():
+    if not (path.is_file() or path.is_fifo()):  # a pipe is what a shell makes of <(…)
         raise ValueError(translate("There is no file of pairs at {path}: check the path.", path=path))
-    if path.stat().st_size > MAX_SIZE:
+    with path.open("rb") as file:
+        data = file.read(MAX_SIZE + 1)
+    if len(data) > MAX_SIZE:
         text = N_("{file} is larger than {most} MB: split it into smaller lists.")
         raise ValueError(translate(text, file=path.name, most=MAX_SIZE // 1_000_000))
-    data = path.read_bytes()
     _refuse_documents(data, path.name)
     pair = language_pair(languages)
     if data[:4] == b"PK\x03\x04":
