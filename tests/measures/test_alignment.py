@@ -300,6 +300,16 @@ def test_a_long_list_is_measured_in_parts_and_says_so(tiny, pairs, monkeypatch):
     assert told == [(i, 9) for i in range(1, 10)]
 
 
+def test_a_word_in_two_parts_of_a_long_list_is_one_word(tiny, pairs, monkeypatch):
+    """A list by its first glosses, then by its second ones."""
+    twice = [*pairs[:15], *(pair._replace(target=f"{pair.target} too") for pair in pairs[:15])]
+    whole = measure(tiny, twice)
+    monkeypatch.setattr(tli_core.measures.alignment, "PART", 10)
+    parts = measure(tiny, twice)
+    assert parts.independent == whole.independent == 15
+    assert parts.groups.tolist() == parts.clusters.tolist() == whole.groups.tolist()
+
+
 def test_every_field_of_a_long_list_comes_of_all_its_parts():
     assert set(tli_core.measures.long_lists._JOINED) == {field.name for field in fields(LayerAlignment)}
     with pytest.raises(KeyError, match="forgotten"):

@@ -25,7 +25,8 @@ def test_similarity_by_hand():
     ("source", "target", "alike"),
     [
         ("volkano", "volcano", True), ("juisi", "juice", True), ("simba", "silk", True), ("2024", "2024", True),
-        ("maji", "water", False), ("kitabu", "book", False), ("mbwa", "dog", False),
+        ("maji", "water", False), ("kitabu", "book", False), ("mbwa", "dog", False), ("maji!", "fire!", False),
+        ("maji (n.)", "water (n.)", False), ("maji [n]", "water [n]", False), ("juisi (n.)", "juice", True),
     ],
 )  # fmt: skip
 def test_what_looks_alike(source, target, alike):

@@ -17,7 +17,7 @@ from tli_core.encoding.pair_states import PairStates, embed_pairs, reference_sta
 from tli_core.encoding.views import viewed
 from tli_core.i18n import translate
 from tli_core.lists.look_alike import look_alikes
-from tli_core.lists.pairs import WordPair, counted_once, normalise, numbered
+from tli_core.lists.pairs import WordPair, counted_once, normalise
 from tli_core.measures.artefacts import (
     attention_sinks,
     dominance_notices,
@@ -108,9 +108,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
     candidates = candidates_of(pairs, reference.pairs)
     source, target = _unit(states.source), _unit(states.target)
     reference_source, reference_target = _unit(reference.source), _unit(reference.target)
-    # Two spellings of one word are embedded on their own, and are no two words all the same.
-    source_words, target_words = (numbered(normalise(pair[side]) for pair in pairs)[1] for side in (0, 1))
-    groups = word_groups(source_words, target_words)
+    groups = word_groups(pairs)
     look_alike = look_alikes(pairs)
     lengths = tuple(len(pair.target) for pair in pairs)
     pieces = tuple(states.target_pieces[states.target_index].tolist())

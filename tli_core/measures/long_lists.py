@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tli_core.lists.pairs import normalise
-from tli_core.measures.rank_tests import topic_clusters
+from tli_core.lists.pairs import WordPair, normalise
+from tli_core.measures.rank_tests import topic_clusters, word_groups
 from tli_core.measures.result import DIRECTIONS, LayerAlignment, Neighbours, Retrieval
 from tli_core.measures.token_cost import mean_cost
 from tli_core.notices import Notice, notice
@@ -16,7 +16,7 @@ from tli_core.notices import Notice, notice
 def merge_parts(parts: Sequence[LayerAlignment]) -> LayerAlignment:
     """One result of the parts of a long list: wrong pairs and ranks are those within a part.
 
-    Means are over pairs, percentiles over parts by their size, and words that are in two parts count as two.
+    Means are over pairs, percentiles over parts by their size, and pairs that share a word are one group in all parts.
     """
     sizes = np.array([len(part.pairs) for part in parts]) / sum(len(part.pairs) for part in parts)
     return LayerAlignment(**{field.name: _JOINED[field.name](parts, sizes) for field in fields(LayerAlignment)})
@@ -56,6 +56,10 @@ def _joined_nearest(parts: Sequence[LayerAlignment], sizes: np.ndarray) -> dict[
     return found
 
 
+def _pairs(parts: Sequence[LayerAlignment]) -> tuple[WordPair, ...]:
+    return tuple(pair for part in parts for pair in part.pairs)
+
+
 def _whole(parts: Sequence[LayerAlignment], name: str) -> np.ndarray:
     return np.concatenate([getattr(part, name) for part in parts])
 
@@ -70,11 +74,11 @@ _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
     **{name: _FIRST(name) for name in _SAME_IN_ALL},
     **{name: _MEAN(name) for name in _AVERAGED},
     **{name: _ALL_PAIRS(name) for name in ("cosine", "wrong_cosine", "gap_of_pairs")},
-    "pairs": lambda parts, sizes: tuple(pair for part in parts for pair in part.pairs),
+    "pairs": lambda parts, sizes: _pairs(parts),
     "matched": lambda parts, sizes: _whole(parts, "cosine").mean(axis=0),
     "gap": lambda parts, sizes: _MEAN("matched")(parts, sizes) - _MEAN("mismatched")(parts, sizes),
     "scores": lambda parts, sizes: {k: _score([part.scores[k] for part in parts], sizes) for k in parts[0].scores},
-    "groups": lambda parts, sizes: _groups([part.groups for part in parts]),
+    "groups": lambda parts, sizes: word_groups(_pairs(parts)),
     "clusters": lambda parts, sizes: _clusters(parts),
     "look_alike": lambda parts, sizes: _whole(parts, "look_alike"),
     "movable": lambda parts, sizes: {key: sum(part.movable[key] for part in parts) for key in parts[0].movable},
@@ -118,11 +122,5 @@ def _p_value(parts: Sequence[LayerAlignment], control: str) -> np.ndarray:
 
 def _clusters(parts: Sequence[LayerAlignment]) -> np.ndarray:
     """The clusters of the whole: a topic is one in all parts."""
-    topics = [normalise(pair.topic) for part in parts for pair in part.pairs]
-    return topic_clusters(_groups([part.groups for part in parts]), topics)
-
-
-def _groups(groups: Sequence[np.ndarray]) -> np.ndarray:
-    """The numbers of each part's groups, those of a later part after those of the earlier."""
-    starts = np.cumsum([0, *(part.max() + 1 for part in groups[:-1])])
-    return np.concatenate([part + start for part, start in zip(groups, starts, strict=True)])
+    pairs = _pairs(parts)
+    return topic_clusters(word_groups(pairs), [normalise(pair.topic) for pair in pairs])

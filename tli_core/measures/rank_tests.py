@@ -18,7 +18,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tli_core.lists.pairs import numbered
+from tli_core.lists.pairs import WordPair, normalise, numbered
 from tli_core.models.kernels.arithmetic import on_cores
 
 PERMUTATIONS = 999
@@ -53,11 +53,12 @@ class Shuffles:
         return {name: int((places[:, 1:] != places[:, :1]).any(axis=1).sum()) for name, places in self.places.items()}
 
 
-def word_groups(source_index: np.ndarray, target_index: np.ndarray) -> np.ndarray:
-    """Pairs that share a word, directly or through other pairs, have one number: (n,) -> (n,)."""
-    a, b = source_index.max() + 1, target_index.max() + 1
-    links = coo_array((np.ones(len(source_index)), (source_index, a + target_index)), shape=(a + b, a + b))
-    return connected_components(links, directed=False)[1][source_index]
+def word_groups(pairs: Sequence[WordPair]) -> np.ndarray:
+    """Pairs that share a word in its normal form, directly or through other pairs, have one number: (n,)."""
+    source, target = (numbered(normalise(pair[side]) for pair in pairs)[1] for side in (0, 1))  # (n,) each
+    a, b = source.max() + 1, target.max() + 1
+    links = coo_array((np.ones(len(pairs)), (source, a + target)), shape=(a + b, a + b))
+    return connected_components(links, directed=False)[1][source]
 
 
 def telling_topics(topics: Sequence[str]) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ VERDICTS = {
         "Right words are found more often than by chance or spelling; a longer list would tell whether that is more "
         "than the length or the topic of the words gives, and both ways."
     ),
-    N_("weak"): N_("More right words are found than by chance, but too few to find the translation by."),
+    N_("weak"): N_("Right words rank higher than by chance, but too few come first to find the translation by."),
     N_("spelling"): N_("What is found are words that look alike; the others are found no more than by chance."),
     N_("length"): N_("What is found is no more than the length of the words gives."),
     N_("topic"): N_("What is found is no more than the topics of the words give."),
