@@ -26,7 +26,7 @@ interval of 95 % held the truth in 79 % of lists (`tests/truths.py`)."""
 POWER = 0.8
 """A list is long enough where what it should show is shown in so many of such lists."""
 
-LEAST_FREEDOM, LEAST_FREEDOM_OF_SHARES = 3, 4
+LEAST_FREEDOM = 4
 """An interval has at least so many degrees of freedom. Where one topic is large, its mean moves estimate and error
 alike, and Bell & McCaffrey's fewer made 95 % intervals that held the truth in 97 to 100 % of lists."""
 
@@ -65,10 +65,10 @@ def share_interval(hits: np.ndarray, groups: np.ndarray) -> np.ndarray:
     every = len(groups)
     unknown = np.full(len(hits), 1 / (0.5 / every + 0.5 / worth))
     n = np.divide(spread + error**2, error**2, out=unknown, where=error > 0)
-    quantile = stats.t.ppf(0.975, np.maximum(freedom, LEAST_FREEDOM_OF_SHARES))
-    if np.isin(hits, (0, 1)).all():
-        # How much hits and misses scatter is known from their share: only what groups add to it is estimated.
-        quantile = quantile * stats.norm.ppf(0.975) / stats.t.ppf(0.975, every - 1)
+    quantile = stats.t.ppf(0.975, np.maximum(freedom, LEAST_FREEDOM))
+    # How much hits and misses scatter is known from their share, and of other values nearly so: only what groups add to
+    # it is estimated.
+    quantile = quantile * stats.norm.ppf(0.975) / stats.t.ppf(0.975, every - 1)
     z2 = quantile**2
     centre, half = (share + z2 / (2 * n)) / (1 + z2 / n), np.sqrt(z2 * (spread / n + z2 / (4 * n**2))) / (1 + z2 / n)
     return np.stack([centre - half, centre + half], axis=1)
