@@ -261,7 +261,7 @@ def test_evaluating_shows_every_control_gives_a_report_and_can_be_cancelled(shar
     expect(page.locator("#evaluate")).to_be_enabled()
     check_results(page, "evaluation")
     page.get_by_label("Pick the layer by the trained list").check()
-    expect(page.locator("#evaluate-warning")).to_contain_text("picked on these same 24 pairs")
+    expect(page.locator("#evaluate-warning")).to_contain_text("picked on 24 of these pairs")
     with page.expect_download() as download:
         page.locator("#report").click()
     archive = zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes()))
