@@ -44,8 +44,10 @@ def test_every_truth_of_150_pairs_gets_its_name(name):
 @pytest.mark.parametrize("name", planted.INTERVALS)
 @pytest.mark.parametrize(("n", "draws"), [(20, 1000), (60, 400)])
 def test_intervals_hold_what_they_should_however_pairs_depend_on_each_other(name, n, draws):
+    """In 93 to 97 % of lists, and as far beside that as chance takes so many draws once in a hundred times."""
     covered = truths.coverage(name, n, draws)
-    assert all(0.925 <= share <= 0.985 or np.isnan(share) for share in covered.values()), covered
+    low, high = (share + side * 2.5 * np.sqrt(share * (1 - share) / draws) for share, side in ((0.93, -1), (0.97, 1)))
+    assert all(low <= share <= high or np.isnan(share) for share in covered.values()), covered
 
 
 @pytest.mark.parametrize("name", planted.BOTH_LISTS)
