@@ -104,11 +104,13 @@ def open_tab(page: Page, name: str) -> None:
     """Open a tab, through the menu of those that a narrow screen has no room for."""
     tab = page.get_by_role("tab", name=name, exact=True)
     if not tab.first.is_visible():
-        for patience in (2_000, 5_000, 20_000):
-            page.locator(".overflow-menu > button:visible").first.click()
-            # A page that is still being laid out closes its menu again.
+        entry = page.locator(".overflow-dropdown").get_by_text(name, exact=True)
+        for patience in (2_000, 5_000, 20_000, 20_000):
+            # A page that is still being laid out closes its menu again; where it is open, another press would close it.
             with suppress(PlaywrightError):
-                page.locator(".overflow-dropdown").get_by_text(name, exact=True).click(timeout=patience)
+                if not entry.is_visible():
+                    page.locator(".overflow-menu > button:visible").first.click()
+                entry.click(timeout=patience)
                 return
         raise AssertionError(f"The menu of tabs does not open {name}.")
     tab.first.click()
