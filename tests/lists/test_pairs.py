@@ -8,7 +8,7 @@ import pytest
 
 from tli_core.lists.formats import format_pairs, parse_pairs, read_pairs
 from tli_core.lists.lexicon import SPLITS, lexicon, shipped
-from tli_core.lists.pairs import WordPair, translation_table
+from tli_core.lists.pairs import WordPair, normalise, translation_table
 
 
 @pytest.mark.parametrize(
@@ -197,3 +197,12 @@ def test_a_long_list_given_twice_is_read_in_one_go():
     once = "".join(f"neno{i}, word{i}\n" for i in range(20_000))
     read = parse_pairs(f"{once}# topic: food\n{once}")
     assert len(read) == len(read.warnings) == 20_000 and {pair.topic for pair in read} == {"food"}
+
+
+@pytest.mark.parametrize("typed", ["ng’ombe", "ng‛ombe", "NG'OMBE", "ｎｇ＇ｏｍｂｅ", " ng´ombe "])
+def test_ways_of_writing_a_word_are_one_word(typed):
+    assert normalise(typed) == "ng'ombe"
+
+
+def test_ligatures_and_letters_with_an_apostrophe_in_them_are_their_letters():
+    assert normalise("ﬁre") == "fire" and normalise("ŉ") == "'n"

@@ -84,6 +84,12 @@ def test_the_measure_json_says_that_a_list_is_short(tiny, pairs):
     assert not any("are few" in text for text in of_long)
 
 
+def test_an_evaluation_says_of_its_last_list_where_it_comes_from(tiny, pairs):
+    trained, control = measure(tiny, pairs), measure(tiny, pairs[:21])
+    items = compare("trained", trained, trained, "output"), compare("control", control, control, "output")
+    assert evaluation_json(EvaluationReport(items, {}, control))["provenance"]["n"] == 21
+
+
 def test_what_is_not_a_number_is_null(tiny, tmp_path):
     report = alignment_json(measure(tiny, [WordPair("maji", "water")]))
     assert report["layers"][0]["gap_ci95"] == [None, None] and report["warnings"]
