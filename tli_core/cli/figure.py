@@ -1,7 +1,7 @@
 """Models, adapters and saved measurements beside each other: a leaderboard, and a figure for a paper."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
         print_progress(f"Written: {', '.join(map(str, files))}")
 
 
-def _read(files: Iterable[str]) -> list["core.measures.across_models.Compared"]:
+def _read(files: Sequence[str]) -> list["core.measures.across_models.Compared"]:
     if models := [name for name in files if name in core.models.registry.KNOWN_MODELS]:
         raise ValueError(f"{models[0]} is a model, not a saved measurement: give it as --model {models[0]}.")
     found = (read_saved(file).result for file in files)
