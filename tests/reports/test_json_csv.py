@@ -80,7 +80,7 @@ def test_pairs_that_share_a_word_are_of_one_group_in_the_file(tiny):
 
 def test_the_measure_json_says_that_a_list_is_short(tiny, pairs):
     of_short, of_long = (alignment_json(measure(tiny, pairs[:n]))["warnings"] for n in (5, 30))
-    assert any(text.startswith("5 pairs are few") for text in of_short)
+    assert any(text.startswith("The list is short (5 of") for text in of_short)
     assert not any("are few" in text for text in of_long)
 
 

@@ -60,7 +60,7 @@ def leaderboard_rows(found: Sequence[Standing]) -> list[tuple[str, ...]]:
     # Before the verdict: of an adapter that made its base worse the words may still be aligned.
     heading += [translate("beside {first}", first=found[0].of.label)] if len(found) > 1 else []
     heading += [
-        translate("verdict"),
+        translate("verdict by itself"),
         *(f"P@1 →{code}" for code in ways.values()),
         *(translate("beyond spelling →{code}", code=code) for code in ways.values()),
         translate("gap"),

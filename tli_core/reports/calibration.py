@@ -55,15 +55,16 @@ def calibration_sentence(found: Calibration) -> str:
     aligned = sum(of.found > 0 for of in ways)
     best = max(ways, key=lambda of: of.picked_by, default=None)
     told = translate(
-        "{usable} ways of reading find what {model} surely knows and nothing of what it cannot; the best is {how}.",
+        "{usable} ways of reading find what {model} surely knows and nothing of what it cannot; by the half of the "
+        "pairs that chooses, the best is {how}.",
         usable=len(found.usable),
         model=Path(found.model).name,
         how=_how(*found.usable[0]),
     )
-    if best is None:
-        return told
     if found.one_list:
         return f"{told} " + translate("The pairs asked about are the same, so nothing else is said of them.")
+    if best is None:
+        return told
     return f"{told} " + translate(
         "Of the {n} pairs asked about, {aligned} of these {ways} find more than spelling, length and chance; the best, "
         "{how}, has P@1 {there:.2f} and {back:.2f} at {layer}, on the {read} pairs that picked neither.",

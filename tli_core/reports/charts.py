@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tli_core.i18n import N_, translate
+from tli_core.i18n import N_, translate, translate_plural
 from tli_core.measures.across_models import Compared
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.registry import MATCHED, MEASURES
@@ -214,7 +214,7 @@ def heading(results: Sequence[Labelled]) -> str:
     # Of more than base and adapter the heading would name one of several.
     one_adapter = len(adapters) == 1 and len(who) == 1 and len(results) <= 2
     told = [" + ".join(who + adapters if one_adapter else who)]
-    for part in ({how_read(of) for of in found}, {translate("{n} pairs", n=of.n) for of in found}):
+    for part in ({how_read(of) for of in found}, {translate_plural("{n} pair", "{n} pairs", of.n) for of in found}):
         told += part if len(part) == 1 else []
     return " · ".join(told)
 
@@ -233,7 +233,7 @@ def _references(results: Sequence[Labelled], way: int, across: np.ndarray) -> li
 def _list_name(result: LayerAlignment, number: int, sizes: Sequence[int]) -> str:
     """What a list is called beside others: its number of pairs, and its own number where that is not enough."""
     n = len(result.pairs)
-    name = translate("{n} pairs", n=n)
+    name = translate_plural("{n} pair", "{n} pairs", n)
     return name if list(sizes).count(n) == 1 else f"{name} ({number})"
 
 

@@ -32,15 +32,17 @@ CHANGES = {
     N_("improved one way"): N_(
         "Improved one way: right words rank better than before in one direction, and no worse in the other"
     ),
-    "collapsed": N_("Collapsed: right words are harder to find than before, while all cosines rose"),
-    "worse": N_("Worse: right words are harder to find than before"),
+    "collapsed": N_(
+        "Collapsed: in one direction or both right words are harder to find than before, while all cosines rose"
+    ),
+    "worse": N_("Worse: in one direction or both right words are harder to find than before"),
     N_("mixed"): N_("Mixed: right words rank better than before in one direction and worse in the other"),
     "spelling": N_("No better beyond spelling: only words that look alike rank better than before"),
     N_("too few pairs"): N_("Too few pairs to tell a change from chance"),
     N_("no numbers"): N_("Nothing can be told, as vectors are no numbers here"),
     N_("no clear change"): N_(
-        "No clear change in where right words rank: less than 0.02 of the mean reciprocal rank, or no more than chance "
-        "gives"
+        "No clear change in where right words rank: for one the mean reciprocal rank must move by 0.02 with p of at "
+        "most 0.025, and a gain must hold without the words that look alike"
     ),
 }
 
@@ -237,7 +239,11 @@ def change_sentence(evaluation: Evaluation) -> str:
     )
     told = [f"{translate(CHANGES[moved.verdict])} ({figures})."]
     if evaluation.before.few:
-        hint = translate("From {n} pairs this is a hint at most, whatever the verdict.", n=len(evaluation.before.pairs))
+        hint = translate_plural(
+            "From {n} pair this is a hint at most, whatever the verdict.",
+            "From {n} pairs this is a hint at most, whatever the verdict.",
+            len(evaluation.before.pairs),
+        )
         told.insert(0, hint)
     still = all(abs(ranks.mrr) < LEAST_CHANGE for ranks in moved.ranks.values())
     if moved.verdict == "no clear change" and abs(moved.matched) >= GEOMETRY and still:

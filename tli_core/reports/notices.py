@@ -37,8 +37,8 @@ TEXTS = {
         "Leave them out."
     ),
     "few_pairs": N_(
-        "{n} pairs are few: ranks within the list mean little below {least}, and whatever is said of them is a hint at "
-        "most."
+        "The list is short ({n} of {least} pairs): ranks within it mean little, and whatever is said of it is a hint "
+        "at most."
     ),
     "few_topics": N_(
         "The list names {n} topics, too few to stand for others: what is said holds for these topics only."

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tli_core.i18n import N_, translate
+from tli_core.i18n import N_, translate, translate_plural
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.projection import Projection
@@ -180,7 +180,7 @@ class Space:
     @property
     def heading(self) -> str:
         """Of what: models, layer and number of pairs."""
-        n = translate("{n} pairs", n=len(self.projection.pairs))
+        n = translate_plural("{n} pair", "{n} pairs", len(self.projection.pairs))
         return " · ".join([", ".join(self.labels), layer_words(self.projection.layer_name), n])
 
     @property

@@ -6,7 +6,7 @@ import numpy as np
 
 from tli_core.encoding.lens import VIEWS
 from tli_core.encoding.readouts import READOUTS
-from tli_core.i18n import N_, translate
+from tli_core.i18n import N_, translate, translate_plural
 from tli_core.measures.before_after import Evaluation, EvaluationReport, Mover, movers
 from tli_core.measures.registry import MEASURES, Measure
 from tli_core.measures.result import LayerAlignment
@@ -86,7 +86,8 @@ def compared_rows(results: Sequence[tuple[str, LayerAlignment]]) -> list[tuple[s
 def caption(provenance: Provenance) -> str:
     """What a figure is of, in a few words: model, adapter, readout and number of pairs."""
     who = provenance.model if provenance.adapter is None else f"{provenance.model} + {provenance.adapter}"
-    return translate("{who} · {how} · {n} pairs", who=who, how=how_read(provenance), n=provenance.n)
+    pairs = translate_plural("{n} pair", "{n} pairs", provenance.n)
+    return f"{who} · {how_read(provenance)} · {pairs}"
 
 
 def how_read(provenance: Provenance) -> str:
@@ -103,9 +104,7 @@ def evaluation_table(evaluations: Sequence[Evaluation]) -> str:
 def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
     """The paper's table and the controls that it lacks: a heading row, then one row a measure, one column a list."""
     lists = (
-        translate(
-            "{adapter}, {list} ({n} pairs)", adapter=i.after.provenance.adapter, list=translate(i.name), n=i.test.n
-        )
+        f"{i.after.provenance.adapter}, {translate(i.name)} ({translate_plural('{n} pair', '{n} pairs', i.test.n)})"
         for i in evaluations
     )
     rows: list[tuple[str, ...]] = [(translate("measure"), *lists)]

@@ -5,7 +5,7 @@ import unicodedata
 
 from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import language_pair
-from tli_core.lists.one_word import IN_BOTH, KNOWN, LETTERS, SAID
+from tli_core.lists.one_word import FORM, IN_BOTH, KNOWN, LETTERS, SAID
 from tli_core.lists.prompts import one_line
 from tli_core.measures.word_answer import WordAnswer
 from tli_core.reports.messages import plain_text
@@ -33,8 +33,8 @@ def verdict_sentence(answer: WordAnswer, model: str) -> str:
     }
     if nearby.right_rank is None:
         text = N_(
-            "The lexicon has no {own} word **{word}**, so nobody can say here whether the words nearest to it are "
-            "right."
+            "The lexicon has no {own} word **{word}**, so it cannot be said here whether the words nearest to it "
+            "are right."
         )
         return translate(text, word=told["word"], own=translate(answer.read.language))
     if nearby.right_rank > 1 and len(answer.read.listed) > 1:
@@ -71,6 +71,9 @@ def answer_text(answer: WordAnswer, model: str) -> str:
     if read.listed:
         listed = ", ".join(map(plain_text, read.listed))
         lines.append(translate(READ_AS[read.by], word=plain_text(read.word), language=language, listed=listed))
+    elif read.by == FORM:
+        text = N_("It is taken for {language} as a form of *{known}*, which the lexicon has.")
+        lines.append(translate(text, language=language, known=plain_text(read.form_of)))
     elif read.by == LETTERS and not all("LATIN" in unicodedata.name(one, "") for one in read.word if one.isalpha()):
         text = N_("Neither language is written in these letters; it is read as {language}.")
         lines.append(translate(text, language=language))

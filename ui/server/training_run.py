@@ -230,10 +230,12 @@ class Finished:
     @property
     def early(self) -> str:
         """A remark where the run ended before its last step, else nothing."""
-        if self.record["steps"] == self.record["steps_planned"]:
+        steps, planned = self.record["steps"], self.record["steps_planned"]
+        if steps == planned:
             return ""
-        kept = self.record.get("kept_step")
-        return translate(" (ended early, step {step} kept)", step=kept) if kept else translate(" (stopped early)")
+        if kept := self.record.get("kept_step"):
+            return translate(" (ended early, step {step} kept)", step=kept)
+        return translate(" (stopped at step {step} of {planned})", step=steps, planned=planned)
 
 
 def seconds_to_train(models: Models, model: str, works: Sequence[Work]) -> int:

@@ -26,7 +26,7 @@ ID, LABEL = "word", N_("Word")
 START = "maji"
 WIDGETS = Path(__file__).parents[1] / "widgets"
 BY_ITSELF = N_("found by itself")
-BEGUN, MEANT = N_("Words of the lexicon that begin so"), N_("Words of the lexicon that are spelled much like it")
+BEGUN, MEANT = N_("Words of the lexicon that begin so"), N_("Words of the lexicon that {word} may be meant for")
 LOADING = N_("The model is loading … its answer will be here in a moment.")
 KEPT = N_("*Kept from an earlier measurement of this model, which is loading now: its own answer comes in a moment.*")
 BROKEN = N_("This word was **not** looked up, as something went wrong here: try again.")
@@ -41,7 +41,9 @@ def build(context: PageContext) -> None:
         submit_btn=True,
         elem_id="word",
     )
+    # Two, as Gradio checks a choice against those that the server sent last: typing may be answered after looking up.
     begun = gr.Radio([], label=BEGUN, visible=False, elem_id="word-begun")
+    meant = gr.Radio([], visible=False, elem_id="word-meant")
     refused = gr.Markdown(visible=False, elem_id="word-refused", elem_classes="warning")
     # In the page itself, as the server answers little while it loads PyTorch.
     of_mini = context.models.names[0] == "lugha-mini"
@@ -61,6 +63,7 @@ def build(context: PageContext) -> None:
             **dict.fromkeys((answer, link, pairs), ""),
             deeper: gr.Button(visible=False),
             begun: gr.Radio(visible=False),
+            meant: gr.Radio(visible=False),
             **card.none(),
         }
 
@@ -82,13 +85,14 @@ def build(context: PageContext) -> None:
             pairs: _pairs_of(read),
             deeper: gr.Button(visible=bool(read.listed)),
             refused: gr.Markdown(visible=False),
-            begun: _meant(read),
+            begun: gr.Radio(visible=False),
+            meant: _meant(read),
             **card.of(found, model),
         }
 
     asked, shown = (
         [word, language, context.model, context.visitor],
-        [answer, link, pairs, deeper, refused, begun, *card.outputs],
+        [answer, link, pairs, deeper, refused, begun, meant, *card.outputs],
     )
     context.first = Handler(look_up, asked, shown)
 
@@ -102,15 +106,16 @@ def build(context: PageContext) -> None:
     def typed(letters: str):
         """What the lexicon has that begins so; of another word the language is found anew."""
         words = [found for found in beginning_with(letters) if found != letters]
-        return gr.Radio(choices=words, value=None, visible=bool(words), label=translate(BEGUN)), BY_ITSELF
+        return gr.Radio(choices=words, value=None, visible=bool(words)), BY_ITSELF
 
     word.input(typed, word, [begun, language], trigger_mode="always_last", show_progress="hidden", **QUIET)
     # In the browser, as a server that loads a model answers late: the answer before is not this word's.
     word.submit(None, None, answer, js="() => '…'", **QUIET)
     looks_up(word.submit)
     looks_up(language.input)
-    looks_up(begun.input(lambda chosen: chosen, begun, word, **QUIET).then)
-    bring_into_sight([word.submit, begun.input], "word")
+    for offered in (begun, meant):
+        looks_up(offered.input(lambda chosen: chosen, offered, word, **QUIET).then)
+    bring_into_sight([word.submit, begun.input, meant.input], "word")
 
     def says_it_loads(visitor: Visitor, base: str, request: gr.Request):
         models, asked = context.models, request.query_params.get("tab")
@@ -213,7 +218,8 @@ def _kept(loaded: core.models.loaded_model.LoadedModel, read: ReadWord) -> core.
 def _meant(read: ReadWord) -> gr.Radio:
     """What a word that the lexicon does not know may have been meant for, to be chosen."""
     words = [] if read.listed else list(close_to(read.word))
-    return gr.Radio(choices=words, value=None, visible=bool(words), label=translate(MEANT))
+    label = translate(MEANT, word=read.word[:40])
+    return gr.Radio(choices=words, value=None, visible=bool(words), label=label)
 
 
 def _pairs_of(read: ReadWord) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 import tli_core as core
-from tli_core.i18n import N_, translate
+from tli_core.i18n import N_, translate, translate_plural
 from tli_core.lists.formats import PairList, format_pairs, parse_pairs
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.lexicon import shipped
@@ -186,12 +186,13 @@ def _reasons(findings: tuple[Finding, ...]) -> str:
 
 def _summary(pairs: PairList, to_mend: int, noted: bool, pieces: dict[str, tuple[str, ...]], languages: str) -> str:
     """How many pairs there are, how many want mending, and how many pieces their words have."""
+    counted = f"**{translate_plural('{n} pair', '{n} pairs', len(pairs))}**"
     if to_mend:
-        what = translate("**{n} pairs**, {mend} with something to mend.", n=len(pairs), mend=to_mend)
+        what = translate("{pairs}, {mend} with something to mend.", pairs=counted, mend=to_mend)
     elif noted:
-        what = translate("**{n} pairs**.", n=len(pairs))
+        what = f"{counted}."
     else:
-        what = translate("**{n} pairs**: nothing to mend.", n=len(pairs))
+        what = translate("{pairs}: nothing to mend.", pairs=counted)
     counts = [[len(pieces[word]) for word in side] for side in zip(*(pair[:2] for pair in pairs), strict=True)]
     split_by = ", ".join(
         translate(

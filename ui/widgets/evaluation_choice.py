@@ -48,8 +48,8 @@ class EvaluationChoice:
             value=UNSEEN,
             label=N_("Pairs it has not seen"),
             info=N_(
-                "No fine-tune on the shipped list has seen the control pairs. lugha-mini itself has met its "
-                "Swahili ones in dictionary lines; the others, Swahili words too, nobody saw."
+                "No fine-tune on the shipped list has seen either list. Of the control pairs lugha-mini itself was "
+                "shown the Swahili words in dictionary lines; those that nothing has seen it was not."
             ),
             elem_id="evaluate-control",
         )

@@ -9,7 +9,7 @@ import gradio as gr
 
 import tli_core as core
 from tli_core.cli.train_command import train_command
-from tli_core.i18n import N_, translate
+from tli_core.i18n import N_, translate, translate_plural
 from tli_core.lists.lexicon import shipped
 from tli_core.training.config import SETTINGS, TrainingConfig
 from ui.server.job import BROKEN_OFF, STOPPED, Job
@@ -256,7 +256,7 @@ def _heading(job: Job) -> str:
     shuffled = translate("shuffled")
     told = [job.request.model, f"{config.preset}, {shuffled}" if config.shuffled else config.preset]
     told += [f"{setting.replace('_', ' ')} {_format_value(value)}" for setting, value in settings.items()]
-    told.append(translate("{n} pairs", n=len(job.request.pairs)))
+    told.append(translate_plural("{n} pair", "{n} pairs", len(job.request.pairs)))
     return f"## {job.request.name}\n{' · '.join(told)}"
 
 

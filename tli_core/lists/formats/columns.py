@@ -31,6 +31,9 @@ SENTENCE = 5
 
 WORDS = 2
 
+MOST_TRANSLATIONS = 4
+"""Of one word in a list of two columns, on average; what returns more often is a label, as topics are."""
+
 BY_NAMES, BY_WORDS = N_("by their names"), N_("by their words")
 BY_ORDER, BY_CHOICE = N_("by their order"), N_("as chosen")
 
@@ -253,6 +256,11 @@ def _by_words(sheet: Sheet, rows: Sequence[Row], pair: LanguagePair) -> Columns:
     other = {i for i, name in enumerate(called) if name.role not in ("", *SIDES, *ROLES, "definition")}
     texts = [i for i in range(width) if i not in other and _holds_words(_column(whole, i))]
     header = -1 if sheet.header else None
+    returning = [i for i in range(width) if i not in texts and _holds_words_again(_column(whole, i), pair)]
+    if width == 2 and len(texts) == 1 and returning:
+        found = _two_columns(0, 1, whole, pair, header, sheet.header)
+        text = N_("Column {n} holds a word in several rows: each is read as another translation of it.")
+        return replace(found, remarks=(*found.remarks, translate(text, n=returning[0] + 1)))
     if len(texts) < 2 and len(whole) >= ENOUGH:
         text = N_("This does not look like a list of {source} and {target} words: at most one column holds words that "
                   "differ from row to row.")  # fmt: skip
@@ -339,7 +347,19 @@ def _holds_words(cells: Sequence[str]) -> bool:
         return False
     if sum(is_no_word(cell) for cell in filled) * 2 > len(filled):
         return False
-    if all(re.fullmatch(rf"(?:{PARTS_OF_SPEECH})\.?", cell, re.IGNORECASE) for cell in filled):
+    if all(map(_is_part_of_speech, filled)):
         return False
     different = len(set(map(str.lower, filled)))
     return different * 2 > len(filled) if len(filled) > 3 else different > 1 or len(filled) == 1
+
+
+def _holds_words_again(cells: Sequence[str], pair: LanguagePair) -> bool:
+    """Whether a column holds words that return because each has several translations, and no labels."""
+    words = {normalise(cell) for cell in cells if cell.strip()}
+    if any(is_no_word(word) or name_of(word, pair).language or _is_part_of_speech(word) for word in words):
+        return False
+    return len(words) == 1 or len(words) * MOST_TRANSLATIONS >= len(cells)
+
+
+def _is_part_of_speech(cell: str) -> bool:
+    return bool(re.fullmatch(rf"(?:{PARTS_OF_SPEECH})\.?", cell, re.IGNORECASE))
