@@ -30,7 +30,7 @@ from tli_core.measures.alignment import align
 from tli_core.measures.before_after import compare_lists
 from tli_core.measures.rank_tests import corrected_p_values
 from tli_core.measures.registry import MEASURES
-from tli_core.measures.significance import FEWEST_RANKS, mean_interval
+from tli_core.measures.significance import change_interval
 from tli_core.measures.verdicts import change, verdict
 
 INTERVAL_SIZES = (20, 60, 150)
@@ -42,10 +42,14 @@ COVERAGE_DRAWS = 5
 
 
 def coverage(name: str, n: int, draws: int, seed: int = 0) -> dict[str, float]:
-    """How often the 95 % interval of each measure holds its mean, over so many lists of STRENGTHS."""
+    """How often the 95 % interval of each measure holds its mean, over so many lists of STRENGTHS.
+
+    Of a change it is the mean over the strengths at which most lists have an interval.
+    """
     drawn = np.random.default_rng([seed, n])
     each = [_coverage(name, n, draws // len(STRENGTHS), strength, drawn) for strength in STRENGTHS]
-    return {key: float(np.mean([found[key] for found in each])) for key in each[0]}
+    values = {key: np.array([found[key] for found in each]) for key in each[0]}
+    return {key: float(of[np.isfinite(of)].mean()) if np.isfinite(of).any() else np.nan for key, of in values.items()}
 
 
 def _coverage(name: str, n: int, draws: int, strength: float, drawn: np.random.Generator) -> dict[str, float]:
@@ -61,15 +65,15 @@ def _coverage(name: str, n: int, draws: int, strength: float, drawn: np.random.G
             if interval is not None and measure.bounds_key == "ci95":
                 found[measure.key] = _share_within(interval, measure.values(first, way))
     moved = 1 / second.retrieval["to_target"].rank - 1 / first.retrieval["to_target"].rank  # (draws, n)
-    found["change of mrr"] = _share_within(mean_interval(moved, first.clusters, FEWEST_RANKS), moved.mean(axis=1))
+    found["change of mrr"] = _share_within(change_interval(moved, first.clusters), moved.mean(axis=1))
     return found
 
 
 def _share_within(interval: np.ndarray, values: np.ndarray) -> float:
-    """How many intervals hold the mean of all; nan where a list is too short for any."""
-    truth = values.mean()
+    """How many of the intervals that there are hold the mean of all; nan where under half of the lists have one."""
+    truth, known = values.mean(), np.isfinite(interval[:, 0])
     held = (interval[:, 0] <= truth) & (truth <= interval[:, 1])
-    return float("nan") if np.isnan(interval).any() else float(held.mean())
+    return float(held[known].mean()) if known.mean() >= 0.5 else float("nan")
 
 
 def noticed_of_lists(name: str, n: int, draws: int, seed: int = 0) -> list[set[str]]:

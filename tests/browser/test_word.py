@@ -41,8 +41,17 @@ def test_the_first_screen_of_a_phone_answers_one_word_and_leads_on_to_its_pairs(
     expect(card).to_be_visible(timeout=30_000)
     assert card.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") == 1200
 
+    # What a slip of the hand may have meant is there to be tapped, however often.
+    for slip, meant in (("watr", "water"), ("majji", "maji"), ("mamaa", "mama")):
+        word.fill("")
+        word.press_sequentially(slip)
+        word.press("Enter")
+        phone.locator("#word-meant").get_by_role("radio", name=meant, exact=True).click()
+        expect(answer).to_contain_text(f"{meant} beside")
+        expect(phone.locator("#word-meant")).to_be_hidden()
+
     phone.click("#word-deeper")
-    expect(phone.locator("#pairs textarea")).to_have_value(re.compile("kusoma, to read"))
+    expect(phone.locator("#pairs textarea")).to_have_value(re.compile("mama, mother\nmama, mum"))
     expect(phone.locator("#reading")).to_contain_text("lugha-mini")
 
 
@@ -61,7 +70,7 @@ def test_a_words_language_may_be_said_and_a_link_opens_it_again(phone: Page, add
     expect(phone.locator("#word-refused")).to_contain_text("is more than one word")
     word.fill("tarakilishi")
     word.press("Enter")
-    expect(phone.locator("#word-answer")).to_contain_text("nobody can say here")
+    expect(phone.locator("#word-answer")).to_contain_text("it cannot be said here")
     expect(phone.locator("#word-refused")).to_be_hidden()
     word.fill("mate")
     word.press("Enter")

@@ -188,3 +188,28 @@ def test_a_list_may_come_through_a_pipe():
         assert len(import_file(f"/dev/fd/{out}").listed) == 2
     finally:
         os.close(out)
+
+
+@pytest.mark.parametrize(
+    ("rows", "column"),
+    [
+        ([("mama", "mother"), ("mama", "mum"), ("mama", "mom")], 1),
+        ([("likizo", "leave"), ("kuacha", "leave"), ("kuondoka", "leave")], 2),
+        ([("mama", "mother"), ("mama", "mum"), ("mama", "mom"), ("baba", "dad"), ("baba", "daddy"), ("baba", "pa")], 1),
+    ],
+)
+def test_a_word_with_several_translations_is_a_list_and_said_to_be_one(rows: list[tuple[str, str]], column: int):
+    read = parse_pairs(lines(",", rows))
+    assert [pair[:2] for pair in read.pairs] == rows
+    assert f"Column {column} holds a word in several rows" in " ".join(read.warnings)
+
+
+@pytest.mark.parametrize("label", ["EN", "noun", "7"])
+def test_a_label_that_returns_is_no_word(label: str):
+    assert "at most one column holds words" in refused(f"{label},maji\n{label},moto\n{label},mti\n")
+
+
+def test_topics_beside_words_are_no_translations():
+    foods, beasts = ["mkate", "wali", "chumvi", "nyama", "samaki"], ["paka", "simba", "mbwa", "nyoka", "ndege"]
+    rows = [*(("food", word) for word in foods), *(("animals", word) for word in beasts)]
+    assert "at most one column holds words" in refused(lines(",", rows))

@@ -3,6 +3,7 @@
 import pytest
 
 from tli_core.lists.one_word import (
+    FORM,
     IN_BOTH,
     KNOWN,
     LETTERS,
@@ -84,3 +85,17 @@ def test_words_that_begin_so_are_of_both_languages_and_few():
     assert "maji" in beginning_with("maj") and "water" in beginning_with("WAT")
     assert "to climb" in beginning_with("clim") and "Monday" in beginning_with("mond")
     assert len(beginning_with("k")) == 8 and beginning_with("  ") == beginning_with("<b>") == ()
+
+
+@pytest.mark.parametrize(
+    ("typed", "language", "known"),
+    [
+        ("watoto", "Swahili", "mtoto"),
+        ("vitabu", "Swahili", "kitabu"),
+        ("macho", "Swahili", "jicho"),
+        ("books", "English", "book"),
+    ],
+)
+def test_another_form_of_a_word_that_the_lexicon_has_is_of_its_language_and_offered(typed, language, known):
+    assert read_word(typed) == ReadWord(typed, language, FORM, (), known)
+    assert close_to(typed)[0] == known

@@ -9,9 +9,12 @@ import torch
 
 import tli_core.measures.alignment
 from tests.planted import WIDTH, measured, near_to_all, unlike_pairs
+from tli_core.encoding.lens import Lens
 from tli_core.encoding.pair_states import PairStates
+from tli_core.lists.language_pair import language_pair
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import align, measure
+from tli_core.measures.rank_tests import word_groups
 from tli_core.measures.registry import MATCHED
 from tli_core.measures.result import LayerAlignment
 from tli_core.measures.retrieval import auc, beats_wrong, best_rank, csls, largest_hub, nearest
@@ -370,3 +373,17 @@ def test_one_layer_alone_has_the_same_figures_and_its_own_p_values(tiny, pairs):
     for name, p in alone.p_values.items():  # one layer is picked from one
         assert (p[0] <= whole.p_values[name][-1]).all()
     assert (alone.p_values["all"][0] < whole.p_values["all"][-1]).any()
+
+
+def test_pairs_of_one_word_in_several_forms_are_one_group():
+    pairs = [
+        WordPair(*two) for two in (("kitabu", "book"), ("vitabu", "volumes"), ("maji", "water"), ("chai", "books"))
+    ]
+    first, second, third, fourth = word_groups(pairs, language_pair("sw-en"))
+    assert first == second == fourth != third
+
+
+def test_words_that_stand_on_both_sides_are_named(tiny):
+    pairs = [WordPair("big", "large"), WordPair("large", "huge"), WordPair("cat", "cat"), WordPair("sun", "star")]
+    (told,) = (worded(of) for of in measure(tiny, pairs, lens=Lens("en-en")).warnings if of.code == "on_both_sides")
+    assert told.startswith("On both sides of the list stand words such as large (1 of them).")

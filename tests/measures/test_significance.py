@@ -10,6 +10,7 @@ from scipy import stats
 from tli_core.measures.significance import (
     _likeness_within,
     _standard_error,
+    change_interval,
     flipped_p_values,
     mean_interval,
     paired_test,
@@ -130,3 +131,20 @@ def test_a_constant_shift_has_no_t_but_an_interval():
 def test_lists_that_do_not_pair_are_refused():
     with pytest.raises(ValueError, match="at least two values"):
         paired_test([0.1, 0.2], [0.1], np.arange(2), seed=0)
+
+
+def test_a_change_of_few_pairs_has_no_interval_and_one_of_more_holds_the_truth():
+    """Sixty pairs of which some come to be found: by how much the mean moves is known where several did."""
+    drawn = np.random.default_rng(0)
+
+    def moved(part: float) -> np.ndarray:
+        return np.where(drawn.random((4000, 60)) < part, drawn.uniform(0.3, 1, (4000, 60)), 0)
+
+    assert np.isnan(change_interval(np.array([[0.5] * 4 + [0.0] * 56]), ALONE)).all()
+    assert np.isfinite(change_interval(np.array([[0.5] * 5 + [0.0] * 55]), ALONE)).all()
+    # What one pair of a group gains and the other loses has not moved it.
+    assert np.isnan(change_interval(np.array([[0.5, -0.5] * 30]), np.repeat(np.arange(30), 2))).all()
+    for part in (0.05, 0.1, 0.3):
+        low, high = change_interval(moved(part), ALONE).T
+        known = np.isfinite(low)
+        assert ((low <= part * 0.65) & (part * 0.65 <= high))[known].mean() > 0.93

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.planted import measured, shared, unlike_pairs
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.look_alike import look_alikes, similarity
 from tli_core.lists.pairs import WordPair
@@ -12,6 +13,7 @@ from tli_core.measures.spelling import spelling_alone
 from tli_core.measures.verdicts import RankChange, ranks_verdict, verdict
 from tli_core.models.loaded_model import load_model
 from tli_core.models.placement import Placement
+from tli_core.reports.messages import curve_sentence
 
 
 def test_similarity_by_hand():
@@ -64,3 +66,11 @@ def test_a_gain_is_of_spelling_only_where_other_pairs_gained_less(gained_beyond,
     ranks = RankChange(0.05, (0.02, 0.08), 0.02, 0.05, (0.02, 0.08), gained_beyond, 0.03)
     sure = np.ones(2, dtype=bool)
     assert ranks_verdict(dict.fromkeys(DIRECTIONS, ranks), sure, sure, 0.1, 0.1) == said
+
+
+def test_of_others_that_are_too_few_nothing_is_said():
+    """Of 24 pairs 23 look alike: a single other one cannot be told from chance."""
+    alike = tuple(WordPair(pair.source, f"{pair.source}s") for pair in unlike_pairs(23))
+    result = measured((*alike, *unlike_pairs(24)[23:]), shared(np.random.default_rng(0), 24, 2, 2.0))
+    assert verdict(result, 0) == "spelling"
+    assert "the others are too few to tell" in curve_sentence(result, "tiny")

@@ -7,6 +7,7 @@ from tests.planted import aligned, measured, noise
 from tli_core.measures.before_after import EvaluationReport, compare
 from tli_core.measures.linear_map import LinearMap
 from tli_core.measures.result import DIRECTIONS, LayerAlignment, Retrieval
+from tli_core.measures.verdicts import beyond_map
 from tli_core.reports.beside_change import linear_sentence
 
 NEVER_FOUND, ALWAYS_FOUND = np.full((1, 60), 60), np.ones((1, 60), dtype=int)
@@ -46,3 +47,11 @@ def test_a_map_that_finds_more_is_said_to(unknown):
 def test_a_map_that_finds_as_much_stands_beside_the_adapter(unknown, known):
     ranks = known.retrieval["to_target"].rank
     assert "stands beside the adapter" in told(unknown, known, ranks)
+
+
+def test_a_layer_that_was_picked_on_these_pairs_is_paid_for(unknown, known):
+    ranks = {way: np.where(np.arange(60) < 12, 2, known.retrieval[way].rank) for way in DIRECTIONS}
+    linear = {way: Retrieval(of, of) for way, of in ranks.items()}
+    given, picked = (beyond_map(linear, known, 0, picked=chosen) for chosen in (False, True))
+    for way in DIRECTIONS:
+        assert picked[way] == (given[way][0], pytest.approx(min(1, given[way][1] * len(known.names))))

@@ -16,6 +16,7 @@ from tli_core.encoding.lens import LENS, Lens
 from tli_core.encoding.pair_states import PairStates, embed_pairs, reference_states
 from tli_core.encoding.views import viewed
 from tli_core.i18n import translate
+from tli_core.lists.language_pair import language_pair
 from tli_core.lists.look_alike import look_alikes
 from tli_core.lists.pairs import WordPair, counted_once, normalise
 from tli_core.measures.artefacts import (
@@ -108,7 +109,7 @@ def align(states: PairStates, reference: PairStates, provenance: Provenance, see
     candidates = candidates_of(pairs, reference.pairs)
     source, target = _unit(states.source), _unit(states.target)
     reference_source, reference_target = _unit(reference.source), _unit(reference.target)
-    groups = word_groups(pairs)
+    groups = word_groups(pairs, language_pair(provenance.languages))
     look_alike = look_alikes(pairs)
     lengths = tuple(len(pair.target) for pair in pairs)
     pieces = tuple(states.target_pieces[states.target_index].tolist())

@@ -105,5 +105,14 @@ def list_warnings(
         yield notice("few_topics", n=len(named))
     if (count := len(np.unique(groups))) < FEWEST <= len(pairs):
         yield notice("hang_together", n=len(pairs), groups=count)
+    if both := _on_both_sides(pairs, wrong):
+        yield notice("on_both_sides", n=len(both), words=", ".join(both[:3]))
     if not wrong.any():
         yield notice("no_wrong_pair" if pool == pairs else "no_own_wrong_pair")
+
+
+def _on_both_sides(pairs: Sequence[WordPair], wrong: np.ndarray) -> list[str]:
+    """The source words that another pair has as a target word, where it does not translate them."""
+    source, target = (np.array([normalise(pair[side]) for pair in pairs]) for side in (0, 1))
+    rows = ((source[:, None] == target) & wrong).any(axis=1)
+    return list(dict.fromkeys(pair.source for pair, row in zip(pairs, rows, strict=True) if row))

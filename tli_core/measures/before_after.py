@@ -46,8 +46,8 @@ class LayerDifferences:
 class Evaluation:
     """One list measured twice: `test` compares matched cosines at `layer`, `change` sets them against the controls.
 
-    picked_on is the list that the layer was picked on, or None where it was given. warnings say what is wrong with
-    the comparison itself.
+    picked_on is the list that the layer was picked on, or None where it was given, and picked is how many of these
+    pairs it holds. warnings say what is wrong with the comparison itself.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Evaluation:
     change: Change
     differences: LayerDifferences
     picked_on: str | None = None
+    picked: int = 0
     warnings: tuple[Notice, ...] = ()
 
 
@@ -131,8 +132,12 @@ def evaluate(
     layer: int | str = "output",
     seed: int = 0,
     lens: Lens = LENS,
+    picked: int = 0,
 ) -> Evaluation:
     """Measure a list under the base and under the adapter through one lens, and compare the two at a layer.
+
+    Args:
+        picked: how many of these pairs are in the list that the layer was picked on.
 
     Raises:
         ValueError: fewer than two pairs, or a layer that the model does not have.
@@ -140,7 +145,7 @@ def evaluate(
     layer_index(loaded.layer_names, layer)
     before = measure(loaded, pairs, None, lens, seed)
     after = measure(loaded, pairs, adapter, lens, seed)
-    return compare(name, before, after, layer, seed, warnings=_chosen_on(loaded, adapter, pairs))
+    return compare(name, before, after, layer, seed, picked=picked, warnings=_chosen_on(loaded, adapter, pairs))
 
 
 def evaluate_lists(
@@ -207,7 +212,7 @@ def report_of(loaded: LoadedModel, evaluations: Sequence[Evaluation], adapter: s
     linear = map_base(loaded, first.pairs, pairs, last.layer, lens) if len(evaluations) > 1 else None
     framed = all(language.frames for language in (lens.pair.source, lens.pair.target))
     in_context = (
-        evaluate(loaded, last.name, pairs, adapter, last.layer, seed, replace(lens, readout=IN_CONTEXT))
+        evaluate(loaded, last.name, pairs, adapter, last.layer, seed, replace(lens, readout=IN_CONTEXT), last.picked)
         if framed and lens.readout != IN_CONTEXT
         else None
     )
@@ -297,6 +302,7 @@ def compare(
         change(before, after, index, seed, picked=picked > 0),
         differences(before, after),
         picked_on,
+        picked,
         (*warnings, notice("layer_picked_here", layer=index, n=picked)) if picked else warnings,
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tli_core.measures.result import DIRECTIONS, LayerAlignment
-from tli_core.measures.significance import FEWEST_RANKS, flipped_p_values, mean_interval, two_list_p_value
+from tli_core.measures.significance import change_interval, flipped_p_values, two_list_p_value
 from tli_core.measures.verdicts import LEVEL, Change, reciprocal_ranks_of
 from tli_core.notices import Notice, notice
 
@@ -47,7 +47,7 @@ def effects_by_knowledge(
     p_values = flipped_p_values(np.stack([np.where(of, moved[way], 0) for way, _, of in parts]), before.clusters, seed)
     found = []
     for (way, known, of), p in zip(parts, p_values, strict=True):
-        low, high = mean_interval(moved[way][None, of], before.clusters[of], FEWEST_RANKS)[0]
+        low, high = change_interval(moved[way][None, of], before.clusters[of])[0]
         was, now = (float(values[of].mean()) for values in ranks[way])
         found.append(PartEffect(way, known, int(of.sum()), was, now, (float(low), float(high)), float(p)))
     return tuple(found)

@@ -78,7 +78,7 @@ _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
     "matched": lambda parts, sizes: _whole(parts, "cosine").mean(axis=0),
     "gap": lambda parts, sizes: _MEAN("matched")(parts, sizes) - _MEAN("mismatched")(parts, sizes),
     "scores": lambda parts, sizes: {k: _score([part.scores[k] for part in parts], sizes) for k in parts[0].scores},
-    "groups": lambda parts, sizes: word_groups(_pairs(parts)),
+    "groups": lambda parts, sizes: word_groups(_pairs(parts), parts[0].languages),
     "clusters": lambda parts, sizes: _clusters(parts),
     "look_alike": lambda parts, sizes: _whole(parts, "look_alike"),
     "movable": lambda parts, sizes: {key: sum(part.movable[key] for part in parts) for key in parts[0].movable},
@@ -123,4 +123,4 @@ def _p_value(parts: Sequence[LayerAlignment], control: str) -> np.ndarray:
 def _clusters(parts: Sequence[LayerAlignment]) -> np.ndarray:
     """The clusters of the whole: a topic is one in all parts."""
     pairs = _pairs(parts)
-    return topic_clusters(word_groups(pairs), [normalise(pair.topic) for pair in pairs])
+    return topic_clusters(word_groups(pairs, parts[0].languages), [normalise(pair.topic) for pair in pairs])

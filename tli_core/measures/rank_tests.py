@@ -18,7 +18,9 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tli_core.lists.pairs import WordPair, normalise, numbered
+from tli_core.lists.language_pair import LanguagePair
+from tli_core.lists.leaks import word_forms
+from tli_core.lists.pairs import WordPair, numbered
 from tli_core.models.kernels.arithmetic import on_cores
 
 PERMUTATIONS = 999
@@ -53,12 +55,22 @@ class Shuffles:
         return {name: int((places[:, 1:] != places[:, :1]).any(axis=1).sum()) for name, places in self.places.items()}
 
 
-def word_groups(pairs: Sequence[WordPair]) -> np.ndarray:
-    """Pairs that share a word in its normal form, directly or through other pairs, have one number: (n,)."""
-    source, target = (numbered(normalise(pair[side]) for pair in pairs)[1] for side in (0, 1))  # (n,) each
-    a, b = source.max() + 1, target.max() + 1
-    links = coo_array((np.ones(len(pairs)), (source, a + target)), shape=(a + b, a + b))
-    return connected_components(links, directed=False)[1][source]
+def word_groups(pairs: Sequence[WordPair], languages: LanguagePair) -> np.ndarray:
+    """Pairs that share a word in whatever form, directly or through other pairs, have one number: (n,).
+
+    Of `kitabu` and `vitabu` a model knows both or neither, so their pairs tell hardly more than one.
+    """
+    keys: dict[tuple[int, str], int] = {}
+    links = [
+        (row, keys.setdefault((side, form), len(keys)))
+        for row, pair in enumerate(pairs)
+        for side, (word, language) in enumerate(((pair.source, languages.source), (pair.target, languages.target)))
+        for form in word_forms(word, language.inflection)
+    ]
+    rows, columns = np.array(links).T
+    nodes = len(pairs) + len(keys)
+    graph = coo_array((np.ones(len(links)), (rows, len(pairs) + columns)), shape=(nodes, nodes))
+    return connected_components(graph, directed=False)[1][: len(pairs)]
 
 
 def telling_topics(topics: Sequence[str]) -> tuple[str, ...]:

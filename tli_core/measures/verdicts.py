@@ -11,7 +11,7 @@ import numpy as np
 from tli_core.i18n import N_
 from tli_core.measures.rank_tests import ALL, LENGTH, PIECES, SPELLING, TOGETHER, TOPIC
 from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, LayerAlignment, Retrieval
-from tli_core.measures.significance import FEWEST, FEWEST_RANKS, flipped_p_values, mean_interval, pairs_needed
+from tli_core.measures.significance import FEWEST, change_interval, flipped_p_values, mean_interval, pairs_needed
 
 LEVEL = 0.025
 """Of what is not so, this share is called so at most: half the usual, as a verdict stands on two tests or three."""
@@ -147,7 +147,7 @@ def change(
 
 
 def beyond_map(
-    linear: Mapping[str, Retrieval], after: LayerAlignment, layer: int, seed: int = 0
+    linear: Mapping[str, Retrieval], after: LayerAlignment, layer: int, seed: int = 0, picked: bool = False
 ) -> dict[str, tuple[float, float]]:
     """What an adapter finds more than a linear map on the base: change of the mean reciprocal rank, and its p.
 
@@ -155,9 +155,11 @@ def beyond_map(
 
     Args:
         linear: the map's ranks by direction, (1, n) each.
+        picked: whether the layer was picked on these pairs; p values are then multiplied by the number of layers, as
+            the map is known of this one alone.
     """
     moved = np.stack([1 / after.retrieval[way].rank[layer] - 1 / linear[way].rank[0] for way in DIRECTIONS])  # (2, n)
-    p = flipped_p_values(moved, after.clusters, seed)
+    p = np.minimum(1, flipped_p_values(moved, after.clusters, seed) * (len(after.names) if picked else 1))
     return {way: (float(moved[i].mean()), float(p[i])) for i, way in enumerate(DIRECTIONS)}
 
 
@@ -221,7 +223,7 @@ def _rank_changes(
     p = flipped_p_values(tested, before.clusters, seed).reshape(2, -1)[:, at]
     p_plain = flipped_p_values(tested[:, plain], before.clusters[plain], seed).reshape(2, -1)[:, at]
     p, p_plain = (np.minimum(1, comparisons * of) for of in (p, p_plain))
-    intervals = [mean_interval(of[:, layer], before.clusters, FEWEST_RANKS) for of in (moved, hits)]
+    intervals = [change_interval(of[:, layer], before.clusters) for of in (moved, hits)]
     found = {
         way: RankChange(
             float(moved[i, layer].mean()),

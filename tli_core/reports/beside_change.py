@@ -11,7 +11,7 @@ def linear_sentence(report: EvaluationReport) -> str:
     last, linear = report.evaluations[-1], report.linear
     if linear is None or linear.layer != last.layer:
         return ""
-    more = beyond_map(linear.retrieval, last.after, last.layer)
+    more = beyond_map(linear.retrieval, last.after, last.layer, picked=last.picked > 0)
     ways = "; ".join(
         translate(
             "to {language} P@1 {base:.2f} by the base, {linear:.2f} by the map and {adapter:.2f} with the adapter, "

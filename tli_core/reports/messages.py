@@ -10,6 +10,7 @@ from tli_core.measures.before_after import Evaluation
 from tli_core.measures.projection import Neighbourhood, Projection
 from tli_core.measures.rank_tests import ALL
 from tli_core.measures.result import LayerAlignment
+from tli_core.measures.significance import FEWEST
 from tli_core.measures.verdicts import (
     GEOMETRY,
     LEAST_CHANGE,
@@ -33,7 +34,8 @@ CHANGES = {
         "Improved one way: right words rank better than before in one direction, and no worse in the other"
     ),
     "collapsed": N_(
-        "Collapsed: in one direction or both right words are harder to find than before, while all cosines rose"
+        "Collapsed: in one direction or both right words are harder to find than before, while cosines of right and "
+        "wrong pairs rose on average"
     ),
     "worse": N_("Worse: in one direction or both right words are harder to find than before"),
     N_("mixed"): N_("Mixed: right words rank better than before in one direction and worse in the other"),
@@ -189,24 +191,35 @@ def _saturation(result: LayerAlignment) -> str:
     scores = result.mismatched[layers]
     if len(layers) == 1:
         return translate(
-            "Not so at layer {layer}: there even wrong pairs score {score:.2f}, and a high cosine means nothing.",
+            "At layer {layer} even wrong pairs score {score:.2f}: a high cosine means nothing there.",
             layer=layers[0],
             score=scores[0],
         )
     return translate(
-        "Not so at layers {first} to {last}: there even wrong pairs score {lowest:.2f} to {highest:.2f}, and a high "
-        "cosine means nothing.",
-        first=layers[0],
-        last=layers[-1],
+        "At layers {layers} even wrong pairs score {lowest:.2f} to {highest:.2f}: a high cosine means nothing there.",
+        layers=_ranges(layers),
         lowest=scores.min(),
         highest=scores.max(),
     )
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers in few signs: 2–4, 6."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
 
 
 def _reading(result: LayerAlignment, layer: int) -> str:
     """The verdict on a layer in words, and the test that it stands on."""
     said = verdict(result, layer)
     told = translate(VERDICTS[said])
+    if said == "spelling" and len(np.unique(result.groups[~result.look_alike])) < FEWEST:
+        told = translate("What is found are words that look alike; the others are too few to tell.")
     if said in ("too few pairs", "no numbers"):
         return told
     p = result.p_values["spelling" if said in ("aligned", "one way", "weak", "above chance") else "all"][layer]

@@ -33,12 +33,16 @@ TEXTS = {
         "which takes the place of right words. CSLS P@1 corrects for it."
     ),
     "same_spelling": N_(
-        "Spelt the same in both languages, so the cosine is 1 whatever the model knows: {alike} of {n} pairs. "
-        "Leave them out."
+        "Spelt the same in both languages: {alike} of {n} pairs. A model finds such words whatever it knows, and read "
+        "alone they have a cosine of 1. Leave them out."
     ),
     "few_pairs": N_(
         "The list is short ({n} of {least} pairs): ranks within it mean little, and whatever is said of it is a hint "
         "at most."
+    ),
+    "on_both_sides": N_(
+        "On both sides of the list stand words such as {words} ({n} of them). A word is nearest to itself, so its "
+        "translation cannot come first: keep each language to its side."
     ),
     "few_topics": N_(
         "The list names {n} topics, too few to stand for others: what is said holds for these topics only."
