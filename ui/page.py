@@ -19,8 +19,8 @@ from ui.server.visitors import Models
 from ui.tabs import adapters, alignment, answers, calibration, compare, evaluate, fine_tune, space, word, word_lists
 from ui.widgets import guide, mobile
 from ui.widgets.adapter_pickers import AdapterPickers
-from ui.widgets.deep_links import asked_tab
-from ui.widgets.events import Updates
+from ui.widgets.deep_links import HISTORY, asked_tab
+from ui.widgets.events import QUIET, Updates
 from ui.widgets.model_bar import ModelBar
 from ui.widgets.page_opening import PageOpening
 from ui.widgets.picked_pair import PickedPair
@@ -61,7 +61,7 @@ def build(models: Models, jobs: Jobs) -> language.Page:
         bar.follow(lambda model, visitor: {note: gr.Markdown(visible=model == "lugha-mini")}, [note])
         bar.follow(lambda model, visitor: pickers.updates(visitor, model), pickers.outputs)
         reading = ReadingBar(models, bar)
-        with gr.Tabs() as tabs:
+        with gr.Tabs(elem_id="tabs") as tabs:
             context = PageContext(models, jobs, visitor, bar, reading, pickers, PageOpening(), tabs, strip, picked)
             context.opening.follow(lambda visitor, base, request: _asked_tab(context, request), [tabs])
             for tab in TABS:
@@ -69,6 +69,7 @@ def build(models: Models, jobs: Jobs) -> language.Page:
                     tab.build(context)
         bar.wire(demo, visitor, context.first, context.draw)
         mobile.when_opened(tabs)
+        demo.load(None, None, None, js=HISTORY, **QUIET)
         reading.stand_above(tabs, {tab.ID for tab in (alignment, compare, evaluate, space)})
         api.build(models, jobs)
         language.wire(demo)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_accessibility import PHONE
-from tests.browsing import watched
+from tests.browsing import open_tab, watched
 
 
 @pytest.fixture
@@ -53,6 +53,17 @@ def test_the_first_screen_of_a_phone_answers_one_word_and_leads_on_to_its_pairs(
     phone.click("#word-deeper")
     expect(phone.locator("#pairs textarea")).to_have_value(re.compile("mama, mother\nmama, mum"))
     expect(phone.locator("#reading")).to_contain_text("lugha-mini")
+    # The browser's Back leads from tab to tab, also to one that only the menu has room for.
+    for tab, seen in (("Space", "#draw-space"), ("Alignment", "#pairs")):
+        open_tab(phone, tab)
+        expect(phone.locator(seen)).to_be_visible()
+    for seen in ("#draw-space", "#pairs", "#word"):
+        phone.go_back()
+        expect(phone.locator(seen)).to_be_visible()
+    expect(answer).to_contain_text("mama beside")
+    expect(phone).to_have_url(re.compile("tab=word&word=mama"))
+    phone.go_forward()
+    expect(phone.locator("#pairs")).to_be_visible()
 
 
 def test_a_words_language_may_be_said_and_a_link_opens_it_again(phone: Page, address: str):

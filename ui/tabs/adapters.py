@@ -45,7 +45,7 @@ LOG_IN = N_("Log in, and it goes up under your own name. The repository is made 
 COME_BACK_HERE = """() => {
   const query = new URLSearchParams(window.location.search);
   query.set("tab", "adapters");
-  window.history.replaceState(null, "", "?" + query);
+  window.history.replaceState(window.history.state, "", "?" + query);
 }"""
 
 

@@ -22,8 +22,8 @@ ADDRESS = """(link) => {
   const own = new URLSearchParams(query ? query[1] : "");
   const wanted = ["lang", "__theme"].filter((of) => now.has(of) && !own.has(of));
   const kept = wanted.map((of) => "&" + of + "=" + now.get(of)).join("");
-  if (query) window.history.replaceState(null, "", query[1] + kept);
-  else if (link) window.history.replaceState(null, "", window.location.pathname + kept.replace("&", "?"));
+  const own_page = window.location.pathname + kept.replace("&", "?");
+  if (link) window.history.replaceState(window.history.state, "", query ? query[1] + kept : own_page);
 }"""
 
 
@@ -32,24 +32,42 @@ RUN_ADDRESS = f"""(link) => {{
   if (link) return ({ADDRESS})(link);
   const address = new URL(window.location);
   address.searchParams.delete("job");
-  window.history.replaceState(null, "", address);
+  window.history.replaceState(window.history.state, "", address);
 }}"""
 
 
-def without_others(tab: str) -> str:
-    """JavaScript that takes another tab's view out of the address: it is not what is seen any more.
-
-    The first tab is told to be opened when the page is, before the one that a link asks for.
-    """
-    return f"""() => {{
-  const address = new URL(window.location), asked = address.searchParams.get("tab");
-  const first = !window.lughaOpened;
-  window.lughaOpened = true;
-  if (first || !asked || asked === "{tab}") return;
-  const others = [...address.searchParams.keys()].filter((key) => !["lang", "__theme"].includes(key));
-  others.forEach((key) => address.searchParams.delete(key));
-  window.history.replaceState(null, "", address);
-}}"""
+# Makes every tab that is opened an entry of the browser's history, so that Back leads to the tab before, and takes the
+# view of the tab before out of the new address. Gradio tells of a tab that is opened only once its parts are loaded, by
+# when the next may be open: so the page itself is watched. A tab for which there is no room is in the menu, without ID.
+HISTORY = """() => {
+  const tabs = document.getElementById("tabs");
+  const own = (buttons) => [...tabs.querySelectorAll(buttons)].filter((one) => one.closest(".tabs") === tabs);
+  const shown = () => own(".tab-container:not(.visually-hidden) > [data-tab-id]");
+  const open = () => shown().find((button) => button.getAttribute("aria-selected") === "true");
+  const entry = () => ({tab: open().dataset.tabId, label: open().textContent.trim()});
+  let last = entry().tab, back = false;
+  window.history.replaceState(entry(), "");
+  new MutationObserver(() => {
+    const now = open()?.dataset.tabId;
+    if (!now || now === last) return;
+    last = now;
+    const address = new URL(window.location);
+    if (back || address.searchParams.get("tab") === now) window.history.replaceState(entry(), "");
+    else {
+      const others = [...address.searchParams.keys()].filter((key) => !["lang", "__theme"].includes(key));
+      others.forEach((key) => address.searchParams.delete(key));
+      window.history.pushState(entry(), "", address);
+    }
+    back = false;
+  }).observe(tabs, {subtree: true, attributes: true, attributeFilter: ["aria-selected"], childList: true});
+  window.addEventListener("popstate", ({state}) => {
+    if (!state?.tab || state.tab === last) return;
+    const button = shown().find((one) => one.dataset.tabId === state.tab)
+      || own(".overflow-dropdown button").find((one) => one.textContent.trim() === state.label);
+    back = Boolean(button);
+    button?.click();
+  });
+}"""
 
 
 def address_if_seen(elem_id: str) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 
 import gradio as gr
 
-from ui.widgets.deep_links import without_others
 from ui.widgets.events import QUIET
 
 SIDE_BY_SIDE = 700
@@ -43,6 +42,6 @@ def scroll_to(elem_id: str) -> str:
 
 
 def when_opened(tabs: gr.Tabs) -> None:
-    """Whenever a tab is opened, have its charts take the width that they have, and the address name no other tab."""
+    """Whenever a tab is opened, have its charts take the width that they have."""
     for tab in (tab for tab in tabs.children if isinstance(tab, gr.Tab)):
-        tab.select(None, None, None, js=f"() => {{ ({FIT})(); ({without_others(str(tab.id))})(); }}", **QUIET)
+        tab.select(None, None, None, js=FIT, **QUIET)
