@@ -60,7 +60,7 @@ def test_stopping_keeps_what_was_learned(shared_page: Page):
     expect(page.locator("#run-note")).to_contain_text("stopped is being fine-tuned. Step ")
     page.click("#run-open")
     page.click("#stop", timeout=60_000)
-    expect(page.locator("#train-status")).to_contain_text("Done (stopped early)", timeout=60_000)
+    expect(page.locator("#train-status")).to_contain_text("Done (stopped at step", timeout=60_000)
     expect(page.locator("#run-note")).to_be_hidden()
     expect(page.locator("#train-status")).to_contain_text("stopped")
     page.click("#run-back")
@@ -87,7 +87,7 @@ def test_a_run_outlives_its_page_and_is_stopped_resumed_and_kept(browser: Browse
     expect(page.locator("#train-status")).to_contain_text("Step ", timeout=60_000)
     assert "job=" in page.url
     page.click("#stop", timeout=60_000)
-    expect(page.locator("#train-status")).to_contain_text("Done (stopped early)", timeout=60_000)
+    expect(page.locator("#train-status")).to_contain_text("Done (stopped at step", timeout=60_000)
     stopped_at = int(re.search(r"(\d+) steps in", page.locator("#train-status").inner_text()).group(1))
     page.click("#resume")
     status = page.locator("#train-status")
@@ -229,7 +229,7 @@ def test_the_page_of_a_run_shows_nothing_of_another_one(page: Page):
     page.click("#run-open")
     expect(status).to_contain_text(re.compile(r"Step \d+ of 200"))
     page.click("#stop", timeout=60_000)
-    expect(status).to_contain_text("Done (stopped early)", timeout=60_000)
+    expect(status).to_contain_text("Done (stopped at step", timeout=60_000)
 
 
 TRAINED_PAIRS = format_pairs(shipped("train")[:24]).splitlines()
