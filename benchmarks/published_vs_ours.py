@@ -3,6 +3,7 @@
     python benchmarks/published_vs_ours.py               in small and in the exact shape, on a GPU
     python benchmarks/published_vs_ours.py --small       a shape in proportion; on a CPU in about a minute
     python benchmarks/published_vs_ours.py --shape qwen-3-8b
+    python benchmarks/published_vs_ours.py --tokenizer FOLDER     words in the pieces of another tokenizer
     python benchmarks/published_vs_ours.py --two-blocks  five epochs on the exact shape's first two blocks, on the CPU
 
 The published way is written anew from arXiv 2506.15415 and its description: LoRA on every block and every block run,
@@ -375,14 +376,15 @@ def main() -> None:
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--two-blocks", action="store_true")
     parser.add_argument("--shape", choices=SHAPES, default="lugha-llama", help="the exact shape, with random weights")
+    parser.add_argument("--tokenizer", help="the folder of another one than lugha-mini's; not for the small shape")
     arguments = parser.parse_args()
-    tokenizer = AutoTokenizer.from_pretrained(KNOWN_MODELS["lugha-mini"])
+    tokenizer = AutoTokenizer.from_pretrained(arguments.tokenizer or KNOWN_MODELS["lugha-mini"])
     if arguments.two_blocks:
         rows = two_blocks(tokenizer)
     elif arguments.small or torch.cuda.is_available():
         device = "cuda" if torch.cuda.is_available() else "cpu"
         few = STEPS if device == "cpu" else None
-        small = arguments.small or arguments.shape == "lugha-llama"
+        small = arguments.small or (arguments.shape == "lugha-llama" and not arguments.tokenizer)
         if small:
             rows = side_by_side(SMALL, torch.float32, device, tokenizer, sampled=2, steps=few)
         if not arguments.small:

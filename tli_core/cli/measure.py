@@ -64,10 +64,11 @@ def run(arguments: argparse.Namespace) -> None:
         print_result(core.reports.tables.format_table(core.reports.tables.compared_rows(results)))
         for label, result in results[1:]:
             print_result(core.reports.across_models.models_sentence(results[0], (label, result)))
+    counted = core.i18n.translate_plural("{n} pair", "{n} pairs", len(pairs))
     for label, result in results:
         of = f"{label}: " if len(results) > 1 else ""
         print_result(
-            f"{of}{len(pairs)} pairs, pool {result.pool_size}, chance {result.chance:.4f}; "
+            f"{of}{counted}, pool {result.pool_size}, chance {result.chance:.4f}; "
             f"read {result.provenance.readout}, view {arguments.view}"
         )
         if arguments.sentences:

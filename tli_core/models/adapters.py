@@ -42,7 +42,7 @@ class Adapter:
         if not idle:
             return ""
         return translate(
-            "{idle} of {saved} blocks of {name} carry no change: its loss never reached them.",
+            "{idle} of {saved} blocks of {name} carry no change: what they add is zero.",
             idle=idle,
             saved=saved,
             name=self.name,
