@@ -67,7 +67,7 @@ def build(models: Models, jobs: Jobs) -> language.Page:
             for tab in TABS:
                 with gr.Tab(tab.LABEL, id=tab.ID) as context.tab:
                     tab.build(context)
-        bar.wire(demo, visitor, context.first, context.draw)
+        bar.wire(demo, visitor, context.opens_with, context.first, context.draw)
         mobile.when_opened(tabs)
         demo.load(None, None, None, js=HISTORY, **QUIET)
         reading.stand_above(tabs, {tab.ID for tab in (alignment, compare, evaluate, space)})

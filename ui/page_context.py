@@ -21,8 +21,9 @@ from ui.widgets.run_strip import RunStrip
 class PageContext:
     """Made once a page, in the order in which its parts stand; `build(context)` of each tab reads it.
 
-    visitor holds a `Visitor`. tab is the one that is being built. The word tab sets `first`, what a page opens with,
-    and `deeper`, a button and the pairs that the alignment tab then opens with. For the tabs that come after them the
+    visitor holds a `Visitor`. tab is the one that is being built. The word tab sets `opens_with`, the
+    answer that a page opens with, `first`, that for the word in its box, and `deeper`, a button and the pairs that the
+    alignment tab then opens with. For the tabs that come after them the
     alignment tab sets `pairs`, their `languages` and `draw`, the fine-tune tab `train_pairs` and `train_languages`.
     """
 
@@ -37,6 +38,7 @@ class PageContext:
     strip: RunStrip
     picked: PickedPair
     tab: gr.Tab = field(init=False)
+    opens_with: Handler = field(init=False)
     first: Handler = field(init=False)
     deeper: tuple[gr.Button, gr.State] = field(init=False)
     pairs: gr.Textbox = field(init=False)

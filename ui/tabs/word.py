@@ -94,7 +94,12 @@ def build(context: PageContext) -> None:
         [word, language, context.model, context.visitor],
         [answer, link, pairs, deeper, refused, begun, meant, *card.outputs],
     )
-    context.first = Handler(look_up, asked, shown)
+
+    def open_with(word: str, language: str, model: str, visitor: Visitor):
+        """The first word's answer, unless its reader was quicker: while the model loads, others are asked for."""
+        return later if visitor.asks[ID] else look_up(word, language, model, visitor)
+
+    context.first, context.opens_with = Handler(look_up, asked, shown), Handler(open_with, asked, shown)
 
     def looks_up(event):
         running = event(*context.first, api_visibility="private", show_progress_on=[answer], **QUICK_QUEUE)

@@ -56,8 +56,8 @@ class ModelBar:
         """Have `outputs` updated by update(model, visitor) once a model has been chosen or loaded."""
         self._followers.append((update, outputs))
 
-    def wire(self, demo: gr.Blocks, visitor: gr.State, first: Handler, draw: Handler) -> None:
-        """Connect the events: `first` is what a page opens with, and both are made anew for another model."""
+    def wire(self, demo: gr.Blocks, visitor: gr.State, opens_with: Handler, first: Handler, draw: Handler) -> None:
+        """Connect the events: what a page opens with, and what is made anew for another model."""
         models = self._models
         updated = [output for _, outputs in self._followers for output in outputs]
 
@@ -75,7 +75,8 @@ class ModelBar:
         def at_first(model: str, request: gr.Request, *values):
             # What a link asks for is done once it is in its boxes.
             linked = asked_for(request, request.query_params.get("tab", "")) is not None
-            return {self.model: gr.skip()} if linked else first_if_ready(model, *values)
+            skipped = linked or not models.is_ready(model)
+            return {self.model: gr.skip()} if skipped else opens_with.function(*values)
 
         def go_on(event):
             """After a choice or a load: what depends on the model, then the word and the curve."""
@@ -94,8 +95,8 @@ class ModelBar:
         demo.load(self._offer, self.model, offered, **QUIET)
         demo.load(
             at_first,
-            [self.model, *first.inputs],
-            [self.model, *first.outputs],
+            [self.model, *opens_with.inputs],
+            [self.model, *opens_with.outputs],
             api_visibility="private",
             show_progress="hidden",
             **MODEL_QUEUE,
