@@ -23,7 +23,7 @@ FEWEST_RANKS = 12
 interval of 95 % held the truth in 79 % of lists (`tests/truths.py`)."""
 
 FAR = 0.1
-"""A reciprocal rank that moves by so much has moved. Where fewer than FEWEST groups have such a pair, a change has no
+"""A group whose mean reciprocal rank moves by so much has moved. Where fewer than FEWEST have, a change has no
 interval: of sixty pairs of which three move, 95 % intervals held the truth in 87 % of lists."""
 
 POWER = 0.8

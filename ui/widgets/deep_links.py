@@ -40,30 +40,30 @@ RUN_ADDRESS = f"""(link) => {{
 # view of the tab before out of the new address. Gradio tells of a tab that is opened only once its parts are loaded, by
 # when the next may be open: so the page itself is watched. A tab for which there is no room is in the menu, without ID.
 HISTORY = """() => {
-  const tabs = document.getElementById("tabs");
-  const own = (buttons) => [...tabs.querySelectorAll(buttons)].filter((one) => one.closest(".tabs") === tabs);
-  const shown = () => own(".tab-container:not(.visually-hidden) > [data-tab-id]");
+  const bar = document.querySelector("#tabs > .tab-wrapper");  // not what the tabs hold, which changes all the time
+  const shown = () => [...bar.querySelectorAll(".tab-container:not(.visually-hidden) > [data-tab-id]")];
   const open = () => shown().find((button) => button.getAttribute("aria-selected") === "true");
   const entry = () => ({tab: open().dataset.tabId, label: open().textContent.trim()});
-  let last = entry().tab, back = false;
-  window.history.replaceState(entry(), "");
+  let last = open()?.dataset.tabId, back = false;
+  if (last) window.history.replaceState(entry(), "");
   new MutationObserver(() => {
     const now = open()?.dataset.tabId;
     if (!now || now === last) return;
+    const first = !last;
     last = now;
     const address = new URL(window.location);
-    if (back || address.searchParams.get("tab") === now) window.history.replaceState(entry(), "");
+    if (first || back || address.searchParams.get("tab") === now) window.history.replaceState(entry(), "");
     else {
       const others = [...address.searchParams.keys()].filter((key) => !["lang", "__theme"].includes(key));
       others.forEach((key) => address.searchParams.delete(key));
       window.history.pushState(entry(), "", address);
     }
     back = false;
-  }).observe(tabs, {subtree: true, attributes: true, attributeFilter: ["aria-selected"], childList: true});
+  }).observe(bar, {subtree: true, attributes: true, attributeFilter: ["aria-selected"], childList: true});
   window.addEventListener("popstate", ({state}) => {
     if (!state?.tab || state.tab === last) return;
     const button = shown().find((one) => one.dataset.tabId === state.tab)
-      || own(".overflow-dropdown button").find((one) => one.textContent.trim() === state.label);
+      || [...bar.querySelectorAll(".overflow-dropdown button")].find((one) => one.textContent.trim() === state.label);
     back = Boolean(button);
     button?.click();
   });
