@@ -65,6 +65,8 @@ def test_the_measure_json_is_enough_to_reckon_its_figures_by_hand(tiny, pairs):
             assert layer["mrr"][way] == pytest.approx((1 / ranks).mean())
             wilson = stats.binomtest(int((ranks == 1).sum()), 30).proportion_ci(method="wilson")
             assert layer["p_at_1_ci95"][way] == pytest.approx(tuple(wilson), abs=0.002)
+        for key in ("mexa", "p_at_1_centred", "p_at_1_standardised"):
+            assert layer[key] == pytest.approx(np.mean([pair[key][i] for pair in given])), key
         gaps = np.array([pair["gap"][i] for pair in given])
         assert layer["gap"] == pytest.approx(gaps.mean(), abs=1e-6)
         assert layer["gap_ci95"] == pytest.approx(stats.t.interval(0.95, 29, gaps.mean(), stats.sem(gaps)), abs=1e-6)

@@ -44,6 +44,12 @@ def test_a_setting_whose_runs_failed_has_no_figure_and_hides_no_other(tmp_path):
     assert drawn.zmax > 0 and found.risen == 23
 
 
+def test_a_best_setting_that_moved_too_few_words_says_so_in_place_of_an_interval(tmp_path):
+    picked = {"cells": [0, 0], "moved": 0.02, "ci95": [None, None]}
+    _, best, *_ = map_sentences(read_map(changed(tmp_path, picked=picked)))
+    assert "+0.020 of mean reciprocal rank (too few words moved for an interval)." in best
+
+
 def changed(tmp_path: Path, **changes) -> Path:
     path = tmp_path / "map.json"
     path.write_text(json.dumps(json.loads(SHIPPED.read_text(encoding="utf-8")) | changes))

@@ -105,7 +105,7 @@ def test_what_is_done_is_not_done_again(found, tiny, pairs, control):
     once_more = sweep(
         tiny, PLAN, pairs[:20], control, folder, save_adapter, progress=lambda *of: again.append(of[2].name)
     )
-    assert not again and [cell.ranks for cell in once_more.cells] == [cell.ranks for cell in made.cells]
+    assert not again and cell_rows(once_more) == cell_rows(made)
     lost = PLAN.runs_of(1, 0)[1]
     (folder.path / "runs" / f"{lost.name}.json").unlink()
     sweep(tiny, PLAN, pairs[:20], control, folder, save_adapter, progress=lambda *of: again.append(of[2].name))
@@ -247,6 +247,17 @@ def test_a_cell_of_which_a_run_failed_is_neither_improved_nor_picked(base, tmp_p
     assert [cell.verdict for cell in made.cells] == [RUNS_FAILED, "improved", "no clear change", RUNS_FAILED]
     assert made.picked and made.picked.cells == (1, 1) and made.picked.moved == pytest.approx(0.3, abs=0.02)
     assert any("Either half of the pairs picks it" in said for said in sentences(made))
+
+
+def test_a_cell_in_which_too_few_words_moved_has_no_interval(base, tmp_path):
+    few, many, level = planted(base, 0.3, share=0.03), planted(base, 0.3), planted(base, 0.0)
+    made = read_of(base, SweepFolder(tmp_path), [(few, level), (many, level)])
+    of_few, of_many = (cell.ranks["to_target"].mrr_ci95 for cell in made.cells)
+    assert np.isnan(of_few).all() and of_many[0] < 0.3 < of_many[1]
+    _, *rows = cell_rows(made)
+    assert re.fullmatch(r"[+]0[.]0\d\d", rows[0][3]) and re.fullmatch(r"[+]0[.]3\d\d \[.+, .+\]", rows[1][3])
+    alone = replace(made, picked=replace(made.picked, ci95=of_few))
+    assert any("too few words moved for an interval" in said for said in sentences(alone))
 
 
 def noise(seed: int) -> list[tuple[Outcome, Outcome]]:

@@ -47,8 +47,7 @@ def alignment_json(result: LayerAlignment) -> dict[str, Any]:
                 "look_alike": bool(result.look_alike[i]),
                 "cosine": as_json(result.cosine[i]),
                 "wrong_cosine": as_json(result.wrong_cosine[i]),
-                "gap": as_json(result.gap_of_pairs[i]),
-                **_ranks(result, i),
+                **_parts_in_figures(result, i),
             }
             for i, pair in enumerate(result.pairs)
         ],
@@ -163,17 +162,23 @@ def _pair_json(item: Evaluation, i: int, subwords: Mapping[str, tuple[str, ...]]
         "target_subwords": list(subwords.get(pair.target, ())),
         "cosine": {"before": as_json(item.before.cosine[i]), "after": as_json(item.after.cosine[i])},
         "wrong_cosine": {"before": as_json(item.before.wrong_cosine[i]), "after": as_json(item.after.wrong_cosine[i])},
-        "before": _ranks(item.before, i),
-        "after": _ranks(item.after, i),
+        "before": _parts_in_figures(item.before, i),
+        "after": _parts_in_figures(item.after, i),
     }
 
 
-def _ranks(result: LayerAlignment, i: int) -> dict[str, Any]:
-    """Where a pair's right words rank at every layer: in the list, by cosine and by CSLS, and in the reference pool."""
+def _parts_in_figures(result: LayerAlignment, i: int) -> dict[str, Any]:
+    """What a pair adds to each figure, at every layer.
+
+    Its part in the gap; where its right words rank in the list, by cosine and by CSLS, and in the reference pool; and
+    its value of each measure that is a mean over pairs, as MEXA is.
+    """
     return {
+        "gap": as_json(result.gap_of_pairs[i]),
         "rank": {way: as_json(result.retrieval[way].rank[:, i]) for way in DIRECTIONS},
         "csls_rank": {way: as_json(result.retrieval[way].csls_rank[:, i]) for way in DIRECTIONS},
         "reference_rank": as_json(result.reference_rank[:, i]),
+        **{key: as_json(values[:, i]) for key, values in result.scores.items() if values.ndim == 2},
     }
 
 

@@ -11,7 +11,7 @@ from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import language_pair
 from tli_core.measures.result import DIRECTIONS
 from tli_core.models.registry import MEASUREMENTS
-from tli_core.reports.sweep_map import MARKS, MapCell, settings_text
+from tli_core.reports.sweep_map import MARKS, MapCell, settings_text, within
 from tli_core.studies.sweep_cells import IMPROVED, Picked
 from tli_core.studies.sweep_runs import Plan
 from tli_core.training.presets import configured
@@ -78,11 +78,10 @@ def map_sentences(found: SavedMap) -> list[str]:
     if found.picked:
         text = N_(
             "Best, picked on one half of the pairs and read on the other: {settings}, {moved:+.3f} of mean reciprocal "
-            "rank (95 % interval {low:+.3f} to {high:+.3f}). The highest figure of a map is too high as a rule."
+            "rank ({within}). The highest figure of a map is too high as a rule."
         )
         best = dict.fromkeys(settings_text(found.plan, found.cells[number].config) for number in found.picked.cells)
-        (low, high), moved = found.picked.ci95, found.picked.moved
-        told.append(translate(text, settings="; ".join(best), moved=moved, low=low, high=high))
+        told.append(translate(text, settings="; ".join(best), moved=found.picked.moved, within=within(found.picked)))
     text = N_(
         "Right pairs' cosine rose in {risen} of {all} settings, and in {shuffled} of these on shuffled translations, "
         "too, where it is no evidence of learning."

@@ -3,14 +3,16 @@
 All of it is English, as a report is kept for others to read.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tli_core.i18n import ENGLISH, in_language
+from tli_core.i18n import ENGLISH, in_language, translate
 from tli_core.measures.result import DIRECTIONS
 from tli_core.measures.verdicts import LEAST_CHANGE, LEVEL
 from tli_core.reports.json_csv import SCHEMA, as_json, write_json
+from tli_core.reports.messages import bounds
 from tli_core.reports.notices import worded
 from tli_core.reports.tables import how_read
 from tli_core.studies.sweep_cells import AS_SHUFFLED, IMPROVED, RUNS_FAILED, Cell, Picked, Sweep
@@ -19,10 +21,11 @@ from tli_core.training.config import OUTPUT, TrainingConfig
 
 HOW_TO_READ = (
     "MRR is the change of the mean reciprocal rank of held-out words at the output, the mean over seeds, with a 95 % "
-    "interval over pairs; P@1 the change of the share of words that find their translation first. p is corrected for "
-    "all settings and both directions. “Beyond spelling” leaves out pairs that look alike; “shuffled” is what the same "
-    "runs on shuffled translations did, and “further” how much more the runs themselves gained: than those, or, where "
-    "those did harm, than the base. “No more than shuffled” is the verdict where that is not shown."
+    "interval over pairs where enough of them moved for one; P@1 the change of the share of words that find their "
+    "translation first. p is corrected for all settings and both directions. “Beyond spelling” leaves out pairs that "
+    "look alike; “shuffled” is what the same runs on shuffled translations did, and “further” how much more the runs "
+    "themselves gained: than those, or, where those did harm, than the base. “No more than shuffled” is the verdict "
+    "where that is not shown."
 )
 
 
@@ -118,9 +121,8 @@ def sentences(found: Sweep) -> list[str]:
 
 
 def _picked_sentence(found: Sweep, picked: Picked) -> str:
-    low, high = picked.ci95
     names = [settings_text(found.plan, found.cells[cell].config) for cell in picked.cells]
-    gained = f"{picked.moved:+.3f} of mean reciprocal rank (95 % interval {low:+.3f} to {high:+.3f})"
+    gained = f"{picked.moved:+.3f} of mean reciprocal rank ({within(picked)})"
     if names[0] == names[1]:
         return f"Best: {names[0]}, {gained}. Either half of the pairs picks it, and is read on the other."
     largest = max(mean_change(cell) for cell in found.cells if not cell.failed)
@@ -129,6 +131,14 @@ def _picked_sentence(found: Sweep, picked: Picked) -> str:
         f"{gained}. The largest figure of the map, {largest:+.3f}, is read on the pairs that picked it, too, and so is "
         "too high as a rule."
     )
+
+
+def within(picked: Picked) -> str:
+    """The interval of what was picked, in the reader's language, or why it has none."""
+    low, high = picked.ci95
+    if math.isfinite(low):
+        return translate("95 % interval {low:+.3f} to {high:+.3f}", low=low, high=high)
+    return translate("too few words moved for an interval")
 
 
 def mean_change(cell: Cell) -> float:
@@ -164,7 +174,7 @@ def short_rows(found: Sweep) -> list[tuple[str, ...]]:
 def _figures(cell: Cell, way: str) -> tuple[str, ...]:
     of, over = cell.ranks[way], cell.over_shuffled[way]
     return (
-        f"{of.mrr:+.3f} ({of.mrr_ci95[0]:+.3f} to {of.mrr_ci95[1]:+.3f})",
+        f"{of.mrr:+.3f}{bounds(*of.mrr_ci95)}",
         f"{of.p:.4f}",
         f"{of.p_at_1:+.3f}",
         f"{of.mrr_beyond_spelling:+.3f} (p {of.p_beyond_spelling:.4f})",

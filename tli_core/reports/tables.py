@@ -277,7 +277,8 @@ def format_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _interval(low: float, high: float) -> str:
-    return translate("{low:+.4f} to {high:+.4f}", low=low, high=high)
+    """An interval, or a dash where there is none."""
+    return "–" if np.isnan(low) else translate("{low:+.4f} to {high:+.4f}", low=low, high=high)
 
 
 def p_value(p: float) -> str:

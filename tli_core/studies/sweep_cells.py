@@ -12,7 +12,7 @@ import numpy as np
 
 from tli_core.measures.rank_tests import ALL
 from tli_core.measures.result import DIRECTIONS, LayerAlignment
-from tli_core.measures.significance import FEWEST_RANKS, flipped_p_values, highest, mean_interval
+from tli_core.measures.significance import FEWEST_RANKS, change_interval, flipped_p_values, highest, mean_interval
 from tli_core.measures.verdicts import LEAST_CHANGE, LEVEL, RankChange, ranks_verdict
 from tli_core.notices import Notice
 from tli_core.studies.sweep_runs import ONLY_LAYER, Outcome, Plan, SweepFolder
@@ -115,7 +115,7 @@ def read_sweep(base: LayerAlignment, plan: Plan, folder: SweepFolder, warnings: 
     was = base.p_values[ALL][ONLY_LAYER] <= LEVEL  # (2,)
     cells = []
     for number, of in enumerate(read):
-        intervals = [mean_interval(values[number], groups, FEWEST_RANKS) for values in (moved, hits)]
+        intervals = [change_interval(values[number], groups) for values in (moved, hits)]
         ranks = {
             way: RankChange(
                 float(moved[number, i].mean()), _pair(intervals[0][i]), float(p[number, i]),
@@ -198,7 +198,7 @@ def _picked(moved: np.ndarray, groups: np.ndarray, cells: np.ndarray) -> Picked:
     half = np.isin(groups, order[: len(order) // 2])  # (n,), whole groups
     first, second = (highest(moved[:, of].mean(axis=1)) for of in (half, ~half))
     read = np.where(half, moved[second], moved[first])  # (n,)
-    ci95 = _pair(mean_interval(read[None], groups, FEWEST_RANKS)[0])
+    ci95 = _pair(change_interval(read[None], groups)[0])
     return Picked((int(cells[first]), int(cells[second])), float(read.mean()), ci95)
 
 
