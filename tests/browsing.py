@@ -102,18 +102,20 @@ def write(page: Page, where: str, text: str) -> None:
 
 def open_tab(page: Page, name: str) -> None:
     """Open a tab, through the menu of those that a narrow screen has no room for."""
-    tab = page.get_by_role("tab", name=name, exact=True)
-    if not tab.first.is_visible():
-        entry = page.locator(".overflow-dropdown").get_by_text(name, exact=True)
-        for patience in (2_000, 5_000, 20_000, 20_000):
-            # A page that is still being laid out closes its menu again; where it is open, another press would close it.
-            with suppress(PlaywrightError):
-                if not entry.is_visible():
-                    page.locator(".overflow-menu > button:visible").first.click()
-                entry.click(timeout=patience)
+    tab = page.get_by_role("tab", name=name, exact=True).first
+    entry = page.locator(".overflow-dropdown").get_by_text(name, exact=True)
+    for patience in (2_000, 2_000, 5_000, 20_000, 20_000):
+        # A page that is still being laid out moves tabs between row and menu, and closes the menu again; where it is
+        # open, another press would close it.
+        with suppress(PlaywrightError):
+            if tab.is_visible():
+                tab.click(timeout=patience)
                 return
-        raise AssertionError(f"The menu of tabs does not open {name}.")
-    tab.first.click()
+            if not entry.is_visible():
+                page.locator(".overflow-menu > button:visible").first.click(timeout=patience)
+            entry.click(timeout=patience)
+            return
+    raise AssertionError(f"Neither the row of tabs nor its menu opens {name}.")
 
 
 def choose(page: Page, where: str, option: str) -> None:

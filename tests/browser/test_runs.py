@@ -85,7 +85,7 @@ def test_a_run_outlives_its_page_and_is_stopped_resumed_and_kept(browser: Browse
     expect(page.get_by_role("tab", name="Fine-tune")).to_be_visible()
     open_tab(page, "Fine-tune")
     expect(page.locator("#train-status")).to_contain_text("Step ", timeout=60_000)
-    assert "job=" in page.url
+    expect(page).to_have_url(re.compile("job="))
     page.click("#stop", timeout=60_000)
     expect(page.locator("#train-status")).to_contain_text("Done (stopped at step", timeout=60_000)
     stopped_at = int(re.search(r"(\d+) steps in", page.locator("#train-status").inner_text()).group(1))

@@ -16,7 +16,7 @@ from ui.server.session_files import SessionFiles
 from ui.server.visitors import BASE, Visitor
 from ui.widgets import figure_files, pairs_input
 from ui.widgets.adapter_pickers import adapter_choices
-from ui.widgets.deep_links import ADDRESS, MAX_LINK, address_if_seen, asked_for, asked_languages, not_here, view_link
+from ui.widgets.deep_links import MAX_LINK, address_of, asked_for, asked_languages, not_here, view_link
 from ui.widgets.errors import explained, remark
 from ui.widgets.events import CHECKED, QUICK_QUEUE, QUIET, Handler, Parts, Updates, uncover
 from ui.widgets.made_file import made_file
@@ -209,7 +209,7 @@ class AlignmentTab:
         self.context.picked.from_plot(self.plot)
         moved = self.layer.input(at_layer, looked, [self.plot, self.table], **CHECKED)
         linking = moved.success(_linked_view, self._linked_parts, self.link, **QUIET)
-        linking.success(None, self.link, None, js=address_if_seen("measure"), **QUIET)
+        linking.success(None, self.link, None, js=address_of(ID), **QUIET)
 
     def wire_opening(self) -> None:
         """The view that a page's address asks for."""
@@ -324,7 +324,7 @@ class AlignmentTab:
     def _draws(self, event: Callable) -> None:
         """After an event: measure and draw, and say so where that was not to be."""
         running = event(*self.context.draw, api_visibility="private", show_progress_on=[self.plot], **QUICK_QUEUE)
-        self._told(running, ADDRESS)
+        self._told(running)
 
     def _draws_again(self, event: Callable) -> None:
         """After a choice that holds in all tabs: draw what is drawn already, and nothing that nobody looks at."""
@@ -340,14 +340,10 @@ class AlignmentTab:
             show_progress_on=[self.plot],
             **QUICK_QUEUE,
         )
-        self._told(running, address_if_seen("measure"))
+        self._told(running)
 
-    def _told(self, running: Dependency, address: str) -> None:
-        """After drawing: the link to the view, or that nothing was drawn.
-
-        Args:
-            address: JavaScript that puts the link into the browser's address.
-        """
+    def _told(self, running: Dependency) -> None:
+        """After drawing: the link to the view, or that nothing was drawn."""
 
         def refused(shown: Shown | None):
             """What is shown is of earlier pairs, and says so itself, or there is nothing yet."""
@@ -359,7 +355,7 @@ class AlignmentTab:
                 self.plot: gr.Plot(elem_classes="stale"),
             }
 
-        running.success(None, self.link, None, js=address, **QUIET)
+        running.success(None, self.link, None, js=address_of(ID), **QUIET)
         running.failure(refused, self.shown, [self.stale, self.reading, self.plot], **QUIET)
         uncover(running, self.plot)
 

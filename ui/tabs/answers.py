@@ -19,7 +19,7 @@ from ui.page_context import PageContext
 from ui.server.gpu import on_gpu
 from ui.server.visitors import BASE, Models, Visitor
 from ui.widgets.adapter_pickers import adapter_choices
-from ui.widgets.deep_links import ADDRESS, asked_for, not_here, view_link
+from ui.widgets.deep_links import address_of, asked_for, not_here, view_link
 from ui.widgets.errors import explained, remark
 from ui.widgets.events import MODEL_QUEUE, QUIET, Parts, Updates
 from ui.widgets.mobile import bring_into_sight
@@ -235,7 +235,7 @@ class AnswersTab:
             **MODEL_QUEUE,
         )
         linked = running.success(_linked_view, self._inputs, self.link, **QUIET)
-        linked.success(None, self.link, None, js=ADDRESS, **QUIET)
+        linked.success(None, self.link, None, js=address_of(ID), **QUIET)
         for ended in (running.success, running.failure):
             ended(**idle, outputs=[go, stop], **QUIET)
         stop.click(**idle, outputs=[go, stop], cancels=[running], **QUIET)

@@ -17,7 +17,7 @@ from ui.server.cancel import CancellableProgress, StopRequests
 from ui.server.visitors import BASE, Visitor
 from ui.widgets import chart_table, comparison, figure_files
 from ui.widgets.comparison import CONTROL, MOST, OWN, PAIRS, Board
-from ui.widgets.deep_links import MAX_LINK, address_if_seen, asked_choice, asked_for, asked_languages, not_here
+from ui.widgets.deep_links import MAX_LINK, address_of, asked_choice, asked_for, asked_languages, not_here
 from ui.widgets.empty_plot import empty_plot
 from ui.widgets.errors import explained, remark
 from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, Parts, Updates, uncover
@@ -221,7 +221,7 @@ class CompareTab:
             **MODEL_QUEUE,
         )
         running.success(rest, None, buttons, **QUIET)
-        running.success(None, self.link, None, js=address_if_seen("comparison"), **QUIET)
+        running.success(None, self.link, None, js=address_of(ID), **QUIET)
         running.failure(lambda: {**rest(), self.status: translate(STALE)}, None, [*buttons, self.status], **QUIET)
         uncover(running, self.status)
 
@@ -252,7 +252,7 @@ class CompareTab:
             self.layer.input(at_layer, self._looked, self._shown_parts, **CHECKED),
             self.reference.input(against, [*self._looked, self.reference], self._shown_parts, **CHECKED),
         ):
-            moved.success(None, self.link, None, js=address_if_seen("comparison"), **QUIET)
+            moved.success(None, self.link, None, js=address_of(ID), **QUIET)
         self.table.select(pick, [self.board, self.layer], self.rows, **CHECKED)
         bring_into_sight([self.table.select], "comparison-rows")
         self.context.picked.words.change(marked, self._looked, self.plot, show_progress="hidden", **QUIET)

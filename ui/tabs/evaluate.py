@@ -18,7 +18,7 @@ from ui.server.session_files import SessionFiles
 from ui.server.visitors import Visitor
 from ui.widgets import chart_table, figure_files
 from ui.widgets.answers_panel import AnswersPanel
-from ui.widgets.deep_links import address_if_seen, asked_for
+from ui.widgets.deep_links import address_of, asked_for
 from ui.widgets.errors import explained
 from ui.widgets.evaluation_choice import Chosen, EvaluationChoice
 from ui.widgets.evaluation_view import VIEWS, Measured, answered, chart_of, drawn, evaluated, report_file
@@ -194,7 +194,7 @@ class EvaluateTab:
             return measured.chosen._replace(layer=layer, picks=picks).link(ID, measured.model)
 
         linking = trigger(link, [self.measured, self.layer, self.choice.picks], self.link, **QUIET)
-        linking.success(None, self.link, None, js=address_if_seen("evaluate"), **QUIET)
+        linking.success(None, self.link, None, js=address_of(ID), **QUIET)
 
     def wire_opening(self) -> None:
         """The evaluation that a page's address asks for."""

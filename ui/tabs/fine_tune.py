@@ -15,7 +15,7 @@ from ui.server.session_files import SessionFiles
 from ui.server.training_run import DRAW_SECONDS, TYPED, RunRequest, control_of, held_out
 from ui.server.visitors import Visitor
 from ui.widgets import map_panel, preset_panel
-from ui.widgets.deep_links import RUN_ADDRESS
+from ui.widgets.deep_links import address_of
 from ui.widgets.errors import explained, remark
 from ui.widgets.evaluation_view import Measured, evaluated, report_file
 from ui.widgets.events import CHECKED, MODEL_QUEUE, QUIET, Updates, uncover
@@ -234,7 +234,7 @@ class FineTuneTab:
         asked = [self.shown, context.visitor, context.model, self.form.name]
         parts = [self.home, self.form.name, self.shown, *page.outputs]
         opening = event.success(self._opened, asked, parts, **QUIET)
-        opening.success(None, page.link, None, js=RUN_ADDRESS, **QUIET)
+        opening.success(None, page.link, None, js=address_of(ID), **QUIET)
         opening.success(None, None, None, js=scroll_to("run-page"), **QUIET)
         opening.success(None, None, None, js=FIT, **QUIET)
         context.strip.follow(opening)

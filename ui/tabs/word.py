@@ -18,7 +18,7 @@ from ui.server.gpu import on_gpu
 from ui.server.session_files import SessionFiles
 from ui.server.token_limits import check_tokens
 from ui.server.visitors import Models, Visitor
-from ui.widgets.deep_links import ADDRESS, MAX_LINK, asked_for, view_link
+from ui.widgets.deep_links import MAX_LINK, address_of, asked_for, view_link
 from ui.widgets.events import QUICK_QUEUE, QUIET, Handler, Parts, Updates, uncover
 from ui.widgets.mobile import bring_into_sight
 
@@ -104,7 +104,7 @@ def build(context: PageContext) -> None:
     def looks_up(event):
         running = event(*context.first, api_visibility="private", show_progress_on=[answer], **QUICK_QUEUE)
         # A word that is refused has no link, and that of the word before is not what is seen.
-        running.success(None, link, None, js=f"(link) => ({ADDRESS})(link || ' ')", **QUIET)
+        running.success(None, link, None, js=address_of(ID), **QUIET)
         running.failure(lambda: nothing(translate(BROKEN)), None, shown, **QUIET)
         uncover(running, answer)
 

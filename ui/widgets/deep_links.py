@@ -14,65 +14,58 @@ from ui.widgets.errors import remark
 MAX_LINK = 1800
 """Characters: longer addresses break in mail and chat."""
 
-# Puts a link's query into the address; what the browser knows of a view is its link. A view without one takes the link
-# of the view before it out, so that nobody sends that one.
-ADDRESS = """(link) => {
-  const query = (link || "").match(/[(]([?][^)]*)[)]/);
-  const now = new URLSearchParams(window.location.search);
-  const own = new URLSearchParams(query ? query[1] : "");
-  const wanted = ["lang", "__theme"].filter((of) => now.has(of) && !own.has(of));
-  const kept = wanted.map((of) => "&" + of + "=" + now.get(of)).join("");
-  const own_page = window.location.pathname + kept.replace("&", "?");
-  if (link) window.history.replaceState(window.history.state, "", query ? query[1] + kept : own_page);
+_OPEN = """() => document.querySelector(
+  "#tabs > .tab-wrapper .tab-container:not(.visually-hidden) > [aria-selected=true]")?.dataset.tabId"""
+
+# An address with a query; the language and the theme that the page was asked for in stay.
+_ADDRESS = """(query) => {
+  const now = new URLSearchParams(window.location.search), own = new URLSearchParams(query);
+  const kept = ["lang", "__theme"].filter((of) => now.has(of) && !own.has(of));
+  return "?" + query + kept.map((of) => "&" + of + "=" + now.get(of)).join("");
 }"""
 
 
-# The same, for a run's link; without one the address names no run any more.
-RUN_ADDRESS = f"""(link) => {{
-  if (link) return ({ADDRESS})(link);
-  const address = new URL(window.location);
-  address.searchParams.delete("job");
-  window.history.replaceState(window.history.state, "", address);
+def address_of(tab: str) -> str:
+    """JavaScript that keeps the link to a tab's view, and has the address name that view while the tab is open.
+
+    What the browser knows of a view is its link. A view without one takes that of the view before it out, so that
+    nobody sends that one. An answer that comes after another tab was opened leaves that tab's address alone.
+    """
+    return f"""(link) => {{
+  const query = (link || "").match(/[(][?]([^)]*)[)]/)?.[1] || "tab={tab}";
+  (window.tabLinks ??= {{}})["{tab}"] = query;
+  if (({_OPEN})() === "{tab}") window.history.replaceState(window.history.state, "", ({_ADDRESS})(query));
 }}"""
 
 
-# Makes every tab that is opened an entry of the browser's history, so that Back leads to the tab before, and takes the
-# view of the tab before out of the new address. Gradio tells of a tab that is opened only once its parts are loaded, by
-# when the next may be open: so the page itself is watched. A tab for which there is no room is in the menu, without ID.
-HISTORY = """() => {
+# Makes every tab that is opened an entry of the browser's history, so that Back leads to the tab before, and has the
+# address name the tab's view. Gradio tells of a tab that is opened only once its parts are loaded, by when the next may
+# be open: so the page itself is watched. A tab for which there is no room is in the menu, without ID.
+HISTORY = f"""() => {{
   const bar = document.querySelector("#tabs > .tab-wrapper");  // not what the tabs hold, which changes all the time
   const shown = () => [...bar.querySelectorAll(".tab-container:not(.visually-hidden) > [data-tab-id]")];
-  const open = () => shown().find((button) => button.getAttribute("aria-selected") === "true");
-  const entry = () => ({tab: open().dataset.tabId, label: open().textContent.trim()});
-  let last = open()?.dataset.tabId, back = false;
+  const open = {_OPEN};
+  const label = (tab) => shown().find((button) => button.dataset.tabId === tab).textContent.trim();
+  const entry = () => ({{tab: open(), label: label(open())}});
+  let last = open(), back = false;
   if (last) window.history.replaceState(entry(), "");
-  new MutationObserver(() => {
-    const now = open()?.dataset.tabId;
+  new MutationObserver(() => {{
+    const now = open();
     if (!now || now === last) return;
-    const first = !last;
+    const first = !last, asked = new URLSearchParams(window.location.search).get("tab");
     last = now;
-    const address = new URL(window.location);
-    if (first || back || address.searchParams.get("tab") === now) window.history.replaceState(entry(), "");
-    else {
-      const others = [...address.searchParams.keys()].filter((key) => !["lang", "__theme"].includes(key));
-      others.forEach((key) => address.searchParams.delete(key));
-      window.history.pushState(entry(), "", address);
-    }
+    if (first || back || asked === now) window.history.replaceState(entry(), "");
+    else window.history.pushState(entry(), "", ({_ADDRESS})(window.tabLinks?.[now] || "tab=" + now));
     back = false;
-  }).observe(bar, {subtree: true, attributes: true, attributeFilter: ["aria-selected"], childList: true});
-  window.addEventListener("popstate", ({state}) => {
+  }}).observe(bar, {{subtree: true, attributes: true, attributeFilter: ["aria-selected"], childList: true}});
+  window.addEventListener("popstate", ({{state}}) => {{
     if (!state?.tab || state.tab === last) return;
     const button = shown().find((one) => one.dataset.tabId === state.tab)
       || [...bar.querySelectorAll(".overflow-dropdown button")].find((one) => one.textContent.trim() === state.label);
     back = Boolean(button);
     button?.click();
-  });
-}"""
-
-
-def address_if_seen(elem_id: str) -> str:
-    """JavaScript that puts a link's query into the address where a part of the same tab is in sight."""
-    return f"(link) => {{ if (document.getElementById('{elem_id}')?.offsetParent) ({ADDRESS})(link); }}"
+  }});
+}}"""
 
 
 def view_link(tab: str, **state: str | int) -> str:

@@ -276,12 +276,13 @@ def _how_far(result: Finished) -> dict[str, Any]:
 def _link(run: Run) -> str:
     if run.at_work is None:
         text = N_(
-            "This browser finds the run again, and so does [its link](?job={run}), with which anybody can delete it."
+            "This browser finds the run again, and so does [its link](?tab=finetune&job={run}), with which anybody can "
+            "delete it."
         )
         return translate(text, run=run.first.id)
     return translate(
-        "The run goes on if you close this page; this browser finds it again, and so does [its link](?job={run}). "
-        "Whoever has the link can watch, stop and delete it.",
+        "The run goes on if you close this page; this browser finds it again, and so does "
+        "[its link](?tab=finetune&job={run}). Whoever has the link can watch, stop and delete it.",
         run=run.first.id,
     )
 
