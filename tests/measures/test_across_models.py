@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from tests.planted import WIDTH, measured, unlike_pairs
 from tli_core.measures.across_models import Compared, measure_compared, standings
+from tli_core.measures.verdicts import change
 from tli_core.reports.across_models import UNKNOWN, leaderboard_rows, picking_note, standing_sentences
 from tli_core.reports.charts import comparison_chart, distinctly_labelled
 from tli_core.reports.saved import read_shipped
@@ -70,7 +73,7 @@ def test_what_was_measured_otherwise_says_so_in_its_name_and_in_a_sentence(shipp
     ]
     found = standings(named)
     assert picking_note(found) == "" and [item.change for item in found[1:]] == [None, None]
-    read, pairs_told = standing_sentences(found, "output")
+    read, pairs_told = standing_sentences(found)
     assert "was not read as lugha-mini, after a space, 150 pairs was" in read
     assert "was measured on other pairs than lugha-mini" in pairs_told
     chart = comparison_chart([(of.label, of.result) for of in named])
@@ -84,3 +87,30 @@ def test_a_measured_adapter_has_sentences_perplexity_and_what_it_was_trained_on(
     record = {"config": {"preset": "gentle", "shuffled": True}, "pairs": 12}
     row = leaderboard_rows(standings([replace(of, record=record)]))[1]
     assert row[-1] == "12 shuffled pairs, gentle" and len(row) == 12
+
+
+def test_the_same_pairs_in_another_order_are_said_to_be_so(shipped):
+    first, second, _ = shipped
+    turned = replace(second, result=replace(second.result, pairs=second.result.pairs[::-1]))
+    [told] = standing_sentences(standings([first, turned]))
+    assert "was measured on the pairs of lugha-mini in another order" in told
+
+
+def test_a_sentence_has_the_p_value_and_the_verdict_of_its_row(shipped):
+    """However many are compared, and by whichever seed."""
+    for seed in (0, 7):
+        found = standings(shipped, seed=seed)
+        for item, told in zip(found[1:], standing_sentences(found), strict=True):
+            assert told.endswith(f": {item.change.verdict}.")
+            assert all(f"p {of.p:.2g}" in told for of in item.change.ranks.values())
+        alone = standings(shipped[:2], seed=seed)[1].change
+        for way, of in found[1].change.ranks.items():
+            assert of.p == pytest.approx(min(1, 2 * alone.ranks[way].p))
+
+
+def test_beside_several_others_a_list_may_be_too_short_for_any_change():
+    """Of seven pairs that all move, signs fall so by chance once in 64; in one of two comparisons once in 32."""
+    pairs, vectors = unlike_pairs(7), np.eye(7, WIDTH)[None]
+    far, near = measured(pairs, (vectors, -vectors)), measured(pairs, (vectors, vectors))
+    assert change(far, near, 0).verdict == "improved"
+    assert change(far, near, 0, comparisons=2).verdict == "too few pairs"

@@ -52,6 +52,17 @@ def test_a_model_that_finds_nothing_is_unreadable_and_not_called_unaligned():
     assert "not aligned" in said and "says nothing of the other pairs" in said
 
 
+def test_short_lists_are_found_too_and_of_fewer_than_five_pairs_nothing_is_said():
+    """Of fewer than twenty pairs no more can be said than that they are found above chance."""
+    loaded = planted(*shared_pairs())
+    found = calibrate(loaded, (HALF[0][:12], "sw-en"), (HALF[1][:12], "sw-en"))
+    of = found.of("words", "raw")
+    assert of[KNOWN].found and of[ASKED_ABOUT].found and ("words", "raw") in found.usable
+    assert "8 of these 8 find more than spelling and chance do" in calibration_sentence(found)
+    with pytest.raises(ValueError, match="Of the list “must be found” nothing can be said, as it has 4 pairs"):
+        calibrate(loaded, (HALF[0][:4], "sw-en"), (HALF[1], "sw-en"))
+
+
 def test_a_list_that_the_model_may_not_know_is_said_to_be_so():
     source, target = shared_pairs()
     source[:30], target[:30] = unit(30, HIDDEN, seed=3), unit(30, HIDDEN, seed=4)

@@ -98,6 +98,23 @@ def test_so_many_pairs_as_are_needed_show_the_change_four_times_in_five():
     assert 0.74 <= seen <= 0.87
 
 
+def test_where_few_words_moved_nobody_can_tell_how_many_are_needed_and_of_some_more_it_holds():
+    """Of forty pairs of which one moves by half a rank the formula has it that 45 pairs show a change; they do not."""
+    one = np.array([[0.5] + [0.0] * 39])
+    assert np.isnan(pairs_needed(one, np.arange(40), 0.04, 0.0125))
+    assert np.isnan(pairs_needed(np.full((1, 11), 0.5), np.arange(11), 0.04, 0.0125))
+    drawn = np.random.default_rng(0)
+    seen = []
+    for draw in range(200):
+        nothing = np.where(drawn.random((2, 60)) < 0.15, drawn.choice([-0.5, 0.5], (2, 60)), 0)
+        needed = pairs_needed(nothing, np.arange(60), 0.04, 0.0125)
+        if np.isfinite(needed):
+            moved = np.where(drawn.random((2, int(needed))) < 0.15, drawn.choice([-0.5, 0.5], (2, int(needed))), 0)
+            moved += np.array([[0.04], [0.0]])
+            seen.append(flipped_p_values(moved, np.arange(int(needed)), seed=draw)[0] <= 0.025)
+    assert len(seen) > 150 and 0.7 < np.mean(seen) < 0.95
+
+
 def test_pairs_of_a_group_tell_less_so_that_more_are_needed():
     values = np.repeat(np.random.default_rng(0).normal(0, 0.2, (1, 50)), 4, axis=1)
     one_by_one, by_fours = (pairs_needed(values, of, 0.04, 0.025) for of in (np.arange(200), np.arange(200) // 4))

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from tests.planted import measured, shared, unlike_pairs
+from tests.planted import WIDTH, measured, shared, unlike_pairs
 from tli_core.lists.lexicon import shipped
 from tli_core.lists.look_alike import look_alikes, similarity
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import measure
 from tli_core.measures.result import DIRECTIONS
 from tli_core.measures.spelling import spelling_alone
-from tli_core.measures.verdicts import RankChange, ranks_verdict, verdict
+from tli_core.measures.verdicts import RankChange, change, ranks_verdict, verdict
 from tli_core.models.loaded_model import load_model
 from tli_core.models.placement import Placement
 from tli_core.reports.messages import curve_sentence
@@ -61,11 +61,36 @@ def test_what_spelling_alone_would_earn_is_not_called_aligned(mini):
     assert {verdict(lured, layer) for layer in range(len(lured.names))} <= {"spelling", "not discriminative"}
 
 
-@pytest.mark.parametrize(("gained_beyond", "said"), [(0.01, "spelling"), (0.06, "no clear change")])
-def test_a_gain_is_of_spelling_only_where_other_pairs_gained_less(gained_beyond, said):
-    ranks = RankChange(0.05, (0.02, 0.08), 0.02, 0.05, (0.02, 0.08), gained_beyond, 0.03)
+@pytest.mark.parametrize(
+    ("gained_beyond", "p_apart", "said"),
+    [
+        (0.01, 0.01, "spelling"),
+        (0.01, 0.03, "no clear change"),
+        (0.01, np.nan, "no clear change"),
+        (0.06, 0.01, "no clear change"),
+    ],
+)
+def test_a_gain_is_of_spelling_only_where_other_pairs_surely_gained_less(gained_beyond, p_apart, said):
+    ranks = RankChange(0.05, (0.02, 0.08), 0.02, 0.05, (0.02, 0.08), gained_beyond, 0.03, p_apart)
     sure = np.ones(2, dtype=bool)
     assert ranks_verdict(dict.fromkeys(DIRECTIONS, ranks), sure, sure, 0.1, 0.1) == said
+
+
+def gained(drawn, n: int, unlike: float, alike: float) -> str:
+    """The verdict on a list of which every other pair looks alike, where pairs of both kinds share more than before."""
+    pairs = tuple(WordPair(p.source, f"{p.source}o") if i % 2 else p for i, p in enumerate(unlike_pairs(n)))
+    both, *noise = (drawn.normal(size=(1, n, WIDTH)) for _ in range(5))
+    more = np.where(np.arange(n) % 2, alike, unlike)[:, None]
+    before = tuple(0.6 * both + own for own in noise[:2])
+    after = tuple((0.6 + more) * both + own + 0.35 * moved for own, moved in zip(noise[:2], noise[2:], strict=True))
+    return change(measured(pairs, before), measured(pairs, after), 0).verdict
+
+
+def test_a_change_is_of_spelling_where_look_alikes_alone_gained_and_not_where_all_did():
+    drawn = np.random.default_rng(0)
+    assert [gained(drawn, 150, 0, 0.4) for _ in range(20)].count("spelling") >= 19
+    said = [gained(drawn, 300, 0.07, 0.07) for _ in range(100)]
+    assert said.count("spelling") <= 5 and said.count("no clear change") < 100
 
 
 def test_of_others_that_are_too_few_nothing_is_said():

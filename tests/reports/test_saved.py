@@ -9,11 +9,11 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from tli_core.measures.across_models import compare_models
+from tli_core.measures.across_models import Compared, compare_models, standings
 from tli_core.measures.alignment import measure
 from tli_core.measures.verdicts import verdict
 from tli_core.reports import saved
-from tli_core.reports.across_models import models_sentence
+from tli_core.reports.across_models import standing_sentences
 from tli_core.reports.json_csv import alignment_json
 from tli_core.reports.saved import ENDING, INDEX, read_measurement, read_shipped, save_measurement, shipped_measurements
 
@@ -114,6 +114,7 @@ def test_every_measurement_that_ships_can_be_read():
 
 def test_two_models_are_compared_at_their_outputs_on_the_same_pairs(tiny, pairs, result):
     assert compare_models(result, result).verdict == "no clear change"
-    assert "other beside one, each at the output: P@1 to English" in models_sentence(("one", result), ("other", result))
+    [told] = standing_sentences(standings([Compared("one", result), Compared("other", result)]))
+    assert "other beside one, each at the output: P@1 to English" in told
     with pytest.raises(ValueError, match="not measured on the same pairs"):
         compare_models(result, measure(tiny, pairs[:20]))

@@ -223,8 +223,8 @@ def test_what_rises_as_much_under_shuffled_translations_is_no_improvement(base, 
 
 def test_a_direction_counts_only_if_it_passes_every_test_itself():
     sure, unsure = (
-        RankChange(0.1, (0, 0), 0.001, 0, (0, 0), 0.1, 0.001),
-        RankChange(0.1, (0, 0), 0.001, 0, (0, 0), 0, 0.9),
+        RankChange(0.1, (0, 0), 0.001, 0, (0, 0), 0.1, 0.001, 0.5),
+        RankChange(0.1, (0, 0), 0.001, 0, (0, 0), 0, 0.9, 0.5),
     )
     further, alike = OverShuffled(0.0, 0.1, 0.001), OverShuffled(0.1, 0.0, 1.0)
     both, one = np.array([True, True]), np.array([True, False])

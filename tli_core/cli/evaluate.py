@@ -25,7 +25,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments."""
     add_model(command)
     add_adapter(command, required=True)
-    command.add_argument("--trained", type=Path, help="without it, the shipped training list")
+    command.add_argument(
+        "--trained", type=Path, help="what the adapter was trained on; without it, the shipped training list"
+    )
     command.add_argument("--control", type=Path, help="without it, the shipped control list")
     command.add_argument(
         "--layer",
@@ -51,6 +53,9 @@ def run(arguments: argparse.Namespace) -> None:
     )
     loaded, adapter = load(arguments)
     assert adapter is not None, "--adapter is required"
+    if arguments.trained is None:
+        trained_list = core.measures.trained_list
+        trained_list.shipped_training_list(arguments.adapter, loaded.adapters[adapter].record, arguments.languages)
 
     if arguments.answers and not loaded.can_generate:
         raise ValueError(f"{arguments.model} has no output head here, so it writes nothing: leave --answers out.")

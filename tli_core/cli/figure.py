@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
     found = core.measures.across_models.standings(compared, arguments.layer, arguments.seed)
     board = core.reports.across_models.leaderboard_rows(found)
     print_result(core.reports.tables.format_table(board))
-    for told in core.reports.across_models.standing_sentences(found, arguments.layer):
+    for told in core.reports.across_models.standing_sentences(found):
         print_result(told)
     if note := core.reports.across_models.picking_note(found):
         print_progress(f"Note: {note}")

@@ -56,14 +56,16 @@ def run(arguments: argparse.Namespace) -> None:
         measured.append(core.measures.across_models.Compared(result.provenance.label, result))
         if arguments.save and core.distributed.is_main():
             _keep(arguments, result)
-    results = [(of.label, of.result) for of in core.reports.charts.distinctly_labelled(measured)]
+    measured = core.reports.charts.distinctly_labelled(measured)
+    results = [(of.label, of.result) for of in measured]
     if len(results) == 1:
         print_result(core.reports.tables.alignment_table(results[0][1]))
         print_result("[]: a 95 % interval; of mismatched, where nine in ten wrong pairs lie.")
     else:
         print_result(core.reports.tables.format_table(core.reports.tables.compared_rows(results)))
-        for label, result in results[1:]:
-            print_result(core.reports.across_models.models_sentence(results[0], (label, result)))
+        standings = core.measures.across_models.standings(measured, seed=arguments.seed)
+        for told in core.reports.across_models.standing_sentences(standings):
+            print_result(told)
     counted = core.i18n.translate_plural("{n} pair", "{n} pairs", len(pairs))
     for label, result in results:
         of = f"{label}: " if len(results) > 1 else ""

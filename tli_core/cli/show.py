@@ -19,10 +19,11 @@ def run(arguments: argparse.Namespace) -> None:
     saved = [read_saved(name) for name in arguments.files]
     across = core.measures.across_models
     compared = [across.Compared(of.result.provenance.label, of.result) for of in saved]
-    results = [(of.label, of.result) for of in core.reports.charts.distinctly_labelled(compared)]
+    compared = core.reports.charts.distinctly_labelled(compared)
+    results = [(of.label, of.result) for of in compared]
     print_result(core.reports.tables.format_table(core.reports.tables.compared_rows(results)))
-    for label, result in results[1:]:
-        print_result(core.reports.across_models.models_sentence(results[0], (label, result)))
+    for told in core.reports.across_models.standing_sentences(across.standings(compared)):
+        print_result(told)
     for of in saved:
         print_result(f"{of.name}: {core.reports.html.provenance_line(of.result.provenance)}; sha256 {of.sha256}")
         for warning in all_notices(of.result):

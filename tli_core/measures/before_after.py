@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from tli_core.measures.effects import PartEffect, effects_by_knowledge, memorise
 from tli_core.measures.linear_map import LinearMap, map_base
 from tli_core.measures.result import DIRECTIONS, LayerAlignment
 from tli_core.measures.significance import PairedTest, grouped_t_test, highest, holm, mean_interval, paired_test
+from tli_core.measures.trained_list import chosen_on, record_notices
 from tli_core.measures.translation import OutputCheck, ProbeAnswer, check_outputs, probe
 from tli_core.measures.verdicts import Change, change
 from tli_core.measures.written import WrittenChange, written_change
@@ -47,7 +49,8 @@ class Evaluation:
     """One list measured twice: `test` compares matched cosines at `layer`, `change` sets them against the controls.
 
     picked_on is the list that the layer was picked on, or None where it was given, and picked is how many of these
-    pairs it holds. warnings say what is wrong with the comparison itself.
+    pairs it holds. warnings say what is wrong with the comparison itself; of_record are those of them that the
+    adapter's record is behind, and that hold at any layer.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Evaluation:
     picked_on: str | None = None
     picked: int = 0
     warnings: tuple[Notice, ...] = ()
+    of_record: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,8 @@ def evaluate(
     layer_index(loaded.layer_names, layer)
     before = measure(loaded, pairs, None, lens, seed)
     after = measure(loaded, pairs, adapter, lens, seed)
-    return compare(name, before, after, layer, seed, picked=picked, warnings=_chosen_on(loaded, adapter, pairs))
+    of_record = chosen_on(_record(loaded, adapter), pairs)
+    return compare(name, before, after, layer, seed, picked=picked, of_record=of_record)
 
 
 def evaluate_lists(
@@ -181,25 +186,12 @@ def evaluate_lists(
         results.append(base[i] if base else measure(loaded, pairs, None, lens, seed))
         progress(translate("{n} {name} pairs, adapter", n=len(pairs), name=translate(name)))
         results.append(measure(loaded, pairs, adapter, lens, seed))
-    compared = compare_lists(*results, layer=layer, seed=seed)
-    first, second = (
-        replace(item, warnings=(*_chosen_on(loaded, adapter, item.before.pairs), *item.warnings)) for item in compared
-    )
-    return first, second
+    of_record = record_notices(_record(loaded, adapter), trained, control)
+    return compare_lists(*results, layer=layer, seed=seed, of_record=of_record)
 
 
-def _chosen_on(loaded: LoadedModel, adapter: str, pairs: Sequence[WordPair]) -> tuple[Notice, ...]:
-    """A warning if the adapter's best step was, or may have been, chosen on the pairs it is evaluated on."""
-    record = loaded.adapters[adapter].record if adapter in loaded.adapters else {}
-    if "kept_step" not in record:
-        return ()
-    chosen = set(record.get("step_chosen_on") or ())
-    shared = sum(pair_digest(pair) in chosen for pair in pairs)
-    if chosen and not shared:
-        return ()
-    if chosen:
-        return (notice("step_chosen_here", step=record["kept_step"], n=shared),)
-    return (notice("step_chosen_unknown", step=record["kept_step"]),)
+def _record(loaded: LoadedModel, adapter: str) -> Mapping[str, Any]:
+    return loaded.adapters[adapter].record if adapter in loaded.adapters else {}
 
 
 def report_of(loaded: LoadedModel, evaluations: Sequence[Evaluation], adapter: str) -> EvaluationReport:
@@ -249,17 +241,22 @@ def compare_lists(
     control_after: LayerAlignment,
     layer: int | str,
     seed: int = 0,
+    of_record: tuple[tuple[Notice, ...], tuple[Notice, ...]] = ((), ()),
 ) -> tuple[Evaluation, Evaluation]:
-    """Compare two measured lists at a layer; with PICK the trained list chooses it, and the control list reports."""
+    """Compare two measured lists at a layer; with PICK the trained list chooses it, and the control list reports.
+
+    Args:
+        of_record: what the adapter's record says against each of them, as `record_notices`.
+    """
     picked_on = None
     if layer == PICK:
         picked_on, layer = TRAINED, pick_layer(trained_before, trained_after)
     leak = leak_notice(trained_before.pairs, control_before.pairs, trained_before.provenance.languages)
-    trained = compare(TRAINED, trained_before, trained_after, layer, seed, picked_on)
+    trained = compare(TRAINED, trained_before, trained_after, layer, seed, picked_on, of_record=of_record[0])
     # A layer that was picked on some of these very pairs was picked on this list, too.
     chosen = set(map(pair_digest, trained_before.pairs)) if picked_on else set()
     shared = sum(pair_digest(pair) in chosen for pair in control_before.pairs)
-    control = compare(CONTROL, control_before, control_after, layer, seed, picked_on, shared)
+    control = compare(CONTROL, control_before, control_after, layer, seed, picked_on, shared, of_record[1])
     by_heart = memorised(*((item.before, item.after, item.change) for item in (trained, control)))
     return trained, replace(control, warnings=(*control.warnings, *filter(None, (leak, by_heart))))
 
@@ -279,13 +276,14 @@ def compare(
     seed: int = 0,
     picked_on: str | None = None,
     picked: int = 0,
-    warnings: tuple[Notice, ...] = (),
+    of_record: tuple[Notice, ...] = (),
 ) -> Evaluation:
     """Set two measurements of the same pairs against each other at a layer.
 
     Args:
         picked_on: the list that the layer was picked on, if it was.
         picked: how many of these pairs are in that list, where it is another one.
+        of_record: what the adapter's record says against them.
 
     Raises:
         ValueError: different pairs, fewer than two, or a layer that the model does not have.
@@ -303,7 +301,8 @@ def compare(
         differences(before, after),
         picked_on,
         picked,
-        (*warnings, notice("layer_picked_here", layer=index, n=picked)) if picked else warnings,
+        (*of_record, notice("layer_picked_here", layer=index, n=picked)) if picked else of_record,
+        of_record,
     )
 
 

@@ -13,17 +13,19 @@ from tli_core.encoding.lens import VIEWS
 from tli_core.encoding.pair_states import embed_by_readout, reference_states
 from tli_core.encoding.readouts import IN_CONTEXT, READOUTS
 from tli_core.encoding.views import viewed
-from tli_core.i18n import N_
+from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import language_pair
 from tli_core.lists.look_alike import similarity
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.alignment import align
 from tli_core.measures.result import DIRECTIONS, LayerAlignment
+from tli_core.measures.significance import FEWEST
 from tli_core.measures.verdicts import verdict
 from tli_core.models.loaded_model import LoadedModel
 
-FOUND = ("aligned", "one way")
-"""What is called when a list is found beyond spelling, length and topic, and not just a little."""
+FOUND = ("aligned", "one way", "above chance")
+"""What is called when a list is found beyond spelling, length and topic, and not just a little; and of short lists, of
+which no more than this can be said, when it is found beyond spelling."""
 
 TRIED = tuple(key for key in READOUTS if key not in ("all", "weighted"))
 """All readouts of words but the published artefact."""
@@ -93,8 +95,15 @@ def calibrate(
     Args:
         known: pairs that the model surely knows, with the key of their languages.
         asked_about: the list in question, likewise; the pairs that must not be found are made of its words.
+
+    Raises:
+        ValueError: one of them has fewer than FEWEST pairs, of which nothing could be said.
     """
     pairs, languages = asked_about
+    for name, listed in ((KNOWN, known[0]), (ASKED_ABOUT, pairs)):
+        if len(listed) < FEWEST:
+            text = N_("Of the list “{name}” nothing can be said, as it has {n} pairs: give at least {least}.")
+            raise ValueError(translate(text, name=translate(name), n=len(listed), least=FEWEST))
     one_list = (tuple(known[0]), known[1]) == (tuple(pairs), languages)
     lists = [
         (KNOWN, *known),

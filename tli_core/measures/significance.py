@@ -57,11 +57,15 @@ def change_interval(moved: np.ndarray, groups: np.ndarray) -> np.ndarray:
     Args:
         groups: as in `mean_interval`.
     """
+    return np.where(_enough_moved(moved, groups)[:, None], mean_interval(moved, groups, FEWEST_RANKS), np.nan)
+
+
+def _enough_moved(moved: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Whether FEWEST groups or more moved by FAR, (k, n) -> (k,): of fewer nobody can tell how changes scatter."""
     _, index = np.unique(groups, return_inverse=True)
     # The changes of one group are one: who gains what another of the group loses has not moved it.
     sums = np.stack([np.bincount(index, of) for of in moved]) / np.bincount(index)  # (k, groups)
-    enough = (np.abs(sums) >= FAR).sum(axis=1, keepdims=True) >= FEWEST
-    return np.where(enough, mean_interval(moved, groups, FEWEST_RANKS), np.nan)
+    return (np.abs(sums) >= FAR).sum(axis=1) >= FEWEST
 
 
 def share_interval(hits: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -160,16 +164,18 @@ def _degrees_of_freedom(share: np.ndarray, variance: np.ndarray) -> np.ndarray:
 
 
 def pairs_needed(moved: np.ndarray, groups: np.ndarray, change: float, level: float) -> float:
-    """How many pairs like these show a mean change at a two-sided level in four lists of five; nan where none moved.
+    """How many pairs like these show a mean change at a two-sided level in four lists of five.
 
     By the normal approximation: the change must be so many standard errors as the level's and the power's quantile.
+    nan where `change_interval` gives no interval either.
 
     Args:
         moved: (k, n), changes of each pair; the one that scatters most decides.
         groups: as in `mean_interval`, so that pairs of one group tell less than as many others.
     """
-    error = _standard_error(moved, groups).error.max()
-    if not error > 0:
+    error, _, worth = _standard_error(moved, groups)
+    error, most = float(error.max()), int(error.argmax())
+    if worth < FEWEST_RANKS - 1e-9 or not _enough_moved(moved, groups)[most]:
         return float("nan")
     quantiles = stats.norm.isf(level / 2) + stats.norm.ppf(POWER)
     return float(np.ceil(moved.shape[1] * (quantiles * error / change) ** 2))

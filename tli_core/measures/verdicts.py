@@ -11,7 +11,14 @@ import numpy as np
 from tli_core.i18n import N_
 from tli_core.measures.rank_tests import ALL, LENGTH, PIECES, SPELLING, TOGETHER, TOPIC
 from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, LayerAlignment, Retrieval
-from tli_core.measures.significance import FEWEST, change_interval, flipped_p_values, mean_interval, pairs_needed
+from tli_core.measures.significance import (
+    FEWEST,
+    change_interval,
+    flipped_p_values,
+    mean_interval,
+    pairs_needed,
+    two_list_p_value,
+)
 
 LEVEL = 0.025
 """Of what is not so, this share is called so at most: half the usual, as a verdict stands on two tests or three."""
@@ -85,7 +92,8 @@ class RankChange:
     """How ranks moved in one direction: after less before of the mean reciprocal rank and of P@1.
 
     p is of the sign-flip test of the reciprocal ranks, corrected for both directions (and for all layers where the
-    layer was picked by them); p_beyond_spelling of the same test on the pairs that do not look alike.
+    layer was picked by them); p_beyond_spelling of the same test on the pairs that do not look alike. p_look_alikes is
+    of a t-test that those that look alike moved otherwise than the rest, corrected likewise; nan where either are few.
     """
 
     mrr: float
@@ -95,13 +103,15 @@ class RankChange:
     p_at_1_ci95: tuple[float, float]
     mrr_beyond_spelling: float
     p_beyond_spelling: float
+    p_look_alikes: float
 
 
 @dataclass(frozen=True)
 class Change:
     """How one layer's measures moved from base to adapter on the same pairs, and the verdict on it.
 
-    needed is how many pairs like these show a change of SEEN_CHANGE four times in five; nan where none moved.
+    needed is how many pairs like these show a change of SEEN_CHANGE four times in five, beyond spelling, too; nan where
+    too few of these moved to tell.
     """
 
     layer: int
@@ -123,10 +133,10 @@ def change(
     reciprocal rank moved by LEAST_CHANGE, and right words are found above chance after, or before, by `rank_tests`.
 
     `improved`: both directions are better. `improved one way`: one is, and the other not worse. `spelling`: better,
-    but the pairs that do not look alike gained less, and not surely. `worse`: one direction is worse and none better;
-    `collapsed`: so, while cosines of right and wrong pairs rose. `mixed`: one is better and one worse. `no clear
-    change`: none of these; the cosines may have moved all the same. `too few pairs`: so few that no change at all could
-    be told from chance.
+    but not surely so without the pairs that look alike, which gained surely more than the others. `worse`: one
+    direction is worse and none better; `collapsed`: so, while cosines of right and wrong pairs rose. `mixed`: one is
+    better and one worse. `no clear change`: none of these; the cosines may have moved all the same. `too few pairs`:
+    so few that no change at all could be told from chance.
 
     Args:
         picked: whether the layer was picked on these pairs.
@@ -141,7 +151,7 @@ def change(
     mismatched = float(after.mismatched[layer] - before.mismatched[layer])
     per_pair = (after.gap_of_pairs - before.gap_of_pairs)[:, layer]  # (n,)
     ranks, needed = _rank_changes(before, after, layer, seed, picked, comparisons)
-    said = _said(before, after, layer, ranks, matched, mismatched)
+    said = _said(before, after, layer, ranks, matched, mismatched, comparisons)
     low, high = mean_interval(per_pair[None], before.clusters)[0]
     return Change(layer, matched, mismatched, matched - mismatched, (float(low), float(high)), ranks, needed, said)
 
@@ -170,11 +180,12 @@ def _said(
     ranks: Mapping[str, RankChange],
     matched: float,
     mismatched: float,
+    comparisons: int,
 ) -> str:
     if not (np.isfinite(before.cosine[:, layer]).all() and np.isfinite(after.cosine[:, layer]).all()):
         return N_("no numbers")
     # With so few, even if all moved the same way, signs fall so by chance too often.
-    if 2.0 ** (1 - len(np.unique(before.clusters))) > LEVEL:
+    if comparisons * 2.0 ** (1 - len(np.unique(before.clusters))) > LEVEL:
         return N_("too few pairs")
     # Ties rank last, so that vectors that are all alike "rank" worse than noise: what is no better than chance is not
     # found better, and what was no better than chance is not found worse.
@@ -202,7 +213,9 @@ def ranks_verdict(
         return N_("no clear change")
     beyond = [r.p_beyond_spelling <= LEVEL and r.mrr_beyond_spelling >= LEAST_CHANGE for r in ranks.values()]
     if not any(up and also for up, also in zip(better, beyond, strict=True)):
-        less = [r.mrr_beyond_spelling < r.mrr for up, r in zip(better, moved, strict=True) if up]
+        # What is not sure of the others is not surely absent there: only if look-alikes gained more is it spelling.
+        less = [r.mrr_beyond_spelling < r.mrr and r.p_look_alikes <= LEVEL
+                for up, r in zip(better, moved, strict=True) if up]  # fmt: skip
         return N_("spelling") if any(less) else N_("no clear change")
     return N_("improved") if all(better) else N_("improved one way")
 
@@ -223,6 +236,7 @@ def _rank_changes(
     p = flipped_p_values(tested, before.clusters, seed).reshape(2, -1)[:, at]
     p_plain = flipped_p_values(tested[:, plain], before.clusters[plain], seed).reshape(2, -1)[:, at]
     p, p_plain = (np.minimum(1, comparisons * of) for of in (p, p_plain))
+    p_alike = look_alikes_apart(moved[:, layer], before) * comparisons * len(tested)
     intervals = [change_interval(of[:, layer], before.clusters) for of in (moved, hits)]
     found = {
         way: RankChange(
@@ -233,12 +247,25 @@ def _rank_changes(
             (float(intervals[1][i, 0]), float(intervals[1][i, 1])),
             float(moved[i, layer, plain].mean()) if plain.any() else float("nan"),
             float(p_plain[i]),
+            float(np.minimum(1, p_alike[i])),
         )
         for i, way in enumerate(DIRECTIONS)
     }
     # p values are corrected for as many tests as there are, as if these were independent.
     level = LEVEL / comparisons / len(tested)
-    return found, pairs_needed(moved[:, layer], before.clusters, SEEN_CHANGE, level)
+    of_all = pairs_needed(moved[:, layer], before.clusters, SEEN_CHANGE, level)
+    if not plain.any():
+        return found, of_all
+    of_plain = pairs_needed(moved[:, layer, plain], before.clusters[plain], SEEN_CHANGE, level) / plain.mean()
+    return found, float(np.ceil(max(of_all, of_plain))) if np.isfinite([of_all, of_plain]).all() else float("nan")
+
+
+def look_alikes_apart(moved: np.ndarray, pairs: LayerAlignment) -> np.ndarray:
+    """p values that the pairs that look alike moved otherwise than the rest, (k, n) -> (k,), by Welch's t-test."""
+    alike, groups = pairs.look_alike, pairs.clusters
+    if len(np.unique(groups[alike])) < FEWEST or len(np.unique(groups[~alike])) < FEWEST:
+        return np.full(len(moved), np.nan)
+    return np.array([two_list_p_value(of[alike], groups[alike], of[~alike], groups[~alike]) for of in moved])
 
 
 def reciprocal_ranks_of(result: LayerAlignment, way: str) -> np.ndarray:

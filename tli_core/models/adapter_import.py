@@ -218,11 +218,11 @@ def _is_record(record: Mapping[str, Any]) -> bool:
         return False
     if not CODES.fullmatch(str(base.get("languages"))) or len(base["model"]) > MAX_NAME:
         return False
-    chosen = record.get("step_chosen_on", [])
-    if type(record.get("kept_step", 0)) is not int or not isinstance(chosen, list):
+    if type(record.get("kept_step", 0)) is not int:
         return False
-    if not all(isinstance(digest, str) for digest in chosen):
-        return False
+    for listed in (record.get(key, []) for key in ("step_chosen_on", "trained_on")):
+        if not isinstance(listed, list) or not all(isinstance(digest, str) for digest in listed):
+            return False
     words = all(isinstance(config.get(name), str) for name in ("preset", "loss", "readout"))
     numbers = all(type(record.get(name)) is int for name in ("pairs", "steps", "steps_planned", "blocks_trained"))
     settings = all(type(config.get(name)) is int for name in ("rank", "seed")) and type(config.get("shuffled")) is bool

@@ -3,31 +3,22 @@
 from collections.abc import Sequence
 
 from tli_core.i18n import N_, translate
-from tli_core.measures.across_models import Compared, Standing, compare_models
+from tli_core.measures.across_models import Compared, Standing
 from tli_core.measures.registry import MEASURES
-from tli_core.measures.result import DIRECTIONS, LayerAlignment
-from tli_core.measures.verdicts import verdict
-from tli_core.models.layers import layer_index, layer_words
+from tli_core.measures.result import DIRECTIONS
+from tli_core.measures.verdicts import Change, verdict
+from tli_core.models.layers import layer_words
 from tli_core.reports.tables import measured_cell
-
-Labelled = tuple[str, LayerAlignment]
 
 UNKNOWN = "–"
 BY_KEY = {measure.key: measure for measure in MEASURES}
 
 
-def models_sentence(first: Labelled, second: Labelled, layer: int | str = "output", comparisons: int = 1) -> str:
-    """Whether the second model finds the right words better than the first at a layer, by a sign-flip test.
-
-    Args:
-        comparisons: how many are made side by side, which p values are corrected for.
-
-    Raises:
-        ValueError: they were measured on different pairs, or read otherwise, or one has no such layer.
-    """
-    (name, before), (other, after) = first, second
-    moved = compare_models(before, after, layer, comparisons=comparisons)
-    at = [layer_index(result.names, layer) for result in (before, after)]
+def _models_sentence(first: Standing, second: Standing, moved: Change) -> str:
+    """Whether the second finds the right words better than the first, by a sign-flip test."""
+    assert first.layer is not None and second.layer is not None, "what was compared has a layer"
+    (name, before), (other, after) = ((item.of.label, item.of.result) for item in (first, second))
+    at = first.layer, second.layer
     ways = "; ".join(
         translate(
             "to {language} {before:.2f} and {after:.2f}, mean reciprocal rank {mrr:+.3f}, p {p:.2g}",
@@ -84,19 +75,25 @@ def picking_note(found: Sequence[Standing]) -> str:
     )
 
 
-def standing_sentences(found: Sequence[Standing], layer: int | str) -> list[str]:
+def standing_sentences(found: Sequence[Standing]) -> list[str]:
     """What sets each apart from the first, or why nothing can be said of the two."""
-    first, comparisons, told = found[0].of, sum(item.change is not None for item in found), []
+    first, told = found[0], []
     for item in found[1:]:
         if item.change is not None:
-            both = (first.label, first.result), (item.of.label, item.of.result)
-            told.append(models_sentence(*both, layer, comparisons))
-        elif item.layer is not None and found[0].layer is not None:
-            pairs_differ = first.result.pairs != item.of.result.pairs
-            text = N_("{label} was measured on other pairs than {first}, so no test can compare the two.")
-            text = text if pairs_differ else N_("{label} was not read as {first} was, so no test can compare the two.")
-            told.append(translate(text, label=item.of.label, first=first.label))
+            told.append(_models_sentence(first, item, item.change))
+        elif item.layer is not None and first.layer is not None:
+            told.append(translate(_why_not(first, item), label=item.of.label, first=first.of.label))
     return told
+
+
+def _why_not(first: Standing, second: Standing) -> str:
+    """Why no test can compare two that have the layer."""
+    one, other = first.of.result.pairs, second.of.result.pairs
+    if one == other:
+        return N_("{label} was not read as {first} was, so no test can compare the two.")
+    if set(one) == set(other):
+        return N_("{label} was measured on the pairs of {first} in another order: measure both in one order.")
+    return N_("{label} was measured on other pairs than {first}, so no test can compare the two.")
 
 
 def _row(item: Standing, beside: bool, first: bool) -> tuple[str, ...]:

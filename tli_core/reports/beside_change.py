@@ -2,6 +2,9 @@
 
 from tli_core.i18n import N_, translate
 from tli_core.measures.before_after import EvaluationReport
+from tli_core.measures.rank_tests import ALL
+from tli_core.measures.result import DIRECTIONS
+from tli_core.measures.significance import share_interval
 from tli_core.measures.verdicts import LEAST_CHANGE, LEVEL, beyond_map
 from tli_core.reports.messages import bounds, change_sentence
 
@@ -11,7 +14,8 @@ def linear_sentence(report: EvaluationReport) -> str:
     last, linear = report.evaluations[-1], report.linear
     if linear is None or linear.layer != last.layer:
         return ""
-    more = beyond_map(linear.retrieval, last.after, last.layer, picked=last.picked > 0)
+    seed, picked = last.before.provenance.seed, last.picked > 0
+    more = beyond_map(linear.retrieval, last.after, last.layer, seed, picked)
     ways = "; ".join(
         translate(
             "to {language} P@1 {base:.2f} by the base, {linear:.2f} by the map and {adapter:.2f} with the adapter, "
@@ -25,29 +29,34 @@ def linear_sentence(report: EvaluationReport) -> str:
         )
         for way, language in last.before.languages.answers.items()
     )
-    above = {way for way, (moved, p) in more.items() if p <= LEVEL and moved >= LEAST_CHANGE}
-    worse = any(p <= LEVEL and moved <= -LEAST_CHANGE for moved, p in more.values())
+    # Ties rank last, so what finds no word above chance is not better than what finds none either, whatever the ranks.
+    found: dict[str, bool] = dict(zip(DIRECTIONS, last.after.p_values[ALL][last.layer] <= LEVEL, strict=True))
+    above = {way for way, (moved, p) in more.items() if p <= LEVEL and moved >= LEAST_CHANGE and found[way]}
+    by_map = {way: share_interval(of.hit, last.after.clusters)[0, 0] > last.after.chance
+              for way, of in linear.retrieval.items()}  # fmt: skip
+    worse = any(p <= LEVEL and moved <= -LEAST_CHANGE and by_map[way] for way, (moved, p) in more.items())
     # A map of few pairs finds less than the base itself: what only beats such a map gave nothing.
-    gave = {way for way in above if (of := last.change.ranks[way]).p <= LEVEL and of.mrr >= LEAST_CHANGE}
-    if above and not gave and not worse:
+    better = {way for way in above if (of := last.change.ranks[way]).p <= LEVEL and of.mrr >= LEAST_CHANGE}
+    gave = better and last.change.verdict in ("improved", "improved one way")
+    if above and not better and not worse:
         told = N_(
-            "On the {list} list, the adapter finds more than a linear map on the untouched base, fitted on the same "
-            "{n} pairs, but not surely more than that base without a map: {ways}."
+            "On the {list} list, the adapter finds more than a linear map on the untouched base, fitted on the "
+            "{n} pairs of the trained list, but not surely more than that base without a map: {ways}."
         )
     elif gave and not worse:
         told = N_(
             "On the {list} list, changing the model gave more than a linear map on the untouched base, fitted on the "
-            "same {n} pairs: {ways}."
+            "{n} pairs of the trained list: {ways}."
         )
     elif worse and not above:
         told = N_(
-            "On the {list} list, a linear map on the untouched base, fitted on the same {n} pairs, finds more than the "
-            "adapter: {ways}."
+            "On the {list} list, a linear map on the untouched base, fitted on the {n} pairs of the trained list, "
+            "finds more than the adapter: {ways}."
         )
     else:
         told = N_(
-            "On the {list} list, a linear map on the untouched base, fitted on the same {n} pairs, stands beside the "
-            "adapter: {ways}."
+            "On the {list} list, a linear map on the untouched base, fitted on the {n} pairs of the trained list, "
+            "stands beside the adapter: {ways}."
         )
     return translate(told, n=f"{linear.fitted_on:,}", list=translate(last.name), ways=ways)
 

@@ -66,7 +66,7 @@ def calibration_sentence(found: Calibration) -> str:
     if best is None:
         return told
     return f"{told} " + translate(
-        "Of the {n} pairs asked about, {aligned} of these {ways} find more than spelling, length and chance; the best, "
+        "Of the {n} pairs asked about, {aligned} of these {ways} find more than spelling and chance do; the best, "
         "{how}, has P@1 {there:.2f} and {back:.2f} at {layer}, on the {read} pairs that picked neither.",
         n=best.n,
         read=best.n // 2,

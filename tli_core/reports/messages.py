@@ -139,10 +139,14 @@ def mexa_sentence(result: LayerAlignment) -> str:
     return translate(text, mean=scores.mean(), highest=highest, layer=layer)
 
 
-def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str) -> str:
-    """What an adapter changed at the output for the pairs on the page, wrong pairs and ranks beside it."""
+def overlay_sentence(before: LayerAlignment, after: LayerAlignment, label: str, comparisons: int = 1) -> str:
+    """What an adapter changed at the output for the pairs on the page, wrong pairs and ranks beside it.
+
+    Args:
+        comparisons: how many adapters are set beside the base.
+    """
     output = len(before.names) - 1
-    found = change(before, after, output)
+    found = change(before, after, output, comparisons=comparisons)
     every = N_(
         "at {layer}: your pairs {matched[0]:.2f} → {matched[1]:.2f}, wrong pairs {mismatched[0]:.2f} → "
         "{mismatched[1]:.2f}, rank {ranks[0]} → {ranks[1]} of {size}."

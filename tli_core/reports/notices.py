@@ -79,6 +79,19 @@ TEXTS = {
     "layer_picked_here": N_(
         "Layer {layer} was picked on {n} of these pairs, so its figures flatter: believe pairs that had no say in it."
     ),
+    "training_unrecorded": N_(
+        "Which pairs the adapter was trained on is not recorded: nobody can tell from it whether it has seen these, or "
+        "whether the trained list is its own."
+    ),
+    "other_trained_list": N_(
+        "These {given} pairs are not the list that the adapter was trained on: {n} of its {own} are among them, as its "
+        "record says. So the linear map is fitted on other pairs than the adapter, and its own may be among the "
+        "control words in other forms."
+    ),
+    "trained_on_these": N_(
+        "{n} of these {given} pairs are pairs that the adapter was trained on, as its record says, so they are no "
+        "unseen words: take them out."
+    ),
     "step_chosen_here": N_(
         "Step {step} was kept because pairs set aside for the choice were best there, and {n} of these are among "
         "them: their figures flatter. Believe pairs that had no say in it."

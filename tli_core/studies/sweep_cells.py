@@ -13,7 +13,7 @@ import numpy as np
 from tli_core.measures.rank_tests import ALL
 from tli_core.measures.result import DIRECTIONS, LayerAlignment
 from tli_core.measures.significance import FEWEST_RANKS, change_interval, flipped_p_values, highest, mean_interval
-from tli_core.measures.verdicts import LEAST_CHANGE, LEVEL, RankChange, ranks_verdict
+from tli_core.measures.verdicts import LEAST_CHANGE, LEVEL, RankChange, look_alikes_apart, ranks_verdict
 from tli_core.notices import Notice
 from tli_core.studies.sweep_runs import ONLY_LAYER, Outcome, Plan, SweepFolder
 from tli_core.training.config import TrainingConfig
@@ -112,6 +112,7 @@ def read_sweep(base: LayerAlignment, plan: Plan, folder: SweepFolder, warnings: 
     over = moved - np.where(shuffled.mean(axis=2, keepdims=True) > 0, shuffled, 0)
     p, p_over = (_corrected(values, groups) for values in (moved, over))  # (cells, 2)
     p_plain = _corrected(moved[:, :, plain], groups[plain])
+    p_alike = np.minimum(1, [look_alikes_apart(of, base) * 2 * len(moved) for of in moved])  # (cells, 2)
     was = base.p_values[ALL][ONLY_LAYER] <= LEVEL  # (2,)
     cells = []
     for number, of in enumerate(read):
@@ -121,6 +122,7 @@ def read_sweep(base: LayerAlignment, plan: Plan, folder: SweepFolder, warnings: 
                 float(moved[number, i].mean()), _pair(intervals[0][i]), float(p[number, i]),
                 float(hits[number, i].mean()), _pair(intervals[1][i]),
                 float(moved[number, i, plain].mean()) if plain.any() else float("nan"), float(p_plain[number, i]),
+                float(p_alike[number, i]),
             )
             for i, way in enumerate(DIRECTIONS)
         }  # fmt: skip

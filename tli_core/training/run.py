@@ -22,6 +22,7 @@ from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import DEFAULT
 from tli_core.lists.pairs import WordPair, pair_digest, translation_table
 from tli_core.measures.retrieval import best_rank
+from tli_core.measures.trained_list import TRAINED_ON, digests
 from tli_core.models.adapter_config import block_of
 from tli_core.models.loaded_model import LoadedModel
 from tli_core.training.batches import TrainingPairs, batches
@@ -324,6 +325,7 @@ def _record(
         "config": asdict(config),
         "blocks_trained": blocks_read(config, loaded.blocks),
         "pairs": len(pairs),
+        TRAINED_ON: digests(plan.pairs),
         "control_pairs": len(plan.control),
         "steps": history[-1].step,
         "steps_planned": history[-1].steps,

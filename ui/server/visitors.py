@@ -15,7 +15,6 @@ from pathlib import Path
 import tli_core as core
 from tli_core.i18n import N_, translate
 from tli_core.lists.language_pair import DEFAULT, language_pair
-from tli_core.lists.lexicon import shipped
 from tli_core.lists.pairs import WordPair
 from tli_core.models.layers import layer_names
 from tli_core.models.registry import block_count, check_adapter_name, find_adapter, is_small, resolve, shipped_adapters
@@ -232,9 +231,15 @@ class Visitor:
         raise ValueError(translate(text, adapter=adapter, model=model))
 
     def trained_on(self, model: str, adapter: str) -> tuple[WordPair, ...]:
-        """The pairs that an adapter was trained on; where they are not known, the shipped list of its languages."""
+        """The pairs that an adapter was trained on; where they are not known, the shipped list of its languages.
+
+        Raises:
+            ValueError: its record says that it was trained on others.
+        """
         own = self.own[adapter].pairs if adapter in self.own and self.own[adapter].model == model else ()
-        return own or shipped("train", self.languages_of(model, adapter))
+        languages = self.languages_of(model, adapter)
+        record = core.models.adapter_import.read_record(self.folder(model, adapter))
+        return own or core.measures.trained_list.shipped_training_list(adapter, record, languages)
 
     def languages_of(self, model: str, adapter: str) -> str:
         """The key of the two languages that an adapter was trained on; Swahili and English where it does not say."""

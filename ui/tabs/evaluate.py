@@ -151,9 +151,11 @@ class EvaluateTab:
         def at_layer(measured: Measured | None, layer: str, picks: bool, view: str, words: str):
             if measured is None:
                 return {self.measured: gr.skip()}
-            lists = measured.report.evaluations
+            first, second = lists = measured.report.evaluations
             evaluations = core.measures.before_after.compare_lists(
-                *(r for item in lists for r in (item.before, item.after)), layer=PICK if picks else chosen_layer(layer)
+                *(r for item in lists for r in (item.before, item.after)),
+                layer=PICK if picks else chosen_layer(layer),
+                of_record=(first.of_record, second.of_record),
             )
             report = replace(measured.report, evaluations=evaluations)
             return self._updates(replace(measured, report=report), view, words)

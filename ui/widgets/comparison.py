@@ -187,7 +187,7 @@ def board_rows(board: Board | None, layer: str, words: str) -> list[tuple[str, .
 
 def told(board: Board, found: Sequence[core.measures.across_models.Standing], layer: int | str) -> str:
     """What sets each apart from the first, and which of them are not drawn."""
-    told = core.reports.across_models.standing_sentences(found, layer)
+    told = core.reports.across_models.standing_sentences(found)
     if len(board.compared) > core.reports.chart.MOST_COMPARED:
         text = N_("The chart shows the first {most}; the table has all.")
         told.append(translate(text, most=core.reports.chart.MOST_COMPARED))

@@ -159,7 +159,7 @@ def reading_of(results: Sequence[tuple[str, core.measures.result.LayerAlignment]
     return "\n\n".join(
         [
             core.reports.messages.curve_sentence(base, label),
-            *(core.reports.messages.overlay_sentence(base, after, name) for name, after in adapted),
+            *(core.reports.messages.overlay_sentence(base, after, name, len(adapted)) for name, after in adapted),
         ]
     )
 
