@@ -1,5 +1,6 @@
 """Adapters as other tools save them: exactly what PEFT makes of them on a fresh model, or refused before anything."""
 
+import json
 import struct
 
 import pytest
@@ -26,6 +27,7 @@ from tli_core.encoding.pooled_states import pooled_states
 from tli_core.models.adapter_import import read_record
 from tli_core.models.loaded_model import LoadedModel, load_model
 from tli_core.models.placement import Placement
+from tli_core.models.registry import ADAPTERS
 
 
 @pytest.mark.parametrize("kind", SUPPORTED, ids=lambda kind: kind.name)
@@ -141,6 +143,16 @@ def test_a_config_of_another_tool_says_so(tiny, mine):
 def test_a_record_that_is_none_is_skipped(text, tmp_path):
     (tmp_path / "tli.json").write_text(text)
     assert read_record(tmp_path) == {}
+
+
+@pytest.mark.parametrize("digests", ["all", {}, [1], [["a"]], [None], 3])
+def test_a_record_whose_digests_are_none_is_skipped(digests, tmp_path):
+    record = json.loads((ADAPTERS / "mini-gentle" / "tli.json").read_text(encoding="utf-8"))
+    (tmp_path / "tli.json").write_text(json.dumps(record))
+    assert read_record(tmp_path) == record
+    for key in ("trained_on", "step_chosen_on"):
+        (tmp_path / "tli.json").write_text(json.dumps({**record, key: digests}))
+        assert read_record(tmp_path) == {}
 
 
 def test_a_base_that_was_changed_all_the_same_is_not_used_again(tiny, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from tli_core.distributed import gather_tensor, own_part, processes
 from tli_core.encoding.lens import Lens
 from tli_core.encoding.pooled_states import PooledStates, layer_states, states_by_pooling
 from tli_core.encoding.pooling import EncodedWord
-from tli_core.encoding.readouts import DEFAULT_READOUT, Readout, readout, texts_of
+from tli_core.encoding.readouts import ALONE, DEFAULT_READOUT, Readout, readout, texts_of
 from tli_core.encoding.tokens import encode, encode_in
 from tli_core.lists.language_pair import DEFAULT, Language, LanguagePair, language_pair
 from tli_core.lists.lexicon import shipped
@@ -130,7 +130,10 @@ def embed_by_readout(
             made = states_by_pooling(model, encoded, [one.pooling for one in of], progress=report_progress)
             for one in of:
                 pooled[one.key].append(made[one.pooling])
-    pieces = np.array([len(word.ids) - sum(word.special) for word in encode(loaded.tokenizer, source + target)])
+    # Words that are read alone, all of them by this process, are tokenised already.
+    tokenised = next((encoded for of, encoded in passes if of[0].text == ALONE and len(own) == len(words)), None)
+    tokenised = tokenised or encode(loaded.tokenizer, source + target)
+    pieces = np.array([len(word.ids) - sum(word.special) for word in tokenised])
     found = {}
     for key, texts in pooled.items():
         states, shares = _mean([text.vectors for text in texts]), _mean([text.prefix_share for text in texts])
