@@ -40,6 +40,7 @@ def test_the_first_screen_of_a_phone_answers_one_word_and_leads_on_to_its_pairs(
     card = phone.locator("#word-card-picture img")
     expect(card).to_be_visible(timeout=30_000)
     assert card.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") == 1200
+    expect(card).to_have_attribute("alt", re.compile("lugha-mini .*kusoma"))
 
     # What a slip of the hand may have meant is there to be tapped, however often.
     for slip, meant in (("watr", "water"), ("majji", "maji"), ("mamaa", "mama")):

@@ -174,7 +174,8 @@ class CardPanel:
                 return None
             file = downloads.fresh(request) / f"{core.models.adapter_sources.folder_name(looked.answer.read.word)}.png"
             core.atomic_files.write_bytes(file, core.reports.word_card.word_card(looked.answer, looked.model))
-            return str(file)
+            # For those who do not see it, what it says first.
+            return gr.Image(str(file), alt_text=core.reports.word_answer.plain_verdict(looked.answer, looked.model))
 
         self._panel.expand(drawn, self._looked, picture, concurrency_limit=None, api_visibility="private")
 
