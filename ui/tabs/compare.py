@@ -302,7 +302,7 @@ class CompareTab:
             self.table: gr.Dataframe(
                 {"headers": list(headers), "data": [list(map(comparison.sortable, row)) for row in rows]},
                 visible=True,
-                column_widths=["190px", *map(comparison.width, list(zip(headers, *rows, strict=True))[1:])],
+                column_widths=["150px", *map(comparison.width, list(zip(headers, *rows, strict=True))[1:])],
             ),
             self.reading: comparison.told(board, found, at),
             self.plot: comparison.drawn(board, layer, words, request),

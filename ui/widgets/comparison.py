@@ -93,7 +93,7 @@ def pair_rows(of: core.measures.across_models.Compared, layer: str) -> gr.Datafr
 def width(column: Sequence[str]) -> str:
     """As wide as the longest word of a column, as a table breaks words that have no room."""
     longest = max(len(word) for cell in column for word in cell.replace("-", " ").split() or [""])
-    return f"{max(90, 30 + 9 * longest)}px"
+    return f"{max(64, 23 + 7.4 * longest):.0f}px"
 
 
 def sortable(cell: str) -> str | float:
