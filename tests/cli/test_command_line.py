@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from unittest.mock import Mock
@@ -240,6 +241,28 @@ def test_a_name_that_is_being_trained_is_refused_before_anything_is_lost(tiny_fo
         assert main(asked) == 2
     assert "mine is being trained already: choose another --name" in capsys.readouterr().err
     assert main(asked) == 0 and not [path for path in tmp_path.iterdir() if path.name.endswith(".lock")]
+
+
+def test_ctrl_c_ends_a_fine_tune_and_keeps_what_is_learnt(tiny_folder, lists, tmp_path, monkeypatch, capsys):
+    """Of two that are trained one after the other the second has not begun, and the steps of the first are kept."""
+
+    def pressed(step):
+        if step.step:
+            signal.raise_signal(signal.SIGINT)
+        return f"step {step.step}"
+
+    monkeypatch.setattr("tli_core.cli.train._checked", pressed)
+    monkeypatch.setattr("tli_core.training.loop.passes", lambda plans: [[number] for number in range(len(plans))])
+    before = signal.getsignal(signal.SIGINT)
+    asked = ["train", "--model", str(tiny_folder), "--pairs", str(lists[0]), "--control", str(lists[1])]
+    asked += ["--epochs", "200", "--seeds", "2", "--name", "mine", "--adapters", str(tmp_path / "adapters")]
+    assert main(asked) == 0 and signal.getsignal(signal.SIGINT) is before
+    said = capsys.readouterr()
+    assert "Stopping after this step, and keeping what is learnt" in said.err
+    assert "mine-seed1: stopped before its first step" in said.err and "verdict" in said.out
+    [kept] = (tmp_path / "adapters").iterdir()
+    record = json.loads((kept / "tli.json").read_text())
+    assert kept.name == "mine-seed0" and 0 < record["steps"] < record["steps_planned"]
 
 
 def test_ctrl_c_is_one_line(monkeypatch, capsys):

@@ -1,6 +1,8 @@
 """Fine-tune an adapter on pairs."""
 
 import argparse
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -123,7 +125,7 @@ def run(arguments: argparse.Namespace) -> None:
     configs = [*seeded, *(replace(of, shuffled=True) for of in seeded if shuffled_names)]
     evaluated = _train(loaded, pairs, control, dict(zip(names + shuffled_names, configs, strict=True)), folder, sources,
                        arguments.languages)  # fmt: skip
-    runs, shuffled = evaluated[: len(names)], evaluated[len(names) :]
+    runs, shuffled = ([evaluated[name] for name in of if name in evaluated] for of in (names, shuffled_names))
     if len(runs) > 1 or shuffled:
         _print_spread("", runs)
     if shuffled:
@@ -171,15 +173,21 @@ def _train(
     sources: dict[str, str],
     languages: str,
 ):
-    """Train adapters side by side, save and evaluate each: its evaluations of the trained and the control list."""
-    names = list(configs)
-    plans = [core.training.run.RunPlan(pairs.pairs, of, control.pairs, languages=languages) for of in configs.values()]
+    """Train adapters side by side, save and evaluate each: of each its evaluations of the trained and control list.
+
+    One that was stopped before its first step is left out.
+    """
+    names, stopping = list(configs), threading.Event()
+    plans = [
+        core.training.run.RunPlan(pairs.pairs, of, control.pairs, stopping.is_set, languages=languages)
+        for of in configs.values()
+    ]
     passes = [[names[number] for number in numbers] for numbers in core.training.loop.passes(plans)]
     if len(passes) < len(names):
         print_progress(f"Side by side: {'; then '.join(', '.join(together) for together in passes)}.")
     saved: dict[str, tuple[core.training.run.TrainedAdapter, Path]] = {}
     astray: list[str] = []
-    with _claimed(folder, names):
+    with _claimed(folder, names), _stopped_by_interrupt(stopping):
         for number, item in core.training.loop.train_together(loaded, plans):
             name = names[number]
             if isinstance(item, ValueError):
@@ -187,6 +195,9 @@ def _train(
             elif isinstance(item, Exception):
                 raise item
             elif isinstance(item, core.training.run.TrainedAdapter):
+                if not item.record["steps"]:
+                    print_progress(f"{name}: stopped before its first step, so there is nothing to keep.")
+                    continue
                 if harm := core.reports.training_messages.harm_sentence(item.record):
                     print_progress(f"Warning: {harm}")
                 item.record.update(sources)
@@ -194,14 +205,36 @@ def _train(
             elif item.check:
                 print_progress((f"{name} | " if len(names) > 1 else "") + _checked(item))
     base = None
-    evaluated = []
+    evaluated = {}
     for name in filter(saved.__contains__, names):  # in the order that was asked for
-        evaluated.append(_evaluate(loaded, pairs, control, *saved[name], languages, base))
-        base = tuple(item.before for item in evaluated[0])
+        evaluated[name] = _evaluate(loaded, pairs, control, *saved[name], languages, base)
+        base = tuple(item.before for item in evaluated[name])
     if astray:
         kept = f" Saved all the same: {', '.join(saved)}." if saved else ""
         raise ValueError(" ".join(astray) + kept)
     return evaluated
+
+
+@contextmanager
+def _stopped_by_interrupt(stopping: threading.Event) -> Iterator[None]:
+    """Have the first Ctrl-C set an event, by which runs end and are kept; a second one ends all at once.
+
+    Of several processes none knows at which step the others stop: there the first one ends all.
+    """
+    if core.distributed.processes() > 1 or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        stopping.set()
+        print_progress("Stopping after this step, and keeping what is learnt. Ctrl-C again ends at once.")
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
