@@ -71,7 +71,7 @@ def test_cosines_by_hand(own_pairs):
     assert result.retrieval["to_target"].p_at_1[0] == 1.0
     assert result.retrieval["to_source"].rank[0].tolist() == [1, 2]
     assert result.retrieval["to_source"].mrr[0] == 0.75
-    assert result.chance == 0.5 and result.pool_size == 2
+    assert result.chance == (0.5, 0.5) and result.pool_size == (2, 2)
 
 
 def test_listed_translations_are_no_wrong_pairs(own_pairs):
@@ -82,7 +82,17 @@ def test_listed_translations_are_no_wrong_pairs(own_pairs):
     # `right` is a listed translation of haki, so the cosine of 1 between them is no mismatch, and finds haki.
     assert result.mismatched[0] == pytest.approx((0 + 0 + 1 + 1 + 0) / 5)
     assert result.retrieval["to_target"].rank[0].tolist() == [1, 3, 3]
-    assert result.chance == pytest.approx(4 / 9)
+    assert result.chance == pytest.approx((4 / 9, 4 / 9))
+
+
+def test_chance_is_of_each_direction_as_words_are_shared():
+    """Two of three pairs share a target word: it is one of two, and back again two of three source words are right."""
+    pairs = (WordPair("bahari", "sea"), WordPair("ziwa", "sea"), WordPair("maji", "water"))
+    one_by_one = states(np.eye(3), np.eye(3)[:2], pairs)
+    shared = replace(one_by_one, target_index=np.array([0, 0, 1]), target_pieces=np.ones(2, dtype=int))
+    result = align(shared, reference(3), SOURCE)
+    assert result.pool_size == (2, 3)
+    assert result.chance == pytest.approx((1 / 2, (2 + 2 + 1) / 9))
 
 
 def test_ties_count_against_the_right_word():
@@ -289,7 +299,7 @@ def test_a_long_list_is_measured_in_parts_and_says_so(tiny, pairs, monkeypatch):
     monkeypatch.setattr(tli_core.measures.alignment, "PART", 10)
     told = []
     parts = measure(tiny, pairs, progress=lambda done, steps: told.append((done, steps)))
-    assert parts.pairs == whole.pairs and parts.pool_size == 10
+    assert parts.pairs == whole.pairs and parts.pool_size == (10, 10)
     np.testing.assert_allclose(parts.cosine, whole.cosine, atol=1e-6)
     np.testing.assert_allclose(parts.matched, whole.matched, atol=1e-6)
     # The wrong pairs are other ones, but of the same words.

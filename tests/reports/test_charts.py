@@ -153,7 +153,7 @@ def test_beside_chance_and_spelling_stands_how_many_words_are_found(result):
     assert [panel.title for panel in (there, back)] == ["→ English", "→ Swahili"] and "cosine" in curves.measure
     drawn = {line.name: line for line in there.lines}
     assert drawn["base"].y == pytest.approx(result.retrieval["to_target"].p_at_1)
-    assert set(drawn["chance"].y) == {result.chance} and set(drawn["spelling alone"].y) == {result.spelling_alone[0]}
+    assert set(drawn["chance"].y) == {result.chance[0]} and set(drawn["spelling alone"].y) == {result.spelling_alone[0]}
 
 
 def test_a_picked_pair_has_a_line_of_its_own_for_all_that_measured_it(result, tiny):

@@ -3,16 +3,20 @@
 import csv
 import json
 import re
+from dataclasses import replace
 
 import pytest
+from markupsafe import escape
 from plotly.offline import get_plotlyjs
 
 from tests.conftest import character_tokenizer, tiny_llama
 from tli_core.lists.pairs import WordPair
 from tli_core.measures.before_after import EvaluationReport, evaluate_lists, report_of, with_answers
 from tli_core.models.loaded_model import LoadedModel
+from tli_core.notices import notice
 from tli_core.reports.html import provenance_line, report_html, write_report
 from tli_core.reports.model_card import save_adapter
+from tli_core.reports.notices import worded
 from tli_core.reports.tables import mover_rows, output_rows
 from tli_core.training.loop import train_adapter
 from tli_core.training.presets import configured
@@ -63,6 +67,20 @@ def test_the_page_asks_nothing_of_the_net_and_names_its_sources(report):
     assert not re.findall(r'(?:src|href)="|https?://', page)
     assert page.count('class="provenance"') >= 10 and "adapter mine (sha256 " in page and "n = 20" in page
     assert "The paper&#39;s table" in page or "The paper's table" in page
+
+
+def test_notices_are_sentences_and_say_of_which_model_they_are(report):
+    found = report[0]
+    first, second = found.evaluations
+    odd = replace(second, after=replace(second.after, warnings=(*second.before.warnings, notice("few_topics", n=3))))
+    item = replace(found, evaluations=(first, odd))
+    page = report_html(item)
+    assert (
+        item.warnings
+        and all(str(escape(worded(warning))) in page for warning in item.warnings)
+        and "Notice(" not in page
+    )
+    assert any(worded(warning).startswith("control, adapter: The list names 3 topics") for warning in item.warnings)
 
 
 def test_words_stay_words_in_page_and_spreadsheet(report, tmp_path):

@@ -45,7 +45,8 @@ def test_the_measure_json_has_its_published_shape(tiny, pairs):
     }  # fmt: skip
     assert set(last["p_at_1"]) == {"to_target", "to_source"} and len(last["mismatched_band"]) == 2
     assert report["pairs"][0]["source"] == "maji" and len(report["pairs"][0]["cosine"]) == 4
-    assert report["pool"]["size"] == 30 and report["pool"]["chance"] == pytest.approx(1 / 30)
+    assert report["pool"]["size"] == {"to_target": 30, "to_source": 30}
+    assert report["pool"]["chance"] == pytest.approx({"to_target": 1 / 30, "to_source": 1 / 30})
     assert set(report["pool"]["spelling_alone"]) == {"to_target", "to_source"}
     assert report["provenance"]["versions"]["torch"]
 

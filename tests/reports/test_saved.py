@@ -99,7 +99,7 @@ def test_what_ships_is_what_its_index_names(result, tmp_path):
     (tmp_path / INDEX).write_text(f"{sha256(path.read_bytes()).hexdigest()}  one{ENDING}\n")
     assert read_shipped("one", tmp_path).sha256 == digest
     # Made anew with another result: whole, but not the one that shipped.
-    save_measurement(replace(result, chance=0.5), tmp_path / f"one{ENDING}")
+    save_measurement(replace(result, chance=(0.5, 0.5)), tmp_path / f"one{ENDING}")
     with pytest.raises(ValueError, match="is not the measurement that shipped"):
         read_shipped("one", tmp_path)
     with pytest.raises(ValueError, match=r"There is no measurement .*choose one of one"):

@@ -70,7 +70,8 @@ def run(arguments: argparse.Namespace) -> None:
     for label, result in results:
         of = f"{label}: " if len(results) > 1 else ""
         print_result(
-            f"{of}{counted}, pool {result.pool_size}, chance {result.chance:.4f}; "
+            f"{of}{counted}, pool {core.reports.tables.either(result.pool_size)}, "
+            f"chance {core.reports.tables.either(result.chance, '.4f')}; "
             f"read {result.provenance.readout}, view {arguments.view}"
         )
         if arguments.sentences:

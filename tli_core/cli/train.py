@@ -130,7 +130,7 @@ def run(arguments: argparse.Namespace) -> None:
         _print_spread("", runs)
     if shuffled:
         _print_spread(" under the shuffled translations", shuffled)
-        print_result("Whatever rose under shuffled translations, too, is no evidence of learning.")
+        print_result("What rose under the shuffled translations, too, is no evidence of learning.")
 
 
 def _print_spread(which: str, runs) -> None:
@@ -290,6 +290,10 @@ def _evaluate(
     if core.distributed.is_main():
         core.reports.model_card.write_card(target, trained.record, evaluations)
     print_result(core.reports.tables.evaluation_table(evaluations))
+    for item in evaluations:
+        print_result(core.reports.messages.change_sentence(item))
+        for warning in item.warnings:
+            print_progress(f"Note: {item.name}: {worded(warning)}")
     print_result(f"Saved to {target}")
     loaded.drop(adapter)
     return evaluations

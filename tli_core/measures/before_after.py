@@ -120,11 +120,16 @@ class EvaluationReport:
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
-        """What is wrong with the measurements or the comparison, each said once, with the list it is about."""
+        """What is wrong with measurements or comparison, each said once, with the list and the model it is about."""
         said = []
         for item in self.evaluations:
-            for warning in dict.fromkeys((*item.warnings, *item.before.warnings, *item.after.warnings)):
+            before, after = item.before.warnings, item.after.warnings
+            both = [warning for warning in before if warning in after]
+            for warning in dict.fromkeys((*item.warnings, *both)):
                 said.append(notice("of_list", list=item.name, notice=warning))
+            for side, warnings in (("base", before), ("adapter", after)):
+                own = (warning for warning in warnings if warning not in both)
+                said += [notice("of_model", list=item.name, side=side, notice=warning) for warning in own]
         return tuple(said)
 
 

@@ -87,10 +87,10 @@ _JOINED: dict[str, Callable[[Sequence[LayerAlignment], np.ndarray], Any]] = {
     "nearest": _joined_nearest,
     "reference_rank": _ALL_RANKS("reference_rank"),
     "reference_size": lambda parts, sizes: max(part.reference_size for part in parts),
-    "pool_size": lambda parts, sizes: max(part.pool_size for part in parts),
+    "pool_size": lambda parts, sizes: tuple(np.max([part.pool_size for part in parts], axis=0).tolist()),
     "spelling_alone": lambda parts, sizes: tuple(sizes @ np.array([part.spelling_alone for part in parts])),
     "tokens": lambda parts, sizes: mean_cost([part.tokens for part in parts], sizes),
-    "chance": lambda parts, sizes: float(sizes @ [part.chance for part in parts]),
+    "chance": lambda parts, sizes: tuple(sizes @ np.array([part.chance for part in parts])),
     "warnings": _joined_warnings,
 }
 """How each field of a whole list comes from its parts; a field that is not here cannot be left at part one's value."""

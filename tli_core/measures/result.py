@@ -79,6 +79,8 @@ class LayerAlignment:
     nearest are each word's NEAREST words of the other language, in both DIRECTIONS.
     reference_rank (layers, n) is where each right target word ranks among the reference pool's, of reference_size words
     with itself.
+    pool_size are the candidates, and chance the P@1 that guessing earns, in both DIRECTIONS: they differ where pairs
+    share words of one language.
     prefix_share and rogue_share (layers,) tell how much of the vectors' squared norm comes from BOS, and from each
     vector's three largest dimensions.
     """
@@ -104,9 +106,9 @@ class LayerAlignment:
     wrong_from: str
     nearest: dict[str, Neighbours]
     reference_rank: np.ndarray
-    pool_size: int
+    pool_size: tuple[int, int]
     spelling_alone: tuple[float, float]
-    chance: float
+    chance: tuple[float, float]
     tokens: TokenCost
     reference_size: int
     provenance: Provenance

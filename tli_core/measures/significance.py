@@ -93,7 +93,7 @@ def share_interval(hits: np.ndarray, groups: np.ndarray) -> np.ndarray:
     quantile = quantile * stats.norm.ppf(0.975) / stats.t.ppf(0.975, every - 1)
     z2 = quantile**2
     centre, half = (share + z2 / (2 * n)) / (1 + z2 / n), np.sqrt(z2 * (spread / n + z2 / (4 * n**2))) / (1 + z2 / n)
-    return np.stack([centre - half, centre + half], axis=1)
+    return np.clip(np.stack([centre - half, centre + half], axis=1), 0, 1)  # rounding leaves −1e-17
 
 
 class _StandardError(NamedTuple):

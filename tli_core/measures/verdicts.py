@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tli_core.i18n import N_
-from tli_core.measures.rank_tests import ALL, LENGTH, PIECES, SPELLING, TOGETHER, TOPIC
+from tli_core.measures.rank_tests import ALL, CONTROLS, LENGTH, PIECES, SPELLING, TOGETHER, TOPIC
 from tli_core.measures.result import DIRECTIONS, FEW_PAIRS, LayerAlignment, Retrieval
 from tli_core.measures.significance import (
     FEWEST,
@@ -45,7 +45,7 @@ def verdict(result: LayerAlignment, layer: int) -> str:
 
     A direction is found where the right words rank better than under the permutations of `rank_tests`, at LEVEL for
     all layers and both directions together, and well found where P@1 of the words that do not look alike also beats
-    chance by LEAST_FOUND.
+    what guessing earns in that direction by LEAST_FOUND.
 
     `aligned`: both directions are well found. `one way`: one is. `weak`: something is found, but nothing well.
     `above chance`: something is found, in a list of fewer than FEW_PAIRS groups, or with fewer than FEWEST_TO_MOVE
@@ -83,8 +83,20 @@ def verdict(result: LayerAlignment, layer: int) -> str:
         return N_("confounded")
     plain = ~result.look_alike
     share = np.array([result.retrieval[way].hit[layer, plain].mean() for way in DIRECTIONS])
-    well = found & (share - result.chance >= LEAST_FOUND)
+    well = found & (share - np.array(result.chance) >= LEAST_FOUND)
     return N_("aligned") if well.all() else N_("one way") if well.any() else N_("weak")
+
+
+def tests_behind(result: LayerAlignment, said: str) -> tuple[str, ...]:
+    """Which of `rank_tests.CONTROLS` carry a verdict: those that it passed, or the one that it did not.
+
+    The largest of their p values is that of the verdict, as all of them must be passed.
+    """
+    behind = {"not discriminative": (ALL,), "spelling": (SPELLING,), "above chance": (ALL, SPELLING),
+              "length": (LENGTH, PIECES), "topic": (TOPIC,), "confounded": (TOGETHER,)}  # fmt: skip
+    if said in behind:
+        return behind[said]
+    return tuple(name for name in CONTROLS if name != TOGETHER or result.movable[TOGETHER] >= FEWEST_TO_MOVE)
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ def linear_sentence(report: EvaluationReport) -> str:
     # Ties rank last, so what finds no word above chance is not better than what finds none either, whatever the ranks.
     found: dict[str, bool] = dict(zip(DIRECTIONS, last.after.p_values[ALL][last.layer] <= LEVEL, strict=True))
     above = {way for way, (moved, p) in more.items() if p <= LEVEL and moved >= LEAST_CHANGE and found[way]}
-    by_map = {way: share_interval(of.hit, last.after.clusters)[0, 0] > last.after.chance
-              for way, of in linear.retrieval.items()}  # fmt: skip
+    by_map = {way: share_interval(linear.retrieval[way].hit, last.after.clusters)[0, 0] > chance
+              for way, chance in zip(DIRECTIONS, last.after.chance, strict=True)}  # fmt: skip
     worse = any(p <= LEVEL and moved <= -LEAST_CHANGE and by_map[way] for way, (moved, p) in more.items())
     # A map of few pairs finds less than the base itself: what only beats such a map gave nothing.
     better = {way for way in above if (of := last.change.ranks[way]).p <= LEVEL and of.mrr >= LEAST_CHANGE}

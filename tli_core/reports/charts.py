@@ -225,7 +225,7 @@ def _references(results: Sequence[Labelled], way: int, across: np.ndarray) -> li
     lines = []
     for number, of in enumerate(lists.values(), 1):
         label = "" if len(lists) == 1 else _list_name(of, number, [len(pairs) for pairs in lists])
-        for kind, value in ((CHANCE, of.chance), (BY_SPELLING, of.spelling_alone[way])):
+        for kind, value in ((CHANCE, of.chance[way]), (BY_SPELLING, of.spelling_alone[way])):
             lines.append(Line(None, label, kind, across, np.full(len(across), value)))
     return lines
 

@@ -17,6 +17,7 @@ from tli_core.reports.figures import chart_figure, scatter_figure
 from tli_core.reports.json_csv import evaluation_json, layers_csv, pairs_csv, write_json
 from tli_core.reports.messages import change_sentence
 from tli_core.reports.model_card import write_card
+from tli_core.reports.notices import worded
 from tli_core.reports.pair_charts import scatter
 from tli_core.reports.tables import COMPARED_MEASURES, how_read, legend, mover_rows, output_rows, report_rows
 from tli_core.reports.written import prompts_sentence, written_sentence
@@ -99,6 +100,7 @@ def report_html(report: EvaluationReport) -> str:
         .get_template(TEMPLATE)
         .render(
             report=report,
+            warnings=[worded(warning) for warning in report.warnings],
             sentences=[
                 *(change_sentence(item) for item in report.evaluations),
                 *filter(None, [context_sentence(report), linear_sentence(report)]),

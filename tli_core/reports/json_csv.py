@@ -282,9 +282,9 @@ def _layer_json(result: LayerAlignment, layer: int) -> dict[str, Any]:
 
 
 def _pool(result: LayerAlignment) -> dict[str, Any]:
-    """Among how many a word is looked for, and the P@1 that guessing, and spelling alone, would earn."""
-    alone = dict(zip(DIRECTIONS, result.spelling_alone, strict=True))
-    return {"size": result.pool_size, "chance": as_json(result.chance), "spelling_alone": as_json(alone)}
+    """Among how many a word is looked for, and the P@1 that guessing, and spelling alone, would earn, both ways."""
+    figures = {"size": result.pool_size, "chance": result.chance, "spelling_alone": result.spelling_alone}
+    return {key: as_json(dict(zip(DIRECTIONS, of, strict=True))) for key, of in figures.items()}
 
 
 def _by_way(values: Mapping[str | None, Any]) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 from tli_core.i18n import N_, translate, translate_plural
 from tli_core.measures.before_after import Evaluation
 from tli_core.measures.projection import Neighbourhood, Projection
-from tli_core.measures.rank_tests import ALL
+from tli_core.measures.rank_tests import ALL, SPELLING, TOGETHER, TOPIC
 from tli_core.measures.result import LayerAlignment
 from tli_core.measures.significance import FEWEST
 from tli_core.measures.verdicts import (
@@ -18,9 +18,11 @@ from tli_core.measures.verdicts import (
     SEEN_CHANGE,
     Change,
     change,
+    tests_behind,
     verdict,
 )
 from tli_core.models.layers import layer_words
+from tli_core.reports.tables import either
 
 SATURATED = 0.9
 """Where even wrong pairs score above this, a high cosine is an artefact."""
@@ -50,23 +52,40 @@ CHANGES = {
 
 VERDICTS = {
     N_("aligned"): N_(
-        "Right words are found in both directions, by more than chance, spelling, length or topic give: the model does "
-        "bring their words together."
+        "Right words are found in both directions, by more than chance, spelling and length give, or topic where the "
+        "list names topics: the model does bring their words together."
     ),
-    N_("one way"): N_("Right words are found in one direction only."),
+    N_("one way"): N_("Right words are found well enough in one direction only."),
     N_("above chance"): N_(
         "Right words are found more often than by chance or spelling; a longer list would tell whether that is more "
         "than the length or the topic of the words gives, and both ways."
     ),
     N_("weak"): N_("Right words rank higher than by chance, but too few come first to find the translation by."),
     N_("spelling"): N_("What is found are words that look alike; the others are found no more than by chance."),
-    N_("length"): N_("What is found is no more than the length of the words gives."),
-    N_("topic"): N_("What is found is no more than the topics of the words give."),
-    N_("confounded"): N_("What is found is no more than length, pieces and topic of the words give together."),
+    N_("length"): N_(
+        "Beyond words that look alike, what is found is not surely more than the length of the words gives, or the "
+        "number of their pieces."
+    ),
+    N_("topic"): N_(
+        "Beyond words that look alike, what is found is not surely more than the topics of the words give."
+    ),
+    N_("confounded"): N_(
+        "Beyond words that look alike, what is found is not surely more than length and number of pieces of the words "
+        "give together, or with their topics where the list names them."
+    ),
     N_("not discriminative"): N_("Right words are found no more than by chance, whatever their cosine."),
     N_("too few pairs"): N_("These are too few pairs to tell from chance."),
     N_("no numbers"): N_("Nothing can be told, as vectors are no numbers here."),
 }
+
+
+AMONG = {
+    ALL: N_("of all pairs"),
+    SPELLING: N_("of pairs that do not look alike"),
+    TOPIC: N_("of pairs that do not look alike, within one topic"),
+    TOGETHER: N_("of pairs that do not look alike, within one length, number of pieces and topic"),
+}
+"""Where the words of a permutation test change places, for tests that carry a verdict alone."""
 
 
 def best_layer(result: LayerAlignment) -> int:
@@ -226,12 +245,21 @@ def _reading(result: LayerAlignment, layer: int) -> str:
         told = translate("What is found are words that look alike; the others are too few to tell.")
     if said in ("too few pairs", "no numbers"):
         return told
-    p = result.p_values["spelling" if said in ("aligned", "one way", "weak", "above chance") else "all"][layer]
+    carried = tests_behind(result, said)
     alike = int(result.look_alike.sum())
+    text = N_(
+        "(Permutation test of ranks {among}, corrected for all layers: p {p[0]:.2g} to {target_language}, {p[1]:.2g} "
+        "to {source_language}; {alike} of {n} pairs look alike.)"
+    )
+    several = N_(
+        "({count} permutation tests of ranks, corrected for all layers; the largest p: {p[0]:.2g} to "
+        "{target_language}, {p[1]:.2g} to {source_language}; {alike} of {n} pairs look alike.)"
+    )
     tested = translate(
-        "(Permutation test of ranks, corrected for all layers: p {p[0]:.2g} to {target_language}, {p[1]:.2g} to "
-        "{source_language}; {alike} of {n} pairs look alike.)",
-        p=p,
+        text if len(carried) == 1 else several,
+        among=translate(AMONG.get(carried[0], "")),
+        count=len(carried),
+        p=np.max([result.p_values[name][layer] for name in carried], axis=0),  # (2,)
         target_language=translate(result.languages.target.name),
         source_language=translate(result.languages.source.name),
         alike=alike,
@@ -244,13 +272,13 @@ def change_sentence(evaluation: Evaluation) -> str:
     """What an adapter changed at one layer: the verdict, the test that carries it, and the controls beside it."""
     moved, index = evaluation.change, evaluation.layer
     figures = translate(
-        "{layer}, {list}: mean reciprocal rank {ways}, of {size}, chance {chance:.3f}, by a sign-flip test for both "
+        "{layer}, {list}: mean reciprocal rank {ways}, of {size}, chance {chance}, by a sign-flip test for both "
         "directions; cosines: matched {matched:+.3f}, mismatched {mismatched:+.3f}",
         layer=layer_words(evaluation.before.names[index]),
         list=translate(evaluation.name),
         ways=_rank_changes(moved, evaluation.before, evaluation.after),
-        size=evaluation.before.pool_size,
-        chance=evaluation.before.chance,
+        size=either(evaluation.before.pool_size),
+        chance=either(evaluation.before.chance, ".3f"),
         matched=moved.matched,
         mismatched=moved.mismatched,
     )
@@ -262,7 +290,7 @@ def change_sentence(evaluation: Evaluation) -> str:
             len(evaluation.before.pairs),
         )
         told.insert(0, hint)
-    still = all(abs(ranks.mrr) < LEAST_CHANGE for ranks in moved.ranks.values())
+    still = all(abs(ranks.mrr) < LEAST_CHANGE and ranks.p > LEVEL for ranks in moved.ranks.values())
     if moved.verdict == "no clear change" and abs(moved.matched) >= GEOMETRY and still:
         told.append(translate("Cosines moved, ranks did not: that is geometry, not translation."))
     unsure = [of for of in moved.ranks.values() if of.p <= LEVEL < of.p_beyond_spelling and of.mrr >= LEAST_CHANGE]

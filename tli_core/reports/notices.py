@@ -18,15 +18,15 @@ TEXTS = {
         "At {where}, vectors are no numbers (NaN or infinity): the model or the adapter is broken there."
     ),
     "prefix_added": N_(
-        "The tokenizer of {model} puts no token in front of a text. {token} was put there, so that no word's first "
-        "piece is what the model parks its attention on; it is part of no word."
+        "The tokenizer of {model} puts no token in front of a text. {token} was put there, for the model to park its "
+        "attention on rather than on a word's first piece; it is part of no word."
     ),
     "no_prefix": N_(
         "The tokenizer of {model} has no token to put in front: every word's first piece sees only itself."
     ),
     "attention_sink": N_(
-        "At {where}, a word's first piece is an attention sink, up to {times:.0f} times as long as its others: the "
-        "model parks attention there, and any two words look alike, right or wrong."
+        "At {where}, a word's first piece is an attention sink, up to {times:.0f} times as long as its others on "
+        "average: the model parks attention there, and words look more alike for it, right or wrong."
     ),
     "hub": N_(
         "At {where}, one word ({word}) is the nearest of up to {share:.0f} % of the other language's words: a hub, "
@@ -101,6 +101,7 @@ TEXTS = {
         "among them."
     ),
     "of_list": N_("{list}: {notice}"),
+    "of_model": N_("{list}, {side}: {notice}"),
     "perplexity": N_(
         "perplexity {source:,.0f} on plain {source_language} and {target:,.0f} on plain {target_language}, where "
         "guessing gives {uniform:,}"
@@ -112,7 +113,7 @@ TEXTS = {
     "healthy_model": N_("The model reads both languages ({figures})."),
 }
 
-_NAMES = ("list", "source_language", "target_language")
+_NAMES = ("list", "side", "source_language", "target_language")
 """Values that are words of the page's own, said in the reader's language."""
 
 

@@ -14,7 +14,7 @@ from tli_core.models.layers import layer_words
 from tli_core.reports.json_csv import SCHEMA, alignment_json, evaluation_summary, write_json
 from tli_core.reports.messages import change_sentence, projection_sentence
 from tli_core.reports.notices import worded
-from tli_core.reports.tables import how_read, p_value
+from tli_core.reports.tables import either, how_read, p_value
 from tli_core.reports.training_messages import pilot_sentence
 from tli_core.studies import published
 from tli_core.studies.published import PublishedResult
@@ -74,7 +74,7 @@ def result_tables(found: Reproduction) -> list[tuple[str, list[tuple[str, ...]]]
             item = found.runs[0].evaluations[place][number]
             read = f"{layer_words(item.before.names[item.layer])}, {how_read(item.before.provenance)}"
             rows = _result_rows(found, number, place, known if place == AT_LAYER else None)
-            chance = f"P@1 by chance {item.before.chance:.3f}"
+            chance = f"P@1 by chance {either(item.before.chance, '.3f')}"
             tables.append((f"{title}, {item.test.n} pairs: {read}; {chance}", rows))
     return tables
 

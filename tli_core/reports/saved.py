@@ -152,6 +152,8 @@ def _together(plain: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> LayerA
         "retrieval": {way: Retrieval(**found["retrieval"][way]) for way in DIRECTIONS},
         "nearest": {way: Neighbours(**found["nearest"][way]) for way in DIRECTIONS},
         "spelling_alone": _two(found["spelling_alone"]),
+        "chance": _two(found["chance"]),
+        "pool_size": (int(found["pool_size"][0]), int(found["pool_size"][1])),
         "tokens": TokenCost(_two(cost["per_word"]), _two(cost["bytes_per_token"])),
         "provenance": Provenance(**found["provenance"]),
         "warnings": tuple(_notice(item) for item in found["warnings"]),

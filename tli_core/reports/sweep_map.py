@@ -14,7 +14,7 @@ from tli_core.measures.verdicts import LEAST_CHANGE, LEVEL
 from tli_core.reports.json_csv import SCHEMA, as_json, write_json
 from tli_core.reports.messages import bounds
 from tli_core.reports.notices import worded
-from tli_core.reports.tables import how_read
+from tli_core.reports.tables import either, how_read
 from tli_core.studies.sweep_cells import AS_SHUFFLED, IMPROVED, RUNS_FAILED, Cell, Picked, Sweep
 from tli_core.studies.sweep_runs import AXES, Plan
 from tli_core.training.config import OUTPUT, TrainingConfig
@@ -115,7 +115,7 @@ def sentences(found: Sweep) -> list[str]:
             f"{found.base.retrieval[way].p_at_1[-1]:.3f} → {language.name}"
             for way, language in base.languages.answers.items()
         )
-        + f", by chance {base.chance:.3f}."
+        + f", by chance {either(base.chance, '.3f')}."
     )
     return said + [f"Note: {worded(warning)}" for warning in found.warnings]
 

@@ -148,7 +148,7 @@ def evaluation_rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
     add(N_("P@1 by spelling alone, both ways"), [f"{there:.3f}, {back:.3f}" for there, back in alone])
     costs = [item.before.tokens.per_word for item in evaluations]
     add(N_("tokens of a word, both languages"), [f"{source:.2f}, {target:.2f}" for source, target in costs])
-    add(N_("pool, chance"), [f"{i.before.pool_size}, {i.before.chance:.4f}" for i in evaluations])
+    add(N_("pool, chance"), [f"{either(i.before.pool_size)}, {either(i.before.chance, '.4f')}" for i in evaluations])
     add("verdict", [translate(m.verdict) for m in moves])
     return rows
 
@@ -247,8 +247,10 @@ def spread_rows(spreads: Sequence[Spread]) -> list[tuple[str, ...]]:
     """One measure a row over several seeds: a heading row first."""
     rows = [("over seeds", "mean", "sd", "each")]
     for item in spreads:
-        each = "  ".join(f"{value:+.3f}" for value in item.values)
-        rows.append((item.measure, f"{item.mean:+.3f}", f"{item.deviation:.3f}", each))
+        form = "+.3f" if item.is_change else ".3f"
+        each = "  ".join(format(value, form) for value in item.values)
+        apart = f"{item.deviation:.3f}" if np.isfinite(item.deviation) else "–"
+        rows.append((item.measure, format(item.mean, form), apart, each))
     return rows
 
 
@@ -279,6 +281,12 @@ def format_table(rows: Sequence[Sequence[str]]) -> str:
 def _interval(low: float, high: float) -> str:
     """An interval, or a dash where there is none."""
     return "–" if np.isnan(low) else translate("{low:+.4f} to {high:+.4f}", low=low, high=high)
+
+
+def either(figures: Sequence[float], form: str = "d") -> str:
+    """A figure of both directions: once where it is the same in both."""
+    there, back = (format(figure, form) for figure in figures)
+    return there if there == back else translate("{there} and {back}", there=there, back=back)
 
 
 def p_value(p: float) -> str:
