@@ -132,15 +132,15 @@ class Job:
         return self.state in (STOPPED, FAILED, BROKEN_OFF) and unfinished and left
 
     def end(self, state: str, message: str = "") -> None:
-        """Set the final state; the record is written to disk first, so that any reader of the new state finds it."""
+        """Set the final state, last of all: whoever reads it finds the record on disk, and may take the job at once."""
         self.message = message
         try:
             self.write(state)
         except OSError as error:
             # A full or read-only disk must not stop the queue of waiting jobs.
             _LOG.error("The end of the run %s could not be recorded: %s", self.id, error)
-        self.state = state
         self.release()
+        self.state = state
 
     def write(self, state: str | None = None) -> None:
         """Keep what a new server needs to know of it.
