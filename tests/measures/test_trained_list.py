@@ -82,6 +82,9 @@ def test_the_command_takes_no_list_for_an_adapter_s_own(tiny_folder, tmp_path, c
     mine.write_text("\n".join(["swahili,english", *rows]), encoding="utf-8")
     lists = ["--pairs", str(mine), "--control", str(mine)]
     assert main(["train", *model, *lists, "--epochs", "1", "--name", "mine", "--adapters", str(made)]) == 0
+    assert (
+        "Note: control: 16 Swahili and 16 English words of the control list are also in the" in capsys.readouterr().err
+    )
     asked = ["evaluate", *model, "--adapter", str(made / "mine"), "--control", str(mine)]
     assert main(asked) == 2
     assert "was trained on 16 pairs that are not those of the shipped training list" in capsys.readouterr().err

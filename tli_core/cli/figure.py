@@ -94,7 +94,8 @@ def _measured(arguments: argparse.Namespace) -> list["core.measures.across_model
         asked.model = model
         loaded, keys = load_with(asked, adapters)
         for key in (None, *keys):
-            print_progress(f"Measuring {len(pairs)} pairs, {loaded.adapters[key].name if key else 'base'} …")
+            counted = core.i18n.translate_plural("{n} pair", "{n} pairs", len(pairs))
+            print_progress(f"Measuring {counted}, {loaded.adapters[key].name if key else 'base'} …")
             of = core.measures.across_models.measure_compared(
                 loaded, pairs.pairs, key, lens=lens(arguments), seed=arguments.seed
             )

@@ -103,7 +103,9 @@ def _measured(arguments: argparse.Namespace, model: str, pairs: PairList) -> cor
     asked = copy(arguments)
     asked.model = model
     loaded, adapter = load(asked)
-    print_progress(f"Measuring {len(pairs)} pairs at {loaded.blocks + 1} layers …")
+    print_progress(
+        f"Measuring {core.i18n.translate_plural('{n} pair', '{n} pairs', len(pairs))} at {loaded.blocks + 1} layers …"
+    )
     result = core.measures.alignment.measure(
         loaded, pairs.pairs, adapter, lens(arguments), arguments.seed, block_progress()
     )

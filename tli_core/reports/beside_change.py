@@ -19,7 +19,7 @@ def linear_sentence(report: EvaluationReport) -> str:
     ways = "; ".join(
         translate(
             "to {language} P@1 {base:.2f} by the base, {linear:.2f} by the map and {adapter:.2f} with the adapter, "
-            "which has {more:+.3f} of the mean reciprocal rank on the map, p {p:.2g}",
+            "which has {more:+.3f} of the mean reciprocal rank on the map, p {p:.2g} by a sign-flip test",
             language=translate(language.name),
             base=last.before.retrieval[way].p_at_1[last.layer],
             linear=linear.retrieval[way].p_at_1[0],

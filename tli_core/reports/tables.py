@@ -67,8 +67,8 @@ def measured_cell(measure: Measure, result: LayerAlignment, way: str | None, lay
 
 
 def _cell(value: float, within: np.ndarray | None, form: str) -> str:
-    """A value as it stands in a table, with its interval or band behind it."""
-    shown = format(value, form)
+    """A value as it stands in a table, with its interval or band behind it; a dash where there is none."""
+    shown = format(value, form) if np.isfinite(value) else "–"
     if within is None or not np.isfinite(within).all():
         return shown
     return f"{shown} [{within[0]:{form}}, {within[1]:{form}}]"
